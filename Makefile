@@ -1,0 +1,60 @@
+# make demo   trains a small model on the Psalms and lets it write: the whole pipeline in minutes
+# make test   runs the tests
+# make lint   runs the linter, the formatter's check, the type checker and the import contracts
+# make clean  removes what the others made
+#
+# Each sets up what it needs, from nothing but Python 3.11 or later and a package index. PYTHON
+# names the Python to use, VENV the virtual environment to make or use, ARGS are pytest's.
+
+VENV ?= .venv
+PYTHON ?= python3.13 python3.12 python3.11 python3
+ARGS ?=
+
+PY := $(VENV)/bin/python
+SUPPORTED := import sys; sys.exit(sys.version_info < (3, 11))
+METADATA := setup.py pyproject.toml
+
+# A Debian without python3-venv makes an environment only without pip, which another pip can add.
+MAKE_VENV = { $$python -m venv --clear $(VENV) || { $$python -m venv --clear --without-pip $(VENV) \
+	&& $$python -m pip -q --python $(PY) install pip; }; } >$(VENV).log 2>&1
+
+.PHONY: help test lint demo clean
+
+help:
+	@sed -n '/^# make/s/^# //p' Makefile
+
+test: $(VENV)/dev.stamp
+	$(PY) -m pytest $(ARGS)
+
+lint: $(VENV)/dev.stamp
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+	$(VENV)/bin/lint-imports
+
+demo: $(VENV)/demo.stamp
+	PATH="$(abspath $(VENV))/bin:$$PATH" examples/demo.sh
+
+clean:
+	rm -rf .venv .venv.log build dist demo *.egg-info
+	rm -rf .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+
+$(VENV)/%.stamp: $(METADATA) | $(VENV)/pip.stamp
+	@echo "Installing t2tlite[$*] into $(VENV): the first time about 1 GB, TensorFlow's; minutes"
+	@$(PY) -m pip -q --disable-pip-version-check install -e '.[$*]'
+	@touch $@
+
+$(VENV)/pip.stamp:
+	@if $(PY) -m pip --version >/dev/null 2>&1; then touch $@; exit 0; fi; \
+	if [ -e $(VENV) ] && [ ! -e $(VENV)/pyvenv.cfg ]; then \
+		echo "$(VENV) exists and isn't a virtual environment; name another: make VENV=..." >&2; \
+		exit 1; \
+	fi; \
+	for python in $(PYTHON); do \
+		$$python -c '$(SUPPORTED)' 2>/dev/null || continue; \
+		$(MAKE_VENV) && $(PY) -m pip --version >>$(VENV).log 2>&1 && { \
+			rm -f $(VENV).log; $(PY) --version; touch $@; exit 0; }; \
+	done; \
+	echo "No Python 3.11 or later that can make $(VENV) (tried: $(PYTHON)). Install Python with" \
+		"its venv module (Debian: apt install python3-venv) or name one: make PYTHON=/path" >&2; \
+	exit 1

@@ -1,0 +1,37 @@
+#!/usr/bin/env bash
+# The whole pipeline on a book that comes as a package: makes pairs of following lines from the
+# Psalms, trains a small Transformer on them and lets it answer five lines. `make demo` runs it.
+# Everything is written below demo/. Stop it at any time: the next run goes on where it was.
+set -euo pipefail
+
+TRAIN_STEPS=${TRAIN_STEPS:-2000}  # updates of the weights in all, earlier runs included
+
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+mkdir -p demo
+
+echo "== 1. Data: lines of the Psalms, each with the one that follows it"
+t2t-datagen --problem=psalm_line_problem --data_dir=demo/data --tmp_dir=demo/tmp
+
+echo "== 2. Training: $TRAIN_STEPS steps of a small Transformer"
+t2t-trainer --problem=psalm_line_problem --data_dir=demo/data --output_dir=demo/model \
+  --model=transformer --hparams_set=transformer_poetry --train_steps="$TRAIN_STEPS"
+
+echo "== 3. Decoding: the model goes on from five lines"
+cat >demo/lines.txt <<'LINES'
+The LORD is my shepherd; I shall not want.
+The heavens declare the glory of God;
+Bless the LORD, O my soul:
+I will lift up mine eyes unto the hills,
+By the rivers of Babylon, there we sat down,
+LINES
+t2t-decoder --output_dir=demo/model --decode_from_file=demo/lines.txt \
+  --decode_to_file=demo/answers.txt
+
+echo
+paste -d '\n' demo/lines.txt <(sed 's/^/    -> /' demo/answers.txt)
+cat <<MORE
+
+Give it lines of your own:   $(command -v t2t-decoder) --output_dir=demo/model --decode_interactive
+Train it for longer:         TRAIN_STEPS=$((2 * TRAIN_STEPS)) make demo
+Watch its curves:            $(dirname "$(command -v t2t-decoder)")/tensorboard --logdir=demo/model
+MORE

@@ -1,0 +1,44 @@
+"""Learns the next line of a poem. A whole t2tlite project: one problem, one hparams set.
+
+    t2t-datagen --t2t_usr_dir=examples/poetry --problem=my_poetry_lines \\
+        --data_dir=data --tmp_dir=tmp
+    t2t-trainer --t2t_usr_dir=examples/poetry --problem=my_poetry_lines --data_dir=data \\
+        --model=transformer --hparams_set=my_poetry_tiny --output_dir=model
+    t2t-decoder --output_dir=model --decode_interactive
+
+Put poems of your own into tmp/poems.txt; without, it takes the few that lie beside this file.
+"""
+
+from pathlib import Path
+
+from t2tlite import problem, registry, text_problems
+
+
+@registry.register_problem
+class MyPoetryLines(text_problems.Text2TextProblem):
+    """A line of verse -> the next line, from poems.txt."""
+
+    approx_vocab_size = 2**10  # tokens; about 2**13 for a few megabytes of text
+    is_generate_per_split = False  # one stream; of ten samples, nine train and one evaluates
+    dataset_splits = [
+        {"split": problem.DatasetSplit.TRAIN, "shards": 9},
+        {"split": problem.DatasetSplit.EVAL, "shards": 1},
+    ]
+
+    def generate_samples(self, data_dir, tmp_dir, dataset_split):
+        poems = Path(tmp_dir, "poems.txt")
+        if not poems.exists():
+            poems = Path(__file__).with_name("poems.txt")
+        lines = [line.strip() for line in poems.read_text(encoding="utf-8").split("\n")]
+        for line, next_line in zip(lines, lines[1:], strict=False):
+            if line and next_line:  # a blank line separates poems
+                yield {"inputs": line, "targets": next_line}
+
+
+@registry.register_hparams
+def my_poetry_tiny():
+    """transformer_poetry with less dropout, for a small text."""
+    hparams = registry.hparams("transformer_poetry")
+    hparams.attention_dropout = 0.1
+    hparams.layer_prepostprocess_dropout = 0.3
+    return hparams

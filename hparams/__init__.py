@@ -1,0 +1,1 @@
+"""Built-in hparams sets, one file a family."""

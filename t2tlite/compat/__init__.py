@@ -1,0 +1,1 @@
+"""What lets a Tensor2Tensor project run here unchanged."""

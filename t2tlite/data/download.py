@@ -1,0 +1,174 @@
+"""Downloads that are whole, checked and made once: what a problem fetches into its tmp_dir."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import hashlib
+import http.client
+import logging
+import os
+import shutil
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from t2tlite import progress
+from t2tlite.errors import DownloadError
+from t2tlite.files import atomic
+
+log = logging.getLogger(__name__)
+
+ATTEMPTS = 3
+# Before the second attempt; doubled before each further one.
+RETRY_SECONDS = 1.0
+TIMEOUT_SECONDS = 30.0
+_CHUNK_BYTES = 2**16
+
+# Some servers turn Python's default User-Agent away.
+_HEADERS = {"User-Agent": "t2tlite"}
+
+# Answers after which another attempt may go well, though they blame the client.
+_RETRY_STATUS = {http.HTTPStatus.REQUEST_TIMEOUT, http.HTTPStatus.TOO_MANY_REQUESTS}
+
+
+class _Interrupted(Exception):
+    """A transfer that failed; `final` if another attempt would fail the same way."""
+
+    def __init__(self, reason: str, final: bool = False) -> None:
+        super().__init__(reason)
+        self.final = final
+
+
+def maybe_download(
+    directory: str | os.PathLike[str], filename: str, uri: str, sha256: str | None = None
+) -> str:
+    """Returns the path of `directory/filename`, downloaded first if it isn't there yet.
+
+    The file appears under its name only when it is complete and its checksum is right, so what is
+    there was downloaded whole (or was put there by the user) and needs no network.
+
+    Args:
+      directory: where to keep it, usually a problem's tmp_dir; made if need be.
+      filename: its name there.
+      uri: where to get it: http, https, ftp or file.
+      sha256: its checksum in hexadecimal; None: any content is taken. With a checksum a file that
+        is already there is checked, too.
+
+    Returns:
+      The path, as in T2T's function of this name.
+
+    Raises:
+      DownloadError: it can't be downloaded, or its content isn't the expected one.
+      OutputError: it can't be written.
+    """
+    path = Path(directory).expanduser() / filename
+    if path.exists():
+        if sha256 is not None:
+            _check(sha256_of(path), sha256, path, f"delete it to download {uri} again")
+        return str(path)
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            _download(path, uri, sha256)
+            break
+        except _Interrupted as error:
+            if error.final or attempt == ATTEMPTS:
+                raise DownloadError(
+                    f"can't download {uri}: {error}; check the address and the network, or get the "
+                    f"file by other means and save it as {path}"
+                ) from error
+            wait = RETRY_SECONDS * 2 ** (attempt - 1)
+            log.warning("%s: %s; trying again in %.0f s", uri, error, wait)
+            time.sleep(wait)
+    return str(path)
+
+
+def gunzip_file(gz_path: str | os.PathLike[str], new_path: str | os.PathLike[str]) -> None:
+    """Unpacks a gzip file; does nothing if `new_path` is already there.
+
+    Raises:
+      DownloadError: `gz_path` is missing, or no whole gzip file.
+      OutputError: `new_path` can't be written.
+    """
+    if os.path.exists(new_path):
+        return
+    if not os.path.exists(gz_path):
+        raise DownloadError(f"{gz_path} doesn't exist; download it first")
+    with atomic(new_path) as unpacked, gzip.open(gz_path) as packed:
+        try:
+            shutil.copyfileobj(packed, unpacked)
+        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+            raise DownloadError(
+                f"{gz_path} isn't a whole gzip file ({error}); delete it and download it again"
+            ) from error
+
+
+def _download(path: Path, uri: str, sha256: str | None) -> None:
+    """One attempt."""
+    digest = hashlib.sha256()
+    # Reading raises _Interrupted alone: an OSError in here is one of writing.
+    with atomic(path) as file:
+        for chunk in _chunks(uri, path.name):
+            digest.update(chunk)
+            file.write(chunk)
+        if sha256 is not None:
+            _check(digest.hexdigest(), sha256, uri, "check the address, or correct the checksum")
+
+
+def _chunks(uri: str, name: str) -> Iterator[bytes]:
+    """Yields the content of `uri`; raises _Interrupted when it ends early."""
+    received = 0
+    try:
+        request = urllib.request.Request(uri, headers=_HEADERS)
+        with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as response:
+            total = int(response.headers.get("Content-Length") or 0) or None
+            with _shown(uri, name, total) as advance:
+                while chunk := response.read(_CHUNK_BYTES):
+                    received += len(chunk)
+                    yield chunk
+                    advance(len(chunk))
+    except urllib.error.HTTPError as error:
+        error.close()
+        client = 400 <= error.code < 500 and error.code not in _RETRY_STATUS
+        raise _Interrupted(f"the server answers {error.code} {error.reason}", client) from error
+    except urllib.error.URLError as error:
+        raise _Interrupted(str(error.reason), uri.startswith("file:")) from error
+    except (OSError, http.client.HTTPException) as error:
+        raise _Interrupted(f"broken off after {received} bytes ({error!r})") from error
+    except ValueError as error:
+        raise _Interrupted(str(error), final=True) from error
+    # http.client takes a connection that is closed too soon for the end of the content.
+    if total is not None and received < total:
+        raise _Interrupted(f"broken off after {received} of {total} bytes")
+
+
+@contextlib.contextmanager
+def _shown(uri: str, name: str, total: int | None) -> Iterator[Any]:
+    """Shows a download: a bar on a terminal, a line in a log. Yields a function of bytes."""
+    if not progress.on_terminal():
+        size = f" ({total:,} bytes)" if total else ""
+        log.info("downloading %s%s", uri, size)
+        yield lambda size: None
+        return
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = [TextColumn(name), BarColumn(), DownloadColumn(), TimeRemainingColumn()]
+    with Progress(*columns, console=progress.console(), transient=True) as bar:
+        task = bar.add_task(name, total=total)
+        yield lambda size: bar.advance(task, size)
+
+
+def sha256_of(path: str | os.PathLike[str]) -> str:
+    """Returns the checksum of a file, in hexadecimal."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _check(found: str, expected: str, what: str | Path, advice: str) -> None:
+    if found != expected.lower():
+        raise DownloadError(f"{what} has sha256 {found}; expected {expected}: {advice}")

@@ -1,0 +1,356 @@
+"""Shards to batches, with tf.data: read, shuffle, filter by length, then bucket, pack or pad.
+
+The order of training batches is a pure function of the seed and the step: training runs in rounds
+of a fixed number of batches, at least an epoch each, and round r is shuffled by (seed, r, epoch).
+To go on at a step means to start its round and pass over the batches before it; nothing of the
+pipeline's state has to be saved.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from t2tlite.config import HParams
+from t2tlite.data.packing import pack
+from t2tlite.data.records import count_records
+from t2tlite.errors import DataError, HParamsError
+
+# Examples that are read from the shuffled shards and then shuffled; about 100 bytes each.
+SHUFFLE_WINDOW = 65_536
+# Examples whose lengths stand for those of all.
+SAMPLE = 20_000
+# A round is at least so long, so that small data doesn't spend its time on starting rounds.
+MIN_ROUND_BATCHES = 1_000
+# Longest sequence where shapes are static and nothing limits it (evaluation).
+LONGEST_STATIC = 16_384
+
+# Turns a dataset of serialized records into one of feature dicts; see Problem.examples.
+ToExamples = Callable[[Any], Any]
+
+
+@dataclass(frozen=True)
+class Batching:
+    """How examples become batches.
+
+    Attributes:
+      kind: "bucket" (examples of like length), "pad" (all to max_length) or "pack" (several in a
+        row, kept apart by segment ids).
+      batch_tokens: padded tokens a batch, of inputs or of targets, whichever are longer.
+      max_length: longest example, in tokens; in a packed batch, the length of a row.
+      min_length: shortest example, in tokens.
+      first_bucket: bound of the first bucket, in tokens.
+      bucket_step: ratio of one bound to the next.
+      static: whether every batch must have one of a few shapes, as a compiler wants them.
+      unbounded: whether what is longer than max_length stays, in batches of its own.
+    """
+
+    kind: str
+    batch_tokens: int
+    max_length: int
+    min_length: int = 0
+    first_bucket: int = 8
+    bucket_step: float = 1.1
+    static: bool = False
+    unbounded: bool = False
+
+    @property
+    def bounds(self) -> list[int]:
+        """T2T's bucket bounds below max_length; a bucket holds what is shorter than its bound."""
+        bounds, bound = [], self.first_bucket
+        while bound < self.max_length:
+            bounds.append(bound)
+            bound = max(bound + 1, int(bound * self.bucket_step))
+        return bounds
+
+    def rows(self, length: int) -> int:
+        """Rows of a batch whose rows have this many tokens."""
+        return max(1, self.batch_tokens // length)
+
+
+def choose_batching(
+    hparams: HParams,
+    *,
+    static: bool,
+    replicas: int = 1,
+    can_pack: bool = True,
+    packed_length: int | None = None,
+) -> Batching:
+    """Chooses how training examples are batched.
+
+    Args:
+      hparams: reads batching, pack_dataset, batch_size and the lengths.
+      static: whether the device wants few shapes.
+      replicas: devices that share a batch.
+      can_pack: whether model and problem can tell packed examples apart.
+      packed_length: the problem's wish for the length of packed rows.
+
+    Raises:
+      HParamsError: packing was asked for where it can't be had, or lengths don't fit.
+    """
+    kind = "pack" if hparams.pack_dataset else hparams.batching
+    if kind == "pack" and not can_pack:
+        raise HParamsError(
+            "batching=pack needs a model and a problem that keep packed examples apart, and these "
+            "don't; choose batching=bucket or pad"
+        )
+    if kind == "auto":
+        kind = "pack" if static and can_pack else "bucket"
+    tokens = hparams.batch_size * replicas
+    longest = hparams.max_length or hparams.batch_size
+    if kind == "pack" and packed_length:
+        longest = packed_length
+    if longest > hparams.batch_size:
+        raise HParamsError(
+            f"max_length={longest} exceeds batch_size={hparams.batch_size} tokens; lower max_length "
+            f"or raise batch_size"
+        )
+    if hparams.min_length > longest:
+        raise HParamsError(
+            f"min_length={hparams.min_length} exceeds max_length={longest}; lower it"
+        )
+    # Doubling bounds keep the number of shapes, and so of compilations, small.
+    step = max(hparams.length_bucket_step, 2.0) if static else hparams.length_bucket_step
+    return Batching(
+        kind, tokens, longest, hparams.min_length, hparams.min_length_bucket, step, static
+    )
+
+
+def evaluation_batching(hparams: HParams, *, static: bool) -> Batching:
+    """Returns how evaluation examples are batched: in buckets, nothing left out.
+
+    With eval_drop_long_sequences, what is longer than max_length is left out as in training; where
+    shapes are static, what is longer than LONGEST_STATIC.
+    """
+    longest = hparams.max_length or hparams.batch_size
+    unbounded = not (static or hparams.eval_drop_long_sequences)
+    if static and not hparams.eval_drop_long_sequences:
+        longest = LONGEST_STATIC
+    step = 2.0 if static else hparams.length_bucket_step
+    first = hparams.min_length_bucket
+    return Batching("bucket", hparams.batch_size, longest, 0, first, step, static, unbounded)
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """What is known of a split before training on it.
+
+    Attributes:
+      examples: all of them.
+      kept: estimate of those within the length limits.
+      batches: estimate of the batches that an epoch has.
+      rows: estimate of the mean number of examples a batch has.
+      tokens: estimate of the mean number of target tokens a batch has.
+      padded_share: estimate of the share of padding in a batch.
+    """
+
+    examples: int
+    kept: int
+    batches: int
+    rows: float
+    tokens: float
+    padded_share: float
+
+
+def measure(shards: Sequence[str], to_examples: ToExamples, batching: Batching) -> Sizes:
+    """Counts a split and estimates its batches from the lengths of its first examples.
+
+    Raises:
+      DataError: a shard is truncated, or no example is within the length limits.
+    """
+    import numpy as np
+    import tensorflow as tf
+
+    with ThreadPoolExecutor(8) as pool:
+        examples = sum(pool.map(count_records, shards))
+    if not examples:
+        raise DataError(f"{os.path.dirname(shards[0])} has no example; run t2t-datagen again")
+    lengths = to_examples(tf.data.TFRecordDataset(list(shards)).take(SAMPLE)).map(
+        lambda example: tf.stack([tf.size(value) for value in _ordered(example)])
+    )
+    # [examples, features]; targets are the last feature.
+    table = np.array([row for batch in lengths.batch(1024) for row in batch.numpy()])
+    longest = table.max(axis=1)
+    kept = table[(longest >= batching.min_length) & (longest <= batching.max_length)]
+    if not len(kept):
+        raise DataError(
+            f"no example is between min_length={batching.min_length} and "
+            f"max_length={batching.max_length} tokens; they have {longest.min()} to "
+            f"{longest.max()}: change --hparams"
+        )
+    scale = examples / len(table)
+    batches, padded = _estimate(kept, batching)
+    return Sizes(
+        examples=examples,
+        kept=round(len(kept) * scale),
+        batches=max(1, round(batches * scale)),
+        rows=len(kept) / batches,
+        tokens=float(kept[:, -1].sum() / batches),
+        padded_share=1.0 - float(kept.sum()) / padded,
+    )
+
+
+def _estimate(kept: Any, batching: Batching) -> tuple[float, float]:
+    """Returns the number of batches and of padded tokens that examples of these lengths make."""
+    import numpy as np
+
+    longest = kept.max(axis=1)
+    features = kept.shape[1]
+    if batching.kind == "pack":
+        rows = kept.sum(axis=0).max() / batching.max_length
+        return rows / batching.rows(batching.max_length), rows * batching.max_length * features
+    if batching.kind == "pad":
+        batches = len(kept) / batching.rows(batching.max_length)
+        return batches, len(kept) * batching.max_length * features
+    bounds = [*batching.bounds, batching.max_length]
+    bucket = np.searchsorted(batching.bounds, longest, side="right")
+    batches = sum(float(np.sum(bucket == i)) / batching.rows(b) for i, b in enumerate(bounds))
+    # Within a bucket, rows are padded to the longest of their batch: about the bucket's longest.
+    tops = np.array([longest[bucket == i].max(initial=0) for i in range(len(bounds))])
+    return batches, float(tops[bucket].sum()) * features
+
+
+def training_batches(
+    shards: Sequence[str],
+    to_examples: ToExamples,
+    batching: Batching,
+    *,
+    seed: int,
+    epoch_batches: int,
+    start: int = 0,
+) -> Any:
+    """Returns the endless dataset of training batches from batch `start` on.
+
+    Args:
+      shards: TFRecord files.
+      to_examples: parses records.
+      batching: how examples become batches.
+      seed: of the order.
+      epoch_batches: estimate of the batches an epoch has; a round has as many at least.
+      start: batches to pass over.
+
+    Returns:
+      A tf.data.Dataset of dicts of int32 [rows, length], 0 where padded.
+    """
+    import tensorflow as tf
+
+    per_round = max(epoch_batches, MIN_ROUND_BATCHES)
+    first_round, offset = divmod(start, per_round)
+
+    def one_epoch(round_number: Any, epoch: Any) -> Any:
+        key = tf.stack([tf.cast(seed, tf.int64) * 1_000_003 + round_number, epoch])
+        order = tf.random.experimental.stateless_shuffle(tf.constant(list(shards)), key)
+        records = tf.data.Dataset.from_tensor_slices(order).interleave(
+            tf.data.TFRecordDataset,
+            cycle_length=min(16, len(shards)),
+            block_length=16,
+            num_parallel_calls=tf.data.AUTOTUNE,
+            deterministic=True,
+        )
+        # Not Dataset.shuffle: its seed can't be a tensor, and here it differs in each epoch.
+        return (
+            records.batch(SHUFFLE_WINDOW)
+            .enumerate()
+            .flat_map(
+                lambda window, batch: tf.data.Dataset.from_tensor_slices(
+                    tf.random.experimental.stateless_shuffle(batch, key + 1 + window)
+                )
+            )
+        )
+
+    def one_round(round_number: Any) -> Any:
+        epochs = tf.data.Dataset.range(2**62)
+        examples = to_examples(epochs.flat_map(lambda epoch: one_epoch(round_number, epoch)))
+        return _batched(_within(examples, batching), batching).take(per_round)
+
+    rounds = one_round(tf.constant(first_round, tf.int64)).skip(offset)
+    later = tf.data.Dataset.range(first_round + 1, 2**62).flat_map(one_round)
+    return _deterministic(rounds.concatenate(later)).prefetch(8)
+
+
+def evaluation_batches(shards: Sequence[str], to_examples: ToExamples, batching: Batching) -> Any:
+    """Returns one pass over a split in batches, the last of each bucket with what is left.
+
+    Where shapes are static, missing rows are all padding.
+    """
+    import tensorflow as tf
+
+    examples = to_examples(tf.data.TFRecordDataset(list(shards)))
+    if not batching.unbounded:
+        examples = _within(examples, batching)
+    return _deterministic(_batched(examples, batching, partial=True)).prefetch(8)
+
+
+def _deterministic(dataset: Any) -> Any:
+    import tensorflow as tf
+
+    options = tf.data.Options()
+    options.deterministic = True
+    return dataset.with_options(options)
+
+
+def _ordered(example: dict[str, Any]) -> list[Any]:
+    """The features of an example by name; "targets" sorts behind "inputs"."""
+    return [example[name] for name in sorted(example)]
+
+
+def _length(example: dict[str, Any]) -> Any:
+    import tensorflow as tf
+
+    return tf.reduce_max(tf.stack([tf.size(value) for value in _ordered(example)]))
+
+
+def _within(examples: Any, batching: Batching) -> Any:
+    """Leaves out examples that are too long or too short."""
+
+    def keep(example: dict[str, Any]) -> Any:
+        length = _length(example)
+        return (length >= batching.min_length) & (length <= batching.max_length)
+
+    return examples.filter(keep)
+
+
+def _batched(examples: Any, batching: Batching, partial: bool = False) -> Any:
+    if batching.kind == "pack":
+        return pack(examples, batching.max_length, batching.rows(batching.max_length))
+    if batching.kind == "pad":
+        return examples.padded_batch(
+            batching.rows(batching.max_length),
+            padded_shapes=dict.fromkeys(examples.element_spec, [batching.max_length]),
+            drop_remainder=True,
+        )
+    # The last bound is exclusive, as all are, and static shapes have no bucket beyond it.
+    bounds = [*batching.bounds, batching.max_length + 1] if batching.static else batching.bounds
+    lengths = [bound - 1 for bound in bounds] if batching.static else [*bounds, batching.max_length]
+    rows = [batching.rows(max(length, 1)) for length in lengths]
+    batches = examples.bucket_by_sequence_length(
+        element_length_func=_length,
+        bucket_boundaries=bounds,
+        bucket_batch_sizes=[*rows, 1] if batching.static else rows,
+        pad_to_bucket_boundary=batching.static,
+        drop_remainder=batching.static and not partial,
+    )
+    if batching.static and partial:
+        batches = batches.map(lambda batch: _filled(batch, batching))
+    return batches
+
+
+def _filled(batch: dict[str, Any], batching: Batching) -> dict[str, Any]:
+    """Adds rows of padding until the batch has the shape of its bucket."""
+    import tensorflow as tf
+
+    shape = tf.shape(_ordered(batch)[-1])
+    rows = tf.maximum(1, batching.batch_tokens // shape[1])
+    return {
+        name: tf.pad(value, [[0, rows - tf.shape(value)[0]], [0, 0]])
+        for name, value in batch.items()
+    }
+
+
+def steps_per_epoch(sizes: Sizes, accumulate_steps: int = 1) -> int:
+    """Updates that an epoch takes when each sums the gradients of some batches."""
+    return max(1, math.ceil(sizes.batches / max(1, accumulate_steps)))

@@ -1,0 +1,75 @@
+"""What a user's generator yields, checked sample by sample, with errors that name the sample."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from t2tlite.errors import Error, SampleError
+
+
+def checked(
+    samples: Iterable[Any], source: str, required: Mapping[str, type]
+) -> Iterator[dict[str, Any]]:
+    """Passes samples on as they are made, and stops at the first that can't be used.
+
+    Args:
+      samples: what a hook returned.
+      source: problem, hook and split, for messages: "g2p_cmudict: generate_samples(train)".
+      required: the keys that every sample must have, with the types of their values.
+
+    Yields:
+      The same dicts.
+
+    Raises:
+      SampleError: a sample isn't a dict, lacks a key or holds another type, or the user's code
+        raised; their exception is the `__cause__`, so that a command can show its traceback.
+    """
+    number = -1
+    try:
+        iterator = iter(samples)
+    except TypeError:
+        raise SampleError(
+            f"{source} returned {_shown(samples)}; expected a generator of dicts: use yield"
+        ) from None
+    while True:
+        number += 1
+        try:
+            sample = next(iterator)
+        except StopIteration:
+            return
+        except Error:
+            # Already in words for the user: a failed download, say.
+            raise
+        except Exception as error:
+            raise SampleError(
+                f"{source} raised {type(error).__name__} at sample {number}: {error}; mend the hook"
+            ) from error
+        yield _check(sample, number, source, required)
+
+
+def _check(
+    sample: Any, number: int, source: str, required: Mapping[str, type]
+) -> dict[str, Any]:
+    where = f"{source}, sample {number}"
+    if not isinstance(sample, dict):
+        raise SampleError(f"{where}: found {_shown(sample)}; expected a dict of {_keys(required)}")
+    for key, wanted in required.items():
+        if key not in sample:
+            found = ", ".join(map(repr, sample)) or "no key"
+            raise SampleError(f"{where}: found {found}; expected {_keys(required)}: add {key!r}")
+        if not isinstance(sample[key], wanted):
+            raise SampleError(
+                f"{where}: {key!r} is {_shown(sample[key])}; expected {wanted.__name__}"
+                + (": decode the bytes" if isinstance(sample[key], bytes) else "")
+            )
+    return sample
+
+
+def _keys(required: Mapping[str, type]) -> str:
+    return " and ".join(f"{key!r} ({kind.__name__})" for key, kind in required.items())
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return f"{type(value).__name__} {text if len(text) <= 60 else text[:57] + '...'}"

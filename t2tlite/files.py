@@ -1,0 +1,71 @@
+"""Files that are either whole or absent: every writer goes through a temporary name."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+from t2tlite.errors import OutputError
+
+
+@contextlib.contextmanager
+def atomic(path: str | os.PathLike[str], mode: str = "wb") -> Iterator[IO[Any]]:
+    """Opens a temporary file beside `path` that takes its name when the block ends well.
+
+    The content is on disk before the name is: a killed process or a full disk leaves the old file,
+    or none, and never half of a new one.
+
+    Args:
+      path: the file to make or replace; its folder is made if need be.
+      mode: "wb" or "w"; text is UTF-8.
+
+    Raises:
+      OutputError: it can't be written.
+    """
+    path = Path(path)
+    # The process in the name keeps two runs from writing into one file.
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(temporary, mode, encoding=None if "b" in mode else "utf-8") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        raise cannot_write(path, error) from error
+    finally:
+        temporary.unlink(missing_ok=True) if temporary.parent.is_dir() else None
+
+
+def cannot_write(path: str | os.PathLike[str], error: OSError) -> OutputError:
+    """Returns the one-line error for a failed write to `path`."""
+    advice = {
+        errno.ENOSPC: "free some space and run the command again",
+        errno.EROFS: "choose a folder on a file system that isn't read-only",
+        errno.EACCES: "choose a folder that you may write to",
+        errno.EPERM: "choose a folder that you may write to",
+        errno.ENOTDIR: "a part of that path is a file; choose another folder",
+    }.get(error.errno or 0, "choose another folder")
+    return OutputError(f"can't write {path}: {error.strerror or error}; {advice}")
+
+
+def make_folder(path: str | os.PathLike[str]) -> Path:
+    """Makes a folder, parents included, and makes sure that it can be written to.
+
+    Raises:
+      OutputError: it can't be made or written to.
+    """
+    folder = Path(path).expanduser()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / f".write-test.{os.getpid()}"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise cannot_write(folder, error) from error
+    return folder

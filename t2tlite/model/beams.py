@@ -1,0 +1,129 @@
+"""The bookkeeping of beam search: which hypotheses live, and which have finished.
+
+It is T2T's. A step extends each of the K live hypotheses by each id and keeps the C = 2 * K most
+probable extensions. Of those that go on, the K most probable live on. Those that end compete by
+score, which is log probability / length penalty, with all that ended before, for K places.
+
+Shapes: B batch, K beam, N = B * K (the beams of a row are neighbours), C candidates, T steps,
+V vocabulary, M choices of any kind.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import keras
+from keras import ops
+
+Tensor = Any
+
+PAD_ID = 0
+
+# The score of a place in an n-best list that no hypothesis fills; T2T's value.
+MISSING_SCORE = -1e7
+
+_IMPOSSIBLE = float("-inf")
+
+
+def length_penalty(length: Tensor, alpha: float) -> Tensor:
+    """Returns ((5 + length) / 6) ** alpha, length including EOS (Wu et al. 2016, equation 14)."""
+    return ((5.0 + ops.cast(length, "float32")) / 6.0) ** alpha
+
+
+class Beams(NamedTuple):
+    """The live and the finished hypotheses of each row, both best first.
+
+    A place that holds none has -inf for its log probability or score.
+    """
+
+    live_ids_BKT: Tensor
+    log_probs_BK: Tensor
+    last_BK: Tensor
+    finished_ids_BKT: Tensor
+    finished_scores_BK: Tensor
+    done_B: Tensor
+
+    @classmethod
+    def start(cls, limits_B, beam_size, max_steps) -> Beams:
+        """One live hypothesis a row, empty; a row of limit 0 is done before it starts."""
+        shape = (ops.shape(limits_B)[0], beam_size)
+        pad_BKT = ops.full((*shape, max_steps), PAD_ID, "int32")
+        nothing_BK = ops.full(shape, _IMPOSSIBLE, "float32")
+        return cls(
+            live_ids_BKT=pad_BKT,
+            log_probs_BK=ops.where(ops.arange(beam_size) == 0, 0.0, nothing_BK),
+            last_BK=ops.zeros(shape, "int32"),
+            finished_ids_BKT=pad_BKT,
+            finished_scores_BK=nothing_BK,
+            done_B=limits_B <= 0,
+        )
+
+    def grow(self, logits_NV, position, alpha, eos_id) -> tuple[Beams, Tensor]:
+        """Makes every hypothesis one id longer; also returns which beams the live ones came from.
+
+        C candidates are enough: at most K of them, one of each beam, end.
+        """
+        shape, vocab_size = ops.shape(self.log_probs_BK), logits_NV.shape[-1]
+        beam_size = shape[1]
+        steps_NV = ops.log_softmax(ops.cast(logits_NV, "float32"), axis=-1)
+        log_probs_BKV = ops.reshape(steps_NV, (*shape, vocab_size)) + self.log_probs_BK[..., None]
+        flat_BM = ops.reshape(log_probs_BKV, (shape[0], beam_size * vocab_size))
+        log_probs_BC, index_BC = ops.top_k(flat_BM, 2 * beam_size)
+        parents_BC, chosen_BC = index_BC // vocab_size, index_BC % vocab_size
+        ids_BCT = write(pick(self.live_ids_BKT, parents_BC), position, chosen_BC)
+        ends_BC = chosen_BC == eos_id
+
+        log_probs_BK, live_BK = ops.top_k(ops.where(ends_BC, _IMPOSSIBLE, log_probs_BC), beam_size)
+        scores_BC = log_probs_BC / length_penalty(position + 1, alpha)
+        ended_BC = ops.where(ends_BC, scores_BC, _IMPOSSIBLE)
+        scores_BM = ops.concatenate([self.finished_scores_BK, ended_BC], axis=1)
+        finished_scores_BK, finished_BK = ops.top_k(scores_BM, beam_size)
+        ids_BMT = ops.concatenate([self.finished_ids_BKT, ids_BCT], axis=1)
+        grown = Beams(
+            live_ids_BKT=pick(ids_BCT, live_BK),
+            log_probs_BK=log_probs_BK,
+            last_BK=pick(chosen_BC, live_BK),
+            finished_ids_BKT=pick(ids_BMT, finished_BK),
+            finished_scores_BK=finished_scores_BK,
+            done_B=self.done_B,
+        )
+        return grown, pick(parents_BC, live_BK)
+
+    def hypotheses(self, limits_B, alpha):
+        """What a row finished, or what is live at its limit if it finished nothing."""
+        live_scores_BK = self.log_probs_BK / length_penalty(limits_B, alpha)[:, None]
+        any_B1 = self.finished_scores_BK[:, :1] > _IMPOSSIBLE
+        scores_BK = ops.where(any_B1, self.finished_scores_BK, live_scores_BK)
+        ids_BKT = ops.where(any_B1[..., None], self.finished_ids_BKT, self.live_ids_BKT)
+        ids_BKT = ops.where((scores_BK > _IMPOSSIBLE)[..., None], ids_BKT, PAD_ID)
+        return ids_BKT, ops.maximum(scores_BK, MISSING_SCORE)
+
+
+def reorder(cache, parents_BK):
+    """Gives each beam the cache of the beam it grew from."""
+    batch_size, beam_size = ops.shape(parents_BK)
+    rows_B1 = ops.arange(batch_size, dtype="int32")[:, None] * beam_size
+    parents_N = ops.reshape(parents_BK + rows_B1, (-1,))
+    return keras.tree.map_structure(lambda x: ops.take(x, parents_N, axis=0), cache)
+
+
+def freeze(old, new):
+    """Keeps the rows that were done in the old state as they were."""
+
+    def row(x, y):
+        return ops.where(ops.reshape(old.done_B, (-1,) + (1,) * (len(x.shape) - 1)), x, y)
+
+    return type(old)(*map(row, old, new))
+
+
+def pick(x_BM, index_BC):
+    """Takes entries of the second axis, for each row its own; x may have more axes."""
+    batch_size, choices, *rest = ops.shape(x_BM)
+    rows_B1 = ops.arange(batch_size, dtype="int32")[:, None] * choices
+    return ops.take(ops.reshape(x_BM, (-1, *rest)), index_BC + rows_B1, axis=0)
+
+
+def write(ids_T, position, chosen):
+    """Sets `ids_T[..., position]`; a mask keeps the shape static and costs little beside V."""
+    here_T = ops.arange(ops.shape(ids_T)[-1], dtype="int32") == position
+    return ops.where(here_T, chosen[..., None], ids_T)

@@ -1,0 +1,155 @@
+"""Learning rates: T2T's product of named factors, as a function of the step."""
+
+import math
+
+import keras
+from keras import ops
+
+from t2tlite.errors import HParamsError
+
+
+class LearningRate(keras.optimizers.schedules.LearningRateSchedule):
+    """The learning rate that `hparams.learning_rate_schedule` describes.
+
+    Args:
+      hparams: reads learning_rate_* and hidden_size.
+      train_steps: of the whole run, for factors that decay to its end.
+
+    Raises:
+      HParamsError: an unknown factor.
+    """
+
+    def __init__(self, hparams, train_steps):
+        self.hparams = hparams
+        self.train_steps = train_steps
+        names = [name.strip() for name in hparams.learning_rate_schedule.split("*")]
+        self.factors = [name for name in names if name]
+        for name in self.factors:
+            if name not in _FACTORS:
+                raise HParamsError(
+                    f"learning_rate_schedule={hparams.learning_rate_schedule}: {name!r} is not one "
+                    f"of: {', '.join(_FACTORS)}"
+                )
+        if "legacy" in self.factors:
+            scheme = hparams.learning_rate_decay_scheme
+            if scheme not in _DECAYS:
+                raise HParamsError(
+                    f"learning_rate_decay_scheme={scheme} is not one of: {', '.join(_DECAYS)}"
+                )
+
+    def __call__(self, step):
+        """Returns the rate, a float32 scalar; `step` counts finished updates from 0."""
+        step = ops.cast(step, "float32")
+        rate = ops.ones((), "float32")
+        for name in self.factors:
+            rate = rate * _FACTORS[name](self.hparams, step, self.train_steps)
+        if self.hparams.learning_rate_minimum:
+            rate = ops.maximum(rate, self.hparams.learning_rate_minimum)
+        return rate
+
+    def get_config(self):
+        return {"hparams": self.hparams, "train_steps": self.train_steps}
+
+
+def _warmup(hparams):
+    return max(hparams.learning_rate_warmup_steps, 1)
+
+
+def _linear_warmup(hparams, step, _):
+    return ops.minimum(1.0, step / _warmup(hparams))
+
+
+def _rsqrt_decay(hparams, step, _):
+    return ops.rsqrt(ops.maximum(step, _warmup(hparams)))
+
+
+def _rsqrt_normalized_decay(hparams, step, train_steps):
+    return _rsqrt_decay(hparams, step, train_steps) * _warmup(hparams) ** 0.5
+
+
+def _past_warmup(hparams, step):
+    return ops.maximum(step - hparams.learning_rate_warmup_steps, 0.0)
+
+
+def _exp_decay(hparams, step, _):
+    periods = _past_warmup(hparams, step) / hparams.learning_rate_decay_steps
+    if hparams.learning_rate_decay_staircase:
+        periods = ops.floor(periods)
+    return ops.power(hparams.learning_rate_decay_rate, periods)
+
+
+def _linear_decay(hparams, step, train_steps):
+    return ops.maximum(train_steps - step, 0.0) / hparams.learning_rate_decay_steps
+
+
+def _half_cosine(share):
+    return 0.5 * (1.0 + ops.cos(math.pi * share))
+
+
+def _single_cycle_cos_decay(hparams, step, train_steps):
+    whole = max(train_steps - hparams.learning_rate_warmup_steps, 1)
+    return _half_cosine(ops.minimum(_past_warmup(hparams, step) / whole, 1.0))
+
+
+def _multi_cycle_cos_decay(hparams, step, _):
+    cycle = hparams.learning_rate_warmup_steps + hparams.learning_rate_cosine_cycle_steps
+    within = step - cycle * ops.floor(step / cycle)
+    share = _past_warmup(hparams, within) / hparams.learning_rate_cosine_cycle_steps
+    return _half_cosine(ops.minimum(share, 1.0))
+
+
+def _legacy(hparams, step, _):
+    """The schedule before factors: 'noam', or exponential warm-up and then a decay."""
+    adam = 0.002 if "adam" in hparams.optimizer.lower() else 1.0
+    scale = adam * hparams.learning_rate
+    if hparams.learning_rate_decay_scheme == "noam":
+        warmup = _warmup(hparams)
+        rising, falling = (step + 1.0) * warmup**-1.5, ops.rsqrt(step + 1.0)
+        return scale * 5000.0 * hparams.hidden_size**-0.5 * ops.minimum(rising, falling)
+    decayed = _DECAYS[hparams.learning_rate_decay_scheme](hparams, step)
+    warmup = hparams.learning_rate_warmup_steps
+    if not warmup:
+        return scale * decayed
+    # From 1 % to 100 %, by the same factor at each step; rounded to float32 where T2T rounds.
+    factor = ops.exp(ops.cast(math.log(0.01) / warmup, "float32"))
+    warming = ops.power(factor, warmup - step)
+    return scale * ops.where(step < warmup, warming, decayed)
+
+
+def _cosine(hparams, step):
+    cycle = hparams.learning_rate_cosine_cycle_steps
+    place = step - 2 * cycle * ops.floor(step / (2 * cycle))
+    return _half_cosine((cycle - ops.abs(cycle - place)) / cycle)
+
+
+def _cycle_linear(hparams, step):
+    cycle = _warmup(hparams)
+    place = step - 2 * cycle * ops.floor(step / (2 * cycle))
+    return (1.0 - ops.abs((place - cycle) / cycle) + 0.1) * 3.0
+
+
+def _sqrt(hparams, step):
+    return 500.0 * ops.rsqrt(ops.maximum(step - hparams.learning_rate_warmup_steps, 1.0))
+
+
+_DECAYS = {
+    "noam": None,
+    "none": lambda hparams, step: ops.ones((), "float32"),
+    "exp": lambda hparams, step: _exp_decay(hparams, step, None),
+    "cosine": _cosine,
+    "cyclelinear10x": _cycle_linear,
+    "sqrt": _sqrt,
+}
+
+_FACTORS = {
+    "constant": lambda hparams, step, _: hparams.learning_rate_constant,
+    "linear_warmup": _linear_warmup,
+    "linear_decay": _linear_decay,
+    "rsqrt_decay": _rsqrt_decay,
+    "rsqrt_normalized_decay": _rsqrt_normalized_decay,
+    "exp_decay": _exp_decay,
+    "single_cycle_cos_decay": _single_cycle_cos_decay,
+    "multi_cycle_cos_decay": _multi_cycle_cos_decay,
+    "rsqrt_hidden_size": lambda hparams, step, _: hparams.hidden_size**-0.5,
+    "legacy": _legacy,
+}

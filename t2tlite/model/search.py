@@ -1,0 +1,248 @@
+"""Greedy, beam and sampling search over any step function, compiled inside a Keras model's call.
+
+A *step* predicts the next id of N sequences at once:
+
+    logits_NV, cache = step(ids_N, position, cache)
+
+`ids_N` (int32) are the ids chosen last; at position 0 they are zeros, which a decoder that starts
+with the zero vector ignores. `position` is a scalar int32 tensor. `cache` is a dict, possibly
+nested, of tensors whose first axis is N and whose shapes never change: keys and values get their
+room for all steps at once. A beam search reorders all of it at each step, so what is the same for
+every beam of a row, such as the encoder's output, is better closed over by `step`.
+
+No row gets more ids than its own limit. A row that is done is frozen, and the search ends when
+all rows are done; so greedy and beam results don't depend on what else is in the batch. A row of
+limit 0 (a filler that keeps the batch's shape) costs no steps.
+
+Everything is `keras.ops` and runs alike on TensorFlow and JAX. For JAX `batch_size` and
+`max_steps` are Python ints; for TensorFlow either may be a scalar int32 tensor.
+
+Shapes: B batch, K beam, N = B * K (the beams of a row are neighbours), T steps, V vocabulary,
+M those of its ids that a draw is among.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import keras
+from keras import ops
+
+from t2tlite.errors import HParamsError
+from t2tlite.model.beams import PAD_ID, Beams, freeze, length_penalty, pick, reorder, write
+
+Tensor = Any
+Size = Any  # an int, or with TensorFlow a scalar int32 tensor
+Cache = dict[str, Any]
+Step = Callable[[Tensor, Tensor, Cache], tuple[Tensor, Cache]]
+
+EOS_ID = 1
+
+
+def greedy(
+    step: Step,
+    cache: Cache,
+    batch_size: Size,
+    max_steps: Size,
+    *,
+    eos_id: int = EOS_ID,
+    row_limits_B: Tensor | None = None,
+) -> tuple[Tensor, Tensor]:
+    """Takes the most probable id at each step.
+
+    Args:
+      step: predicts the next id, see the head of this file; N = B.
+      cache: what `step` gets at position 0; may be empty.
+      batch_size: B.
+      max_steps: T, the width of the result.
+      eos_id: the id that ends a row.
+      row_limits_B: int32, the most ids that each row may have; None for `max_steps`.
+
+    Returns:
+      ids_BT, int32, EOS included and 0 after it; scores_B, float32, the sum of the log
+      probabilities of a row's ids.
+    """
+
+    limits_B = _limits(batch_size, max_steps, row_limits_B)
+    path = _follow(_most_probable, step, cache, max_steps, limits_B, eos_id)
+    return path.ids_BT, path.log_probs_B
+
+
+def sample(
+    step: Step,
+    cache: Cache,
+    batch_size: Size,
+    max_steps: Size,
+    temperature: float = 1.0,
+    top_k: int = 0,
+    top_p: float = 1.0,
+    seed: int | keras.random.SeedGenerator = 0,
+    *,
+    eos_id: int = EOS_ID,
+    row_limits_B: Tensor | None = None,
+) -> tuple[Tensor, Tensor]:
+    """Draws each id from the model's distribution, sharpened and cut as asked.
+
+    Args:
+      step, cache, batch_size, max_steps, eos_id, row_limits_B: as in `greedy`.
+      temperature: divides the logits; above 0, and the smaller the nearer to greedy search.
+      top_k: draws among that many most probable ids; 0 or less for all of them.
+      top_p: draws among the fewest ids that hold this much of the probability left by
+        `temperature` and `top_k` (nucleus sampling, Holtzman et al. 2020); 1 for all of them.
+      seed: an int draws the same ids from the same batch each time; a `SeedGenerator` moves on.
+
+    Returns:
+      ids_BT and scores_B as `greedy`; the scores know nothing of temperature and cuts.
+
+    Raises:
+      HParamsError: `temperature` or `top_p` is out of range.
+    """
+    if temperature <= 0:
+        raise HParamsError(f"temperature={temperature} is not above 0; for 0 use greedy search")
+    if not 0 < top_p <= 1:
+        raise HParamsError(f"top_p={top_p} is not in (0, 1]; choose 1 to draw among all ids")
+    # A number for each step and row is enough; drawn here, it keeps random state out of the loop.
+    uniform_TB = keras.random.uniform((max_steps, batch_size), dtype="float32", seed=seed)
+
+    def choose(logits_BV, position):
+        uniform_B = ops.take(uniform_TB, position, axis=0)
+        return _draw(logits_BV / temperature, uniform_B, top_k, top_p)
+
+    limits_B = _limits(batch_size, max_steps, row_limits_B)
+    path = _follow(choose, step, cache, max_steps, limits_B, eos_id)
+    return path.ids_BT, path.log_probs_B
+
+
+def beam_search(
+    step: Step,
+    cache: Cache,
+    batch_size: Size,
+    beam_size: int,
+    max_steps: Size,
+    alpha: float,
+    *,
+    n_best: int | None = None,
+    eos_id: int = EOS_ID,
+    row_limits_B: Tensor | None = None,
+) -> tuple[Tensor, Tensor]:
+    """Finds the hypotheses of highest log probability / length penalty, as Tensor2Tensor does.
+
+    `t2tlite.model.beams` describes a step. A row is done at its limit, or when its best live hypothesis, did it grow to
+    the limit for free, couldn't beat the `n_best`-th finished one. (T2T asks for the worst
+    finished one, however few there are, and so may leave places empty; the hypotheses that it
+    does return are these.) A row where none finished returns its live hypotheses. A beam of 1 is
+    greedy search, as in T2T.
+
+    Args:
+      step, batch_size, max_steps, eos_id, row_limits_B: as in `greedy`, but N = B * K.
+      cache: what `step` gets at position 0, each row repeated K times.
+      beam_size: K.
+      alpha: exponent of the length penalty, from 0 for none; T2T's translations use 0.6.
+      n_best: hypotheses to return, at most K; None for K. The fewer, the sooner a row is done.
+
+    Returns:
+      ids [B, n_best, T], int32, EOS included and 0 after it; scores [B, n_best], float32,
+      descending. A place that no hypothesis fills has ids 0 and MISSING_SCORE.
+
+    Raises:
+      HParamsError: `n_best` or `alpha` is out of range.
+    """
+    n_best = beam_size if n_best is None else n_best
+    if not 1 <= n_best <= beam_size:
+        raise HParamsError(f"n_best={n_best} is not in 1 to beam_size={beam_size}; choose one")
+    if alpha < 0:
+        raise HParamsError(f"alpha={alpha} is negative; choose 0 for no length penalty")
+    limits_B = _limits(batch_size, max_steps, row_limits_B)
+    if beam_size == 1:
+        path = _follow(_most_probable, step, cache, max_steps, limits_B, eos_id)
+        scores_B = path.log_probs_B / length_penalty(path.lengths_B, alpha)
+        return path.ids_BT[:, None], scores_B[:, None]
+
+    def body(position, beams, cache):
+        logits_NV, cache = step(ops.reshape(beams.last_BK, (-1,)), position, cache)
+        grown, parents_BK = beams.grow(logits_NV, position, alpha, eos_id)
+        best_possible_B = grown.log_probs_BK[:, 0] / length_penalty(limits_B, alpha)
+        settled_B = grown.finished_scores_BK[:, n_best - 1] >= best_possible_B
+        grown = grown._replace(done_B=settled_B | (position + 1 >= limits_B))
+        return position + 1, freeze(beams, grown), reorder(cache, parents_BK)
+
+    beams = _loop(body, Beams.start(limits_B, beam_size, max_steps), cache)
+    ids_BKT, scores_BK = beams.hypotheses(limits_B, alpha)
+    return ids_BKT[:, :n_best], scores_BK[:, :n_best]
+
+
+class _Path(NamedTuple):
+    """One sequence for each row, as far as it got."""
+
+    ids_BT: Tensor
+    log_probs_B: Tensor
+    lengths_B: Tensor
+    last_B: Tensor
+    done_B: Tensor
+
+
+def _follow(choose, step, cache, max_steps, limits_B, eos_id) -> _Path:
+    """Appends `choose(logits_BV, position)` to each row until all are done."""
+    zeros_B, batch_size = ops.zeros_like(limits_B), ops.shape(limits_B)[0]
+
+    def body(position, path, cache):
+        logits_NV, cache = step(path.last_B, position, cache)
+        logits_BV = ops.reshape(ops.cast(logits_NV, "float32"), (batch_size, logits_NV.shape[-1]))
+        chosen_B = ops.cast(choose(logits_BV, position), "int32")
+        chosen_logits_B = pick(logits_BV, chosen_B[:, None])[:, 0]
+        longer = _Path(
+            ids_BT=write(path.ids_BT, position, chosen_B),
+            log_probs_B=path.log_probs_B + chosen_logits_B - ops.logsumexp(logits_BV, axis=-1),
+            lengths_B=path.lengths_B + 1,
+            last_B=chosen_B,
+            done_B=(chosen_B == eos_id) | (position + 1 >= limits_B),
+        )
+        return position + 1, freeze(path, longer), cache
+
+    start = _Path(
+        ids_BT=ops.full((batch_size, max_steps), PAD_ID, "int32"),
+        log_probs_B=ops.cast(zeros_B, "float32"),
+        lengths_B=zeros_B,
+        last_B=zeros_B,
+        done_B=limits_B <= 0,
+    )
+    return _loop(body, start, cache)
+
+
+def _most_probable(logits_BV, position):
+    return ops.argmax(logits_BV, axis=-1)
+
+
+def _draw(logits_BV, uniform_B, top_k, top_p):
+    """Draws an id for each row by inverting its cumulative distribution at `uniform_B`."""
+    vocab_size = logits_BV.shape[-1]
+    kept = min(top_k, vocab_size) if top_k > 0 else vocab_size
+    if kept < vocab_size or top_p < 1:
+        logits_BM, ids_BM = ops.top_k(logits_BV, kept)
+    else:  # the order doesn't matter, and sorting V logits would cost more than all the rest
+        logits_BM, ids_BM = logits_BV, None
+    probs_BM = ops.softmax(logits_BM, axis=-1)
+    if top_p < 1:
+        before_BM = ops.cumsum(probs_BM, axis=-1) - probs_BM
+        probs_BM = ops.where(before_BM < top_p, probs_BM, 0.0)
+    cumulative_BM = ops.cumsum(probs_BM, axis=-1)
+    reached_BM = cumulative_BM > uniform_B[:, None] * cumulative_BM[:, -1:]
+    # A parallel cumulative sum may round upwards even where nothing is added.
+    reached_BM = reached_BM & (probs_BM > 0)
+    place_B = ops.cast(ops.argmax(ops.cast(reached_BM, "int32"), axis=-1), "int32")
+    return place_B if ids_BM is None else pick(ids_BM, place_B[:, None])[:, 0]
+
+
+def _limits(batch_size, max_steps, row_limits_B):
+    limits_B = ops.full((batch_size,), max_steps, "int32")
+    return limits_B if row_limits_B is None else ops.minimum(row_limits_B, limits_B)
+
+
+def _loop(body, start, cache):
+    """Runs `body` on (position, state, cache) until all rows of the state are done."""
+
+    def unfinished(position, state, cache):
+        return ops.any(~state.done_B)
+
+    return ops.while_loop(unfinished, body, (ops.zeros((), "int32"), start, cache))[1]

@@ -1,0 +1,301 @@
+"""The Transformer: encoder-decoder, decoder-only language model, encoder-only classifier.
+
+The shape letters are those of `t2tlite.model.layers`. A model's protocol, also for models of a
+plugin's own:
+
+- `Model(hparams, problem_hparams)` makes it;
+- `call(features, training)` returns float32 logits [B, T, V]; features are int32 "inputs" [B, L]
+  (unless the problem has none) and "targets" [B, T], 0 for padding, and for packed batches their
+  "_segmentation" (1, 2, ... within a row, 0 for padding) and "_position" (from 0 in each segment);
+- optionally `start(features, max_steps)` and `step(ids_N, position, memory, cache)`, for decoding
+  with a cache; without them decoding runs `call` on the whole prefix at each step;
+- optionally `packs = True`, if it keeps the examples of a packed row apart.
+"""
+
+import keras
+from keras import ops
+
+from t2tlite.errors import HParamsError
+from t2tlite.model.layers import MASKED, Block, Dropout, Embedding, Process, initializer, sinusoids
+
+# T2T's number of rows in the learned table of target languages.
+TARGET_SPACES = 32
+
+
+class Stack(keras.layers.Layer):
+    """Blocks one after the other, with T2T's last preprocessing (the final norm of pre-norm)."""
+
+    def __init__(self, layers, hparams, seed_generator, cross, **kwargs):
+        super().__init__(**kwargs)
+        self.blocks = [
+            Block(hparams, seed_generator, cross, name=f"layer_{i}") for i in range(layers)
+        ]
+        sequence = hparams.layer_preprocess_sequence
+        self.finish = Process(sequence, hparams, seed_generator, name="finish")
+
+    def build(self, input_shape):
+        for layer in [*self.blocks, self.finish]:
+            layer.build(input_shape)
+
+    def call(self, x_BTD, self_bias, memory_BLD=None, cross_bias=None, training=False):
+        for block in self.blocks:
+            memory = None
+            if memory_BLD is not None:
+                memory = block.cross_attention.keys_values(memory_BLD)
+            x_BTD = block(x_BTD, self_bias, memory, cross_bias, training=training)
+        return self.finish(x_BTD, training=training)
+
+
+class _TextModel(keras.Model):
+    """What the models below share: embeddings, positions, masks.
+
+    Args:
+      hparams: `t2tlite.HParams`.
+      problem_hparams: `t2tlite.config.ProblemHParams`.
+    """
+
+    packs = True
+
+    def __init__(self, hparams, problem_hparams, **kwargs):
+        bfloat16 = hparams.activation_dtype == "bfloat16"
+        kwargs.setdefault("name", "transformer")
+        # A child layer takes the policy that is set while it is made.
+        before = keras.config.dtype_policy()
+        keras.config.set_dtype_policy("mixed_bfloat16" if bfloat16 else "float32")
+        try:
+            super().__init__(**kwargs)
+            self.hparams = hparams.check()
+            self.vocab_size = dict(problem_hparams.vocab_size)
+            self.target_space = problem_hparams.target_space_id % TARGET_SPACES
+            self.seed_generator = keras.random.SeedGenerator(seed=0)
+            self.embed_dropout = self._dropout()
+            self.make_layers(hparams)
+        finally:
+            keras.config.set_dtype_policy(before)
+
+    def make_layers(self, hparams):
+        """Makes the layers, under the model's dtype policy."""
+        raise NotImplementedError
+
+    def _dropout(self):
+        hparams = self.hparams
+        return Dropout(
+            hparams.layer_prepostprocess_dropout,
+            hparams.layer_prepostprocess_dropout_broadcast_dims,
+            self.seed_generator,
+        )
+
+    def make_encoder(self, hparams):
+        """Makes the encoder and the table of target spaces."""
+        layers = hparams.num_encoder_layers or hparams.num_hidden_layers
+        self.encoder = Stack(layers, hparams, self.seed_generator, cross=False, name="encoder")
+        self.spaces = None
+        if hparams.use_target_space_embedding:
+            self.spaces = keras.layers.Embedding(
+                TARGET_SPACES,
+                hparams.hidden_size,
+                embeddings_initializer=initializer(hparams),
+                name="target_space",
+            )
+
+    def build(self, _=None):
+        shape = (None, None, self.hparams.hidden_size)
+        for layer in self._flatten_layers(include_self=False, recursive=False):
+            layer.build(shape)
+        self.built = True
+
+    def drop_symbols(self, ids, training):
+        """Replaces a share of the tokens by padding (the hparam symbol_dropout)."""
+        rate = self.hparams.symbol_dropout
+        if not training or not rate:
+            return ids
+        drawn = keras.random.uniform(ops.shape(ids), seed=self.seed_generator)
+        return ops.where(drawn < rate, ops.zeros_like(ids), ids)
+
+    def add_positions(self, x_BTD, positions):
+        """Adds sinusoids of `positions`, [T] or [B, T]."""
+        if self.hparams.pos == "none":
+            return x_BTD
+        return x_BTD + ops.cast(sinusoids(positions, self.hparams.hidden_size), x_BTD.dtype)
+
+    def encode(self, features, training=False):
+        """Runs the encoder on the inputs.
+
+        Returns:
+          The encoder's output [B, L, D] and the bias [B, 1, 1, L] that hides padding from whoever
+          attends to it.
+        """
+        inputs_BL = features["inputs"]
+        x_BLD = self.input_embedding(self.drop_symbols(inputs_BL, training))
+        if self.spaces is not None:
+            x_BLD = x_BLD + self.spaces(ops.convert_to_tensor([self.target_space], "int32"))
+        positions = features.get("inputs_position", ops.arange(ops.shape(inputs_BL)[1]))
+        x_BLD = self.embed_dropout(self.add_positions(x_BLD, positions), training=training)
+        padding_bias = _hide(ops.equal(inputs_BL, 0))[:, None, None, :]
+        bias = padding_bias
+        if "inputs_segmentation" in features:
+            segments_BL = features["inputs_segmentation"]
+            bias = _apart(segments_BL, segments_BL)
+        if self.hparams.unidirectional_encoder:
+            bias = ops.minimum(bias, _hide_future(ops.shape(inputs_BL)[1]))
+        return self.encoder(x_BLD, bias, training=training), padding_bias
+
+
+class Transformer(_TextModel):
+    """Encoder-decoder Transformer; without "inputs" in the problem, a decoder-only language model."""
+
+    def make_layers(self, hparams):
+        if "targets" not in self.vocab_size:
+            raise HParamsError(
+                "model transformer writes text, and this problem's targets have no vocabulary; "
+                "use --model=transformer_encoder"
+            )
+        sizes = self.vocab_size
+        self.has_inputs = "inputs" in sizes
+        shared = hparams.shared_embedding_and_softmax_weights
+        self.target_embedding = Embedding(sizes["targets"], hparams, name="target_embedding")
+        if self.has_inputs:
+            # T2T needs equal vocabularies to share; unequal ones get a table each.
+            same = shared and sizes["inputs"] == sizes["targets"]
+            self.input_embedding = (
+                self.target_embedding
+                if same
+                else Embedding(sizes["inputs"], hparams, name="input_embedding")
+            )
+            self.make_encoder(hparams)
+        self.softmax = (
+            self.target_embedding if shared else Embedding(sizes["targets"], hparams, name="softmax")
+        )
+        layers = hparams.num_decoder_layers or hparams.num_hidden_layers
+        self.decoder = Stack(
+            layers, hparams, self.seed_generator, cross=self.has_inputs, name="decoder"
+        )
+
+    def call(self, features, training=False):
+        """Returns float32 logits [B, T, V] of the next token after each prefix of the targets."""
+        return self.softmax.logits(self.decode(features, training))
+
+    def decode(self, features, training=False):
+        """Returns the decoder's output [B, T, D], of which the logits are a projection."""
+        memory_BLD, cross_bias = None, None
+        if self.has_inputs:
+            memory_BLD, cross_bias = self.encode(features, training)
+        targets_BT = features["targets"]
+        length = ops.shape(targets_BT)[1]
+        x_BTD = self.target_embedding(self.drop_symbols(targets_BT, training))
+        # Shifted right by a zero vector: position t sees the targets before t.
+        x_BTD = ops.pad(x_BTD, [[0, 0], [1, 0], [0, 0]])[:, :-1]
+        positions = ops.arange(length)
+        self_bias = _hide_future(length)
+        if "targets_segmentation" in features:
+            positions = features["targets_position"]
+            segments_BT = features["targets_segmentation"]
+            # The first position of a segment must not see the last token of the one before.
+            x_BTD *= ops.cast(ops.expand_dims(positions > 0, -1), x_BTD.dtype)
+            self_bias = ops.minimum(self_bias, _apart(segments_BT, segments_BT))
+            if self.has_inputs:
+                cross_bias = _apart(segments_BT, features["inputs_segmentation"])
+        x_BTD = self.embed_dropout(self.add_positions(x_BTD, positions), training=training)
+        return self.decoder(x_BTD, self_bias, memory_BLD, cross_bias, training=training)
+
+    def start(self, features, max_steps):
+        """Prepares decoding with a cache.
+
+        Args:
+          features: "inputs" [N, L]; for a language model any feature of N rows.
+          max_steps: positions that the cache has room for, an int or scalar tensor.
+
+        Returns:
+          The memory, which stays as it is (of the encoder), and the cache, which each step changes;
+          both are dicts of tensors with N rows.
+        """
+        rows = ops.shape(next(iter(features.values())))[0]
+        attention = self.decoder.blocks[0].self_attention
+        heads = attention.heads
+        cache = {}
+        for block in self.decoder.blocks:
+            for part, layer in [("keys", attention.key), ("values", attention.value)]:
+                shape = (rows, heads, max_steps, layer.units // heads)
+                cache[f"{block.name}_{part}"] = ops.zeros(shape, attention.compute_dtype)
+        memory = {}
+        if self.has_inputs:
+            encoded_NLD, memory["bias"] = self.encode(features)
+            for block in self.decoder.blocks:
+                keys, values = block.cross_attention.keys_values(encoded_NLD)
+                memory[f"{block.name}_keys"], memory[f"{block.name}_values"] = keys, values
+        return memory, cache
+
+    def step(self, ids_N, position, memory, cache):
+        """Decodes one position.
+
+        Args:
+          ids_N: the tokens chosen at `position - 1`; not read at position 0.
+          position: scalar int32.
+          memory: of `start`.
+          cache: of `start` or of the step before.
+
+        Returns:
+          float32 logits [N, V] of the token at `position`, and the cache.
+        """
+        cache = dict(cache)
+        x_N1D = self.target_embedding(ids_N[:, None])
+        x_N1D *= ops.cast(position > 0, x_N1D.dtype)
+        x_N1D = self.add_positions(x_N1D, ops.reshape(position, (1,)))
+        room = ops.shape(cache[f"{self.decoder.blocks[0].name}_keys"])[2]
+        steps = ops.arange(room)
+        here = ops.reshape(steps == position, (1, 1, -1, 1))
+        bias = _hide(ops.reshape(steps > position, (1, 1, 1, -1)))
+        for block in self.decoder.blocks:
+
+            def past(new, name=block.name):
+                pair = []
+                for part, one in zip(("keys", "values"), new, strict=True):
+                    cache[f"{name}_{part}"] = ops.where(here, one, cache[f"{name}_{part}"])
+                    pair.append(cache[f"{name}_{part}"])
+                return pair
+
+            cross = None
+            if self.has_inputs:
+                cross = memory[f"{block.name}_keys"], memory[f"{block.name}_values"]
+            x_N1D = block(x_N1D, bias, cross, memory.get("bias"), past=past)
+        return self.softmax.logits(self.decoder.finish(x_N1D)[:, 0]), cache
+
+
+class TransformerEncoder(_TextModel):
+    """Transformer encoder that classifies a text: the mean of its output, projected on the labels."""
+
+    packs = False
+
+    def make_layers(self, hparams):
+        self.input_embedding = Embedding(self.vocab_size["inputs"], hparams, name="input_embedding")
+        self.make_encoder(hparams)
+        self.classes = keras.layers.Dense(
+            self.vocab_size["targets"],
+            kernel_initializer=initializer(hparams),
+            dtype="float32",
+            name="classes",
+        )
+
+    def call(self, features, training=False):
+        """Returns float32 logits [B, 1, classes]."""
+        encoded_BLD, _ = self.encode(features, training)
+        kept_BL1 = ops.cast(ops.not_equal(features["inputs"], 0), encoded_BLD.dtype)[:, :, None]
+        count_B1 = ops.maximum(ops.sum(kept_BL1, axis=1), 1)
+        mean_BD = ops.sum(encoded_BLD * kept_BL1, axis=1) / count_B1
+        return self.classes(mean_BD)[:, None, :]
+
+
+def _hide(where):
+    """Returns the bias that hides where a boolean tensor is true."""
+    return ops.cast(where, "float32") * MASKED
+
+
+def _hide_future(length):
+    """Returns the bias [1, 1, T, T] of causal attention."""
+    steps = ops.arange(length)
+    return _hide(steps[None, :] > steps[:, None])[None, None]
+
+
+def _apart(queries_BQ, keys_BK):
+    """Returns the bias [B, 1, Q, K] that keeps the examples of a packed row apart."""
+    return _hide(ops.not_equal(queries_BQ[:, :, None], keys_BK[:, None, :]))[:, None]

@@ -1,0 +1,328 @@
+"""Problem: what is learned. T2T's hooks, from samples to shards, vocabularies and reading back.
+
+A user subclasses one of the recipes in `t2tlite.text_problems`; the hooks here are those that all
+problems share. The life of a sample is told in docs/architecture.md.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import inspect
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from t2tlite import __version__
+from t2tlite.config import HParams, ProblemHParams
+from t2tlite.data import generate
+from t2tlite.data.manifest import Manifest
+from t2tlite.data.records import find_shards, shard_paths
+from t2tlite.errors import DataError
+from t2tlite.registry import snake_case
+from t2tlite.text.vocabulary import vocabulary_sha256
+
+
+class DatasetSplit:
+    """T2T's names of the splits; plain strings, since plugins compare with literals."""
+
+    TRAIN = "train"
+    EVAL = "eval"
+    TEST = "test"
+
+
+class SpaceID:
+    """T2T's numbers of languages: a row of the encoder's learned table, not a vocabulary."""
+
+    GENERIC = 0
+    EN_CHR = 2
+    EN_TOK = 3
+    EN_BPE_TOK = 4
+    FR_CHR = 5
+    FR_TOK = 6
+    DE_CHR = 7
+    DE_TOK = 8
+    DE_BPE_TOK = 9
+
+
+class Metrics:
+    """Names of the evaluation metrics, as in T2T's summaries; `t2tlite.run.metrics` says what each is."""
+
+    ACC = "accuracy"
+    ACC_TOP5 = "accuracy_top5"
+    ACC_PER_SEQ = "accuracy_per_sequence"
+    NEG_LOG_PERPLEXITY = "neg_log_perplexity"
+    APPROX_BLEU = "approx_bleu_score"
+    ROUGE_2_F = "rouge_2_fscore"
+    ROUGE_L_F = "rouge_L_fscore"
+
+
+# The word in file names for each split.
+FILE_WORD = {DatasetSplit.TRAIN: "train", DatasetSplit.EVAL: "dev", DatasetSplit.TEST: "test"}
+
+
+class Problem:
+    """Base of all problems.
+
+    Args:
+      was_reversed: swap inputs and targets when reading (`NAME_rev`).
+      was_copy: read the inputs as targets too (`NAME_copy`).
+    """
+
+    # Of shuffles and splits; t2t-datagen sets it from --random_seed before it generates.
+    random_seed = 0
+
+    def __init__(self, was_reversed: bool = False, was_copy: bool = False) -> None:
+        self._was_reversed = was_reversed
+        self._was_copy = was_copy
+        self._name: str | None = None
+        self._encoders: dict[str, Any] | None = None
+
+    @property
+    def name(self) -> str:
+        """The registered name, without `_rev` and `_copy`; data files start with it."""
+        return self._name or snake_case(type(self).__name__)
+
+    @name.setter
+    def name(self, value: str) -> None:
+        self._name = value
+
+    @property
+    def full_name(self) -> str:
+        """The name with its suffixes, as `--problem` takes it."""
+        return f"{self.name}{'_rev' * self._was_reversed}{'_copy' * self._was_copy}"
+
+    # Hooks for generating data.
+
+    def generate_data(self, data_dir: str, tmp_dir: str, task_id: int = -1) -> None:
+        """Writes the shards of all splits into `data_dir`.
+
+        Args:
+          data_dir: the data folder.
+          tmp_dir: downloads and the user's own files.
+          task_id: of T2T's many-machine runs; -1: all of the data.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no generate_data")
+
+    @property
+    def dataset_splits(self) -> list[dict[str, Any]]:
+        """The splits with their numbers of shards."""
+        return [
+            {"split": DatasetSplit.TRAIN, "shards": 100},
+            {"split": DatasetSplit.EVAL, "shards": 1},
+        ]
+
+    def dataset_filename(self) -> str:
+        """The stem of the data files."""
+        return self.name
+
+    def training_filepaths(self, data_dir: str, num_shards: int, shuffled: bool) -> list[str]:
+        """Paths of the training shards."""
+        return self._filepaths(DatasetSplit.TRAIN, data_dir, num_shards, shuffled)
+
+    def dev_filepaths(self, data_dir: str, num_shards: int, shuffled: bool) -> list[str]:
+        """Paths of the evaluation shards."""
+        return self._filepaths(DatasetSplit.EVAL, data_dir, num_shards, shuffled)
+
+    def test_filepaths(self, data_dir: str, num_shards: int, shuffled: bool) -> list[str]:
+        """Paths of the test shards."""
+        return self._filepaths(DatasetSplit.TEST, data_dir, num_shards, shuffled)
+
+    def _filepaths(self, split: str, data_dir: str, shards: int, shuffled: bool) -> list[str]:
+        stem = f"{self.dataset_filename()}{'' if shuffled else '-unshuffled'}-{FILE_WORD[split]}"
+        return shard_paths(data_dir, stem, shards)
+
+    def data_filepaths(self, data_dir: str) -> dict[str, list[str]]:
+        """Paths of all shards that `dataset_splits` asks for, by split."""
+        known = ", ".join(FILE_WORD)
+        for one in self.dataset_splits:
+            if one["split"] not in FILE_WORD:
+                raise DataError(
+                    f"{self.name}: dataset_splits names {one['split']!r}; expected one of {known}"
+                )
+        return {
+            one["split"]: self._filepaths(one["split"], data_dir, one["shards"], True)
+            for one in self.dataset_splits
+        }
+
+    def write_dataset(
+        self, streams: Sequence[generate.Stream], data_dir: str, vocabularies: Iterable[str]
+    ) -> Manifest:
+        """Writes shards and manifest from streams of encoded examples."""
+        libraries = ["tensorflow", "sentencepiece"]
+        manifest = Manifest(
+            problem=self.dataset_filename(),
+            seed=self.random_seed,
+            source=self.source_sha256(),
+            versions={
+                "t2tlite": __version__,
+                **{name: importlib.metadata.version(name) for name in libraries},
+            },
+        )
+        made = generate.write_dataset(streams, data_dir, manifest)
+        # The vocabulary is made on the way, by the first stream.
+        made.vocabularies = {
+            name: vocabulary_sha256(path)
+            for name in vocabularies
+            if (path := Path(data_dir) / name).exists()
+        }
+        made.write(data_dir)
+        return made
+
+    def source_sha256(self) -> str:
+        """A hash of the class's source code: data of a changed class can be told."""
+        try:
+            return hashlib.sha256(inspect.getsource(type(self)).encode()).hexdigest()
+        except (OSError, TypeError):
+            return ""
+
+    # Hooks for vocabularies.
+
+    def feature_encoders(self, data_dir: str | None) -> dict[str, Any]:
+        """Encoders by feature name: any object with `vocab_size`, `encode` and `decode`."""
+        raise NotImplementedError(f"{type(self).__name__} has no feature_encoders")
+
+    def get_feature_encoders(self, data_dir: str | None = None) -> dict[str, Any]:
+        """The encoders, made once; with `_rev` inputs and targets are swapped.
+
+        Raises:
+          VocabularyError: a vocabulary file is missing or broken.
+        """
+        if self._encoders is None:
+            self._encoders = self._turned(dict(self.feature_encoders(data_dir)))
+        return self._encoders
+
+    @property
+    def vocabulary_filenames(self) -> list[str]:
+        """The vocabulary files in the data folder, whether they exist or not."""
+        return []
+
+    # Hooks for the model.
+
+    @property
+    def has_inputs(self) -> bool:
+        """Whether there is a feature "inputs"; a language model has targets alone."""
+        return True
+
+    def hparams(self, defaults: ProblemHParams, model_hparams: HParams) -> None:
+        """Fills in what the model must know of the problem."""
+
+    def get_hparams(
+        self, model_hparams: HParams | None = None, data_dir: str | None = None
+    ) -> ProblemHParams:
+        """Returns modalities and vocabulary sizes as this problem, reversed or not, has them."""
+        filled = ProblemHParams()
+        # The user's hook names features as they are in the data, so it sees them unreversed.
+        filled.vocabulary = self._turned(dict(self.get_feature_encoders(data_dir)))
+        self.hparams(filled, model_hparams or HParams())
+        for table in ("vocabulary", "vocab_size", "modality"):
+            setattr(filled, table, self._turned(getattr(filled, table)))
+        if self._was_reversed:
+            spaces = filled.target_space_id, filled.input_space_id
+            filled.input_space_id, filled.target_space_id = spaces
+        return filled
+
+    def _turned(self, by_feature: dict[str, Any]) -> dict[str, Any]:
+        """Swaps the entries of inputs and targets, or copies the inputs', as the suffixes say."""
+        if self._was_reversed and "inputs" in by_feature and "targets" in by_feature:
+            swapped = {"inputs": by_feature["targets"], "targets": by_feature["inputs"]}
+            by_feature = {**by_feature, **swapped}
+        if self._was_copy and "inputs" in by_feature:
+            by_feature = {**by_feature, "targets": by_feature["inputs"]}
+        return by_feature
+
+    def eval_metrics(self) -> list[str]:
+        """Names of the metrics that evaluation computes."""
+        return [Metrics.ACC, Metrics.ACC_TOP5, Metrics.ACC_PER_SEQ, Metrics.NEG_LOG_PERPLEXITY]
+
+    @property
+    def decode_hooks(self) -> list[Any]:
+        """Functions called with the decoded sentences after a file was decoded.
+
+        Each takes one argument, a `t2tlite.run.decoding.DecodeHookArgs`.
+        """
+        return []
+
+    # Hooks for reading.
+
+    @property
+    def packed_length(self) -> int | None:
+        """Tokens in a row of packed examples; None: the hparam max_length."""
+        return None
+
+    def filepattern(self, data_dir: str, mode: str, shard: int | None = None) -> str:
+        """Pattern of the shards of a split, "train", "eval" or "test"."""
+        suffix = f"{shard:05d}" if shard is not None else ""
+        return os.path.join(data_dir, f"{self.dataset_filename()}-{FILE_WORD[mode]}-{suffix}*")
+
+    def shards(self, data_dir: str, split: str) -> list[str]:
+        """Paths of the existing shards of a split.
+
+        Raises:
+          DataError: there are none, or not all.
+        """
+        stem = f"{self.dataset_filename()}-{FILE_WORD[split]}"
+        return [str(path) for path in find_shards(data_dir, stem)]
+
+    def example_reading_spec(self) -> tuple[dict[str, Any], Any]:
+        """The features of a record, as `tf.io` describes them.
+
+        Returns:
+          Features by name, and None (T2T's decoders, which text doesn't need).
+        """
+        import tensorflow as tf
+
+        names = ["inputs", "targets"] if self.has_inputs else ["targets"]
+        return {name: tf.io.VarLenFeature(tf.int64) for name in names}, None
+
+    def preprocess_example(self, example: dict[str, Any], mode: str, hparams: HParams) -> Any:
+        """Changes one example after it was read, with TensorFlow operations.
+
+        Args:
+          example: 1-D int tensors by feature, unreversed.
+          mode: the split.
+          hparams: of the model.
+
+        Returns:
+          The example; or a `tf.data.Dataset` of several.
+        """
+        for name, limit in [
+            ("inputs", hparams.max_input_seq_length),
+            ("targets", hparams.max_target_seq_length),
+        ]:
+            if limit > 0 and name in example:
+                example[name] = example[name][:limit]
+        return example
+
+    def examples(self, serialized: Any, mode: str, hparams: HParams) -> Any:
+        """Turns a tf.data.Dataset of serialized records into one of feature dicts.
+
+        Returns:
+          A dataset of dicts of int32 [length] tensors, as this problem, reversed or not, has them.
+        """
+        import tensorflow as tf
+
+        spec, _ = self.example_reading_spec()
+
+        def parse(record: Any) -> dict[str, Any]:
+            parsed = tf.io.parse_single_example(record, spec)
+            return {
+                name: tf.sparse.to_dense(value) if isinstance(value, tf.SparseTensor) else value
+                for name, value in parsed.items()
+            }
+
+        def turn(example: Mapping[str, Any]) -> dict[str, Any]:
+            # A feature of a plugin's own that isn't tokens has no place in a batch.
+            kept = {name: value for name, value in example.items() if value.dtype.is_integer}
+            return {name: tf.cast(value, tf.int32) for name, value in self._turned(kept).items()}
+
+        parsed = serialized.map(parse, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+        mapped = parsed.map(
+            lambda example: self.preprocess_example(example, mode, hparams),
+            num_parallel_calls=tf.data.AUTOTUNE,
+            deterministic=True,
+        )
+        if isinstance(mapped.element_spec, tf.data.DatasetSpec):
+            mapped = mapped.flat_map(lambda inner: inner)
+        return mapped.map(turn, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)

@@ -1,0 +1,1 @@
+"""Where data and model meet: devices, training, evaluation, checkpoints, decoding."""

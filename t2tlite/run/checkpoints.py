@@ -1,0 +1,249 @@
+"""Checkpoints: weights and training state as safetensors, listed in checkpoint.json.
+
+    model.ckpt-STEP.safetensors       weights by their Keras path; the same from either backend
+    optimizer.ckpt-STEP.safetensors   the optimizer's slots and the dropout's random state
+    checkpoint.json                   {"steps": [..., newest]}
+
+Each file is written whole or not at all, and listed only when both are on disk.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from t2tlite.errors import CheckpointError
+from t2tlite.files import atomic
+
+log = logging.getLogger(__name__)
+
+LIST = "checkpoint.json"
+
+
+def weights_path(folder: str | Path, step: int | str) -> Path:
+    """Where the weights after `step` updates lie."""
+    return Path(folder) / f"model.ckpt-{step}.safetensors"
+
+
+def optimizer_path(folder: str | Path, step: int | str) -> Path:
+    """Where the training state after `step` updates lies."""
+    return Path(folder) / f"optimizer.ckpt-{step}.safetensors"
+
+
+def steps(folder: str | Path) -> list[int]:
+    """Returns the steps of the checkpoints in `folder`, oldest first.
+
+    Raises:
+      CheckpointError: the list is damaged.
+    """
+    path = Path(folder) / LIST
+    if not path.exists():
+        return []
+    try:
+        listed = [int(step) for step in json.loads(path.read_text())["steps"]]
+    except (ValueError, KeyError, TypeError) as error:
+        raise CheckpointError(
+            f"{path} is damaged ({error}); write {{\"steps\": [STEP]}} with the newest step of the "
+            f"model.ckpt-STEP.safetensors beside it"
+        ) from None
+    return [step for step in listed if weights_path(folder, step).exists()]
+
+
+def newest(folder: str | Path) -> int:
+    """Returns the step of the newest checkpoint.
+
+    Raises:
+      CheckpointError: there is none.
+    """
+    found = steps(folder)
+    if not found:
+        raise CheckpointError(
+            f"{folder} has no checkpoint; train first with t2t-trainer --output_dir={folder}"
+        )
+    return found[-1]
+
+
+def save(folder: str | Path, step: int, model: Any, optimizer: Any, keep: int) -> None:
+    """Saves weights and training state, and deletes the oldest beyond `keep`.
+
+    Args:
+      folder: the output_dir.
+      step: finished updates.
+      model: a built Keras model.
+      optimizer: its built optimizer.
+      keep: checkpoints to keep; 0: all.
+
+    Raises:
+      OutputError: the disk is full or the folder read-only; older checkpoints stay as they are.
+    """
+    write_tensors(weights_path(folder, step), weights(model), {"step": str(step)})
+    state = {variable.path: variable.numpy() for variable in _state(model, optimizer)}
+    write_tensors(optimizer_path(folder, step), state, {"step": str(step)})
+    listed = [old for old in steps(folder) if old != step] + [step]
+    dropped = listed[:-keep] if keep else []
+    with atomic(Path(folder) / LIST, "w") as file:
+        json.dump({"steps": listed[len(dropped) :]}, file)
+    for old in dropped:
+        for path in (weights_path(folder, old), optimizer_path(folder, old)):
+            path.unlink(missing_ok=True)
+
+
+def write_weights(folder: str | Path, step: int, tensors: Mapping[str, Any]) -> None:
+    """Makes `folder` hold one checkpoint of these weights, for decoding alone."""
+    write_tensors(weights_path(folder, step), tensors, {"step": str(step)})
+    with atomic(Path(folder) / LIST, "w") as file:
+        json.dump({"steps": [step]}, file)
+
+
+def weights(model: Any) -> dict[str, Any]:
+    """Returns a model's weights as float32 arrays by path."""
+    return {variable.path: variable.numpy() for variable in model.weights}
+
+
+def write_tensors(path: Path, tensors: Mapping[str, Any], metadata: dict[str, str]) -> None:
+    """Writes arrays as one safetensors file, whole or not at all."""
+    import numpy as np
+    from safetensors.numpy import save as to_bytes
+
+    arrays = {name: np.ascontiguousarray(value) for name, value in tensors.items()}
+    with atomic(path) as file:
+        file.write(to_bytes(arrays, metadata))
+
+
+def read_tensors(path: Path) -> dict[str, Any]:
+    """Reads all arrays of a safetensors file.
+
+    Raises:
+      CheckpointError: the file is missing or damaged.
+    """
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    if not path.exists():
+        raise CheckpointError(f"{path} doesn't exist; check --output_dir and --checkpoint_path")
+    try:
+        return dict(load_file(path))
+    except (SafetensorError, ValueError, OSError) as error:
+        raise CheckpointError(f"{path} is damaged ({error}); delete it to use the one before") from (
+            None
+        )
+
+
+def load_weights(model: Any, path: Path) -> None:
+    """Assigns all weights of a built model from a file.
+
+    Raises:
+      CheckpointError: the file is damaged, or another model's.
+    """
+    _assign(model.weights, read_tensors(path), path)
+
+
+def load_state(folder: str | Path, step: int, model: Any, optimizer: Any) -> None:
+    """Assigns the optimizer's slots and the random state, so that training goes on exactly.
+
+    Raises:
+      CheckpointError: the file is missing, damaged, or of another optimizer.
+    """
+    path = optimizer_path(folder, step)
+    _assign(_state(model, optimizer), read_tensors(path), path)
+
+
+def restore(folder: str | Path, model: Any, optimizer: Any) -> int:
+    """Loads the newest checkpoint that is whole, and says which it passed over.
+
+    Returns:
+      Its step; 0 if the folder has no checkpoint.
+
+    Raises:
+      CheckpointError: there are checkpoints, but none of them can be read.
+    """
+    found = steps(folder)
+    errors = []
+    for step in reversed(found):
+        try:
+            load_weights(model, weights_path(folder, step))
+            load_state(folder, step, model, optimizer)
+            return step
+        except CheckpointError as error:
+            errors.append(error)
+            log.warning("%s: trying the checkpoint before it", error)
+    if errors:
+        raise errors[0]
+    return 0
+
+
+def warm_start(model: Any, source: str) -> str:
+    """Assigns the weights that a checkpoint of another run has in the same name and shape.
+
+    Args:
+      model: a built model.
+      source: an output_dir, or one model.ckpt-STEP.safetensors.
+
+    Returns:
+      A sentence on what was taken and what was not.
+
+    Raises:
+      CheckpointError: it can't be read, or nothing fits.
+    """
+    path = Path(source)
+    if path.is_dir():
+        path = weights_path(path, newest(path))
+    tensors = read_tensors(path)
+    left = []
+    for variable in model.weights:
+        value = tensors.get(variable.path)
+        if value is not None and tuple(value.shape) == tuple(variable.shape):
+            variable.assign(value)
+        else:
+            left.append(variable.path)
+    if len(left) == len(model.weights):
+        raise CheckpointError(f"{path} has no weight that fits this model; check --model")
+    taken = f"{len(model.weights) - len(left)} of {len(model.weights)} weights from {path}"
+    return f"{taken}; new: {', '.join(left)}" if left else taken
+
+
+def average(paths: Sequence[Path]) -> dict[str, Any]:
+    """Returns the mean of the weights of several checkpoints, by path.
+
+    Raises:
+      CheckpointError: one can't be read, or they are of different models.
+    """
+    total: dict[str, Any] = {}
+    for path in paths:
+        tensors = read_tensors(path)
+        if total and {k: v.shape for k, v in tensors.items()} != {
+            k: v.shape for k, v in total.items()
+        }:
+            raise CheckpointError(f"{path} and {paths[0]} are of different models; average one's")
+        for name, value in tensors.items():
+            # Summed in float64: the mean of equal weights is those weights.
+            total[name] = total.get(name, 0.0) + value.astype("float64")
+    return {name: (value / len(paths)).astype("float32") for name, value in total.items()}
+
+
+def _state(model: Any, optimizer: Any) -> list[Any]:
+    """The variables besides the weights that training depends on."""
+    weight_ids = {id(variable) for variable in model.weights}
+    random_states = [one for one in model.variables if id(one) not in weight_ids]
+    return [*optimizer.variables, *random_states]
+
+
+def _assign(variables: Sequence[Any], tensors: Mapping[str, Any], path: Path) -> None:
+    for variable in variables:
+        value = tensors.get(variable.path)
+        if value is None:
+            raise CheckpointError(
+                f"{path} has no {variable.path}: it is of another model; check --output_dir, "
+                f"--model and --hparams_set"
+            )
+        if tuple(value.shape) != tuple(variable.shape):
+            raise CheckpointError(
+                f"{path}: {variable.path} has shape {list(value.shape)}, the model needs "
+                f"{list(variable.shape)}; check --hparams and the vocabulary"
+            )
+    for variable in variables:
+        variable.assign(tensors[variable.path])
+

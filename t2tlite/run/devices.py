@@ -1,0 +1,176 @@
+"""Where to run: maps the device flags to a backend of Keras and its devices. Nobody else knows.
+
+`choose` must be called before anything imports keras: a process has one backend.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import glob
+import importlib.util
+import os
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+from t2tlite.errors import DeviceError
+
+
+@dataclass(frozen=True)
+class Devices:
+    """A chosen place to run.
+
+    Attributes:
+      backend: of Keras, "tensorflow" or "jax".
+      kind: "CPU", "GPU" or "TPU".
+      count: devices that share each batch.
+      strategy: a tf.distribute.Strategy, or None where there is one device or JAX.
+    """
+
+    backend: str
+    kind: str
+    count: int
+    strategy: Any = None
+
+    @property
+    def static_shapes(self) -> bool:
+        """Whether each new shape of a batch costs a compilation."""
+        return self.backend == "jax"
+
+    def scope(self) -> contextlib.AbstractContextManager[Any]:
+        """The context in which model and optimizer must be made."""
+        return self.strategy.scope() if self.strategy else contextlib.nullcontext()
+
+    def sum_over_replicas(self, value: Any) -> Any:
+        """Adds a scalar up over the devices that share a batch; called inside a training step."""
+        if self.strategy is None:
+            # One device sees the whole batch, and so does a JAX program over many.
+            return value
+        import tensorflow as tf
+
+        return tf.distribute.get_replica_context().all_reduce("sum", value)
+
+    def __str__(self) -> str:
+        count = f"{self.count} x " if self.count > 1 else ""
+        threads = f", {os.cpu_count()} cores" if self.kind == "CPU" else ""
+        return f"{count}{self.kind} (Keras on {self.backend}{threads})"
+
+
+def choose(
+    *, use_tpu: bool = False, backend: str = "", worker_gpu: int = 1, memory_fraction: float = 0.95
+) -> Devices:
+    """Chooses the devices and makes them Keras's.
+
+    Args:
+      use_tpu: run on all cores of the TPU that this machine, or its pod, has.
+      backend: "tensorflow", "jax", or "" for TensorFlow (on a TPU, JAX).
+      worker_gpu: GPUs to use where there are any.
+      memory_fraction: share of each GPU's memory to take.
+
+    Raises:
+      DeviceError: a device that isn't there, or a backend that isn't installed or not the one that
+        this process runs already.
+    """
+    if use_tpu:
+        if backend == "tensorflow":
+            raise DeviceError("--use_tpu runs on JAX; drop --backend=tensorflow")
+        _set_backend("jax", why="--use_tpu")
+        return _tpu()
+    backend = backend or "tensorflow"
+    if backend not in ("tensorflow", "jax"):
+        raise DeviceError(f"--backend={backend} is not one of: tensorflow, jax")
+    os.environ.setdefault("XLA_PYTHON_CLIENT_MEM_FRACTION", str(memory_fraction))
+    _set_backend(backend, why=f"--backend={backend}")
+    return _tensorflow(worker_gpu) if backend == "tensorflow" else _jax(worker_gpu)
+
+
+def current() -> Devices:
+    """The devices for a caller without flags: one device of the backend that Keras has or gets."""
+    return choose(backend=os.environ.get("KERAS_BACKEND", ""))
+
+
+def _set_backend(backend: str, why: str) -> None:
+    running = sys.modules.get("keras")
+    if running is not None and running.backend.backend() != backend:
+        raise DeviceError(
+            f"{why} needs Keras on {backend}, but this process runs it on "
+            f"{running.backend.backend()}; set KERAS_BACKEND={backend} before importing keras"
+        )
+    if backend == "jax" and importlib.util.find_spec("jax") is None:
+        extra = "tpu] on a TPU VM" if why == "--use_tpu" else "jax]"
+        looked = "; looked for the package jax, and TPU devices" if why == "--use_tpu" else ""
+        raise DeviceError(f"{why} needs JAX, which isn't installed: pip install t2tlite[{extra}{looked}")
+    os.environ["KERAS_BACKEND"] = backend
+
+
+def _tensorflow(worker_gpu: int) -> Devices:
+    import tensorflow as tf
+
+    gpus = tf.config.list_physical_devices("GPU")
+    if not gpus:
+        if worker_gpu > 1:
+            raise DeviceError(
+                f"--worker_gpu={worker_gpu}: TensorFlow sees no GPU here; drop the flag to train on "
+                f"the CPU, or install tensorflow[and-cuda]"
+            )
+        return Devices("tensorflow", "CPU", 1)
+    if worker_gpu > len(gpus):
+        raise DeviceError(f"--worker_gpu={worker_gpu}: TensorFlow sees {len(gpus)} GPUs here")
+    used = gpus[: max(1, worker_gpu)]
+    tf.config.set_visible_devices(used, "GPU")
+    for gpu in used:
+        tf.config.experimental.set_memory_growth(gpu, True)
+    strategy = tf.distribute.MirroredStrategy() if len(used) > 1 else None
+    return Devices("tensorflow", "GPU", len(used), strategy)
+
+
+def _jax(worker_gpu: int) -> Devices:
+    # tf.data feeds JAX; TensorFlow itself must leave the accelerators alone.
+    import jax
+
+    _hide_from_tensorflow()
+    devices = jax.devices()
+    kind = devices[0].platform.upper()
+    if kind == "CPU":
+        if worker_gpu > 1:
+            raise DeviceError(f"--worker_gpu={worker_gpu}: JAX sees no GPU here; drop the flag")
+        return _distribute(devices, "CPU")
+    if kind == "GPU" and worker_gpu > len(devices):
+        raise DeviceError(f"--worker_gpu={worker_gpu}: JAX sees {len(devices)} GPUs here")
+    return _distribute(devices[: max(1, worker_gpu)] if kind == "GPU" else devices, kind)
+
+
+def _tpu() -> Devices:
+    import jax
+
+    _hide_from_tensorflow()
+    chips = glob.glob("/dev/accel*") + glob.glob("/dev/vfio/[0-9]*")
+    try:
+        devices = jax.devices("tpu")
+    except RuntimeError as error:
+        libtpu = "installed" if importlib.util.find_spec("libtpu") else "not installed"
+        found = ", ".join(chips) or "none"
+        raise DeviceError(
+            f"--use_tpu found no TPU: looked for /dev/accel* and /dev/vfio/* (found {found}) and the "
+            f"package libtpu ({libtpu}); on a TPU VM run pip install t2tlite[tpu], elsewhere drop "
+            f"--use_tpu"
+        ) from error
+    if jax.process_count() == 1 and os.environ.get("TPU_WORKER_HOSTNAMES", "").count(","):
+        jax.distributed.initialize()
+        devices = jax.devices("tpu")
+    return _distribute(devices, "TPU")
+
+
+def _distribute(devices: list[Any], kind: str) -> Devices:
+    if len(devices) > 1:
+        import keras
+
+        names = [f"{kind.lower()}:{i}" for i in range(len(devices))]
+        keras.distribution.set_distribution(keras.distribution.DataParallel(devices=names))
+    return Devices("jax", kind, len(devices))
+
+
+def _hide_from_tensorflow() -> None:
+    import tensorflow as tf
+
+    tf.config.set_visible_devices([], "GPU")

@@ -1,0 +1,82 @@
+"""Evaluation: one compiled pass over a split."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import keras
+from keras import ops
+
+from t2tlite.errors import DataError
+from t2tlite.model.losses import cross_entropy, weights
+from t2tlite.run.metrics import KNOWN, NEED_PAIRS, Scores
+
+
+class Scorer(keras.Model):
+    """Runs a model without dropout and returns what the metrics need, by row."""
+
+    def __init__(self, network: Any, modality: str):
+        super().__init__(name="scorer")
+        self.network = network
+        self.modality = modality
+
+    def call(self, features: dict[str, Any]) -> dict[str, Any]:
+        targets_BT = features["targets"]
+        logits_BTV = self.network(features, training=False)
+        weights_BT = weights(targets_BT, self.modality)
+        if "inputs" in features:
+            # A row that only fills up a batch of static shape has no inputs.
+            filled_B1 = ops.any(ops.not_equal(features["inputs"], 0), axis=1, keepdims=True)
+            weights_BT = weights_BT * ops.cast(filled_B1, "float32")
+        target_logits = ops.take_along_axis(logits_BTV, targets_BT[..., None], axis=-1)
+        ahead_BT = ops.sum(ops.cast(logits_BTV > target_logits, "int32"), axis=-1)
+
+        def count(where: Any) -> Any:
+            return ops.sum(ops.cast(where, "float32") * weights_BT, axis=1)
+
+        predicted_BT = ops.cast(ops.argmax(logits_BTV, axis=-1), "int32")
+        return {
+            "loss": ops.sum(cross_entropy(logits_BTV, targets_BT) * weights_BT, axis=1),
+            "tokens": ops.sum(weights_BT, axis=1),
+            # As T2T: the argmax must be the target, also where two logits are equal.
+            "correct": count(predicted_BT == targets_BT),
+            "top5": count(ahead_BT < 5),
+            "predicted": predicted_BT,
+        }
+
+
+def evaluate(
+    scorer: Scorer, batches: Iterable[dict[str, Any]], metric_names: Sequence[str]
+) -> dict[str, float]:
+    """Returns the loss, in nats a token, and the metrics over all batches.
+
+    Raises:
+      DataError: there is no batch, or a metric that nobody knows.
+    """
+    unknown = [name for name in metric_names if name not in KNOWN]
+    if unknown:
+        raise DataError(
+            f"eval_metrics names {unknown[0]!r}, which t2tlite doesn't know; it has "
+            f"{', '.join(sorted(KNOWN))}"
+        )
+    total = Scores()
+    needs_pairs = bool(NEED_PAIRS.intersection(metric_names))
+    for batch in batches:
+        rows = scorer.predict_on_batch(batch)
+        targets = batch["targets"]
+        total.loss += float(rows["loss"].sum())
+        total.tokens += float(rows["tokens"].sum())
+        total.correct += float(rows["correct"].sum())
+        total.top5 += float(rows["top5"].sum())
+        real = rows["tokens"] > 0
+        total.sequences += int(real.sum())
+        total.whole += int((rows["correct"] == rows["tokens"])[real].sum())
+        if needs_pairs:
+            for i in real.nonzero()[0]:
+                length = int(rows["tokens"][i])
+                pair = rows["predicted"][i, :length], targets[i, :length]
+                total.pairs.append((pair[0].tolist(), pair[1].tolist()))
+    if not total.sequences:
+        raise DataError("the evaluation data is empty; run t2t-datagen, or check dataset_splits")
+    return total.result(metric_names)

@@ -1,0 +1,165 @@
+"""run.json: everything that is needed to rebuild a trained model, beside its checkpoints.
+
+A model folder moves as one piece: it holds a copy of the vocabulary, and its record names the
+problem, the plugin folders, the model and every hparam. Decoding needs nothing else.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.metadata
+import json
+import shutil
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import t2tlite
+from t2tlite import plugins, registry
+from t2tlite.config import HParams, ProblemHParams
+from t2tlite.errors import CheckpointError, VocabularyError
+from t2tlite.files import atomic
+from t2tlite.text.vocabulary import vocabulary_sha256
+
+NAME = "run.json"
+
+
+@dataclass
+class Run:
+    """What is trained on what.
+
+    Attributes:
+      problem: registered name, with `_rev` or `_copy`.
+      model: registered name.
+      hparams: values by name.
+      usr_dirs: plugin folders, absolute.
+      vocabularies: sha256 by file name; the files lie beside run.json.
+      versions: of the libraries.
+      command: the command line that made it.
+    """
+
+    problem: str
+    model: str
+    hparams: dict[str, Any]
+    usr_dirs: list[str] = field(default_factory=list)
+    vocabularies: dict[str, str] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict)
+    command: list[str] = field(default_factory=list)
+
+    @classmethod
+    def describe(cls, problem: str, model: str, hparams: HParams, usr_dirs: list[str]) -> Run:
+        """Returns the record of a run that is about to start."""
+        libraries = ["tensorflow", "keras", "sentencepiece", "numpy"]
+        return cls(
+            problem=problem,
+            model=model,
+            hparams=hparams.values(),
+            usr_dirs=[str(Path(one).expanduser().resolve()) for one in usr_dirs],
+            versions={
+                "t2tlite": t2tlite.__version__,
+                **{name: importlib.metadata.version(name) for name in libraries},
+            },
+            command=sys.argv,
+        )
+
+    def write(self, output_dir: str | Path, data_dir: str | Path) -> None:
+        """Copies the vocabulary into `output_dir` and writes run.json.
+
+        Raises:
+          VocabularyError: the folder holds a model trained with another vocabulary.
+          OutputError: the folder can't be written.
+        """
+        problem = registry.problem(self.problem)
+        before = read(output_dir).vocabularies if (Path(output_dir) / NAME).exists() else {}
+        for name in problem.vocabulary_filenames:
+            source = Path(data_dir) / name
+            if not source.exists():
+                continue
+            self.vocabularies[name] = vocabulary_sha256(source)
+            if before.get(name, self.vocabularies[name]) != self.vocabularies[name]:
+                raise VocabularyError(
+                    f"{output_dir} was trained with another {name} than the one in {data_dir}; "
+                    f"choose a new --output_dir or restore the vocabulary"
+                )
+            if not (Path(output_dir) / name).exists():
+                with open(source, "rb") as old, atomic(Path(output_dir) / name) as new:
+                    shutil.copyfileobj(old, new)
+        if before and set(before) != set(self.vocabularies):
+            raise VocabularyError(
+                f"{output_dir} was trained with the vocabulary {', '.join(before)}, {data_dir} has "
+                f"{', '.join(self.vocabularies) or 'none'}; choose a new --output_dir"
+            )
+        with atomic(Path(output_dir) / NAME, "w") as file:
+            json.dump(dataclasses.asdict(self), file, indent=1, sort_keys=True)
+            file.write("\n")
+
+    def check_vocabularies(self, folder: str | Path) -> None:
+        """Makes sure that `folder` holds the vocabularies that the model was trained with.
+
+        Raises:
+          VocabularyError: one is missing or another.
+        """
+        for name, expected in self.vocabularies.items():
+            path = Path(folder) / name
+            if not path.exists():
+                raise VocabularyError(
+                    f"{path} is missing and the model needs it; copy it from the data_dir"
+                )
+            if vocabulary_sha256(path) != expected:
+                raise VocabularyError(
+                    f"{path} isn't the vocabulary that the model was trained with (its sha256 isn't "
+                    f"{expected[:12]}...); copy the right one there"
+                )
+
+    def make_model(self, problem_hparams: ProblemHParams) -> Any:
+        """Returns the built model with new weights."""
+        model_class = registry.model(self.model)
+        model = model_class(HParams.from_values(self.hparams), problem_hparams)
+        build(model, problem_hparams)
+        return model
+
+
+def build(model: Any, problem_hparams: ProblemHParams) -> None:
+    """Makes the weights of a model by running it on two examples of three tokens."""
+    import numpy as np
+
+    features = {}
+    for name, modality in problem_hparams.modality.items():
+        length = 1 if modality == "class_label" else 3
+        features[name] = np.ones((2, length), np.int32)
+    model(features)
+
+
+def read(output_dir: str | Path) -> Run:
+    """Reads run.json and loads the plugins that it names.
+
+    Raises:
+      CheckpointError: there is none, or it is damaged.
+      PluginError: a plugin folder is gone.
+    """
+    path = Path(output_dir) / NAME
+    if not path.exists():
+        raise CheckpointError(
+            f"{output_dir} holds no model ({NAME} is missing); give the --output_dir that "
+            f"t2t-trainer wrote"
+        )
+    try:
+        run = Run(**json.loads(path.read_text(encoding="utf-8")))
+    except (ValueError, TypeError) as error:
+        raise CheckpointError(f"{path} is damaged ({error}); train again or restore it") from None
+    return run
+
+
+def load_plugins(run: Run, usr_dirs: list[str]) -> None:
+    """Imports the plugin folders of a run, or those given instead.
+
+    Raises:
+      PluginError: a folder is gone; the message says how to give another.
+    """
+    for folder in usr_dirs or run.usr_dirs:
+        if not usr_dirs and not Path(folder).exists():
+            raise plugins.PluginError(
+                f"the model's plugin folder {folder} is gone; give its new place as --t2t_usr_dir"
+            )
+        plugins.load_usr_dir(folder)

@@ -1,0 +1,148 @@
+"""What a person sees of a training run: the panel at its start, the live line, events, eval.jsonl."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from t2tlite import progress
+from t2tlite.errors import DataError
+from t2tlite.files import atomic
+
+log = logging.getLogger(__name__)
+
+EVALUATIONS = "eval.jsonl"
+# A log gets a line after as many steps, unless the last was less than progress.LOG_SECONDS ago.
+LOG_STEPS = 100
+
+
+def panel(title: str, rows: Mapping[str, str]) -> None:
+    """Shows names and values: a box on a terminal, lines in a log."""
+    if not progress.on_terminal():
+        for name, value in rows.items():
+            log.info("%-12s %s", name, value)
+        return
+    from rich.panel import Panel
+    from rich.table import Table
+
+    table = Table.grid(padding=(0, 2))
+    for name, value in rows.items():
+        table.add_row(f"[bold]{name}", value)
+    progress.console().print(Panel(table, title=title, expand=False))
+
+
+class LiveLine:
+    """Step, loss, rate and time left: a bar on a terminal, lines in a log.
+
+    Args:
+      step: where the run starts.
+      train_steps: where it ends.
+    """
+
+    def __init__(self, step: int, train_steps: int):
+        self.train_steps = train_steps
+        self._last_log = 0.0
+        self._bar: Any = None
+        if progress.on_terminal():
+            from rich import progress as rich_progress
+
+            self._bar = rich_progress.Progress(
+                rich_progress.BarColumn(bar_width=24),
+                rich_progress.TextColumn("step {task.completed:.0f}/{task.total:.0f}"),
+                rich_progress.TextColumn("{task.description}"),
+                rich_progress.TimeRemainingColumn(elapsed_when_finished=True),
+                console=progress.console(),
+            )
+            self._task = self._bar.add_task("starting", total=train_steps, completed=step)
+            self._bar.start()
+
+    def update(self, step: int, values: Mapping[str, float], force: bool = False) -> None:
+        """Shows loss, tokens/s and learning rate of the last steps."""
+        padded = f"{values['padded_share']:.0%} padding"
+        shown = (
+            f"loss {values['loss']:.3f}  {values['tokens_per_second']:,.0f} tokens/s  "
+            f"lr {values['learning_rate']:.2e}  {padded}"
+        )
+        if self._bar is not None:
+            self._bar.update(self._task, completed=step, description=shown)
+            return
+        now = time.monotonic()
+        if force or (step % LOG_STEPS == 0 and now - self._last_log >= progress.LOG_SECONDS):
+            self._last_log = now
+            left = (self.train_steps - step) / max(values["steps_per_second"], 1e-9)
+            log.info("step %d/%d  %s  %s left", step, self.train_steps, shown, duration(left))
+
+    def say(self, line: str) -> None:
+        """Prints a line that stays, above the bar."""
+        if self._bar is not None:
+            self._bar.console.print(line, highlight=False)
+        else:
+            log.info("%s", line)
+
+    def close(self) -> None:
+        """Ends the bar."""
+        if self._bar is not None:
+            self._bar.stop()
+
+
+def duration(seconds: float) -> str:
+    """Returns a duration as h:mm:ss."""
+    whole = round(seconds)
+    return f"{whole // 3600}:{whole % 3600 // 60:02d}:{whole % 60:02d}"
+
+
+class Events:
+    """TensorBoard events: training in output_dir, evaluation in output_dir/eval, as T2T."""
+
+    def __init__(self, output_dir: str | Path, problem: str):
+        import tensorflow as tf
+
+        self._tf = tf
+        self._writers = {
+            "train": tf.summary.create_file_writer(str(output_dir)),
+            "eval": tf.summary.create_file_writer(str(Path(output_dir) / "eval")),
+        }
+        self._problem = problem
+
+    def train(self, step: int, values: Mapping[str, float]) -> None:
+        """Writes training scalars."""
+        self._write("train", step, values)
+
+    def evaluation(self, step: int, metrics: Mapping[str, float]) -> None:
+        """Writes evaluation scalars under T2T's names, `metrics-PROBLEM/NAME`."""
+        named = {
+            name if name == "loss" else f"metrics-{self._problem}/{name}": value
+            for name, value in metrics.items()
+        }
+        self._write("eval", step, named)
+
+    def _write(self, kind: str, step: int, values: Mapping[str, float]) -> None:
+        with self._writers[kind].as_default():
+            for name, value in values.items():
+                self._tf.summary.scalar(name, value, step=step)
+        self._writers[kind].flush()
+
+
+def read_evaluations(output_dir: str | Path) -> list[dict[str, Any]]:
+    """Reads eval.jsonl, oldest first; a last line cut off by a kill is left out."""
+    path = Path(output_dir) / EVALUATIONS
+    rows = []
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    for number, line in enumerate(lines):
+        try:
+            rows.append(json.loads(line))
+        except ValueError:
+            if number < len(lines) - 1:
+                raise DataError(f"{path}, line {number + 1} isn't JSON; delete the line") from None
+    return rows
+
+
+def write_evaluations(output_dir: str | Path, rows: list[dict[str, Any]]) -> None:
+    """Writes eval.jsonl, whole or not at all."""
+    with atomic(Path(output_dir) / EVALUATIONS, "w") as file:
+        for row in rows:
+            file.write(json.dumps(row) + "\n")

@@ -1,0 +1,315 @@
+"""Training: from a data folder and hparams to checkpoints, on whatever `devices` chose."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import math
+import signal
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from t2tlite import registry
+from t2tlite.config import HParams, ProblemHParams
+from t2tlite.data import inputs
+from t2tlite.errors import DataError, HParamsError
+from t2tlite.files import make_folder
+from t2tlite.problem import DatasetSplit
+from t2tlite.run import checkpoints, devices, record, reports
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Schedule:
+    """How long to train, and what happens on the way.
+
+    Attributes:
+      train_steps: batches to train on, in all, those of earlier runs included.
+      evaluate: whether to evaluate on the way.
+      eval_frequency: steps between evaluations and saves.
+      eval_steps: most batches of an evaluation; 0: all.
+      eval_split: "eval" or "test".
+      save_seconds: seconds between saves; 0: save when evaluating.
+      keep_checkpoints: newest checkpoints to keep; 0: all.
+      stop_after_steps: steps without improvement after which to stop; 0: never.
+      stop_metric: what should improve: "loss" or a metric's name.
+      stop_delta: what counts as an improvement.
+      stop_minimize: whether lower is better.
+      warm_start_from: a model folder or weights file to start from when output_dir is new.
+      seed: of initial weights, dropout and the order of the data.
+    """
+
+    train_steps: int = 250_000
+    evaluate: bool = True
+    eval_frequency: int = 1_000
+    eval_steps: int = 100
+    eval_split: str = DatasetSplit.EVAL
+    save_seconds: int = 0
+    keep_checkpoints: int = 20
+    stop_after_steps: int = 0
+    stop_metric: str = "loss"
+    stop_delta: float = 0.1
+    stop_minimize: bool = True
+    warm_start_from: str = ""
+    seed: int = 0
+
+
+class Workplace:
+    """A problem, its data and a model, ready to train or to be evaluated.
+
+    Args:
+      run: what is trained on what.
+      data_dir: the data folder, with the vocabulary.
+      schedule: reads seed, eval_split and eval_steps.
+      device: where to run.
+
+    Raises:
+      Error: the data, vocabulary or hparams don't fit; the message says how.
+    """
+
+    def __init__(self, run: record.Run, data_dir: str, schedule: Schedule, device: devices.Devices):
+        import keras
+
+        self.run = run
+        self.schedule = schedule
+        self.device = device
+        self.hparams = HParams.from_values(run.hparams).check()
+        self.problem = registry.problem(run.problem)
+        self.shards = {
+            split: self.problem.shards(data_dir, split)
+            for split in (DatasetSplit.TRAIN, schedule.eval_split)
+        }
+        self.problem_hparams: ProblemHParams = self.problem.get_hparams(self.hparams, data_dir)
+        keras.utils.set_random_seed(schedule.seed)
+        with device.scope():
+            self.network = run.make_model(self.problem_hparams)
+        self._scorer: Any = None
+
+    def batching(self) -> inputs.Batching:
+        """How training examples are batched."""
+        labels = self.problem_hparams.modality["targets"] == "class_label"
+        return inputs.choose_batching(
+            self.hparams,
+            static=self.device.static_shapes,
+            replicas=self.device.count,
+            can_pack=bool(getattr(self.network, "packs", False)) and not labels,
+            packed_length=self.problem.packed_length,
+        )
+
+    def examples(self, split: str) -> inputs.ToExamples:
+        """Turns records of a split into examples."""
+        return lambda records: self.problem.examples(records, split, self.hparams)
+
+    def evaluate(self) -> dict[str, float]:
+        """Returns loss and metrics on the evaluation split."""
+        from t2tlite.run.evaluation import Scorer, evaluate
+
+        split = self.schedule.eval_split
+        if self._scorer is None:
+            self._scorer = Scorer(self.network, self.problem_hparams.modality["targets"])
+            self._scorer.compile(jit_compile=self.device.static_shapes)
+        batching = inputs.evaluation_batching(self.hparams, static=self.device.static_shapes)
+        batches = inputs.evaluation_batches(self.shards[split], self.examples(split), batching)
+        if self.schedule.eval_steps:
+            batches = batches.take(self.schedule.eval_steps)
+        return evaluate(self._scorer, batches.as_numpy_iterator(), self.problem.eval_metrics())
+
+
+def train(
+    run: record.Run,
+    data_dir: str,
+    output_dir: str,
+    schedule: Schedule | None = None,
+    device: devices.Devices | None = None,
+) -> dict[str, float]:
+    """Trains a model, or goes on where `output_dir` stopped.
+
+    Args:
+      run: what is trained on what; `record.Run.describe(problem, model, hparams, usr_dirs)`.
+      data_dir: what t2t-datagen wrote.
+      output_dir: gets checkpoints, run.json, events and eval.jsonl.
+      schedule: how long, and what happens on the way.
+      device: from `devices.choose`; by default one of Keras's current backend.
+
+    Returns:
+      The last evaluation's loss and metrics; empty if there was none.
+
+    Raises:
+      Error: data, vocabulary, hparams or folders don't fit; the message says how.
+    """
+    schedule = schedule or Schedule()
+    device = device or devices.current()
+    make_folder(output_dir)
+    place = Workplace(run, data_dir, schedule, device)
+    batching = place.batching()
+    train_shards = place.shards[DatasetSplit.TRAIN]
+    sizes = inputs.measure(train_shards, place.examples(DatasetSplit.TRAIN), batching)
+
+    from t2tlite.run.objective import Objective, make_optimizer
+
+    with device.scope():
+        optimizer = make_optimizer(place.hparams, schedule.train_steps)
+        objective = Objective(
+            place.network, place.hparams, place.problem_hparams, device.sum_over_replicas
+        )
+        objective.compile(optimizer=optimizer, jit_compile=device.static_shapes)
+        optimizer.build(place.network.trainable_variables)
+    place.network.seed_generator.state.assign(_dropout_seed(schedule.seed, place.network))
+    step = checkpoints.restore(output_dir, place.network, optimizer)
+    started = f"goes on at step {step}" if step else "starts from new weights"
+    if schedule.warm_start_from and not step:
+        started = "starts from " + checkpoints.warm_start(place.network, schedule.warm_start_from)
+    run.write(output_dir, data_dir)
+    _panel(place, batching, sizes, output_dir, data_dir, started)
+    if step >= schedule.train_steps:
+        log.info("already trained for %d steps; raise --train_steps to go on", step)
+        return _last(output_dir)
+    batches = inputs.training_batches(
+        train_shards,
+        place.examples(DatasetSplit.TRAIN),
+        batching,
+        seed=schedule.seed,
+        epoch_batches=sizes.batches,
+        start=step,
+    )
+    from t2tlite.run.watching import Watcher
+
+    watcher = Watcher(place, optimizer, output_dir, step)
+    with _stopping(watcher):
+        objective.fit(
+            batches,
+            epochs=1,
+            steps_per_epoch=schedule.train_steps - step,
+            callbacks=[watcher],
+            verbose=0,
+            shuffle=False,
+        )
+    return _last(output_dir)
+
+
+def evaluate(
+    run: record.Run,
+    data_dir: str,
+    output_dir: str,
+    schedule: Schedule | None = None,
+    device: devices.Devices | None = None,
+) -> dict[str, float]:
+    """Evaluates the newest checkpoint of `output_dir` and returns loss and metrics.
+
+    Raises:
+      Error: there is no checkpoint, or data, vocabulary or hparams don't fit.
+    """
+    schedule = schedule or Schedule()
+    step = checkpoints.newest(output_dir)
+    place = Workplace(run, data_dir, schedule, device or devices.current())
+    checkpoints.load_weights(place.network, checkpoints.weights_path(output_dir, step))
+    log.info("evaluating the checkpoint of step %d on %s", step, place.device)
+    return place.evaluate()
+
+
+def _dropout_seed(seed: int, network: Any) -> Any:
+    import numpy as np
+
+    shape = network.seed_generator.state.shape
+    return np.array([0, seed], dtype="uint32").reshape(shape)
+
+
+def _last(output_dir: str) -> dict[str, float]:
+    rows = reports.read_evaluations(output_dir)
+    return {name: value for name, value in rows[-1].items() if name != "step"} if rows else {}
+
+
+@contextlib.contextmanager
+def _stopping(watcher: Any) -> Iterator[None]:
+    """Lets SIGINT and SIGTERM end training after the step in hand; a second one ends it at once."""
+    import threading
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(number: int, frame: Any) -> None:
+        watcher.stop_asked = signal.Signals(number).name
+        for one, old in before.items():
+            signal.signal(one, old)
+
+    before = {one: signal.signal(one, stop) for one in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for one, old in before.items():
+            signal.signal(one, old)
+
+
+def _panel(
+    place: Workplace,
+    batching: inputs.Batching,
+    sizes: inputs.Sizes,
+    output_dir: str,
+    data_dir: str,
+    started: str,
+) -> None:
+    parameters = sum(math.prod(weight.shape) for weight in place.network.trainable_weights)
+    unit = {"bucket": "buckets by length", "pack": "packed rows", "pad": "padded rows"}
+    if sizes.kept < sizes.examples:
+        dropped = f", about {sizes.examples - sizes.kept:,} outside the length limits"
+    else:
+        dropped = ""
+    reports.panel(
+        f"{place.run.problem} with {place.run.model}",
+        {
+            "device": str(place.device),
+            "model": f"{parameters:,} parameters, {place.hparams.activation_dtype}; {started}",
+            "data": f"{sizes.examples:,} training examples in {data_dir}{dropped}",
+            "batch": f"up to {batching.batch_tokens:,} tokens in {unit[batching.kind]}: about "
+            f"{sizes.rows:,.0f} examples, {sizes.tokens:,.0f} target tokens, "
+            f"{sizes.padded_share:.0%} padding",
+            "epoch": f"about {sizes.batches:,} steps; training ends at step "
+            f"{place.schedule.train_steps:,}",
+            "output": f"{Path(output_dir).resolve()} (checkpoints, eval.jsonl; tensorboard "
+            f"--logdir={output_dir})",
+        },
+    )
+
+
+def early_stop(schedule: Schedule, rows: list[dict[str, Any]]) -> str | None:
+    """Decides from the evaluations so far whether to stop.
+
+    Returns:
+      Why to stop, or None to go on.
+
+    Raises:
+      HParamsError: the metric that should improve isn't evaluated.
+    """
+    if not schedule.stop_after_steps or not rows:
+        return None
+    # T2T's name of a metric has its problem in front: metrics-PROBLEM/NAME.
+    name = schedule.stop_metric.rsplit("/", 1)[-1]
+    if name not in rows[-1]:
+        known = ", ".join(key for key in rows[-1] if key not in ("step", "time"))
+        raise HParamsError(f"--eval_early_stopping_metric={schedule.stop_metric}: it has {known}")
+    sign = 1.0 if schedule.stop_minimize else -1.0
+    best, best_step = math.inf, rows[0]["step"]
+    for row in rows:
+        if sign * row[name] < best - schedule.stop_delta:
+            best, best_step = sign * row[name], row["step"]
+    waited = rows[-1]["step"] - best_step
+    if waited < schedule.stop_after_steps:
+        return None
+    return (
+        f"{name} hasn't improved by {schedule.stop_delta} for {waited} steps (best "
+        f"{sign * best:.4f} at step {best_step})"
+    )
+
+
+def not_finite(step: int) -> DataError:
+    """The error for a loss that is no number any more."""
+    return DataError(
+        f"the loss is not finite at step {step}; lower learning_rate_constant, raise "
+        f"learning_rate_warmup_steps or set clip_grad_norm=1, and start again from the newest "
+        f"checkpoint"
+    )
+

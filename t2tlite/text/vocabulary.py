@@ -1,0 +1,41 @@
+"""Vocabulary files of any kind: the encoder that reads one, and the hash that tells them apart."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+from t2tlite.text.encoder import PAD, TextEncoder
+from t2tlite.text.sentencepiece_encoder import SentencePieceEncoder
+from t2tlite.text.subword_encoder import SubwordTextEncoder
+from t2tlite.text.token_encoder import TokenTextEncoder
+from t2tlite.text.vocabulary_file import read_vocabulary
+
+
+def load_vocabulary(path: str | os.PathLike[str]) -> TextEncoder:
+    """Returns the encoder of a vocabulary file.
+
+    A `.model` file is SentencePiece's and a `.subwords` file T2T's. Of other names the first line
+    decides: subwords if it is `<pad>` in quotes (T2T's vocabularies before it had the suffix), else
+    whitespace tokens.
+
+    Raises:
+      VocabularyError: the file is missing, empty or broken.
+    """
+    suffix = Path(path).suffix
+    if suffix == ".model":
+        return SentencePieceEncoder(path)
+    quoted_pad = tuple(f"{quote}{PAD}".encode() for quote in "'\"")
+    if suffix == ".subwords" or read_vocabulary(path).startswith(quoted_pad):
+        return SubwordTextEncoder(path)
+    return TokenTextEncoder(path)
+
+
+def vocabulary_sha256(path: str | os.PathLike[str]) -> str:
+    """Returns the SHA-256 of a vocabulary file in hexadecimal, by which a model knows its own.
+
+    Raises:
+      VocabularyError: the file is missing, empty or unreadable.
+    """
+    return hashlib.sha256(read_vocabulary(path)).hexdigest()

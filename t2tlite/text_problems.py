@@ -1,0 +1,405 @@
+"""The recipes that users subclass: text to text, text to class, text alone.
+
+    @registry.register_problem
+    class PoetryLines(text_problems.Text2TextProblem):
+        approx_vocab_size = 2**13
+        is_generate_per_split = False
+
+        def generate_samples(self, data_dir, tmp_dir, dataset_split):
+            for line, next_line in ...:
+                yield {"inputs": line, "targets": next_line}
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import os
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from t2tlite.config import HParams, ProblemHParams
+from t2tlite.data import generate
+from t2tlite.data.samples import checked
+from t2tlite.errors import DataError, VocabularyError
+from t2tlite.problem import DatasetSplit, Metrics, Problem, SpaceID
+from t2tlite.text import (
+    EOS_ID,
+    ByteTextEncoder,
+    ClassLabelEncoder,
+    TokenTextEncoder,
+    load_vocabulary,
+    train_sentencepiece,
+)
+
+log = logging.getLogger(__name__)
+
+# Samples encoded by one call of the tokenizer.
+_ENCODE_BATCH = 1024
+
+
+class VocabType:
+    """How text becomes ids."""
+
+    CHARACTER = "character"  # bytes, and two reserved ids
+    SUBWORD = "subwords"  # SentencePiece; or an existing T2T .subwords file in data_dir
+    TOKEN = "tokens"  # words between spaces, from a file that the problem brings
+
+
+class Text2TextProblem(Problem):
+    """A sequence of tokens in, another out. Implement `generate_samples`."""
+
+    # Hooks that a subclass implements or overrides.
+
+    def generate_samples(
+        self, data_dir: str, tmp_dir: str, dataset_split: str
+    ) -> Iterator[dict[str, Any]]:
+        """Yields samples: dicts of str with the keys "inputs" and "targets".
+
+        Args:
+          data_dir: the data folder, for vocabulary files that the problem brings.
+          tmp_dir: downloads and the user's own files.
+          dataset_split: "train", "eval" or "test"; "train" for all if not per split.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no generate_samples; write one")
+
+    @property
+    def is_generate_per_split(self) -> bool:
+        """Whether generate_samples is called for each split, or once and shards are dealt out."""
+        return True
+
+    @property
+    def vocab_type(self) -> str:
+        """One of `VocabType`."""
+        return VocabType.SUBWORD
+
+    @property
+    def approx_vocab_size(self) -> int:
+        """Size of a SUBWORD vocabulary, in tokens."""
+        return 2**15
+
+    @property
+    def additional_reserved_tokens(self) -> list[str]:
+        """Texts that are one token each, whatever stands around them."""
+        return []
+
+    @property
+    def oov_token(self) -> str | None:
+        """The token of a TOKEN vocabulary that stands for unknown ones; None: they're errors."""
+        return None
+
+    @property
+    def max_subtoken_length(self) -> int | None:
+        """Longest token of a SUBWORD vocabulary, in characters; None: SentencePiece's limit."""
+        return None
+
+    @property
+    def max_samples_for_vocab(self) -> int | None:
+        """Samples that a SUBWORD vocabulary is made from; None: all."""
+        return None
+
+    @property
+    def vocab_filename(self) -> str:
+        """T2T's name of the vocabulary file; a SentencePiece file ends in .model instead."""
+        if self.vocab_type == VocabType.SUBWORD:
+            stem = f"vocab.{self.dataset_filename()}"
+            return f"{stem}.{self.approx_vocab_size}.{VocabType.SUBWORD}"
+        return f"vocab.{self.dataset_filename()}.{VocabType.TOKEN}"
+
+    @property
+    def inputs_prefix(self) -> str:
+        """Text put before all inputs, when training and when decoding."""
+        return ""
+
+    @property
+    def targets_prefix(self) -> str:
+        """Text put before all targets."""
+        return ""
+
+    def generate_text_for_vocab(self, data_dir: str, tmp_dir: str) -> Iterator[str]:
+        """Yields the texts that a SUBWORD vocabulary is made from: all of the training samples."""
+        samples = self._checked_samples(data_dir, tmp_dir, DatasetSplit.TRAIN)
+        for sample in itertools.islice(samples, self.max_samples_for_vocab):
+            if self.has_inputs:
+                yield sample["inputs"]
+            yield sample["targets"]
+
+    # What the recipe makes of them.
+
+    @property
+    def _sample_types(self) -> dict[str, type]:
+        return {"inputs": str, "targets": str} if self.has_inputs else {"targets": str}
+
+    def _checked_samples(
+        self, data_dir: str, tmp_dir: str, dataset_split: str
+    ) -> Iterator[dict[str, Any]]:
+        source = f"{self.name}: generate_samples({dataset_split})"
+
+        def samples() -> Iterator[Any]:
+            # A hook that isn't a generator raises here, not before the check starts.
+            yield from self.generate_samples(data_dir, tmp_dir, dataset_split)
+
+        return checked(samples(), source, self._sample_types)
+
+    @property
+    def sentencepiece_filename(self) -> str:
+        """Name of the SentencePiece file."""
+        return self.vocab_filename.removesuffix(f".{VocabType.SUBWORD}") + ".model"
+
+    @property
+    def vocabulary_filenames(self) -> list[str]:
+        if self.vocab_type == VocabType.CHARACTER:
+            return []
+        if self.vocab_type == VocabType.TOKEN:
+            return [self.vocab_filename]
+        return [self.vocab_filename, self.sentencepiece_filename]
+
+    def get_or_create_vocab(
+        self, data_dir: str, tmp_dir: str | None, force_get: bool = False
+    ) -> Any:
+        """Returns the encoder, and makes its vocabulary first if need be.
+
+        Args:
+          data_dir: where the vocabulary lies.
+          tmp_dir: for generate_text_for_vocab.
+          force_get: never make one.
+
+        Raises:
+          VocabularyError: there is none and none may be made, or it is broken.
+        """
+        if self.vocab_type == VocabType.CHARACTER:
+            return ByteTextEncoder()
+        if self.vocab_type == VocabType.TOKEN:
+            path = os.path.join(data_dir, self.vocab_filename)
+            if not os.path.exists(path):
+                raise VocabularyError(
+                    f"{self.name}: its TOKEN vocabulary {path} doesn't exist; write one token a "
+                    f"line into it, in generate_samples or by hand"
+                )
+            return TokenTextEncoder(path, replace_oov=self.oov_token)
+        if self.vocab_type != VocabType.SUBWORD:
+            raise VocabularyError(
+                f"{self.name}: vocab_type is {self.vocab_type!r}; expected VocabType.SUBWORD, "
+                f"CHARACTER or TOKEN"
+            )
+        return self._subword_vocabulary(data_dir, tmp_dir, force_get)
+
+    def _subword_vocabulary(self, data_dir: str, tmp_dir: str | None, force_get: bool) -> Any:
+        # A .subwords file is T2T's own work and wins: its data and models need exactly its ids.
+        for name in self.vocabulary_filenames:
+            if os.path.exists(path := os.path.join(data_dir, name)):
+                return load_vocabulary(path)
+        path = os.path.join(data_dir, self.sentencepiece_filename)
+        if force_get or tmp_dir is None:
+            raise VocabularyError(
+                f"no vocabulary: neither {self.vocab_filename} nor {self.sentencepiece_filename} is "
+                f"in {data_dir}; make it with t2t-datagen, or check --data_dir"
+            )
+        log.info("%s: making a vocabulary of about %d tokens", self.name, self.approx_vocab_size)
+        train_sentencepiece(
+            self.generate_text_for_vocab(data_dir, tmp_dir),
+            self.approx_vocab_size,
+            path,
+            reserved_tokens=self.additional_reserved_tokens,
+            max_subtoken_length=self.max_subtoken_length,
+        )
+        return load_vocabulary(path)
+
+    def feature_encoders(self, data_dir: str | None) -> dict[str, Any]:
+        encoder = self.get_or_create_vocab(data_dir or "", None, force_get=True)
+        return {"inputs": encoder, "targets": encoder} if self.has_inputs else {"targets": encoder}
+
+    def generate_encoded_samples(
+        self, data_dir: str, tmp_dir: str, dataset_split: str
+    ) -> Iterator[dict[str, Any]]:
+        """Yields samples as lists of ids, each ended by EOS."""
+        samples = self._checked_samples(data_dir, tmp_dir, dataset_split)
+        # A problem may write its TOKEN vocabulary while it generates, so the first sample is
+        # pulled before the vocabulary is looked for.
+        samples = itertools.chain(list(itertools.islice(samples, 1)), samples)
+        encoder = self.get_or_create_vocab(data_dir, tmp_dir)
+        yield from text2text_generate_encoded(
+            samples,
+            encoder,
+            has_inputs=self.has_inputs,
+            inputs_prefix=self.inputs_prefix,
+            targets_prefix=self.targets_prefix,
+        )
+
+    def generate_data(self, data_dir: str, tmp_dir: str, task_id: int = -1) -> None:
+        def stream(split: str, paths: dict[str, list[str]]) -> generate.Stream:
+            hook = self.generate_encoded_samples
+            source = f"{self.name}: generate_encoded_samples({split})"
+            encoded: dict[str, type] = {"targets": object}
+            return generate.Stream(
+                f"{self.name}: generate_samples({split})",
+                lambda: checked(hook(data_dir, tmp_dir, split), source, encoded),
+                paths,
+            )
+
+        paths = self.data_filepaths(data_dir)
+        if self.is_generate_per_split:
+            streams = [stream(split, {split: shards}) for split, shards in paths.items()]
+        else:
+            streams = [stream(DatasetSplit.TRAIN, paths)]
+        self.write_dataset(streams, data_dir, self.vocabulary_filenames)
+
+    def hparams(self, defaults: ProblemHParams, model_hparams: HParams) -> None:
+        names = ["inputs", "targets"] if self.has_inputs else ["targets"]
+        defaults.stop_at_eos = True
+        defaults.modality = dict.fromkeys(names, "symbol")
+        defaults.vocab_size = {name: defaults.vocabulary[name].vocab_size for name in names}
+        defaults.input_space_id = SpaceID.GENERIC
+        defaults.target_space_id = SpaceID.GENERIC
+
+    def eval_metrics(self) -> list[str]:
+        shared = [Metrics.ACC, Metrics.ACC_TOP5, Metrics.ACC_PER_SEQ, Metrics.NEG_LOG_PERPLEXITY]
+        return [*shared, Metrics.APPROX_BLEU, Metrics.ROUGE_2_F, Metrics.ROUGE_L_F]
+
+
+class Text2SelfProblem(Text2TextProblem):
+    """Text alone: a language model. `generate_samples` yields {"targets": str}."""
+
+    @property
+    def has_inputs(self) -> bool:
+        return False
+
+    def eval_metrics(self) -> list[str]:
+        return [Metrics.ACC, Metrics.ACC_TOP5, Metrics.ACC_PER_SEQ, Metrics.NEG_LOG_PERPLEXITY]
+
+
+class Text2ClassProblem(Text2TextProblem):
+    """Text in, one of `num_classes` labels out. `generate_samples` yields {"inputs", "label": int}."""
+
+    @property
+    def num_classes(self) -> int:
+        """How many labels there are."""
+        raise NotImplementedError(f"{type(self).__name__} has no num_classes")
+
+    def class_labels(self, data_dir: str | None) -> list[str]:
+        """Names of the labels, in the order of their numbers."""
+        return [f"ID_{number}" for number in range(self.num_classes)]
+
+    @property
+    def _sample_types(self) -> dict[str, type]:
+        return {"inputs": str, "label": int}
+
+    def generate_text_for_vocab(self, data_dir: str, tmp_dir: str) -> Iterator[str]:
+        samples = self._checked_samples(data_dir, tmp_dir, DatasetSplit.TRAIN)
+        for sample in itertools.islice(samples, self.max_samples_for_vocab):
+            yield sample["inputs"]
+
+    def generate_encoded_samples(
+        self, data_dir: str, tmp_dir: str, dataset_split: str
+    ) -> Iterator[dict[str, Any]]:
+        samples = self._checked_samples(data_dir, tmp_dir, dataset_split)
+        samples = itertools.chain(list(itertools.islice(samples, 1)), samples)
+        encoder = self.get_or_create_vocab(data_dir, tmp_dir)
+        for sample in samples:
+            label = sample["label"]
+            if not 0 <= label < self.num_classes:
+                raise DataError(
+                    f"{self.name}: found label {label}; expected 0 to {self.num_classes - 1}: mend "
+                    f"generate_samples or num_classes"
+                )
+            inputs = encoder.encode(self.inputs_prefix + sample["inputs"])
+            yield {"inputs": [*inputs, EOS_ID], "targets": [label]}
+
+    def feature_encoders(self, data_dir: str | None) -> dict[str, Any]:
+        labels: Any = self.class_labels
+        # Plugins write it as a property, too.
+        names = labels(data_dir) if callable(labels) else labels
+        encoder = self.get_or_create_vocab(data_dir or "", None, force_get=True)
+        return {"inputs": encoder, "targets": ClassLabelEncoder(class_labels=names)}
+
+    def hparams(self, defaults: ProblemHParams, model_hparams: HParams) -> None:
+        defaults.stop_at_eos = False
+        defaults.modality = {"inputs": "symbol", "targets": "class_label"}
+        defaults.vocab_size = {
+            "inputs": defaults.vocabulary["inputs"].vocab_size,
+            "targets": self.num_classes,
+        }
+
+    def eval_metrics(self) -> list[str]:
+        return [Metrics.ACC]
+
+
+def text2text_generate_encoded(
+    sample_generator: Iterable[dict[str, Any]],
+    vocab: Any,
+    targets_vocab: Any = None,
+    has_inputs: bool = True,
+    inputs_prefix: str = "",
+    targets_prefix: str = "",
+) -> Iterator[dict[str, Any]]:
+    """Encodes the texts of samples and ends each with EOS, as T2T's function of this name.
+
+    Args:
+      sample_generator: samples with "targets" and, if `has_inputs`, "inputs".
+      vocab: encoder of the inputs, and of the targets if there is no `targets_vocab`.
+      targets_vocab: encoder of the targets.
+      has_inputs: whether samples have inputs.
+      inputs_prefix: text put before all inputs.
+      targets_prefix: text put before all targets.
+
+    Yields:
+      The samples with lists of ids in place of texts.
+    """
+    sides = [("targets", targets_vocab or vocab, targets_prefix)]
+    if has_inputs:
+        sides.append(("inputs", vocab, inputs_prefix))
+    samples = iter(sample_generator)
+    while chunk := list(itertools.islice(samples, _ENCODE_BATCH)):
+        for name, encoder, prefix in sides:
+            ids = encode_batch(encoder, [prefix + sample[name] for sample in chunk])
+            for sample, one in zip(chunk, ids, strict=True):
+                sample[name] = [*one, EOS_ID]
+        yield from chunk
+
+
+def encode_batch(encoder: Any, texts: list[str]) -> list[list[int]]:
+    """Encodes texts with the encoder's batch call if it has one; any encoder will do."""
+    batch: Callable[[list[str]], list[list[int]]] | None = getattr(encoder, "encode_batch", None)
+    return batch(texts) if batch else [list(encoder.encode(text)) for text in texts]
+
+
+def txt_line_iterator(txt_path: str | os.PathLike[str]) -> Iterator[str]:
+    """Yields the lines of a UTF-8 file without white space around them, as T2T's function.
+
+    Raises:
+      DataError: the file is missing, or isn't UTF-8.
+    """
+    path = Path(txt_path)
+    if not path.exists():
+        raise DataError(f"{path} doesn't exist; put it there, or check --tmp_dir")
+    with open(path, "rb") as file:
+        for number, line in enumerate(file, 1):
+            try:
+                yield line.decode("utf-8").strip()
+            except UnicodeDecodeError as error:
+                raise DataError(
+                    f"{path}, line {number}: byte {error.start} ({line[error.start]:#04x}) is not "
+                    f"UTF-8; convert the file"
+                ) from None
+
+
+def text2text_txt_iterator(
+    source_txt_path: str | os.PathLike[str], target_txt_path: str | os.PathLike[str]
+) -> Iterator[dict[str, str]]:
+    """Yields a sample for each pair of lines of two parallel files, as T2T's function.
+
+    Raises:
+      DataError: one file ends before the other.
+    """
+    pairs = itertools.zip_longest(
+        txt_line_iterator(source_txt_path), txt_line_iterator(target_txt_path)
+    )
+    for number, (inputs, targets) in enumerate(pairs):
+        if inputs is None or targets is None:
+            shorter = source_txt_path if inputs is None else target_txt_path
+            raise DataError(
+                f"{shorter} ends after {number} lines and the other file goes on; both must have "
+                f"as many lines"
+            )
+        yield {"inputs": inputs, "targets": targets}

@@ -1,0 +1,19 @@
+"""Fixtures shared by all tests."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder with real corpora and numbers that T2T produced; skips where it is absent.
+
+    It lies beside the checkout or where T2TLITE_SHARED says, and is no part of the project.
+    """
+    beside = Path(__file__).resolve().parents[2] / "shared"
+    folder = Path(os.environ.get("T2TLITE_SHARED", beside))
+    if not folder.is_dir():
+        pytest.skip(f"no reference data: {folder} doesn't exist (set T2TLITE_SHARED)")
+    return folder
