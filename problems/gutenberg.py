@@ -15,9 +15,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from t2tlite.data import download
-from t2tlite.errors import DataError, DownloadError
-from t2tlite.files import atomic
+from t2tlite import download
+from t2tlite.errors import DataError, DownloadError, OutputError
 
 from . import text_files
 
@@ -69,6 +68,7 @@ def book(tmp_dir: str | Path, number: int) -> str:
     Raises:
       DownloadError: it can't be downloaded, or isn't the file that was recorded.
       DataError: it isn't UTF-8, or lacks the marks of start and end.
+      OutputError: its checksum can't be recorded.
     """
     name = f"pg{number}.txt"
     checksums = Path(tmp_dir).expanduser() / CHECKSUMS
@@ -78,7 +78,7 @@ def book(tmp_dir: str | Path, number: int) -> str:
         path = Path(download.maybe_download(tmp_dir, name, uri, sha256=known.get(name)))
     except DownloadError as error:
         advice = (
-            f"delete its line in {checksums} to accept it"
+            f"to accept another text than the first time, delete its line in {checksums}"
             if name in known
             else f"this problem needs {', '.join(f'pg{one}.txt' for one in BOOKS)} in {tmp_dir}, "
             f"or verse of your own: *.txt, blank lines between poems"
@@ -86,10 +86,7 @@ def book(tmp_dir: str | Path, number: int) -> str:
         raise DownloadError(f"{error} ({advice})") from error
     text = _body(path)
     if name not in known:
-        known[name] = download.sha256_of(path)
-        with atomic(checksums, "w") as file:
-            file.writelines(f"{known[one]}  {one}\n" for one in sorted(known))
-        log.info("%s: taken on trust, sha256 %s recorded in %s", name, known[name], checksums)
+        _record(download.sha256_of(path), name, checksums)
     return text
 
 
@@ -106,6 +103,17 @@ def _read_checksums(path: Path) -> dict[str, str]:
             )
         known[match[2]] = match[1]
     return known
+
+
+def _record(checksum: str, name: str, path: Path) -> None:
+    try:
+        with open(path, "a", encoding="utf-8") as file:
+            file.write(f"{checksum}  {name}\n")
+    except OSError as error:
+        raise OutputError(
+            f"can't write {path}: {error.strerror}; choose a --tmp_dir that you may write to"
+        ) from error
+    log.info("%s: taken on trust, sha256 %s recorded in %s", name, checksum, path)
 
 
 def _body(path: Path) -> str:

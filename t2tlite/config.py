@@ -68,7 +68,9 @@ class HParams:
     learning_rate_warmup_steps: int = 8000  # steps of warm-up, and where rsqrt_decay starts
     learning_rate: float = 0.2  # read by the schedule "legacy" alone
     learning_rate_decay_scheme: str = "noam"  # of "legacy": noam, none, exp, cosine, sqrt, ...
-    learning_rate_decay_rate: float = 1.0  # factor per learning_rate_decay_steps in exponential decay
+    learning_rate_decay_rate: float = (
+        1.0  # factor per learning_rate_decay_steps in exponential decay
+    )
     learning_rate_decay_steps: int = 5000  # steps per decay
     learning_rate_decay_staircase: bool = False  # decay in jumps
     learning_rate_minimum: float | None = None  # never below this
@@ -403,7 +405,9 @@ class RangedHParams:
         if name not in _FIELD_TYPES:
             raise HParamsError(_unknown(name))
         if kind in ("float", "int") and values[0] > values[1]:
-            raise HParamsError(f"the range of {name} ends ({values[1]}) before it starts ({values[0]})")
+            raise HParamsError(
+                f"the range of {name} ends ({values[1]}) before it starts ({values[0]})"
+            )
         self.ranges[name] = (kind, values, scale or self.LINEAR_SCALE)
 
     def set_float(

@@ -47,12 +47,19 @@ def load_entry_points() -> None:
                 "found; run: pip install -e ."
             )
         for entry_point in sorted(found, key=lambda one: one.name):
-            with _told(entry_point.value):
-                thing = entry_point.load()
-                if isinstance(thing, ModuleType):
-                    _import_all(thing)
-                else:
-                    thing()
+            before = Registry.adding_built_ins
+            Registry.adding_built_ins = entry_point.dist is not None and (
+                entry_point.dist.name == "t2tlite"
+            )
+            try:
+                with _told(entry_point.value):
+                    thing = entry_point.load()
+                    if isinstance(thing, ModuleType):
+                        _import_all(thing)
+                    else:
+                        thing()
+            finally:
+                Registry.adding_built_ins = before
             _loaded.append(entry_point.value)
 
 

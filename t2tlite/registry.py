@@ -73,26 +73,36 @@ class Registry:
     # says where it has looked.
     load_plugins: Callable[[], None] = staticmethod(lambda: None)
     searched: Callable[[], str] = staticmethod(lambda: "nowhere")
+    # True while the plugin loop imports what ships with t2tlite: a user's thing of the same name
+    # wins, so that a plugin written before a built-in got that name goes on working.
+    adding_built_ins = False
 
     def __init__(self, kind: str, default_name: Callable[[str], str]):
         self.kind = kind
         self._default_name = default_name
         self._entries: dict[str, Any] = {}
+        self._built_in: set[str] = set()
 
     def add(self, name: str, thing: Any) -> None:
         """Registers `thing`; the same object under the same name twice is fine.
 
         Raises:
-          DuplicateNameError: another object has the name.
+          DuplicateNameError: another object has the name, and neither is built in.
         """
         old = self._entries.get(name)
         # A module that is imported anew (a reload in a notebook) defines the same thing again.
         if old is not None and _place(old) != _place(thing):
-            raise DuplicateNameError(
-                f"{self.kind} {name} is registered twice: at {_place(old)} and at {_place(thing)}; "
-                f"rename one of them"
-            )
+            if Registry.adding_built_ins:
+                return
+            if name not in self._built_in:
+                raise DuplicateNameError(
+                    f"{self.kind} {name} is registered twice: at {_place(old)} and at "
+                    f"{_place(thing)}; rename one of them"
+                )
+            self._built_in.remove(name)
         self._entries[name] = thing
+        if Registry.adding_built_ins:
+            self._built_in.add(name)
 
     def decorator(self, name: str | P | None) -> Any:
         """Serves `@register`, `@register()`, `@register("name")` with one function."""

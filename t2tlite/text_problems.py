@@ -1,13 +1,13 @@
 """The recipes that users subclass: text to text, text to class, text alone.
 
-    @registry.register_problem
-    class PoetryLines(text_problems.Text2TextProblem):
-        approx_vocab_size = 2**13
-        is_generate_per_split = False
+@registry.register_problem
+class PoetryLines(text_problems.Text2TextProblem):
+    approx_vocab_size = 2**13
+    is_generate_per_split = False
 
-        def generate_samples(self, data_dir, tmp_dir, dataset_split):
-            for line, next_line in ...:
-                yield {"inputs": line, "targets": next_line}
+    def generate_samples(self, data_dir, tmp_dir, dataset_split):
+        for line, next_line in ...:
+            yield {"inputs": line, "targets": next_line}
 """
 
 from __future__ import annotations
@@ -193,8 +193,8 @@ class Text2TextProblem(Problem):
         path = os.path.join(data_dir, self.sentencepiece_filename)
         if force_get or tmp_dir is None:
             raise VocabularyError(
-                f"no vocabulary: neither {self.vocab_filename} nor {self.sentencepiece_filename} is "
-                f"in {data_dir}; make it with t2t-datagen, or check --data_dir"
+                f"no vocabulary: neither {self.vocab_filename} nor {self.sentencepiece_filename} "
+                f"is in {data_dir}; make it with t2t-datagen, or check --data_dir"
             )
         log.info("%s: making a vocabulary of about %d tokens", self.name, self.approx_vocab_size)
         train_sentencepiece(
@@ -270,7 +270,7 @@ class Text2SelfProblem(Text2TextProblem):
 
 
 class Text2ClassProblem(Text2TextProblem):
-    """Text in, one of `num_classes` labels out. `generate_samples` yields {"inputs", "label": int}."""
+    """Text in, one of `num_classes` labels out: samples are {"inputs": str, "label": int}."""
 
     @property
     def num_classes(self) -> int:

@@ -27,7 +27,9 @@ class UsageError(Exception):
     """A flag that is missing, or doesn't go with another."""
 
 
-def run(command: Callable[[], None], description: str | None, modules: Sequence[ModuleType]) -> NoReturn:
+def run(
+    command: Callable[[], None], description: str | None, modules: Sequence[ModuleType]
+) -> NoReturn:
     """Runs `command` and exits.
 
     Args:

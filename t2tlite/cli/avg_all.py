@@ -1,6 +1,6 @@
 """t2t-avg-all: averages the weights of the last checkpoints into a model folder of its own.
 
-  t2t-avg-all --model_dir=model --output_dir=model/averaged --n=8
+t2t-avg-all --model_dir=model --output_dir=model/averaged --n=8
 """
 
 from __future__ import annotations

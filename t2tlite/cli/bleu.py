@@ -1,6 +1,6 @@
 """t2t-bleu: BLEU and chrF of translations against a reference, by sacrebleu.
 
-  t2t-bleu --translation=lines.decodes --reference=right.txt
+t2t-bleu --translation=lines.decodes --reference=right.txt
 """
 
 from __future__ import annotations

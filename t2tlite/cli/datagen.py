@@ -1,7 +1,7 @@
 """t2t-datagen: makes a problem's data: vocabulary, TFRecord shards, manifest.
 
-  t2t-datagen --problem=psalm_line_problem --data_dir=data
-  t2t-datagen --t2t_usr_dir=./poetry --problem=my_poetry_lines --data_dir=data --tmp_dir=texts
+t2t-datagen --problem=psalm_line_problem --data_dir=data
+t2t-datagen --t2t_usr_dir=./poetry --problem=my_poetry_lines --data_dir=data --tmp_dir=texts
 """
 
 from __future__ import annotations

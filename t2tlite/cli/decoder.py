@@ -1,7 +1,7 @@
 """t2t-decoder: answers lines of a file, or typed ones, with a trained model.
 
-  t2t-decoder --output_dir=model --decode_interactive
-  t2t-decoder --output_dir=model --decode_from_file=lines.txt --decode_hparams="beam_size=4,alpha=0.6"
+t2t-decoder --output_dir=model --decode_interactive
+t2t-decoder --output_dir=model --decode_from_file=lines.txt --decode_hparams="beam_size=4,alpha=0.6"
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import Any
 
 from absl import flags
@@ -69,8 +70,12 @@ IGNORED: dict[str, tuple[Any, str]] = {
 def define() -> None:
     """Defines them all, hidden from --help."""
     for name, (default, what) in IGNORED.items():
-        kind = {bool: flags.DEFINE_bool, int: flags.DEFINE_integer, str: flags.DEFINE_string}
-        kind[type(default)](name, default, f"Ignored: {what}.")
+        kinds: dict[type, Callable[..., Any]] = {
+            bool: flags.DEFINE_bool,
+            int: flags.DEFINE_integer,
+            str: flags.DEFINE_string,
+        }
+        kinds[type(default)](name, default, f"Ignored: {what}.")
 
 
 def tell_ignored() -> None:

@@ -40,7 +40,7 @@ class Stream:
 
     name: str
     examples: Callable[[], Iterable[Mapping[str, Any]]]
-    paths: dict[str, Sequence[str]]
+    paths: Mapping[str, Sequence[str]]
 
 
 def working_folder(data_dir: str | Path, problem: str) -> Path:

@@ -81,7 +81,8 @@ def serialized(example: Mapping[str, Any]) -> bytes:
                 ) from None
         features[name] = feature
     message = tf.train.Example(features=tf.train.Features(feature=features))
-    return message.SerializeToString(deterministic=True)
+    data: bytes = message.SerializeToString(deterministic=True)
+    return data
 
 
 class ShardWriter:

@@ -48,9 +48,7 @@ def checked(
         yield _check(sample, number, source, required)
 
 
-def _check(
-    sample: Any, number: int, source: str, required: Mapping[str, type]
-) -> dict[str, Any]:
+def _check(sample: Any, number: int, source: str, required: Mapping[str, type]) -> dict[str, Any]:
     where = f"{source}, sample {number}"
     if not isinstance(sample, dict):
         raise SampleError(f"{where}: found {_shown(sample)}; expected a dict of {_keys(required)}")

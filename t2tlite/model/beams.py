@@ -34,6 +34,14 @@ class Beams(NamedTuple):
     """The live and the finished hypotheses of each row, both best first.
 
     A place that holds none has -inf for its log probability or score.
+
+    Attributes:
+      live_ids_BKT: int32, 0 from the next position on.
+      log_probs_BK: float32, of the live hypotheses.
+      last_BK: int32, the newest ids of the live hypotheses.
+      finished_ids_BKT: int32, EOS included and 0 after it.
+      finished_scores_BK: float32, log probability / length penalty.
+      done_B: bool, the rows that change no more.
     """
 
     live_ids_BKT: Tensor
@@ -59,7 +67,7 @@ class Beams(NamedTuple):
         )
 
     def grow(self, logits_NV, position, alpha, eos_id) -> tuple[Beams, Tensor]:
-        """Makes every hypothesis one id longer; also returns which beams the live ones came from.
+        """Makes the live hypotheses one id longer; also returns which beams they came from.
 
         C candidates are enough: at most K of them, one of each beam, end.
         """
@@ -69,6 +77,8 @@ class Beams(NamedTuple):
         log_probs_BKV = ops.reshape(steps_NV, (*shape, vocab_size)) + self.log_probs_BK[..., None]
         flat_BM = ops.reshape(log_probs_BKV, (shape[0], beam_size * vocab_size))
         log_probs_BC, index_BC = ops.top_k(flat_BM, 2 * beam_size)
+        # Masks that ban ids add a large negative number more often than -inf.
+        log_probs_BC = ops.where(log_probs_BC > MISSING_SCORE, log_probs_BC, _IMPOSSIBLE)
         parents_BC, chosen_BC = index_BC // vocab_size, index_BC % vocab_size
         ids_BCT = write(pick(self.live_ids_BKT, parents_BC), position, chosen_BC)
         ends_BC = chosen_BC == eos_id
@@ -90,7 +100,7 @@ class Beams(NamedTuple):
         return grown, pick(parents_BC, live_BK)
 
     def hypotheses(self, limits_B, alpha):
-        """What a row finished, or what is live at its limit if it finished nothing."""
+        """Ids [B, K, T] and scores [B, K]: what a row finished, or if nothing, what is live."""
         live_scores_BK = self.log_probs_BK / length_penalty(limits_B, alpha)[:, None]
         any_B1 = self.finished_scores_BK[:, :1] > _IMPOSSIBLE
         scores_BK = ops.where(any_B1, self.finished_scores_BK, live_scores_BK)

@@ -32,9 +32,10 @@ class LearningRate(keras.optimizers.schedules.LearningRateSchedule):
                 )
         if "legacy" in self.factors:
             scheme = hparams.learning_rate_decay_scheme
-            if scheme not in _DECAYS:
+            known = ["noam", *_DECAYS]
+            if scheme not in known:
                 raise HParamsError(
-                    f"learning_rate_decay_scheme={scheme} is not one of: {', '.join(_DECAYS)}"
+                    f"learning_rate_decay_scheme={scheme} is not one of: {', '.join(known)}"
                 )
 
     def __call__(self, step):
@@ -102,11 +103,12 @@ def _legacy(hparams, step, _):
     """The schedule before factors: 'noam', or exponential warm-up and then a decay."""
     adam = 0.002 if "adam" in hparams.optimizer.lower() else 1.0
     scale = adam * hparams.learning_rate
-    if hparams.learning_rate_decay_scheme == "noam":
+    scheme = hparams.learning_rate_decay_scheme
+    if scheme == "noam":
         warmup = _warmup(hparams)
         rising, falling = (step + 1.0) * warmup**-1.5, ops.rsqrt(step + 1.0)
         return scale * 5000.0 * hparams.hidden_size**-0.5 * ops.minimum(rising, falling)
-    decayed = _DECAYS[hparams.learning_rate_decay_scheme](hparams, step)
+    decayed = _DECAYS[scheme](hparams, step)
     warmup = hparams.learning_rate_warmup_steps
     if not warmup:
         return scale * decayed
@@ -133,7 +135,6 @@ def _sqrt(hparams, step):
 
 
 _DECAYS = {
-    "noam": None,
     "none": lambda hparams, step: ops.ones((), "float32"),
     "exp": lambda hparams, step: _exp_decay(hparams, step, None),
     "cosine": _cosine,

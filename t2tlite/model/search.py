@@ -63,7 +63,6 @@ def greedy(
       ids_BT, int32, EOS included and 0 after it; scores_B, float32, the sum of the log
       probabilities of a row's ids.
     """
-
     limits_B = _limits(batch_size, max_steps, row_limits_B)
     path = _follow(_most_probable, step, cache, max_steps, limits_B, eos_id)
     return path.ids_BT, path.log_probs_B
@@ -128,11 +127,11 @@ def beam_search(
 ) -> tuple[Tensor, Tensor]:
     """Finds the hypotheses of highest log probability / length penalty, as Tensor2Tensor does.
 
-    `t2tlite.model.beams` describes a step. A row is done at its limit, or when its best live hypothesis, did it grow to
-    the limit for free, couldn't beat the `n_best`-th finished one. (T2T asks for the worst
-    finished one, however few there are, and so may leave places empty; the hypotheses that it
-    does return are these.) A row where none finished returns its live hypotheses. A beam of 1 is
-    greedy search, as in T2T.
+    `t2tlite.model.beams` describes a step. A row is done at its limit, or as soon as its best
+    live hypothesis, even if the rest up to the limit had probability 1, couldn't beat the
+    `n_best`-th finished one. (T2T compares with the worst finished one, however few there are,
+    and so may leave places empty; the hypotheses that it does return are these.) A row where none
+    finished returns its live hypotheses. A beam of 1 is greedy search, as in T2T.
 
     Args:
       step, batch_size, max_steps, eos_id, row_limits_B: as in `greedy`, but N = B * K.
@@ -193,7 +192,7 @@ def _follow(choose, step, cache, max_steps, limits_B, eos_id) -> _Path:
         chosen_logits_B = pick(logits_BV, chosen_B[:, None])[:, 0]
         longer = _Path(
             ids_BT=write(path.ids_BT, position, chosen_B),
-            log_probs_B=path.log_probs_B + chosen_logits_B - ops.logsumexp(logits_BV, axis=-1),
+            log_probs_B=path.log_probs_B + (chosen_logits_B - ops.logsumexp(logits_BV, axis=-1)),
             lengths_B=path.lengths_B + 1,
             last_B=chosen_B,
             done_B=(chosen_B == eos_id) | (position + 1 >= limits_B),
@@ -236,7 +235,9 @@ def _draw(logits_BV, uniform_B, top_k, top_p):
 
 def _limits(batch_size, max_steps, row_limits_B):
     limits_B = ops.full((batch_size,), max_steps, "int32")
-    return limits_B if row_limits_B is None else ops.minimum(row_limits_B, limits_B)
+    if row_limits_B is None:
+        return limits_B
+    return ops.minimum(ops.cast(row_limits_B, "int32"), limits_B)
 
 
 def _loop(body, start, cache):

@@ -12,6 +12,8 @@ plugin's own:
 - optionally `packs = True`, if it keeps the examples of a packed row apart.
 """
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -27,7 +29,7 @@ class Stack(keras.layers.Layer):
 
     def __init__(self, layers, hparams, seed_generator, cross, **kwargs):
         super().__init__(**kwargs)
-        self.blocks = [
+        self.blocks: list[Any] = [
             Block(hparams, seed_generator, cross, name=f"layer_{i}") for i in range(layers)
         ]
         sequence = hparams.layer_preprocess_sequence
@@ -142,7 +144,7 @@ class _TextModel(keras.Model):
 
 
 class Transformer(_TextModel):
-    """Encoder-decoder Transformer; without "inputs" in the problem, a decoder-only language model."""
+    """Encoder-decoder Transformer; without "inputs", a decoder-only language model."""
 
     def make_layers(self, hparams):
         if "targets" not in self.vocab_size:
@@ -164,7 +166,9 @@ class Transformer(_TextModel):
             )
             self.make_encoder(hparams)
         self.softmax = (
-            self.target_embedding if shared else Embedding(sizes["targets"], hparams, name="softmax")
+            self.target_embedding
+            if shared
+            else Embedding(sizes["targets"], hparams, name="softmax")
         )
         layers = hparams.num_decoder_layers or hparams.num_hidden_layers
         self.decoder = Stack(
@@ -262,7 +266,7 @@ class Transformer(_TextModel):
 
 
 class TransformerEncoder(_TextModel):
-    """Transformer encoder that classifies a text: the mean of its output, projected on the labels."""
+    """Transformer encoder that classifies a text: the mean of its output, projected on labels."""
 
     packs = False
 

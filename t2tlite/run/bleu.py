@@ -20,7 +20,8 @@ def file_bleu(
     Raises:
       DataError: a file is missing, or they have different numbers of lines.
     """
-    from sacrebleu.metrics import BLEU, CHRF
+    from sacrebleu.metrics.bleu import BLEU
+    from sacrebleu.metrics.chrf import CHRF
 
     ours = read_lines(translation)
     references = [read_lines(path) for path in reference.split(",")]

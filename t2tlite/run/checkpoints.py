@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,17 +24,17 @@ log = logging.getLogger(__name__)
 LIST = "checkpoint.json"
 
 
-def weights_path(folder: str | Path, step: int | str) -> Path:
+def weights_path(folder: str | os.PathLike[str], step: int | str) -> Path:
     """Where the weights after `step` updates lie."""
     return Path(folder) / f"model.ckpt-{step}.safetensors"
 
 
-def optimizer_path(folder: str | Path, step: int | str) -> Path:
+def optimizer_path(folder: str | os.PathLike[str], step: int | str) -> Path:
     """Where the training state after `step` updates lies."""
     return Path(folder) / f"optimizer.ckpt-{step}.safetensors"
 
 
-def steps(folder: str | Path) -> list[int]:
+def steps(folder: str | os.PathLike[str]) -> list[int]:
     """Returns the steps of the checkpoints in `folder`, oldest first.
 
     Raises:
@@ -46,13 +47,13 @@ def steps(folder: str | Path) -> list[int]:
         listed = [int(step) for step in json.loads(path.read_text())["steps"]]
     except (ValueError, KeyError, TypeError) as error:
         raise CheckpointError(
-            f"{path} is damaged ({error}); write {{\"steps\": [STEP]}} with the newest step of the "
+            f'{path} is damaged ({error}); write {{"steps": [STEP]}} with the newest step of the '
             f"model.ckpt-STEP.safetensors beside it"
         ) from None
     return [step for step in listed if weights_path(folder, step).exists()]
 
 
-def newest(folder: str | Path) -> int:
+def newest(folder: str | os.PathLike[str]) -> int:
     """Returns the step of the newest checkpoint.
 
     Raises:
@@ -66,7 +67,7 @@ def newest(folder: str | Path) -> int:
     return found[-1]
 
 
-def save(folder: str | Path, step: int, model: Any, optimizer: Any, keep: int) -> None:
+def save(folder: str | os.PathLike[str], step: int, model: Any, optimizer: Any, keep: int) -> None:
     """Saves weights and training state, and deletes the oldest beyond `keep`.
 
     Args:
@@ -91,7 +92,7 @@ def save(folder: str | Path, step: int, model: Any, optimizer: Any, keep: int) -
             path.unlink(missing_ok=True)
 
 
-def write_weights(folder: str | Path, step: int, tensors: Mapping[str, Any]) -> None:
+def write_weights(folder: str | os.PathLike[str], step: int, tensors: Mapping[str, Any]) -> None:
     """Makes `folder` hold one checkpoint of these weights, for decoding alone."""
     write_tensors(weights_path(folder, step), tensors, {"step": str(step)})
     with atomic(Path(folder) / LIST, "w") as file:
@@ -127,9 +128,9 @@ def read_tensors(path: Path) -> dict[str, Any]:
     try:
         return dict(load_file(path))
     except (SafetensorError, ValueError, OSError) as error:
-        raise CheckpointError(f"{path} is damaged ({error}); delete it to use the one before") from (
-            None
-        )
+        raise CheckpointError(
+            f"{path} is damaged ({error}); delete it to use the one before"
+        ) from (None)
 
 
 def load_weights(model: Any, path: Path) -> None:
@@ -141,7 +142,7 @@ def load_weights(model: Any, path: Path) -> None:
     _assign(model.weights, read_tensors(path), path)
 
 
-def load_state(folder: str | Path, step: int, model: Any, optimizer: Any) -> None:
+def load_state(folder: str | os.PathLike[str], step: int, model: Any, optimizer: Any) -> None:
     """Assigns the optimizer's slots and the random state, so that training goes on exactly.
 
     Raises:
@@ -151,7 +152,7 @@ def load_state(folder: str | Path, step: int, model: Any, optimizer: Any) -> Non
     _assign(_state(model, optimizer), read_tensors(path), path)
 
 
-def restore(folder: str | Path, model: Any, optimizer: Any) -> int:
+def restore(folder: str | os.PathLike[str], model: Any, optimizer: Any) -> int:
     """Loads the newest checkpoint that is whole, and says which it passed over.
 
     Returns:
@@ -246,4 +247,3 @@ def _assign(variables: Sequence[Any], tensors: Mapping[str, Any], path: Path) ->
             )
     for variable in variables:
         variable.assign(tensors[variable.path])
-

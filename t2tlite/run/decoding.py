@@ -69,7 +69,7 @@ class DecodeHParams:
         Raises:
           HParamsError: an unknown name or a wrong value.
         """
-        kinds = {"int": int, "float": float, "bool": _bool, "str": str}
+        kinds: dict[str, type] = {"int": int, "float": float, "bool": bool, "str": str}
         types = {one.name: kinds[str(one.type)] for one in dataclasses.fields(self)}
         for name, text in parse_assignments(assignments):
             if name in _FOREIGN:
@@ -80,9 +80,11 @@ class DecodeHParams:
                 hint = f"did you mean {' or '.join(close)}?" if close else f"it has {list(types)}"
                 raise HParamsError(f"no decode hparam is named {name}: {hint}")
             try:
-                setattr(self, name, types[name](text))
+                setattr(self, name, _bool(text) if types[name] is bool else types[name](text))
             except ValueError:
-                raise HParamsError(f"decode hparam {name}={text!r} isn't a {types[name].__name__}") from None
+                raise HParamsError(
+                    f"decode hparam {name}={text!r} isn't a {types[name].__name__}"
+                ) from None
         return self
 
     def check(self) -> DecodeHParams:
@@ -286,9 +288,7 @@ class Decoder:
         if key not in self._compiled:
             from t2tlite.run.searching import make_search
 
-            self._compiled[key] = make_search(
-                self.network, self.problem_hparams, self.hparams, how
-            )
+            self._compiled[key] = make_search(self.network, self.problem_hparams, self.hparams, how)
             self._compiled[key].compile(jit_compile=self._device.static_shapes)
         return self._compiled[key]
 
@@ -391,4 +391,3 @@ def read_lines(path: str | os.PathLike[str], delimiter: str = "\n") -> list[str]
         ) from None
     lines = text.replace("\r\n", "\n").split(delimiter)
     return lines[:-1] if lines[-1] == "" else lines
-

@@ -99,7 +99,9 @@ def _set_backend(backend: str, why: str) -> None:
     if backend == "jax" and importlib.util.find_spec("jax") is None:
         extra = "tpu] on a TPU VM" if why == "--use_tpu" else "jax]"
         looked = "; looked for the package jax, and TPU devices" if why == "--use_tpu" else ""
-        raise DeviceError(f"{why} needs JAX, which isn't installed: pip install t2tlite[{extra}{looked}")
+        raise DeviceError(
+            f"{why} needs JAX, which isn't installed: pip install t2tlite[{extra}{looked}"
+        )
     os.environ["KERAS_BACKEND"] = backend
 
 

@@ -73,7 +73,9 @@ def approx_bleu(pairs: Sequence[tuple[Ids, Ids]]) -> float:
 
     if not pairs:
         return 0.0
-    predicted, true = ([" ".join(map(str, ids)) for ids in side] for side in zip(*pairs, strict=True))
+    predicted, true = (
+        [" ".join(map(str, ids)) for ids in side] for side in zip(*pairs, strict=True)
+    )
     return sacrebleu.corpus_bleu(predicted, [true], tokenize="none", force=True).score / 100.0
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import importlib.metadata
 import json
+import os
 import shutil
 import sys
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ from typing import Any
 import t2tlite
 from t2tlite import plugins, registry
 from t2tlite.config import HParams, ProblemHParams
-from t2tlite.errors import CheckpointError, VocabularyError
+from t2tlite.errors import CheckpointError, PluginError, VocabularyError
 from t2tlite.files import atomic
 from t2tlite.text.vocabulary import vocabulary_sha256
 
@@ -94,7 +95,7 @@ class Run:
             json.dump(dataclasses.asdict(self), file, indent=1, sort_keys=True)
             file.write("\n")
 
-    def check_vocabularies(self, folder: str | Path) -> None:
+    def check_vocabularies(self, folder: str | os.PathLike[str]) -> None:
         """Makes sure that `folder` holds the vocabularies that the model was trained with.
 
         Raises:
@@ -131,7 +132,7 @@ def build(model: Any, problem_hparams: ProblemHParams) -> None:
     model(features)
 
 
-def read(output_dir: str | Path) -> Run:
+def read(output_dir: str | os.PathLike[str]) -> Run:
     """Reads run.json and loads the plugins that it names.
 
     Raises:
@@ -159,7 +160,7 @@ def load_plugins(run: Run, usr_dirs: list[str]) -> None:
     """
     for folder in usr_dirs or run.usr_dirs:
         if not usr_dirs and not Path(folder).exists():
-            raise plugins.PluginError(
+            raise PluginError(
                 f"the model's plugin folder {folder} is gone; give its new place as --t2t_usr_dir"
             )
         plugins.load_usr_dir(folder)

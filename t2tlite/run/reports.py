@@ -1,4 +1,4 @@
-"""What a person sees of a training run: the panel at its start, the live line, events, eval.jsonl."""
+"""What a person sees of training: the panel at its start, the live line, events, eval.jsonl."""
 
 from __future__ import annotations
 

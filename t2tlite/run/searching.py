@@ -15,7 +15,11 @@ from t2tlite.run.decoding import DecodeHParams
 def make_search(
     network: Any, problem_hparams: ProblemHParams, hparams: HParams, how: DecodeHParams
 ) -> keras.Model:
-    """Returns a Keras model from {"ids" [B, L], "lengths" [B]} to {"ids" [B, K, T], "scores" [B, K]}."""
+    """Returns a Keras model of the search that `how` describes.
+
+    It takes {"ids": int32 [B, L], "lengths": int32 [B]} and returns {"ids": int32 [B, K, T],
+    "scores": float32 [B, K]}, the best of the K answers first.
+    """
     if problem_hparams.modality["targets"] == "class_label":
         return Classes(network)
     return Search(network, "inputs" in problem_hparams.vocab_size, hparams, how)
@@ -55,11 +59,8 @@ class Search(keras.Model):
         beams = 1 if self.samples else how.beam_size
         max_steps = width + how.extra_length
         limits_B = features["lengths"] + how.extra_length
-        if self.has_inputs:
-            inputs = {"inputs": ids_BL}
-        else:
-            # The line is the beginning of the answer; the network sees only targets.
-            inputs = {"targets": ids_BL}
+        # A language model sees only targets: the line is the beginning of the answer.
+        inputs = {"inputs" if self.has_inputs else "targets": ids_BL}
         step, cache = stepper(self.network, inputs, max_steps, beams)
         if not self.has_inputs:
             step = forced(step, ops.repeat(ids_BL, beams, axis=0))

@@ -312,4 +312,3 @@ def not_finite(step: int) -> DataError:
         f"learning_rate_warmup_steps or set clip_grad_norm=1, and start again from the newest "
         f"checkpoint"
     )
-
