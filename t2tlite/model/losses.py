@@ -11,7 +11,7 @@ from t2tlite.model.layers import MASKED
 
 # Tokens whose logits exist at a time. Measured on two cores at vocabularies of 8192 and 32768:
 # benchmarks/loss.py prints the figures.
-CHUNK_TOKENS = 512
+CHUNK_TOKENS = 256
 
 
 def weights(targets_BT, modality):
@@ -105,21 +105,26 @@ def projected_cross_entropy(
 
 
 def _chunks(hidden_MD, table_VD, weights_M, vocab_size):
-    """Runs over the tokens in chunks: log-normalisers, and the softmax's part of the gradients."""
+    """Runs over the tokens in chunks.
+
+    Returns:
+      Log-normalisers [M], and the softmax's part of the gradients of hidden [M, D] and table [V, D],
+      all float32.
+    """
     dtype = hidden_MD.dtype
     width, rows = hidden_MD.shape[-1], table_VD.shape[0]
     tokens = ops.shape(hidden_MD)[0]
     chunks = (tokens + CHUNK_TOKENS - 1) // CHUNK_TOKENS
     missing = chunks * CHUNK_TOKENS - tokens
-    hidden_KCD = ops.reshape(
-        ops.pad(hidden_MD, [[0, missing], [0, 0]]), (-1, CHUNK_TOKENS, width)
-    )
-    weights_KC = ops.reshape(ops.pad(weights_M, [[0, missing]]), (-1, CHUNK_TOKENS))
+    hidden_MD = ops.pad(hidden_MD, [[0, missing], [0, 0]])
+    weights_M1 = ops.pad(weights_M, [[0, missing]])[:, None]
     table = ops.cast(table_VD, dtype)
     mask_V = MASKED * ops.cast(ops.arange(rows) >= vocab_size, "float32")
 
-    def one(grad_VD, chunk):
-        hidden_CD, weights_C = chunk
+    def one(chunk, norms_M1, pulled_MD, grad_VD):
+        start = chunk * CHUNK_TOKENS
+        hidden_CD = ops.slice(hidden_MD, (start, 0), (CHUNK_TOKENS, width))
+        weights_C1 = ops.slice(weights_M1, (start, 0), (CHUNK_TOKENS, 1))
         logits_CV = ops.cast(ops.matmul(hidden_CD, ops.transpose(table)), "float32")
         if vocab_size < rows:
             logits_CV = logits_CV + mask_V
@@ -127,17 +132,26 @@ def _chunks(hidden_MD, table_VD, weights_M, vocab_size):
         exp_CV = ops.exp(logits_CV - top_C1)
         sum_C1 = ops.sum(exp_CV, axis=-1, keepdims=True)
         # softmax^T x = exp^T (x / sum): dividing [C, D] spares a pass over [C, V].
-        scale_C1 = weights_C[:, None] / sum_C1
+        scale_C1 = weights_C1 / sum_C1
         exp_CV = ops.cast(exp_CV, dtype)
         pulled_CD = ops.cast(ops.matmul(exp_CV, table), "float32") * scale_C1
         scaled_CD = ops.cast(ops.cast(hidden_CD, "float32") * scale_C1, dtype)
-        pushed_VD = ops.matmul(ops.transpose(exp_CV), scaled_CD)
-        norms_C = ops.log(sum_C1)[:, 0] + top_C1[:, 0]
-        return grad_VD + ops.cast(pushed_VD, "float32"), (norms_C, pulled_CD)
+        pushed_VD = ops.cast(ops.matmul(ops.transpose(exp_CV), scaled_CD), "float32")
+        return (
+            chunk + 1,
+            ops.slice_update(norms_M1, (start, 0), ops.log(sum_C1) + top_C1),
+            ops.slice_update(pulled_MD, (start, 0), pulled_CD),
+            grad_VD + pushed_VD,
+        )
 
-    grad_VD, (norms_KC, pulled_KCD) = ops.scan(
-        one, ops.zeros((rows, width), "float32"), (hidden_KCD, weights_KC)
+    _, norms_M1, pulled_MD, grad_VD = ops.while_loop(
+        lambda chunk, *_: chunk < chunks,
+        one,
+        (
+            ops.zeros((), "int32"),
+            ops.zeros_like(weights_M1),
+            ops.zeros_like(hidden_MD, dtype="float32"),
+            ops.zeros((rows, width), "float32"),
+        ),
     )
-    norms_M = ops.reshape(norms_KC, (-1,))[:tokens]
-    pulled_MD = ops.reshape(pulled_KCD, (-1, width))[:tokens]
-    return norms_M, pulled_MD, grad_VD
+    return norms_M1[:tokens, 0], pulled_MD[:tokens], grad_VD

@@ -221,14 +221,15 @@ def _draw(logits_BV, uniform_B, top_k, top_p):
         logits_BM, ids_BM = ops.top_k(logits_BV, kept)
     else:  # the order doesn't matter, and sorting V logits would cost more than all the rest
         logits_BM, ids_BM = logits_BV, None
-    probs_BM = ops.softmax(logits_BM, axis=-1)
+    weights_BM = ops.exp(logits_BM - ops.max(logits_BM, axis=-1, keepdims=True))
     if top_p < 1:
-        before_BM = ops.cumsum(probs_BM, axis=-1) - probs_BM
-        probs_BM = ops.where(before_BM < top_p, probs_BM, 0.0)
-    cumulative_BM = ops.cumsum(probs_BM, axis=-1)
+        before_BM = ops.cumsum(weights_BM, axis=-1) - weights_BM
+        total_B1 = ops.sum(weights_BM, axis=-1, keepdims=True)
+        weights_BM = ops.where(before_BM < top_p * total_B1, weights_BM, 0.0)
+    cumulative_BM = ops.cumsum(weights_BM, axis=-1)
     reached_BM = cumulative_BM > uniform_B[:, None] * cumulative_BM[:, -1:]
     # A parallel cumulative sum may round upwards even where nothing is added.
-    reached_BM = reached_BM & (probs_BM > 0)
+    reached_BM = reached_BM & (weights_BM > 0)
     place_B = ops.cast(ops.argmax(ops.cast(reached_BM, "int32"), axis=-1), "int32")
     return place_B if ids_BM is None else pick(ids_BM, place_B[:, None])[:, 0]
 

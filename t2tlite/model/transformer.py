@@ -9,6 +9,8 @@ plugin's own:
   "_segmentation" (1, 2, ... within a row, 0 for padding) and "_position" (from 0 in each segment);
 - optionally `start(features, max_steps)` and `step(ids_N, position, memory, cache)`, for decoding
   with a cache; without them decoding runs `call` on the whole prefix at each step;
+- optionally `hidden(features, training)` and `softmax`, an `Embedding` whose `logits` of the hidden
+  states are those of `call`: then training never holds all logits of a batch at once;
 - optionally `packs = True`, if it keeps the examples of a packed row apart.
 """
 
@@ -177,9 +179,9 @@ class Transformer(_TextModel):
 
     def call(self, features, training=False):
         """Returns float32 logits [B, T, V] of the next token after each prefix of the targets."""
-        return self.softmax.logits(self.decode(features, training))
+        return self.softmax.logits(self.hidden(features, training))
 
-    def decode(self, features, training=False):
+    def hidden(self, features, training=False):
         """Returns the decoder's output [B, T, D], of which the logits are a projection."""
         memory_BLD, cross_bias = None, None
         if self.has_inputs:

@@ -10,7 +10,7 @@ from keras import ops
 
 from t2tlite.config import HParams, ProblemHParams
 from t2tlite.errors import HParamsError
-from t2tlite.model.losses import cross_entropy, weights
+from t2tlite.model.losses import cross_entropy, projected_cross_entropy, weights
 from t2tlite.model.schedules import LearningRate
 
 
@@ -33,6 +33,8 @@ class Objective(keras.Model):
     ):
         super().__init__(name="objective")
         self.network = network
+        # A network that shows its last layer is spared the logits of a whole batch.
+        self.projects = hasattr(network, "hidden") and hasattr(network, "softmax")
         self.modality = problem_hparams.modality["targets"]
         self.label_smoothing = hparams.label_smoothing
         self.loss_multiplier = problem_hparams.loss_multiplier
@@ -42,6 +44,8 @@ class Objective(keras.Model):
         self.loss_sum = keras.metrics.Sum(name="loss_sum")
 
     def call(self, features: dict[str, Any], training: bool = False) -> Any:
+        if self.projects:
+            return self.network.hidden(features, training=training)
         return self.network(features, training=training)
 
     def compute_loss(
@@ -55,8 +59,20 @@ class Objective(keras.Model):
         """Returns the mean loss over the target tokens of the whole batch, on all devices."""
         targets_BT = x["targets"]
         weights_BT = weights(targets_BT, self.modality)
-        losses_BT = cross_entropy(y_pred, targets_BT, self.label_smoothing)
-        total, count = ops.sum(losses_BT * weights_BT), ops.sum(weights_BT)
+        count = ops.sum(weights_BT)
+        if self.projects:
+            softmax = self.network.softmax
+            total = projected_cross_entropy(
+                y_pred,
+                softmax.weight_VD,
+                targets_BT,
+                weights_BT,
+                self.label_smoothing,
+                softmax.vocab_size,
+            )
+        else:
+            losses_BT = cross_entropy(y_pred, targets_BT, self.label_smoothing)
+            total = ops.sum(losses_BT * weights_BT)
         self.tokens.update_state(count)
         self.slots.update_state(ops.cast(ops.size(targets_BT), "float32"))
         self.loss_sum.update_state(total)
