@@ -331,7 +331,7 @@ def _converted(name: str, value: Any, wanted: Any) -> Any:
             return float(value)
         if wanted is str and value is None:
             return "none"
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise HParamsError(f"{name}={value!r} is not {_ARTICLES[wanted]}") from None
     if not isinstance(value, wanted):
         raise HParamsError(f"{name}={value!r} is not {_ARTICLES.get(wanted, wanted.__name__)}")

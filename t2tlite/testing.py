@@ -73,9 +73,10 @@ def _compare(
     from t2tlite.config import HParams
 
     hparams = HParams()
-    encoders = problem.get_hparams(hparams, data_dir).vocabulary
+    told = problem.get_hparams(hparams, data_dir)
+    encoders = told.vocabulary
     # A class problem's label is no text, so its targets aren't compared.
-    sides = [side for side in ("inputs", "targets") if generated and side in generated[0]]
+    sides = [side for side in ("inputs", "targets") if told.modality.get(side) == "symbol"]
     prefixes = {"inputs": problem.inputs_prefix, "targets": problem.targets_prefix}
     texts = {tuple(prefixes[side] + one[side] for side in sides) for one in generated}
     batching = inputs.evaluation_batching(hparams, static=False)

@@ -135,12 +135,11 @@ class Text2TextProblem(Problem):
         self, data_dir: str, tmp_dir: str, dataset_split: str
     ) -> Iterator[dict[str, Any]]:
         source = f"{self.name}: generate_samples({dataset_split})"
-
-        def samples() -> Iterator[Any]:
-            # A hook that isn't a generator raises here, not before the check starts.
-            yield from self.generate_samples(data_dir, tmp_dir, dataset_split)
-
-        return checked(samples(), source, self._sample_types)
+        return checked(
+            lambda: self.generate_samples(data_dir, tmp_dir, dataset_split),
+            source,
+            self._sample_types,
+        )
 
     @property
     def sentencepiece_filename(self) -> str:
@@ -234,7 +233,7 @@ class Text2TextProblem(Problem):
             encoded: dict[str, type] = {"targets": object}
             return generate.Stream(
                 f"{self.name}: generate_samples({split})",
-                lambda: checked(hook(data_dir, tmp_dir, split), source, encoded),
+                lambda: checked(lambda: hook(data_dir, tmp_dir, split), source, encoded),
                 paths,
             )
 
@@ -313,6 +312,13 @@ class Text2ClassProblem(Text2TextProblem):
         encoder = self.get_or_create_vocab(data_dir or "", None, force_get=True)
         return {"inputs": encoder, "targets": ClassLabelEncoder(class_labels=names)}
 
+    def example_reading_spec(self) -> tuple[dict[str, Any], Any]:
+        import tensorflow as tf
+
+        # One label, however wide a batch's inputs are padded.
+        spec, decoders = super().example_reading_spec()
+        return {**spec, "targets": tf.io.FixedLenFeature([1], tf.int64)}, decoders
+
     def hparams(self, defaults: ProblemHParams, model_hparams: HParams) -> None:
         defaults.stop_at_eos = False
         defaults.modality = {"inputs": "symbol", "targets": "class_label"}
@@ -350,7 +356,8 @@ def text2text_generate_encoded(
     if has_inputs:
         sides.append(("inputs", vocab, inputs_prefix))
     samples = iter(sample_generator)
-    while chunk := list(itertools.islice(samples, _ENCODE_BATCH)):
+    # Copied as they come: a generator may yield one dict again and again with other values.
+    while chunk := [dict(one) for one in itertools.islice(samples, _ENCODE_BATCH)]:
         for name, encoder, prefix in sides:
             ids = encode_batch(encoder, [prefix + sample[name] for sample in chunk])
             for sample, one in zip(chunk, ids, strict=True):

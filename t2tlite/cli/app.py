@@ -5,7 +5,6 @@ Exit status: 0 done; 1 an error that the message says how to mend; 2 a wrong fla
 
 from __future__ import annotations
 
-import importlib
 import logging
 import os
 import sys
@@ -18,7 +17,8 @@ from absl import flags
 
 from t2tlite import plugins
 from t2tlite.cli import t2t_flags
-from t2tlite.errors import Error, PluginError
+from t2tlite.errors import Error, SampleError
+from t2tlite.run import devices
 
 FLAGS = flags.FLAGS
 
@@ -51,7 +51,7 @@ def run(
         status = _say(name, f"{error} (--help lists all flags)", 2)
     except Error as error:
         status = _say(name, str(error), 1)
-        if error.__cause__ is not None and not isinstance(error, PluginError):
+        if error.__cause__ is not None and isinstance(error, SampleError):
             _show_users_code(error.__cause__)
     except KeyboardInterrupt:
         status = _say(name, "stopped by Ctrl-C; the same command starts over or goes on", 130)
@@ -65,6 +65,8 @@ def run(
 def _parse() -> None:
     """Parses flags, twice: a plugin may define flags of its own while it is imported."""
     FLAGS(sys.argv, known_only=True)
+    if "use_tpu" in FLAGS:
+        devices.set_backend_variable(use_tpu=FLAGS.use_tpu, backend=FLAGS.backend)
     if "t2t_usr_dir" in FLAGS and FLAGS.t2t_usr_dir:
         plugins.load_usr_dir(FLAGS.t2t_usr_dir)
     rest = FLAGS(sys.argv)[1:]
@@ -90,7 +92,7 @@ def _show_users_code(cause: BaseException) -> None:
     package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     frames = traceback.extract_tb(cause.__traceback__)
     theirs = [i for i, frame in enumerate(frames) if not frame.filename.startswith(package)]
-    if isinstance(cause, OSError) or not theirs:
+    if not theirs:
         return
     shown = traceback.format_list(frames[theirs[0] :])
     shown += traceback.format_exception_only(cause)
@@ -114,24 +116,6 @@ class _Formatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         text = super().format(record)
         return text if record.levelno <= logging.INFO else f"{record.levelname.lower()}: {text}"
-
-
-def import_tensorflow() -> None:
-    """Imports TensorFlow without the lines that its C++ code prints about GPUs that aren't there.
-
-    They come before any log level is read, so the file descriptor itself is turned away.
-    """
-    kept = os.dup(2)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    try:
-        tensorflow = importlib.import_module("tensorflow")
-        # Looking for GPUs prints as well, once.
-        tensorflow.config.list_physical_devices()
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
 
 
 def require(*names: str) -> None:

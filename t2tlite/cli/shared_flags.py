@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from absl import flags
 
-from t2tlite.cli import app
 from t2tlite.run import devices
 
 FLAGS = flags.FLAGS
@@ -29,7 +28,6 @@ def define_device_flags() -> None:
 
 def device() -> devices.Devices:
     """The devices that the flags choose."""
-    app.import_tensorflow()
     return devices.choose(
         use_tpu=FLAGS.use_tpu,
         backend=FLAGS.backend,

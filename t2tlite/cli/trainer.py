@@ -15,6 +15,7 @@ from t2tlite import registry
 from t2tlite.cli import app, shared_flags, t2t_flags
 from t2tlite.errors import CheckpointError
 from t2tlite.run import record
+from t2tlite.run.generation import generate_data
 from t2tlite.run.training import Schedule, evaluate, train
 
 FLAGS = flags.FLAGS
@@ -55,12 +56,12 @@ def main() -> None:
     else:
         app.require("problem", "model", "hparams_set")
         run = _described_run()
-    if FLAGS.generate_data:
-        from t2tlite.cli.datagen import generate_problem
-
-        name = registry.parse_problem_name(FLAGS.problem)[0]
-        generate_problem(name, FLAGS.data_dir, FLAGS.tmp_dir or FLAGS.data_dir)
     device = shared_flags.device()
+    if FLAGS.generate_data:
+        name = registry.parse_problem_name(FLAGS.problem)[0]
+        generate_data(
+            name, FLAGS.data_dir, FLAGS.tmp_dir, FLAGS.random_seed, FLAGS.overwrite, FLAGS.task_id
+        )
     if FLAGS.schedule == "evaluate":
         metrics = evaluate(run, FLAGS.data_dir, FLAGS.output_dir, _schedule(), device)
     else:

@@ -320,7 +320,10 @@ def _batched(examples: Any, batching: Batching, partial: bool = False) -> Any:
     if batching.kind == "pad":
         return examples.padded_batch(
             batching.rows(batching.max_length),
-            padded_shapes=dict.fromkeys(examples.element_spec, [batching.max_length]),
+            padded_shapes={
+                name: spec.shape if spec.shape.is_fully_defined() else [batching.max_length]
+                for name, spec in examples.element_spec.items()
+            },
             drop_remainder=True,
         )
     # The last bound is exclusive, as all are, and static shapes have no bucket beyond it.
@@ -343,8 +346,9 @@ def _filled(batch: dict[str, Any], batching: Batching) -> dict[str, Any]:
     """Adds rows of padding until the batch has the shape of its bucket."""
     import tensorflow as tf
 
-    shape = tf.shape(_ordered(batch)[-1])
-    rows = tf.maximum(1, batching.batch_tokens // shape[1])
+    # A class label is one token wide, in a bucket of any width.
+    width = tf.reduce_max(tf.stack([tf.shape(value)[1] for value in _ordered(batch)]))
+    rows = tf.maximum(1, batching.batch_tokens // width)
     return {
         name: tf.pad(value, [[0, rows - tf.shape(value)[0]], [0, 0]])
         for name, value in batch.items()

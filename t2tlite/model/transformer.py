@@ -71,7 +71,7 @@ class _TextModel(keras.Model):
             self.hparams = hparams.check()
             self.vocab_size = dict(problem_hparams.vocab_size)
             self.target_space = problem_hparams.target_space_id % TARGET_SPACES
-            self.seed_generator = keras.random.SeedGenerator(seed=0)
+            self.seed_generator = keras.random.SeedGenerator()
             self.embed_dropout = self._dropout()
             self.make_layers(hparams)
         finally:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import glob
+import importlib
 import importlib.util
 import os
 import sys
@@ -84,6 +85,11 @@ def choose(
     return _tensorflow(worker_gpu) if backend == "tensorflow" else _jax(worker_gpu)
 
 
+def set_backend_variable(*, use_tpu: bool, backend: str) -> None:
+    """Tells Keras its backend before a plugin imports it; `choose` checks the rest."""
+    os.environ["KERAS_BACKEND"] = "jax" if use_tpu else backend or "tensorflow"
+
+
 def current() -> Devices:
     """The devices for a caller without flags: one device of the backend that Keras has or gets."""
     return choose(backend=os.environ.get("KERAS_BACKEND", ""))
@@ -103,6 +109,26 @@ def _set_backend(backend: str, why: str) -> None:
             f"{why} needs JAX, which isn't installed: pip install t2tlite[{extra}{looked}"
         )
     os.environ["KERAS_BACKEND"] = backend
+    # Only now: TensorFlow imports Keras, which reads the variable then.
+    import_tensorflow()
+
+
+def import_tensorflow() -> None:
+    """Imports TensorFlow without the lines that its C++ code prints about GPUs that aren't there.
+
+    They come before any log level is read, so the file descriptor itself is turned away.
+    """
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        tensorflow = importlib.import_module("tensorflow")
+        # Looking for GPUs prints as well, once.
+        tensorflow.config.list_physical_devices()
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def _tensorflow(worker_gpu: int) -> Devices:

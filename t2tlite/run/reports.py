@@ -16,8 +16,10 @@ from t2tlite.files import atomic
 log = logging.getLogger(__name__)
 
 EVALUATIONS = "eval.jsonl"
-# A log gets a line after as many steps, unless the last was less than progress.LOG_SECONDS ago.
-LOG_STEPS = 100
+# Steps between TensorBoard's points.
+EVENT_STEPS = 100
+# Seconds between a log's lines.
+LOG_SECONDS = 30.0
 
 
 def panel(title: str, rows: Mapping[str, str]) -> None:
@@ -45,7 +47,7 @@ class LiveLine:
 
     def __init__(self, step: int, train_steps: int):
         self.train_steps = train_steps
-        self._last_log = 0.0
+        self._last_log = time.monotonic()
         self._bar: Any = None
         if progress.on_terminal():
             from rich import progress as rich_progress
@@ -71,7 +73,7 @@ class LiveLine:
             self._bar.update(self._task, completed=step, description=shown)
             return
         now = time.monotonic()
-        if force or (step % LOG_STEPS == 0 and now - self._last_log >= progress.LOG_SECONDS):
+        if force or now - self._last_log >= LOG_SECONDS:
             self._last_log = now
             left = (self.train_steps - step) / max(values["steps_per_second"], 1e-9)
             log.info("step %d/%d  %s  %s left", step, self.train_steps, shown, duration(left))

@@ -78,7 +78,7 @@ class Search(keras.Model):
                 temperature=self.temperature,
                 top_k=max(self.top_k, 0),
                 top_p=how.sampling_top_p,
-                seed=self.seed_generator.next(),
+                seed=self.seed_generator,
                 row_limits_B=limits_B,
             )
         else:

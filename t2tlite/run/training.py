@@ -157,7 +157,6 @@ def train(
         )
         objective.compile(optimizer=optimizer, jit_compile=device.static_shapes)
         optimizer.build(place.network.trainable_variables)
-    place.network.seed_generator.state.assign(_dropout_seed(schedule.seed, place.network))
     step = checkpoints.restore(output_dir, place.network, optimizer)
     started = f"goes on at step {step}" if step else "starts from new weights"
     if schedule.warm_start_from and not step:
@@ -178,7 +177,7 @@ def train(
     from t2tlite.run.watching import Watcher
 
     watcher = Watcher(place, optimizer, output_dir, step)
-    with _stopping(watcher):
+    with _stopping(watcher), _told_data_errors(data_dir):
         objective.fit(
             batches,
             epochs=1,
@@ -207,14 +206,24 @@ def evaluate(
     place = Workplace(run, data_dir, schedule, device or devices.current())
     checkpoints.load_weights(place.network, checkpoints.weights_path(output_dir, step))
     log.info("evaluating the checkpoint of step %d on %s", step, place.device)
-    return place.evaluate()
+    with _told_data_errors(data_dir):
+        return place.evaluate()
 
 
-def _dropout_seed(seed: int, network: Any) -> Any:
-    import numpy as np
+@contextlib.contextmanager
+def _told_data_errors(data_dir: str) -> Iterator[None]:
+    """Turns TensorFlow's error for a damaged record into one for the user."""
+    import tensorflow as tf
 
-    shape = network.seed_generator.state.shape
-    return np.array([0, seed], dtype="uint32").reshape(shape)
+    try:
+        yield
+    except (tf.errors.DataLossError, tf.errors.InvalidArgumentError) as error:
+        if isinstance(error, tf.errors.InvalidArgumentError) and "parse" not in error.message:
+            raise
+        raise DataError(
+            f"a record in {data_dir} is damaged ({error.message.splitlines()[0]}); run t2t-datagen "
+            f"--overwrite or copy the folder again"
+        ) from error
 
 
 def _last(output_dir: str) -> dict[str, float]:

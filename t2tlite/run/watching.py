@@ -63,8 +63,9 @@ class Watcher(keras.callbacks.Callback):
             self._line.say(f"first step done after {now - self._started:.0f} s")
         seconds = self.schedule.save_seconds
         save = now - self._last_save >= seconds if seconds else due
-        if due or save or self.stop_asked or now - self._window_time >= REPORT_SECONDS:
-            self._report(logs, force=due or bool(self.stop_asked))
+        event = self.step % reports.EVENT_STEPS == 0
+        if due or save or event or self.stop_asked or now - self._window_time >= REPORT_SECONDS:
+            self._report(logs, event, force=due or bool(self.stop_asked))
         if save or last or self.stop_asked:
             self._save()
         if due and self.schedule.evaluate and not self.stop_asked:
@@ -75,7 +76,8 @@ class Watcher(keras.callbacks.Callback):
                 f"stopped by {self.stop_asked} at step {self.step}, saved; the same command goes on"
             )
 
-    def _report(self, logs: Any, force: bool) -> None:
+    def _report(self, logs: Any, event: bool, force: bool) -> None:
+        self._sync()
         tokens = float(logs["tokens"])
         loss = float(logs["loss_sum"]) / max(tokens, 1.0)
         if not math.isfinite(loss):
@@ -90,9 +92,8 @@ class Watcher(keras.callbacks.Callback):
             "padded_share": 1.0 - tokens / max(float(logs["slots"]), 1.0),
         }
         self._line.update(self.step, values, force)
-        if force or self.step % reports.LOG_STEPS == 0:
+        if event or force:
             self._events.train(self.step, values)
-        self._sync()
         self.model.reset_metrics()
         self._begin_window()
 

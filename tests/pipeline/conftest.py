@@ -1,0 +1,42 @@
+"""Runs the real commands, as a user does."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+BIN = Path(sys.executable).parent
+
+
+@pytest.fixture(scope="session")
+def command(tmp_path_factory):
+    """Runs a console command in an empty folder; returns the finished process.
+
+    With `status` it must end with that exit status.
+    """
+    folder = tmp_path_factory.mktemp("cwd")
+
+    def run(*words, status=0, stdin="", **environment):
+        done = subprocess.run(
+            [str(BIN / words[0]), *map(str, words[1:])],
+            input=stdin,
+            capture_output=True,
+            text=True,
+            cwd=folder,
+            env={**os.environ, **environment},
+            timeout=900,
+        )
+        assert done.returncode == status, f"{words}\n{done.stdout}\n{done.stderr}"
+        return done
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def digits(command, tmp_path_factory):
+    """A data folder of reverse_digits."""
+    folder = tmp_path_factory.mktemp("digits")
+    command("t2t-datagen", "--problem=reverse_digits", f"--data_dir={folder}")
+    return folder

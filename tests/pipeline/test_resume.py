@@ -1,0 +1,97 @@
+"""Training that is stopped goes on where it was, and a wrong continuation is refused."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+
+import pytest
+
+from tests.pipeline.conftest import BIN
+
+HPARAMS = "hidden_size=32,filter_size=64,num_hidden_layers=1,batch_size=512,batching=bucket"
+
+
+def arguments(digits, folder, steps, **flags):
+    given = {
+        "problem": "reverse_digits",
+        "data_dir": digits,
+        "output_dir": folder,
+        "model": "transformer",
+        "hparams_set": "transformer_tiny",
+        "hparams": HPARAMS,
+        "train_steps": steps,
+        "local_eval_frequency": 10,
+        **flags,
+    }
+    return ["t2t-trainer", *(f"--{name}={value}" for name, value in given.items())]
+
+
+def weights(folder, step):
+    from safetensors.numpy import load_file
+
+    return load_file(folder / f"model.ckpt-{step}.safetensors")
+
+
+def test_two_runs_of_ten_steps_equal_one_of_twenty(command, digits, tmp_path):
+    command(*arguments(digits, tmp_path / "whole", 20))
+    command(*arguments(digits, tmp_path / "parts", 10))
+    command(*arguments(digits, tmp_path / "parts", 20))
+    whole, parts = weights(tmp_path / "whole", 20), weights(tmp_path / "parts", 20)
+    assert whole.keys() == parts.keys()
+    for name, value in whole.items():
+        assert value.tobytes() == parts[name].tobytes(), name
+    rows = (tmp_path / "parts" / "eval.jsonl").read_text().splitlines()
+    assert [json.loads(row)["step"] for row in rows] == [10, 20]
+
+
+@pytest.mark.parametrize("which", [signal.SIGINT, signal.SIGTERM])
+def test_signal_saves_and_leaves_with_status_0(digits, tmp_path, which):
+    folder = tmp_path / "model"
+    words = arguments(digits, folder, 100_000, local_eval_frequency=100_000)
+    words += ["--save_checkpoints_secs=1"]
+    process = subprocess.Popen(
+        [BIN / words[0], *words[1:]], stderr=subprocess.PIPE, text=True, env={**os.environ}
+    )
+    try:
+        deadline = time.monotonic() + 120
+        while not (folder / "checkpoint.json").exists() and time.monotonic() < deadline:
+            time.sleep(0.2)
+        process.send_signal(which)
+        _, told = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == 0, told
+    assert f"stopped by {which.name}" in told
+    step = json.loads((folder / "checkpoint.json").read_text())["steps"][-1]
+    assert f"at step {step}" in told
+
+
+def test_damaged_newest_checkpoint_falls_back_to_the_one_before(command, digits, tmp_path):
+    folder = tmp_path / "model"
+    command(*arguments(digits, folder, 20))
+    newest = folder / "model.ckpt-20.safetensors"
+    newest.write_bytes(newest.read_bytes()[:-100])
+    done = command(*arguments(digits, folder, 30))
+    assert "model.ckpt-20.safetensors is damaged" in done.stderr
+    assert "goes on at step 10" in done.stderr
+
+
+def test_other_problem_in_the_same_folder_is_refused(command, digits, tmp_path):
+    folder = tmp_path / "model"
+    command(*arguments(digits, folder, 1, schedule="train"))
+    done = command(*arguments(digits, folder, 2, problem="reverse_digits_rev"), status=1)
+    assert done.stderr.strip().splitlines()[-1].startswith("t2t-trainer: ")
+    assert "holds a model with problem reverse_digits, not reverse_digits_rev" in done.stderr
+
+
+def test_evaluate_needs_only_the_folders(command, digits, tmp_path):
+    folder = tmp_path / "model"
+    command(*arguments(digits, folder, 10))
+    done = command(
+        "t2t-trainer", f"--output_dir={folder}", f"--data_dir={digits}", "--schedule=evaluate"
+    )
+    last = json.loads((folder / "eval.jsonl").read_text().splitlines()[-1])
+    printed = dict(line.split("\t") for line in done.stdout.splitlines())
+    assert float(printed["loss"]) == pytest.approx(last["loss"], abs=1e-5)

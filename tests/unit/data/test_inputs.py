@@ -1,0 +1,298 @@
+"""Shards to batches: an order that seed and step determine, limits, shapes, nothing lost."""
+
+import collections
+import itertools
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import given
+from hypothesis import strategies as st
+
+from t2tlite.config import HParams
+from t2tlite.data import inputs
+from t2tlite.data.inputs import (
+    Batching,
+    choose_batching,
+    evaluation_batches,
+    evaluation_batching,
+    measure,
+    steps_per_epoch,
+    training_batches,
+)
+from t2tlite.data.records import serialized, write_shard
+from t2tlite.errors import DataError, HParamsError
+
+EXAMPLES = 60
+SHARDS = 3
+BUCKET = Batching("bucket", batch_tokens=40, max_length=20)
+PAD = Batching("pad", batch_tokens=40, max_length=20)
+PACK = Batching("pack", batch_tokens=40, max_length=20)
+
+
+def to_examples(records):
+    spec = {name: tf.io.VarLenFeature(tf.int64) for name in ("inputs", "targets")}
+
+    def parse(record):
+        parsed = tf.io.parse_single_example(record, spec)
+        return {name: tf.cast(tf.sparse.to_dense(one), tf.int32) for name, one in parsed.items()}
+
+    return records.map(parse)
+
+
+def write(folder, lengths):
+    """Writes examples whose targets name them: example i is i + 2, repeated."""
+    for shard in range(SHARDS):
+        records = [
+            serialized({"inputs": [5] * count, "targets": [i + 2] * max(1, count - i % 2)})
+            for i, count in enumerate(lengths)
+            if i % SHARDS == shard
+        ]
+        write_shard(folder / f"shard{shard}", records)
+    return [str(folder / f"shard{shard}") for shard in range(SHARDS)]
+
+
+@pytest.fixture(scope="module")
+def shards(tmp_path_factory):
+    return write(tmp_path_factory.mktemp("data"), [i % 20 + 1 for i in range(EXAMPLES)])
+
+
+def batches(shards, batching, count, **more):
+    order = {"seed": 0, "epoch_batches": 30, **more}
+    dataset = training_batches(shards, to_examples, batching, **order)
+    return [
+        {name: value.tolist() for name, value in one.items()}
+        for one in itertools.islice(dataset.as_numpy_iterator(), count)
+    ]
+
+
+def names(made):
+    """The examples of batches, in order."""
+    return [row[0] - 2 for batch in made for row in batch["targets"] if row[0]]
+
+
+class TestOrder:
+    """Training batches are a pure function of seed and step."""
+
+    @pytest.fixture(autouse=True)
+    def small_rounds(self, monkeypatch):
+        monkeypatch.setattr(inputs, "MIN_ROUND_BATCHES", 1)
+
+    @pytest.mark.parametrize("batching", [BUCKET, PAD, PACK], ids=lambda one: one.kind)
+    def test_starting_later_is_passing_over(self, shards, batching):
+        # Rounds of 5 batches: within the first, at its end, and beyond the second.
+        whole = batches(shards, batching, 13, epoch_batches=5)
+        for start in (3, 5, 11):
+            some = batches(shards, batching, 13 - start, epoch_batches=5, start=start)
+            assert some == whole[start:], start
+
+    def test_it_is_another_for_each_seed_and_round(self, shards):
+        first, same = (batches(shards, PAD, 30, epoch_batches=15) for _ in range(2))
+        assert first == same
+        assert first[:15] != first[15:]
+        assert first != batches(shards, PAD, 30, epoch_batches=15, seed=1)
+
+    def test_an_epoch_has_every_example_once(self, shards):
+        rows = PAD.rows(20)
+        assert EXAMPLES % rows == 0
+        made = batches(shards, PAD, 3 * EXAMPLES // rows, epoch_batches=EXAMPLES // rows)
+        seen = names(made)
+        epochs = [seen[i : i + EXAMPLES] for i in range(0, 3 * EXAMPLES, EXAMPLES)]
+        for epoch in epochs:
+            assert sorted(epoch) == list(range(EXAMPLES))
+            assert epoch != sorted(epoch)
+        assert epochs[0] != epochs[1] != epochs[2]
+
+    def test_a_round_of_several_epochs_shuffles_each_anew(self, shards):
+        seen = names(batches(shards, PAD, EXAMPLES, epoch_batches=1000))
+        first, second = seen[:EXAMPLES], seen[EXAMPLES:]
+        assert sorted(first) == sorted(second) == list(range(EXAMPLES))
+        assert first != second
+
+    def test_the_shuffle_goes_beyond_shards_and_windows(self, shards, monkeypatch):
+        monkeypatch.setattr(inputs, "SHUFFLE_WINDOW", 16)
+        seen = names(batches(shards, PAD, EXAMPLES // 2, epoch_batches=EXAMPLES // 2))
+        assert sorted(seen) == list(range(EXAMPLES))
+
+
+@given(st.integers(2, 30), st.floats(1.0001, 3), st.integers(2, 600))
+def test_bucket_bounds_are_t2ts(first, step, longest):
+    bounds = Batching("bucket", 1000, longest, first_bucket=first, bucket_step=step).bounds
+    assert all(bound < longest for bound in bounds)
+    assert bounds[:1] == ([first] if first < longest else [])
+    for bound, following in itertools.pairwise(bounds):
+        assert following == max(bound + 1, int(bound * step))
+    if bounds:
+        assert max(bounds[-1] + 1, int(bounds[-1] * step)) >= longest
+
+
+def test_bucket_bounds_of_the_defaults():
+    bounds = Batching("bucket", 4096, 256).bounds
+    assert bounds[:12] == [8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19]
+    assert bounds[-3:] == [196, 215, 236]
+
+
+@pytest.mark.parametrize("static", [False, True])
+def test_buckets_hold_like_lengths_within_the_token_limit(shards, static):
+    batching = Batching("bucket", 40, 20, first_bucket=4, bucket_step=1.5, static=static)
+    bounds = [1, *batching.bounds, 21]
+    shapes = collections.Counter()
+    for batch in batches(shards, batching, 100):
+        inputs_BL, targets_BT = np.array(batch["inputs"]), np.array(batch["targets"])
+        rows, length = inputs_BL.shape
+        assert targets_BT.shape[0] == rows
+        assert rows * max(length, targets_BT.shape[1]) <= 40
+        lengths = np.maximum((inputs_BL > 0).sum(1), (targets_BT > 0).sum(1))
+        bucket = np.searchsorted(bounds, lengths, side="right")
+        assert len(set(bucket.tolist())) == 1
+        # Full: one row more would not fit the bucket's longest.
+        longest = bounds[bucket[0]] - (1 if static else 0)
+        assert rows == 40 // min(longest, 20)
+        shapes[inputs_BL.shape] += 1
+    assert len(shapes) > 3
+    if static:
+        assert {length for _, length in shapes} <= {bound - 1 for bound in bounds}
+
+
+@pytest.mark.parametrize("batching", [PAD, PACK], ids=lambda one: one.kind)
+def test_static_kinds_have_one_shape(shards, batching):
+    dataset = training_batches(shards, to_examples, batching, seed=0, epoch_batches=9)
+    assert {tuple(spec.shape) for spec in dataset.element_spec.values()} == {(2, 20)}
+    for batch in batches(shards, batching, 50):
+        assert {np.shape(value) for value in batch.values()} == {(2, 20)}
+        assert ("targets_segmentation" in batch) is (batching.kind == "pack")
+
+
+@pytest.mark.parametrize("kind", ["bucket", "pad", "pack"])
+def test_length_limits(shards, kind):
+    batching = Batching(kind, 40, 12, min_length=5)
+    made = batches(shards, batching, 60)
+    # A packed row holds several examples, so all of its tokens are looked at.
+    seen = {token - 2 for batch in made for row in batch["targets"] for token in row if token}
+    assert seen == {i for i in range(EXAMPLES) if 5 <= i % 20 + 1 <= 12}
+
+
+@pytest.mark.parametrize("static", [False, True])
+@pytest.mark.parametrize("assignments", ["max_length=10", "max_length=30,length_bucket_step=1.5"])
+def test_evaluation_covers_everything_exactly_once(shards, static, assignments):
+    hparams = HParams().override(f"batch_size=64,{assignments}")
+    batching = evaluation_batching(hparams, static=static)
+    seen = []
+    for batch in evaluation_batches(shards, to_examples, batching).as_numpy_iterator():
+        rows, length = batch["inputs"].shape
+        assert batch["targets"].shape[0] == rows
+        if static:
+            assert batch["targets"].shape == (rows, length)
+            # Full, missing rows being padding.
+            assert rows == 64 // length
+            assert length + 1 in (8, 16, 32, 64)
+        for ids_L, ids_T in zip(batch["inputs"], batch["targets"], strict=True):
+            assert bool(ids_L[0]) is bool(ids_T[0])
+            if ids_T[0]:
+                name = int(ids_T[0]) - 2
+                count = name % 20 + 1
+                assert ids_L.sum() == 5 * count
+                assert (ids_T == name + 2).sum() == max(1, count - name % 2)
+                seen.append(name)
+    assert sorted(seen) == list(range(EXAMPLES))
+
+
+@pytest.mark.parametrize("static", [False, True])
+def test_evaluation_may_drop_what_is_long(shards, static):
+    hparams = HParams().override("batch_size=64,max_length=10,eval_drop_long_sequences=true")
+    batching = evaluation_batching(hparams, static=static)
+    made = list(evaluation_batches(shards, to_examples, batching).as_numpy_iterator())
+    rows = [{"targets": batch["targets"].tolist()} for batch in made]
+    assert sorted(names(rows)) == [i for i in range(EXAMPLES) if i % 20 + 1 <= 10]
+
+
+class TestMeasure:
+    """What is known of a split before training on it."""
+
+    @pytest.mark.parametrize("batching", [BUCKET, PAD, PACK], ids=lambda one: one.kind)
+    def test_estimates_are_what_an_epoch_has(self, shards, batching, monkeypatch):
+        monkeypatch.setattr(inputs, "MIN_ROUND_BATCHES", 1)
+        sizes = measure(shards, to_examples, batching)
+        assert (sizes.examples, sizes.kept) == (EXAMPLES, EXAMPLES)
+        made = batches(shards, batching, 5 * sizes.batches, epoch_batches=5 * sizes.batches)
+        real = sum(np.count_nonzero(batch["targets"]) for batch in made) / len(made)
+        padded = np.mean([np.mean(np.array(one["inputs"]) == 0) for one in made])
+        assert sizes.tokens == pytest.approx(real, rel=0.2)
+        assert sizes.padded_share == pytest.approx(padded, abs=0.2)
+        if batching.kind == "pad":
+            assert (sizes.batches, sizes.rows) == (EXAMPLES // 2, 2)
+
+    def test_what_is_left_out(self, shards):
+        sizes = measure(shards, to_examples, Batching("pad", 40, 10))
+        assert (sizes.examples, sizes.kept, sizes.batches) == (EXAMPLES, 30, 8)
+
+    def test_a_sample_stands_for_all(self, shards, monkeypatch):
+        monkeypatch.setattr(inputs, "SAMPLE", 20)
+        sizes = measure(shards, to_examples, PAD)
+        assert (sizes.examples, sizes.kept, sizes.batches) == (EXAMPLES, EXAMPLES, EXAMPLES // 2)
+
+    def test_no_example_is_within_the_limits(self, shards):
+        with pytest.raises(DataError, match="no example is between min_length=30 and "
+                           "max_length=40 tokens; they have 1 to 20"):  # fmt: skip
+            measure(shards, to_examples, Batching("pad", 40, 40, min_length=30))
+
+    def test_no_example_at_all(self, tmp_path):
+        with pytest.raises(DataError, match="has no example; run t2t-datagen"):
+            measure(write(tmp_path, []), to_examples, PAD)
+
+    def test_a_truncated_shard(self, tmp_path):
+        paths = write(tmp_path, [3, 4, 5, 6])
+        with open(paths[1], "r+b") as file:
+            file.truncate(20)
+        with pytest.raises(DataError, match="shard1 is truncated"):
+            measure(paths, to_examples, PAD)
+
+
+class TestChoice:
+    """Which batching the hparams and the device make."""
+
+    @pytest.mark.parametrize(
+        ("assignments", "static", "can_pack", "kind"),
+        [
+            ("", False, True, "bucket"),
+            ("", True, True, "pack"),
+            ("", True, False, "bucket"),
+            ("batching=pad", False, True, "pad"),
+            ("batching=bucket", True, True, "bucket"),
+            ("pack_dataset=true", False, True, "pack"),
+        ],
+    )
+    def test_kind(self, assignments, static, can_pack, kind):
+        hparams = HParams().override(assignments)
+        assert choose_batching(hparams, static=static, can_pack=can_pack).kind == kind
+
+    def test_sizes(self):
+        hparams = HParams().override("batch_size=100,max_length=50,min_length=3")
+        made = choose_batching(hparams, static=False, replicas=4)
+        assert (made.batch_tokens, made.max_length, made.min_length) == (400, 50, 3)
+        hparams.max_length = 0
+        assert choose_batching(hparams, static=False).max_length == 100
+        hparams.batching = "pack"
+        assert choose_batching(hparams, static=False, packed_length=80).max_length == 80
+
+    def test_static_buckets_are_few(self):
+        hparams = HParams().override("batching=bucket")
+        assert choose_batching(hparams, static=True).bounds == [8, 16, 32, 64, 128]
+
+    @pytest.mark.parametrize(
+        ("assignments", "message"),
+        [
+            ("batching=pack", "batching=pack needs a model and a problem"),
+            ("batch_size=100", "max_length=256 exceeds batch_size=100 tokens; lower max_length"),
+            ("min_length=300", "min_length=300 exceeds max_length=256; lower it"),
+        ],
+    )
+    def test_what_cant_be_had(self, assignments, message):
+        hparams = HParams().override(assignments)
+        with pytest.raises(HParamsError, match=message):
+            choose_batching(hparams, static=False, can_pack=False)
+
+
+@pytest.mark.parametrize(("accumulated", "steps"), [(0, 10), (1, 10), (3, 4), (100, 1)])
+def test_steps_per_epoch(accumulated, steps):
+    assert steps_per_epoch(inputs.Sizes(9, 9, 10, 1.0, 1.0, 0.0), accumulated) == steps

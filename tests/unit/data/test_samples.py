@@ -1,0 +1,95 @@
+"""Checks of what a user's generator yields."""
+
+import pytest
+
+from t2tlite.data.samples import checked
+from t2tlite.errors import DownloadError, SampleError
+
+BOTH = {"inputs": str, "targets": str}
+GOOD = {"inputs": "a", "targets": "b"}
+
+
+def check(samples):
+    return checked(lambda: samples, "my_problem: generate_samples(train)", BOTH)
+
+
+def test_good_samples_pass_as_they_are_made():
+    made = []
+
+    def samples():
+        for number in range(3):
+            made.append(number)
+            yield {**GOOD, "more": number}
+
+    stream = check(samples())
+    assert next(stream) == {**GOOD, "more": 0}
+    assert made == [0]
+    assert len(list(stream)) == 2
+
+
+@pytest.mark.parametrize(
+    ("sample", "message"),
+    [
+        ("text", "found str 'text'; expected a dict of 'inputs' (str) and 'targets' (str)"),
+        (None, "found NoneType None; expected a dict"),
+        ({"inputs": "a", "target": "b"}, "found 'inputs', 'target'; expected 'inputs' (str) and"),
+        ({}, "found no key; expected 'inputs'"),
+        ({**GOOD, "targets": 3}, "'targets' is int 3; expected str"),
+        ({**GOOD, "targets": b"b"}, "'targets' is bytes b'b'; expected str: decode the bytes"),
+        ({**GOOD, "inputs": ["x" * 99]}, "'inputs' is list ['" + "x" * 55 + "...; expected str"),
+    ],
+)
+def test_a_sample_that_cant_be_used(sample, message):
+    stream = check([GOOD, sample])
+    assert next(stream) == GOOD
+    with pytest.raises(SampleError) as caught:
+        next(stream)
+    where, _, what = str(caught.value).partition(", sample 1: ")
+    assert where == "my_problem: generate_samples(train)"
+    assert what.startswith(message)
+
+
+def test_a_hook_that_raises_before_its_first_sample():
+    def hook():
+        raise LookupError("at once")
+
+    with pytest.raises(SampleError, match="^p raised LookupError at sample 0: at once"):
+        list(checked(hook, "p", BOTH))
+
+
+def test_a_missing_key_is_named():
+    with pytest.raises(SampleError, match="add 'targets'$"):
+        list(check([{"inputs": "a"}]))
+
+
+@pytest.mark.parametrize("returned", [None, 3])
+def test_what_is_no_generator(returned):
+    with pytest.raises(SampleError, match=r"generate_samples\(train\) returned .*: use yield$"):
+        list(check(returned))
+
+
+def test_a_users_exception_is_the_cause():
+    error = ZeroDivisionError("mine")
+
+    def samples():
+        yield GOOD
+        raise error
+
+    with pytest.raises(SampleError) as caught:
+        list(check(samples()))
+    assert str(caught.value) == (
+        "my_problem: generate_samples(train) raised ZeroDivisionError at sample 1: mine; mend the "
+        "hook"
+    )
+    assert caught.value.__cause__ is error
+
+
+@pytest.mark.parametrize("error", [DownloadError("no net"), KeyboardInterrupt()])
+def test_errors_with_words_of_their_own_pass(error):
+    def samples():
+        yield GOOD
+        raise error
+
+    with pytest.raises(type(error)) as caught:
+        list(check(samples()))
+    assert caught.value is error

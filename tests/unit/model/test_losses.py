@@ -1,0 +1,125 @@
+"""The loss: T2T's formula, and the chunked projection against the dense computation."""
+
+import numpy as np
+import pytest
+from keras import ops
+
+from t2tlite.model import losses
+
+D = 16
+
+
+def reference(logits, targets, smoothing):
+    """Cross-entropy of the smoothed distribution less its entropy, in float64."""
+    logits = np.asarray(logits, "float64")
+    vocab_size = logits.shape[-1]
+    log_probs = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
+    wanted = np.full(logits.shape, smoothing / (vocab_size - 1))
+    np.put_along_axis(wanted, targets[..., None], 1 - smoothing, -1)
+    entropy = -(wanted * np.log(np.maximum(wanted, 1e-300))).sum(-1)
+    return -(wanted * log_probs).sum(-1) - entropy
+
+
+def random(seed, *shape, scale=1.0):
+    return np.random.default_rng(seed).normal(0, scale, shape).astype("float32")
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1, 0.5])
+def test_cross_entropy(smoothing):
+    logits, targets = random(0, 2, 5, 7, scale=3), np.arange(10).reshape(2, 5) % 7
+    found = losses.cross_entropy(ops.convert_to_tensor(logits), targets, smoothing)
+    np.testing.assert_allclose(found, reference(logits, targets, smoothing), rtol=1e-5, atol=1e-5)
+
+
+def test_a_perfect_prediction_costs_nothing():
+    smoothed = np.log([0.9, 0.05, 0.05]).astype("float32")
+    loss = losses.cross_entropy(
+        ops.convert_to_tensor(smoothed[None, None]), np.zeros((1, 1), int), 0.1
+    )
+    assert float(loss[0, 0]) == pytest.approx(0, abs=1e-6)
+    other = losses.cross_entropy(
+        ops.convert_to_tensor(smoothed[None, None]), np.ones((1, 1), int), 0.1
+    )
+    assert float(other[0, 0]) > 1
+
+
+def test_weights():
+    targets = ops.convert_to_tensor([[3, 1, 0, 0]])
+    assert np.array(losses.weights(targets, "symbol")).tolist() == [[1, 1, 0, 0]]
+    # Label 0 is a label.
+    assert np.array(losses.weights(targets, "class_label")).tolist() == [[1, 1, 1, 1]]
+
+
+CASES = [
+    # rows, vocab_size, batch, length, label_smoothing
+    (50, 50, 2, 5, 0.0),  # one chunk, not full
+    (50, 50, 2, 5, 0.1),
+    (56, 50, 3, 43, 0.1),  # rows beyond the vocabulary, 129 tokens in chunks of 64
+    (56, 50, 3, 43, 0.0),
+    (50, 50, 2, 64, 0.1),  # two chunks, full
+    (2, 1, 1, 65, 0.1),  # a vocabulary of one
+]
+
+
+@pytest.mark.parametrize(("rows", "vocab_size", "batch", "length", "smoothing"), CASES)
+def test_projection_in_chunks_is_the_dense_one(
+    monkeypatch, gradients, rows, vocab_size, batch, length, smoothing
+):
+    monkeypatch.setattr(losses, "CHUNK_TOKENS", 64)
+    hidden, table = random(1, batch, length, D), random(2, rows, D)
+    rng = np.random.default_rng(3)
+    targets = rng.integers(0, vocab_size, (batch, length)).astype("int32")
+    weights = (rng.uniform(size=(batch, length)) * (targets > 0)).astype("float32")
+    weights[0, 0] = 1.5
+
+    def chunked(hidden, table):
+        total = losses.projected_cross_entropy(
+            hidden, table, targets, ops.convert_to_tensor(weights), smoothing, vocab_size
+        )
+        # A factor behind it, as the objective has one.
+        return 3.0 * total
+
+    def dense(hidden, table):
+        logits = ops.matmul(hidden, ops.transpose(table[:vocab_size]))
+        return 3.0 * ops.sum(losses.cross_entropy(logits, targets, smoothing) * weights)
+
+    value, found = gradients(chunked, hidden, table)
+    expected_value, expected = gradients(dense, hidden, table)
+    assert value == pytest.approx(expected_value, rel=1e-5, abs=1e-5)
+    for one, other in zip(found, expected, strict=True):
+        assert one.shape == other.shape
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-5 * np.abs(other).max() + 2e-6)
+    # Padding pulls at nothing.
+    assert not found[0][weights == 0].any()
+    assert not found[1][vocab_size:].any()
+
+
+def test_all_rows_are_tokens_by_default():
+    hidden, table = random(1, 1, 3, D), random(2, 9, D)
+    targets, weights = np.array([[1, 8, 2]]), np.ones((1, 3), "float32")
+    found = losses.projected_cross_entropy(
+        ops.convert_to_tensor(hidden), ops.convert_to_tensor(table), targets, weights
+    )
+    assert float(found) == pytest.approx(reference(hidden @ table.T, targets, 0.0).sum(), rel=1e-5)
+
+
+def test_bfloat16_hidden_states(gradients):
+    hidden, table = random(1, 2, 40, D), random(2, 30, D)
+    targets = (np.arange(80).reshape(2, 40) % 30).astype("int32")
+    weights = np.ones((2, 40), "float32")
+
+    def loss(dtype):
+        def total(hidden, table):
+            return losses.projected_cross_entropy(
+                ops.cast(hidden, dtype), table, targets, ops.convert_to_tensor(weights), 0.1
+            )
+
+        return gradients(total, hidden, table)
+
+    value, found = loss("bfloat16")
+    expected_value, expected = loss("float32")
+    assert value == pytest.approx(expected_value, rel=1e-2)
+    for one, other in zip(found, expected, strict=True):
+        assert one.dtype == "float32"
+        # bfloat16 has 8 bits of mantissa.
+        assert np.abs(one - other).max() < 0.02 * np.abs(other).max()

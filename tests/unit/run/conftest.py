@@ -1,0 +1,25 @@
+"""Small models for the tests of training."""
+
+import keras
+import numpy as np
+import pytest
+
+from t2tlite.config import HParams, ProblemHParams
+from t2tlite.model.transformer import Transformer
+
+TINY = {"hidden_size": 8, "num_heads": 2, "filter_size": 16, "num_hidden_layers": 1}
+
+
+@pytest.fixture
+def make_model():
+    """A function that makes a model and its built optimizer, with weights by seed."""
+
+    def make(seed=0, **values):
+        keras.utils.set_random_seed(seed)
+        model = Transformer(HParams(**{**TINY, **values}), ProblemHParams({"targets": 11}))
+        model({"targets": np.ones((1, 3), np.int32)})
+        optimizer = keras.optimizers.Adam()
+        optimizer.build(model.trainable_variables)
+        return model, optimizer
+
+    return make

@@ -1,0 +1,76 @@
+"""T2T's metrics on ids small enough to count by hand."""
+
+import pytest
+
+from t2tlite.problem import Metrics
+from t2tlite.run.metrics import KNOWN, Scores, approx_bleu, rouge_2_f, rouge_l_f
+
+
+def test_sums_become_means():
+    scores = Scores(loss=6.0, tokens=4.0, correct=3.0, top5=4.0, sequences=2, whole=1)
+    names = [Metrics.ACC, Metrics.ACC_TOP5, Metrics.ACC_PER_SEQ, Metrics.NEG_LOG_PERPLEXITY]
+    assert scores.result(names) == {
+        "loss": 1.5,
+        "accuracy": 0.75,
+        "accuracy_top5": 1.0,
+        "accuracy_per_sequence": 0.5,
+        "neg_log_perplexity": -1.5,
+    }
+    assert scores.result([]) == {"loss": 1.5}
+
+
+def test_every_known_metric_can_be_had():
+    scores = Scores(pairs=[([2, 3, 4, 5, 1], [2, 3, 4, 5, 1])], tokens=5, sequences=1)
+    made = scores.result(sorted(KNOWN))
+    assert set(made) == {*KNOWN, "loss"}
+    for name in (Metrics.APPROX_BLEU, Metrics.ROUGE_2_F, Metrics.ROUGE_L_F):
+        assert made[name] == pytest.approx(1.0, abs=1e-6)
+
+
+def test_nothing_counts_as_zero():
+    assert set(Scores().result(sorted(KNOWN)).values()) == {0.0}
+
+
+@pytest.mark.parametrize(
+    ("predicted", "true", "f"),
+    [
+        ([1, 2, 3, 4], [1, 2, 3, 4], 1.0),
+        ([1, 2, 9, 4], [1, 2, 3, 4], 1 / 3),
+        ([1, 2, 1, 2], [1, 2], 2 * 0.5 * 1 / 1.5),  # {12, 21} against {12}
+        ([1], [1, 2], 0.0),
+        ([5, 6], [7, 8], 0.0),
+    ],
+)
+def test_rouge_2(predicted, true, f):
+    assert rouge_2_f(predicted, true) == pytest.approx(f, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("predicted", "true", "precision", "recall"),
+    [
+        ([1, 2, 3], [1, 2, 3], 1.0, 1.0),
+        ([1, 3, 2, 4], [1, 2, 3, 4, 5], 3 / 4, 3 / 5),
+        ([4, 3, 2, 1], [1, 2, 3, 4], 1 / 4, 1 / 4),
+        ([1, 1, 1], [1], 1 / 3, 1.0),
+    ],
+)
+def test_rouge_l(predicted, true, precision, recall):
+    beta = precision / recall
+    expected = (1 + beta**2) * recall * precision / (recall + beta**2 * precision)
+    assert rouge_l_f(predicted, true) == pytest.approx(expected, abs=1e-6)
+
+
+def test_rouge_l_of_nothing():
+    assert rouge_l_f([], [1]) == rouge_l_f([1], []) == rouge_l_f([1], [2]) == 0.0
+
+
+def test_bleu():
+    right = [2, 3, 4, 5, 6, 7]
+    assert approx_bleu([(right, right)]) == pytest.approx(1.0)
+    assert approx_bleu([]) == 0.0
+    # Four n-gram precisions 6/6, 5/5, 4/4, 3/3, and exp(1 - 8/6) for being short.
+    assert approx_bleu([(right, [*right, 8, 9])]) == pytest.approx(
+        2.718281828 ** (1 - 8 / 6), rel=1e-4
+    )
+    # Over the whole corpus, not sentence by sentence.
+    assert 0.4 < approx_bleu([(right, right), ([8, 9, 8, 9, 8, 9], right)]) < 0.6

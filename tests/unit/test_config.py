@@ -1,0 +1,294 @@
+"""HParams: T2T's values, parsing by type, names that don't exist or have no effect, JSON."""
+
+import copy
+import json
+import pickle
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from t2tlite import registry
+from t2tlite.compat.hparams import FOREIGN
+from t2tlite.config import _FIELD_TYPES, HParams, RangedHParams, parse_assignments
+from t2tlite.errors import HParamsError
+
+OURS_ALONE = {"batching", "transformer_poetry"}
+FIELDS = set(HParams().values())
+
+
+@pytest.fixture(scope="module")
+def t2t_sets(shared):
+    """T2T's values of a set, by its name; each is the difference from transformer_base."""
+    sets = json.loads((shared / "fixtures/t2t/hparams.json").read_text())
+    base = sets.pop("transformer_base")
+
+    def whole(one):
+        kept = {name: value for name, value in base.items() if name not in one["_absent"]}
+        return {**kept, **one["_differs"]}
+
+    return {"transformer_base": base, **{name: whole(one) for name, one in sets.items()}}
+
+
+def test_every_field_has_t2ts_default(t2t_sets):
+    base = t2t_sets["transformer_base"]
+    assert {name: base[name] for name in FIELDS - OURS_ALONE} == {
+        name: getattr(HParams(), name) for name in FIELDS - OURS_ALONE
+    }
+
+
+def test_every_t2t_name_is_known(t2t_sets):
+    base = t2t_sets["transformer_base"]
+    assert set(base) == set(FOREIGN) | (FIELDS - OURS_ALONE)
+    assert not FIELDS & set(FOREIGN)
+    assert {name: one.default for name, one in FOREIGN.items()} == {
+        name: base[name] for name in FOREIGN
+    }
+
+
+@pytest.mark.parametrize("name", registry.list_hparams())
+def test_sets_have_t2ts_values(t2t_sets, name):
+    ours = registry.hparams(name).check().values()
+    if name in OURS_ALONE:
+        # The poetry tutorial's set, which is none of T2T's own.
+        expected = {**t2t_sets["transformer_tiny"], "learning_rate": 0.05}
+        expected |= dict.fromkeys(["attention_dropout", "layer_prepostprocess_dropout"], 0.6)
+    else:
+        expected = t2t_sets[name]
+    assert {key: ours[key] for key in FIELDS - OURS_ALONE} == {
+        key: expected[key] for key in FIELDS - OURS_ALONE
+    }
+
+
+def names_of(kind):
+    return st.sampled_from(sorted(name for name, one in _FIELD_TYPES.items() if one is kind))
+
+
+@given(names_of(int), st.integers(-(2**40), 2**40))
+def test_int_fields(name, value):
+    for text in (str(value), f" {value} ", f"{value}.0"):
+        parsed = getattr(HParams().override(f"{name}={text}"), name)
+        assert (parsed, type(parsed)) == (value, int)
+
+
+@given(names_of(float), st.floats(allow_nan=False))
+def test_float_fields(name, value):
+    parsed = getattr(HParams().override(f"{name}={value!r}"), name)
+    assert (parsed, type(parsed)) == (value, float)
+
+
+@given(names_of(str), st.from_regex(r"[a-z0-9_*.+-]+", fullmatch=True))
+def test_text_fields(name, value):
+    assert getattr(HParams().override(f"{name}={value}"), name) == value
+
+
+BOOLEANS = [("true", True), ("True", True), ("1", True), ("false", False), ("0", False)]
+
+
+@pytest.mark.parametrize(("text", "value"), BOOLEANS)
+def test_bool_fields(text, value):
+    assert HParams().override(f"pack_dataset={text}").pack_dataset is value
+
+
+def test_a_field_that_may_be_none():
+    assert HParams().override("learning_rate_minimum=1e-5").learning_rate_minimum == 1e-5
+    assert HParams().override("learning_rate_minimum=None").learning_rate_minimum is None
+
+
+@pytest.mark.parametrize(
+    ("assignment", "message"),
+    [
+        ("batch_size=many", "batch_size='many' is not an integer"),
+        ("batch_size=1.5", "batch_size='1.5' is not an integer"),
+        ("batch_size=inf", "batch_size='inf' is not an integer"),
+        ("batch_size=nan", "batch_size='nan' is not an integer"),
+        ("relu_dropout=some", "relu_dropout='some' is not a number"),
+        ("pack_dataset=2", "pack_dataset='2' is not true or false"),
+        ("batch_size", "'batch_size' is not name=value"),
+        ("=3", "'=3' is not name=value"),
+        ("batch_sise=3", "no hparam is named batch_sise: did you mean batch_size"),
+        ("zzz=3", "no hparam is named zzz: none is close"),
+        ("extra=3", "no hparam is named extra"),
+        ("moe_k=5", "moe_k=5 can't be had: it belongs to mixture-of-experts"),
+    ],
+)
+def test_assignments_that_fail(assignment, message):
+    with pytest.raises(HParamsError) as caught:
+        HParams().override(assignment)
+    assert str(caught.value).startswith(message)
+    assert isinstance(caught.value, ValueError)
+
+
+@pytest.mark.parametrize(
+    ("value", "name"),
+    [(True, "batch_size"), (True, "relu_dropout"), (3, "optimizer"), ([1], "hidden_size")],
+)
+def test_values_of_another_type(value, name):
+    with pytest.raises(HParamsError, match=f"^{name}="):
+        setattr(HParams(), name, value)
+
+
+def test_code_may_assign_ints_to_floats_and_none_to_texts():
+    hparams = HParams()
+    hparams.relu_dropout = 0
+    hparams.layer_preprocess_sequence = None
+    assert (hparams.relu_dropout, type(hparams.relu_dropout)) == (0.0, float)
+    assert hparams.layer_preprocess_sequence == "none"
+
+
+def test_several_assignments():
+    assert parse_assignments(" a = 1, b=[1, 2],,c=x=y,") == [
+        ("a", "1"),
+        ("b", "[1, 2]"),
+        ("c", "x=y"),
+    ]
+    hparams = HParams().override("hidden_size=64,num_heads=4")
+    assert (hparams.hidden_size, hparams.num_heads) == (64, 4)
+
+
+def test_a_misspelt_attribute_is_an_error_too():
+    hparams = HParams()
+    with pytest.raises(HParamsError, match="did you mean hidden_size"):
+        hparams.hiden_size = 3
+    with pytest.raises(AttributeError, match="did you mean hidden_size"):
+        _ = hparams.hiden_size
+
+
+class TestForeignNames:
+    """T2T's hparams that have no field here."""
+
+    def test_default_is_silent(self, warned):
+        hparams = HParams().override("moe_k=2,use_pad_remover=true,moe_hidden_sizes=2048")
+        assert hparams.moe_k == 2
+        assert not warned
+
+    def test_harmless_one_is_told(self, warned):
+        HParams().override("symbol_modality_num_shards=1")
+        [line] = warned
+        assert line.startswith("hparam symbol_modality_num_shards=1 is ignored: it splits")
+
+    @pytest.mark.parametrize("name", sorted(FOREIGN))
+    def test_each_is_told_or_an_error(self, warned, name):
+        if FOREIGN[name].harmless:
+            HParams().add_hparam(name, "other")
+            assert len(warned) == 1
+        else:
+            with pytest.raises(HParamsError, match=f"{name}=other can't be had: it "):
+                setattr(HParams(), name, "other")
+
+    def test_wrong_type(self):
+        with pytest.raises(HParamsError, match="moe_k='many' is not an integer"):
+            HParams().override("moe_k=many")
+
+
+class TestWithoutEffect:
+    """Assignments that the learning rate schedule never reads."""
+
+    def test_learning_rate_is_told(self, warned):
+        HParams().override("learning_rate=0.1")
+        [line] = warned
+        assert "hparam learning_rate has no effect" in line
+        assert line.endswith("set learning_rate_constant instead")
+
+    @pytest.mark.parametrize(
+        "assignments",
+        [
+            "learning_rate_schedule=legacy,learning_rate=0.1,learning_rate_decay_scheme=none",
+            "learning_rate_constant=1",
+            "learning_rate_schedule=exp_decay,learning_rate_decay_rate=0.5",
+        ],
+    )
+    def test_what_is_read_is_not(self, warned, assignments):
+        HParams().override(assignments)
+        assert not warned
+
+    def test_constant_without_its_factor(self, warned):
+        HParams().override("learning_rate_schedule=legacy,learning_rate_constant=1")
+        assert len(warned) == 1
+
+
+class TestAddedHParams:
+    """What plugins add by add_hparam."""
+
+    def test_each_type_is_parsed_like_its_default(self):
+        hparams = HParams()
+        for name, value in [("n", 1), ("x", 0.5), ("on", False), ("s", "a"), ("l", [1, 2])]:
+            hparams.add_hparam(name, value)
+        hparams.override("n=2,x=3,on=true,s=b,l=[3,4,5]")
+        expected = {"n": 2, "x": 3.0, "on": True, "s": "b", "l": [3, 4, 5]}
+        assert {name: getattr(hparams, name) for name in expected} == expected
+        hparams.n = 7
+        assert hparams.values()["n"] == 7
+        with pytest.raises(HParamsError, match="n='z' is not an integer"):
+            hparams.override("n=z")
+
+    def test_a_known_name_is_assigned(self):
+        hparams = HParams()
+        hparams.add_hparam("hidden_size", 64)
+        assert (hparams.hidden_size, hparams.extra) == (64, {})
+
+    def test_copies_are_independent(self):
+        hparams = HParams()
+        hparams.add_hparam("mine", 1)
+        for other in (hparams.copy(), copy.deepcopy(hparams), pickle.loads(pickle.dumps(hparams))):
+            assert other == hparams
+            other.mine = 2
+            other.batch_size = 1
+            assert (hparams.mine, hparams.batch_size) == (1, 4096)
+
+
+@given(st.floats(0, 0.99), st.integers(1, 10**9), st.none() | st.floats(1e-9, 1))
+def test_json_round_trip(dropout, batch_size, minimum):
+    hparams = HParams(relu_dropout=dropout, batch_size=batch_size, learning_rate_minimum=minimum)
+    hparams.add_hparam("mine", [1, 2])
+    assert HParams.from_values(json.loads(hparams.to_json())) == hparams
+
+
+@pytest.mark.parametrize(
+    ("assignments", "message"),
+    [
+        ("hidden_size=100,num_heads=8", "hidden_size=100 is not a multiple of num_heads=8; choose 96 or 104"),
+        ("hidden_size=4,num_heads=8", "hidden_size=4 is not a multiple of num_heads=8; choose 8"),
+        ("attention_key_channels=9", "attention_key_channels=9 is not a multiple of num_heads=8"),
+        ("hidden_size=9,num_heads=1", "hidden_size=9 is odd"),
+        ("relu_dropout=1", "relu_dropout=1.0 is outside 0.0 to 0.9999"),
+        ("label_smoothing=-0.1", "label_smoothing=-0.1 is outside"),
+        ("batch_size=0", "batch_size=0 is outside"),
+        ("length_bucket_step=1", "length_bucket_step=1.0 is outside"),
+        ("batching=packed", "batching=packed is not one of: auto, bucket, pack, pad; did you mean pack"),
+        ("activation_dtype=float16", "activation_dtype=float16 is not one of: float32, bfloat16"),
+        ("weight_noise=0.1", "weight_noise=0.1 is not one of: 0.0"),
+    ],
+)  # fmt: skip
+def test_values_that_dont_fit(assignments, message):
+    with pytest.raises(HParamsError) as caught:
+        HParams().override(assignments).check()
+    assert str(caught.value).startswith(message)
+
+
+def test_ranges():
+    ranged = RangedHParams()
+    ranged.set_float("learning_rate_constant", 0.5, 4.0, scale=ranged.LOG_SCALE)
+    ranged.set_int("num_heads", 2, 8)
+    ranged.set_discrete("hidden_size", (128, 256))
+    ranged.set_categorical("optimizer", ["adam", "adafactor"])
+    assert ranged.ranges == {
+        "learning_rate_constant": ("float", [0.5, 4.0], "log"),
+        "num_heads": ("int", [2, 8], "linear"),
+        "hidden_size": ("discrete", [128, 256], "linear"),
+        "optimizer": ("categorical", ["adam", "adafactor"], "linear"),
+    }
+    with pytest.raises(HParamsError, match="did you mean num_heads"):
+        ranged.set_int("num_head", 1, 2)
+    with pytest.raises(HParamsError, match="ends .1. before it starts .2."):
+        ranged.set_int("num_heads", 2, 1)
+
+
+def test_the_ranges_that_ship_are_within_what_check_allows():
+    for name in registry.ranged_hparams_sets:
+        ranged = RangedHParams()
+        registry.ranged_hparams(name)(ranged)
+        assert ranged.ranges
+        for hparam, (_, values, _) in ranged.ranges.items():
+            for value in values:
+                HParams(**{hparam: value}).check()

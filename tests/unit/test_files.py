@@ -1,0 +1,65 @@
+"""Files are whole or absent."""
+
+import errno
+import os
+
+import pytest
+
+from t2tlite.errors import OutputError
+from t2tlite.files import atomic, cannot_write, make_folder
+
+
+@pytest.mark.parametrize(("mode", "content"), [("wb", b"\x00\xff"), ("w", "ü\n")])
+def test_writes_and_replaces(tmp_path, mode, content):
+    path = tmp_path / "new" / "file"
+    for _ in range(2):
+        with atomic(path, mode) as file:
+            file.write(content)
+            assert not path.exists() or path.stat().st_size
+    assert path.read_bytes() == (content if isinstance(content, bytes) else content.encode())
+    assert os.listdir(path.parent) == ["file"]
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_what_fails_leaves_the_old_file(tmp_path, error):
+    path = tmp_path / "file"
+    path.write_text("old")
+    with pytest.raises(error), atomic(path, "w") as file:
+        file.write("half")
+        file.flush()
+        raise error
+    assert path.read_text() == "old"
+    assert os.listdir(tmp_path) == ["file"]
+
+
+def test_a_full_disk(tmp_path):
+    with (
+        pytest.raises(OutputError, match="No space left on device; free some space"),
+        atomic(tmp_path / "file"),
+    ):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    assert not os.listdir(tmp_path)
+
+
+def test_a_path_below_a_file(tmp_path):
+    (tmp_path / "file").touch()
+    with (
+        pytest.raises(OutputError, match="can't write .*choose another folder"),
+        atomic(tmp_path / "file" / "below"),
+    ):
+        pass
+    with pytest.raises(OutputError, match="can't write"):
+        make_folder(tmp_path / "file" / "below")
+
+
+def test_advice_for_what_may_not_be_written():
+    error = OSError(errno.EACCES, os.strerror(errno.EACCES))
+    assert str(cannot_write("/x", error)) == (
+        "can't write /x: Permission denied; choose a folder that you may write to"
+    )
+
+
+def test_a_folder_is_made_and_stays_empty(tmp_path):
+    folder = make_folder(tmp_path / "a" / "b")
+    assert folder.is_dir()
+    assert not os.listdir(folder)

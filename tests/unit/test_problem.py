@@ -1,0 +1,153 @@
+"""Problem: names, paths, what _rev and _copy turn, reading records."""
+
+import pytest
+import tensorflow as tf
+
+from t2tlite.config import HParams, ProblemHParams
+from t2tlite.data.records import serialized, shard_paths, write_shard
+from t2tlite.errors import DataError
+from t2tlite.problem import DatasetSplit, Problem
+
+
+class Encoder:
+    def __init__(self, vocab_size):
+        self.vocab_size = vocab_size
+
+
+class WmtEnde8k(Problem):
+    """With a vocabulary for each side."""
+
+    def feature_encoders(self, data_dir):
+        return {"inputs": Encoder(10), "targets": Encoder(20)}
+
+    def hparams(self, defaults, model_hparams):
+        defaults.vocab_size = {name: one.vocab_size for name, one in defaults.vocabulary.items()}
+        defaults.modality = {"inputs": "symbol", "targets": "symbol"}
+        defaults.input_space_id, defaults.target_space_id = 3, 8
+
+
+def test_names():
+    assert WmtEnde8k().name == "wmt_ende8k"
+    made = WmtEnde8k(was_reversed=True, was_copy=True)
+    made.name = "given"
+    assert (made.name, made.full_name, made.dataset_filename()) == (
+        "given",
+        "given_rev_copy",
+        "given",
+    )
+
+
+def test_paths():
+    made = WmtEnde8k()
+    assert made.training_filepaths("d", 2, True) == shard_paths("d", "wmt_ende8k-train", 2)
+    assert made.dev_filepaths("d", 1, False) == shard_paths("d", "wmt_ende8k-unshuffled-dev", 1)
+    assert made.test_filepaths("d", 1, True) == shard_paths("d", "wmt_ende8k-test", 1)
+    paths = made.data_filepaths("d")
+    assert {split: len(one) for split, one in paths.items()} == {"train": 100, "eval": 1}
+    assert made.filepattern("d", "eval") == "d/wmt_ende8k-dev-*"
+    assert made.filepattern("d", "train", 7) == "d/wmt_ende8k-train-00007*"
+
+
+def test_an_unknown_split():
+    class Odd(Problem):
+        dataset_splits = [{"split": "validation", "shards": 1}]
+
+    with pytest.raises(DataError, match="odd: dataset_splits names 'validation'; expected one of"):
+        Odd().data_filepaths("d")
+
+
+def test_shards_that_exist(tmp_path):
+    made = WmtEnde8k()
+    with pytest.raises(DataError, match="no files wmt_ende8k-dev"):
+        made.shards(str(tmp_path), DatasetSplit.EVAL)
+    write_shard(tmp_path / "wmt_ende8k-dev-00000-of-00001", [])
+    [path] = made.shards(str(tmp_path), DatasetSplit.EVAL)
+    assert path == str(tmp_path / "wmt_ende8k-dev-00000-of-00001")
+
+
+@pytest.mark.parametrize(
+    ("suffixes", "sizes", "spaces"),
+    [
+        ({}, (10, 20), (3, 8)),
+        ({"was_reversed": True}, (20, 10), (8, 3)),
+        ({"was_copy": True}, (10, 10), (3, 8)),
+        ({"was_reversed": True, "was_copy": True}, (20, 20), (8, 3)),
+    ],
+)
+def test_what_the_model_is_told(suffixes, sizes, spaces):
+    made = WmtEnde8k(**suffixes).get_hparams()
+    assert (made.vocab_size["inputs"], made.vocab_size["targets"]) == sizes
+    assert (made.vocabulary["inputs"].vocab_size, made.vocabulary["targets"].vocab_size) == sizes
+    assert (made.input_space_id, made.target_space_id) == spaces
+    encoders = WmtEnde8k(**suffixes).get_feature_encoders()
+    assert (encoders["inputs"].vocab_size, encoders["targets"].vocab_size) == sizes
+
+
+def test_encoders_are_made_once():
+    made = WmtEnde8k()
+    assert made.get_feature_encoders() is made.get_feature_encoders()
+
+
+@pytest.mark.parametrize("hook", ["generate_data", "feature_encoders"])
+def test_hooks_that_must_be_written(hook):
+    with pytest.raises(NotImplementedError, match=f"Problem has no {hook}"):
+        getattr(Problem(), hook)(*["", ""][: 2 if hook == "generate_data" else 1])
+
+
+def test_base_hooks():
+    defaults = ProblemHParams()
+    Problem().hparams(defaults, HParams())
+    assert defaults == ProblemHParams()
+    assert Problem().has_inputs
+    assert Problem().decode_hooks == []
+    assert Problem().packed_length is None
+
+
+class TestReading:
+    """Records to examples."""
+
+    def read(self, problem, example, **values):
+        records = tf.data.Dataset.from_tensors(serialized(example))
+        made = problem.examples(records, "train", HParams(**values))
+        assert all(spec.dtype == tf.int32 for spec in made.element_spec.values())
+        return [{k: v.tolist() for k, v in one.items()} for one in made.as_numpy_iterator()]
+
+    @pytest.mark.parametrize(
+        ("suffixes", "expected"),
+        [
+            ({}, ([2, 3, 1], [4, 1])),
+            ({"was_reversed": True}, ([4, 1], [2, 3, 1])),
+            ({"was_copy": True}, ([2, 3, 1], [2, 3, 1])),
+            ({"was_reversed": True, "was_copy": True}, ([4, 1], [4, 1])),
+        ],
+    )
+    def test_suffixes(self, suffixes, expected):
+        # What a sample carries beside its texts is left out.
+        [found] = self.read(
+            Problem(**suffixes), {"inputs": [2, 3, 1], "targets": [4, 1], "note": "text"}
+        )
+        assert found == dict(zip(("inputs", "targets"), expected, strict=True))
+
+    def test_long_sequences_are_cut(self):
+        example = {"inputs": [2, 3, 1], "targets": [4, 5, 6, 1]}
+        [found] = self.read(Problem(), example, max_input_seq_length=2, max_target_seq_length=3)
+        assert found == {"inputs": [2, 3], "targets": [4, 5, 6]}
+
+    def test_a_preprocess_hook_sees_the_data_unreversed_and_may_split_it(self):
+        class Halves(Problem):
+            def preprocess_example(self, example, mode, hparams):
+                assert mode == "train"
+                halves = {name: tf.stack([one[:1], one[1:2]]) for name, one in example.items()}
+                return tf.data.Dataset.from_tensor_slices(halves)
+
+        found = self.read(Halves(was_reversed=True), {"inputs": [2, 3], "targets": [4, 5]})
+        assert found == [{"inputs": [4], "targets": [2]}, {"inputs": [5], "targets": [3]}]
+
+    def test_a_float_feature_is_no_part_of_a_batch(self):
+        class Weighted(Problem):
+            def example_reading_spec(self):
+                spec, decoders = super().example_reading_spec()
+                return {**spec, "weight": tf.io.FixedLenFeature([1], tf.float32)}, decoders
+
+        [found] = self.read(Weighted(), {"inputs": [2], "targets": [3], "weight": [0.5]})
+        assert found == {"inputs": [2], "targets": [3]}

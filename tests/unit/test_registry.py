@@ -1,0 +1,188 @@
+"""Names: T2T's form of class names, decorators, duplicates, near misses, suffixes, the listing."""
+
+import json
+
+import pytest
+
+from t2tlite import registry
+from t2tlite.errors import DuplicateNameError, UnknownNameError
+from t2tlite.registry import Registry
+
+NAMES = {
+    "PoetryLineProblem": "poetry_line_problem",
+    "SQuAD": "s_qu_ad",
+    "IWSLT14DeEn": "iwsl_t14_de_en",
+    "Wmt32K": "wmt32_k",
+    "HTMLParser": "html_parser",
+    "Poetry_Line": "poetry__line",
+}
+
+
+@pytest.mark.parametrize(("class_name", "name"), NAMES.items())
+def test_name_of_a_class(class_name, name):
+    assert registry.snake_case(class_name) == name
+
+
+def test_names_that_t2t_gives(shared):
+    names = json.loads((shared / "fixtures/t2t/names.json").read_text())
+    assert len(names) > 10
+    assert {one: registry.snake_case(one) for one in names} == names
+
+
+REGISTERS = [
+    (registry.register_problem, registry.problems, ["my_thing", "my_other"]),
+    (registry.register_model, registry.models, ["my_thing", "my_other"]),
+    (registry.register_hparams, registry.hparams_sets, ["MyThing", "MyOther"]),
+    (registry.register_ranged_hparams, registry.ranged_hparams_sets, ["MyThing", "MyOther"]),
+]
+
+
+@pytest.mark.usefixtures("no_names")
+@pytest.mark.parametrize(("register", "table", "defaults"), REGISTERS)
+def test_three_forms_of_a_decorator(register, table, defaults):
+    class MyThing: ...
+
+    class MyOther: ...
+
+    assert register(MyThing) is MyThing
+    assert register()(MyOther) is MyOther
+    assert register("given")(MyOther) is MyOther
+    assert set(table) == {*defaults, "given"}
+    assert [table.get(name) for name in (*defaults, "given")] == [MyThing, MyOther, MyOther]
+
+
+@pytest.mark.usefixtures("no_names")
+def test_a_duplicate_names_both_places():
+    @registry.register_hparams("twice")
+    def first(): ...
+
+    with pytest.raises(DuplicateNameError) as caught:
+
+        @registry.register_hparams("twice")
+        def second(): ...
+
+    message = str(caught.value)
+    assert message.startswith("hparams set twice is registered twice: at ")
+    assert message.count("test_registry.py:") == 2
+    assert registry.hparams_sets.get("twice") is first
+
+
+@pytest.mark.usefixtures("no_names")
+def test_the_same_definition_again_is_no_duplicate():
+    def define():
+        @registry.register_problem("again")
+        class Again: ...
+
+        return Again
+
+    first, second = define(), define()
+    assert first is not second
+    assert registry.problems.get("again") is second
+
+
+@pytest.mark.usefixtures("no_names")
+@pytest.mark.parametrize("users_first", [True, False])
+def test_a_users_thing_wins_over_a_built_in(users_first, monkeypatch):
+    def users(): ...
+
+    def built_in(): ...
+
+    def add(thing):
+        monkeypatch.setattr(Registry, "adding_built_ins", thing is built_in)
+        registry.hparams_sets.add("name", thing)
+
+    for thing in [users, built_in] if users_first else [built_in, users]:
+        add(thing)
+    assert registry.hparams_sets.get("name") is users
+
+    def another(): ...
+
+    with pytest.raises(DuplicateNameError):
+        add(another)
+
+
+@pytest.mark.usefixtures("no_names")
+def test_an_unknown_name_says_what_is_close(monkeypatch):
+    monkeypatch.setattr(Registry, "searched", staticmethod(lambda: "here, there"))
+    registry.register_hparams("transformer_poetry")(lambda: None)
+    with pytest.raises(UnknownNameError) as caught:
+        registry.hparams("transformer_poetri")
+    assert isinstance(caught.value, KeyError)
+    assert str(caught.value) == (
+        "no hparams set is registered as 'transformer_poetri': did you mean transformer_poetry? "
+        "Looked in here, there; --registry_help lists all, --t2t_usr_dir adds a folder"
+    )
+    with pytest.raises(UnknownNameError, match="no model is registered as 'x': none is close"):
+        registry.model("x")
+
+
+class Recorder:
+    """Stands for a problem class."""
+
+    def __init__(self, was_reversed, was_copy):
+        self.suffixes = was_reversed, was_copy
+
+
+@pytest.mark.usefixtures("no_names")
+@pytest.mark.parametrize(
+    ("name", "parsed"),
+    [
+        ("g2p", ("g2p", False, False)),
+        ("g2p_rev", ("g2p", True, False)),
+        ("g2p_copy", ("g2p", False, True)),
+        ("g2p_rev_copy", ("g2p", True, True)),
+        ("g2p_copy_rev", ("g2p", True, True)),
+        # A problem whose own name ends so.
+        ("told_rev", ("told_rev", False, False)),
+        ("told_rev_rev", ("told_rev", True, False)),
+        ("g2p_rev_rev", ("g2p_rev_rev", False, False)),
+        ("nobody_rev", ("nobody_rev", False, False)),
+    ],
+)
+def test_suffixes(name, parsed):
+    registry.problems.add("g2p", Recorder)
+    registry.problems.add("told_rev", Recorder)
+    assert registry.parse_problem_name(name) == parsed
+    if parsed[0] in registry.problems:
+        made = registry.problem(name)
+        assert (made.name, *made.suffixes) == parsed
+    else:
+        with pytest.raises(UnknownNameError, match=name):
+            registry.problem(name)
+
+
+@pytest.mark.usefixtures("no_names")
+def test_what_is_lazy_is_listed_without_its_import():
+    registry.models.add("late", registry.Lazy("no.such.module:Model", "A model."))
+    assert "late  A model." in registry.help_string()
+    with pytest.raises(ModuleNotFoundError):
+        registry.model("late")
+    registry.models.add("ready", registry.Lazy("t2tlite.registry:Lazy", "Itself."))
+    assert registry.model("ready") is registry.Lazy
+
+
+def test_hparams_are_new_at_each_call():
+    first = registry.hparams("transformer_tiny")
+    first.hidden_size = 4
+    assert registry.hparams("transformer_tiny").hidden_size == 128
+
+
+def test_the_listing_has_all_names():
+    listed = registry.help_string()
+    tables = [
+        registry.problems,
+        registry.models,
+        registry.hparams_sets,
+        registry.ranged_hparams_sets,
+    ]
+    for table in tables:
+        names = list(table)
+        assert names == sorted(names)
+        assert names
+        for name in names:
+            assert f"\n  {name} " in listed, name
+            # The doc is a sentence, not a class's repr.
+            assert table.describe(name).endswith((".", ":")), name
+    assert registry.list_problems() == list(registry.problems)
+    assert "transformer" in registry.list_models()
+    assert "transformer_poetry" in registry.list_hparams()
