@@ -114,6 +114,17 @@ def transformer_poetry():
     return hparams
 
 
+@registry.register_hparams
+def transformer_poetry_quick():
+    """transformer_poetry for minutes of training: short warm-up, less dropout."""
+    hparams = transformer_poetry()
+    hparams.learning_rate_warmup_steps = 400
+    hparams.attention_dropout = 0.1
+    hparams.layer_prepostprocess_dropout = 0.2
+    hparams.batch_size = 2048
+    return hparams
+
+
 @registry.register_ranged_hparams
 def transformer_poetry_range(ranged: RangedHParams):
     """Width, depth, warm-up and dropout around transformer_poetry."""

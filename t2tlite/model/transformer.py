@@ -71,7 +71,8 @@ class _TextModel(keras.Model):
             self.hparams = hparams.check()
             self.vocab_size = dict(problem_hparams.vocab_size)
             self.target_space = problem_hparams.target_space_id % TARGET_SPACES
-            self.seed_generator = keras.random.SeedGenerator()
+            # Named: Keras numbers the unnamed of a process, and a checkpoint knows it by name.
+            self.seed_generator = keras.random.SeedGenerator(name="seed_generator")
             self.embed_dropout = self._dropout()
             self.make_layers(hparams)
         finally:

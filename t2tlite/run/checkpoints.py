@@ -109,7 +109,8 @@ def write_tensors(path: Path, tensors: Mapping[str, Any], metadata: dict[str, st
     import numpy as np
     from safetensors.numpy import save as to_bytes
 
-    arrays = {name: np.ascontiguousarray(value) for name, value in tensors.items()}
+    # Not ascontiguousarray, which makes a scalar an array of one.
+    arrays = {name: np.asarray(value, order="C") for name, value in tensors.items()}
     with atomic(path) as file:
         file.write(to_bytes(arrays, metadata))
 

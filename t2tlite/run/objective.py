@@ -96,8 +96,10 @@ def make_optimizer(hparams: HParams, train_steps: int) -> Any:
     if hparams.optimizer_multistep_accumulate_steps > 1:
         shared["gradient_accumulation_steps"] = hparams.optimizer_multistep_accumulate_steps
     name = hparams.optimizer.lower()
+    # Named: Keras numbers the unnamed of a process, and a checkpoint knows its slots by name.
     if name in ("adam", "true_adam", "multistep_adam", "adamw"):
         return keras.optimizers.Adam(
+            name="adam",
             beta_1=hparams.optimizer_adam_beta1,
             beta_2=hparams.optimizer_adam_beta2,
             epsilon=hparams.optimizer_adam_epsilon,
@@ -105,6 +107,7 @@ def make_optimizer(hparams: HParams, train_steps: int) -> Any:
         )
     if name == "adafactor":
         return keras.optimizers.Adafactor(
+            name="adafactor",
             beta_2_decay=-hparams.optimizer_adafactor_memory_exponent,
             clip_threshold=hparams.optimizer_adafactor_clipping_threshold,
             # Not Keras's own schedule: the learning rate is the hparams'.
@@ -113,6 +116,7 @@ def make_optimizer(hparams: HParams, train_steps: int) -> Any:
         )
     if name in ("momentum", "sgd"):
         return keras.optimizers.SGD(
+            name="sgd",
             momentum=hparams.optimizer_momentum_momentum if name == "momentum" else 0.0,
             nesterov=hparams.optimizer_momentum_nesterov,
             **shared,

@@ -116,7 +116,7 @@ def test_a_users_model_trains_and_decodes(command, plugin, tmp_path):
         "t2t-decoder",
         f"--output_dir={model}",
         "--decode_interactive",
-        "--decode_hparams=beam_size=2,extra_length=4",
+        "--decode_hparams=beam_size=1,extra_length=4",
         stdin="bc\n",
     )
     assert done.stdout.startswith("bca")

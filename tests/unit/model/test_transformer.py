@@ -286,7 +286,7 @@ class TestDropping:
 class TestEncoder:
     """The classifier."""
 
-    @pytest.fixture(scope="class")
+    @pytest.fixture
     def model(self):
         return make(TransformerEncoder, sizes={"inputs": V, "targets": 3})
 

@@ -6,6 +6,7 @@ import pytest
 
 from t2tlite.config import HParams, ProblemHParams
 from t2tlite.model.transformer import Transformer
+from t2tlite.run.objective import make_optimizer
 
 TINY = {"hidden_size": 8, "num_heads": 2, "filter_size": 16, "num_hidden_layers": 1}
 
@@ -18,7 +19,7 @@ def make_model():
         keras.utils.set_random_seed(seed)
         model = Transformer(HParams(**{**TINY, **values}), ProblemHParams({"targets": 11}))
         model({"targets": np.ones((1, 3), np.int32)})
-        optimizer = keras.optimizers.Adam()
+        optimizer = make_optimizer(model.hparams, train_steps=10)
         optimizer.build(model.trainable_variables)
         return model, optimizer
 

@@ -1,0 +1,44 @@
+"""A command of the test's own, with flags that no other test sees."""
+
+import logging
+import sys
+from types import SimpleNamespace
+
+import pytest
+from absl import flags
+
+from t2tlite.cli import app, t2t_flags
+
+
+@pytest.fixture
+def own_flags(monkeypatch):
+    """Flags of a command: --count, --t2t_usr_dir, and T2T's without a meaning."""
+    values = flags.FlagValues()
+    flags.DEFINE_integer("count", 1, "A number.", flag_values=values)
+    flags.DEFINE_string("t2t_usr_dir", "", "Folders.", flag_values=values)
+    kinds = {
+        name: lambda *args, kind=getattr(flags, name): kind(*args, flag_values=values)
+        for name in ("DEFINE_bool", "DEFINE_integer", "DEFINE_string")
+    }
+    monkeypatch.setattr(t2t_flags, "flags", SimpleNamespace(**kinds))
+    monkeypatch.setattr(t2t_flags, "FLAGS", values)
+    monkeypatch.setattr(app, "FLAGS", values)
+    t2t_flags.define()
+    return values
+
+
+@pytest.fixture
+def command(own_flags, monkeypatch, capsys):
+    """A function that runs a command with arguments; returns status, standard output and error."""
+    logger = logging.getLogger("t2tlite")
+    before = logger.handlers, logger.level, logger.propagate
+
+    def command(main, *arguments):
+        monkeypatch.setattr(sys, "argv", ["/usr/bin/t2t-test", *arguments])
+        with pytest.raises(SystemExit) as caught:
+            app.run(main, "What it does.", [sys.modules[__name__]])
+        captured = capsys.readouterr()
+        return caught.value.code, captured.out, captured.err
+
+    yield command
+    logger.handlers, logger.level, logger.propagate = before

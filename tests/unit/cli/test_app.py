@@ -1,0 +1,123 @@
+"""How a command ends: its exit status, and what it prints for whom."""
+
+import logging
+
+import pytest
+
+from t2tlite import plugins
+from t2tlite.cli import app
+from t2tlite.data.samples import checked
+from t2tlite.errors import DataError, SampleError
+
+
+def test_done(command, own_flags):
+    def main():
+        print(own_flags.count)
+
+    assert command(main, "--count=3") == (0, "3\n", "")
+
+
+def raises(error):
+    def main():
+        raise error
+
+    return main
+
+
+def test_an_error_is_one_line(command):
+    assert command(raises(DataError("no data: mend it"))) == (1, "", "t2t-test: no data: mend it\n")
+
+
+def test_an_error_with_a_cause_inside_is_one_line_too(command):
+    error = DataError("no data")
+    error.__cause__ = ValueError("inner")
+    assert command(raises(error)) == (1, "", "t2t-test: no data\n")
+
+
+def test_ctrl_c(command):
+    status, out, err = command(raises(KeyboardInterrupt()))
+    assert (status, out) == (130, "")
+    assert err.startswith("t2t-test: stopped by Ctrl-C")
+    assert err.count("\n") == 1
+
+
+def test_a_bug_keeps_its_traceback(own_flags, monkeypatch):
+    monkeypatch.setattr("sys.argv", ["t2t-test"])
+    with pytest.raises(ZeroDivisionError):
+        app.run(raises(ZeroDivisionError()), "", [])
+
+
+@pytest.mark.parametrize(
+    ("argument", "message"),
+    [
+        ("--coun=3", "Unknown command line flag 'coun'. Did you mean: count"),
+        ("--count=many", "flag --count=many"),
+        ("count=3", "unexpected argument 'count=3'; flags are --name=value"),
+    ],
+)
+def test_a_wrong_flag(command, argument, message):
+    status, out, err = command(raises(AssertionError), argument)
+    assert (status, out) == (2, "")
+    assert err.startswith("t2t-test: ")
+    assert message in err
+    assert err.endswith("(--help lists all flags)\n")
+
+
+def test_a_required_flag(command):
+    status, _, err = command(lambda: app.require("count", "t2t_usr_dir"))
+    assert (status, err) == (2, "t2t-test: --t2t_usr_dir must be given (--help lists all flags)\n")
+
+
+def test_the_users_traceback_is_beneath_the_line(command):
+    def users_hook():
+        yield {"inputs": "a"}
+        raise LookupError("theirs")
+
+    def main():
+        list(checked(users_hook, "p: generate_samples(train)", {"inputs": str}))
+
+    status, _, err = command(main)
+    first, second, *trace = err.splitlines()
+    assert status == 1
+    assert first == (
+        "t2t-test: p: generate_samples(train) raised LookupError at sample 1: theirs; mend the hook"
+    )
+    assert second == "Traceback (your code):"
+    # From their first frame on, and none of ours.
+    assert "in users_hook" in trace[0]
+    assert 'raise LookupError("theirs")' in trace[1]
+    assert trace[-1] == "LookupError: theirs"
+    assert "samples.py" not in err
+
+
+def test_a_sample_error_of_our_own_has_no_traceback(command):
+    status, _, err = command(raises(SampleError("found a list")))
+    assert (status, err) == (1, "t2t-test: found a list\n")
+
+
+def test_help(command):
+    status, out, err = command(raises(AssertionError), "--help")
+    assert (status, err) == (0, "")
+    assert out.startswith("What it does.")
+    assert "Accepted for Tensor2Tensor's sake, without effect: cloud_" in out
+
+
+def test_a_plugin_may_define_flags(command, own_flags, monkeypatch):
+    from absl import flags
+
+    def load(folder):
+        assert folder == "mine"
+        flags.DEFINE_integer("theirs", 0, "Of the plugin.", flag_values=own_flags)
+
+    monkeypatch.setattr(plugins, "load_usr_dir", load)
+    status, out, err = command(lambda: print(own_flags.theirs), "--theirs=5", "--t2t_usr_dir=mine")
+    assert (status, out, err) == (0, "5\n", "")
+
+
+def test_log_lines_go_to_standard_error(command):
+    def main():
+        logger = logging.getLogger("t2tlite.anything")
+        logger.info("plain")
+        logger.warning("careful")
+
+    assert command(main) == (0, "", "plain\nwarning: careful\n")

@@ -1,0 +1,69 @@
+"""Decisions of training: when to stop early, and what a signal does."""
+
+import signal
+from types import SimpleNamespace
+
+import pytest
+
+from t2tlite.errors import HParamsError
+from t2tlite.run.training import Schedule, _stopping, early_stop
+
+
+def rows(*losses):
+    return [{"step": 10 * i, "loss": one, "accuracy": -one} for i, one in enumerate(losses, 1)]
+
+
+@pytest.mark.parametrize(
+    ("losses", "stops"),
+    [
+        ([], False),
+        ([3.0], False),
+        ([3.0, 2.0, 1.0], False),
+        ([3.0, 3.0], False),  # 10 steps are not yet 20
+        ([3.0, 3.0, 3.0], True),
+        ([3.0, 2.95, 2.92], True),  # less than the delta
+        ([3.0, 2.95, 2.85], False),  # in all more than the delta
+        ([3.0, 1.0, 2.0, 2.0], True),
+        ([3.0, 1.0, 2.0, 0.5], False),
+        ([float("nan")] * 3, True),
+    ],
+)
+def test_early_stop(losses, stops):
+    schedule = Schedule(stop_after_steps=20, stop_delta=0.1)
+    assert bool(early_stop(schedule, rows(*losses))) is stops
+    # A metric that should rise, by the name that T2T gives it.
+    schedule.stop_metric, schedule.stop_minimize = "metrics-my_problem/accuracy", False
+    assert bool(early_stop(schedule, rows(*losses))) is stops
+    schedule.stop_after_steps = 0
+    assert early_stop(schedule, rows(*losses)) is None
+
+
+def test_what_it_says():
+    said = early_stop(Schedule(stop_after_steps=20), rows(3.0, 1.0, 2.0, 2.0))
+    assert said == "loss hasn't improved by 0.1 for 20 steps (best 1.0000 at step 20)"
+
+
+def test_a_metric_that_isnt_evaluated():
+    schedule = Schedule(stop_after_steps=1, stop_metric="bleu")
+    with pytest.raises(HParamsError, match="stopping_metric=bleu: it has loss, accuracy$"):
+        early_stop(schedule, rows(1.0))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_asks_to_stop_and_a_second_one_ends(number):
+    ended = []
+    before = signal.signal(number, lambda *_: ended.append(True))
+    try:
+        watcher = SimpleNamespace(stop_asked="")
+        with _stopping(watcher):
+            signal.raise_signal(number)
+            assert watcher.stop_asked == number.name
+            assert not ended
+            signal.raise_signal(number)
+            assert ended == [True]
+        with _stopping(watcher):
+            pass
+        signal.raise_signal(number)
+        assert len(ended) == 2
+    finally:
+        signal.signal(number, before)
