@@ -47,7 +47,7 @@ class SpaceID:
 
 
 class Metrics:
-    """Names of the evaluation metrics, as in T2T's summaries; `t2tlite.run.metrics` says what each is."""
+    """Names of the evaluation metrics, T2T's; `t2tlite.run.metrics` says what each is."""
 
     ACC = "accuracy"
     ACC_TOP5 = "accuracy_top5"

@@ -115,8 +115,8 @@ def _write_stream(stream: Stream, folder: Path, manifest: Manifest) -> list[str]
     for name, split in splits.items():
         if not split.examples:
             raise SampleError(
-                f"{manifest.problem}: {stream.name} yielded too few samples: split {name!r} is "
-                f"empty; yield more, or change dataset_splits"
+                f"{stream.name} yielded too few samples: split {name!r} is empty; yield more, or "
+                f"change dataset_splits"
             )
     for path, source in progress.track(
         list(zip(finals, unshuffled, strict=True)), f"{manifest.problem}: shuffling shards"

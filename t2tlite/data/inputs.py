@@ -106,8 +106,8 @@ def choose_batching(
         longest = packed_length
     if longest > hparams.batch_size:
         raise HParamsError(
-            f"max_length={longest} exceeds batch_size={hparams.batch_size} tokens; lower max_length "
-            f"or raise batch_size"
+            f"max_length={longest} exceeds batch_size={hparams.batch_size} tokens; lower "
+            f"max_length or raise batch_size"
         )
     if hparams.min_length > longest:
         raise HParamsError(

@@ -15,7 +15,7 @@ CHUNK_TOKENS = 256
 
 
 def weights(targets_BT, modality):
-    """Returns float32 [B, T]: 1 where a position counts, 0 for padding; every class label counts."""
+    """Returns float32 [B, T]: 1 where a position counts, 0 for padding; all class labels count."""
     if modality == "class_label":
         return ops.ones_like(targets_BT, dtype="float32")
     return ops.cast(ops.not_equal(targets_BT, 0), "float32")
@@ -108,8 +108,8 @@ def _chunks(hidden_MD, table_VD, weights_M, vocab_size):
     """Runs over the tokens in chunks.
 
     Returns:
-      Log-normalisers [M], and the softmax's part of the gradients of hidden [M, D] and table [V, D],
-      all float32.
+      Log-normalisers [M], and the softmax's part of the gradients of hidden [M, D] and of the
+      table [V, D], all float32.
     """
     dtype = hidden_MD.dtype
     width, rows = hidden_MD.shape[-1], table_VD.shape[0]

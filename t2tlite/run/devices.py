@@ -105,9 +105,7 @@ def _set_backend(backend: str, why: str) -> None:
     if backend == "jax" and importlib.util.find_spec("jax") is None:
         extra = "tpu] on a TPU VM" if why == "--use_tpu" else "jax]"
         looked = "; looked for the package jax, and TPU devices" if why == "--use_tpu" else ""
-        raise DeviceError(
-            f"{why} needs JAX, which isn't installed: pip install t2tlite[{extra}{looked}"
-        )
+        raise DeviceError(f"{why} needs JAX, not installed: pip install t2tlite[{extra}{looked}")
     os.environ["KERAS_BACKEND"] = backend
     # Only now: TensorFlow imports Keras, which reads the variable then.
     import_tensorflow()
@@ -138,8 +136,8 @@ def _tensorflow(worker_gpu: int) -> Devices:
     if not gpus:
         if worker_gpu > 1:
             raise DeviceError(
-                f"--worker_gpu={worker_gpu}: TensorFlow sees no GPU here; drop the flag to train on "
-                f"the CPU, or install tensorflow[and-cuda]"
+                f"--worker_gpu={worker_gpu}: TensorFlow sees no GPU here; drop the flag to train "
+                f"on the CPU, or install tensorflow[and-cuda]"
             )
         return Devices("tensorflow", "CPU", 1)
     if worker_gpu > len(gpus):
@@ -179,9 +177,9 @@ def _tpu() -> Devices:
         libtpu = "installed" if importlib.util.find_spec("libtpu") else "not installed"
         found = ", ".join(chips) or "none"
         raise DeviceError(
-            f"--use_tpu found no TPU: looked for /dev/accel* and /dev/vfio/* (found {found}) and the "
-            f"package libtpu ({libtpu}); on a TPU VM run pip install t2tlite[tpu], elsewhere drop "
-            f"--use_tpu"
+            f"--use_tpu found no TPU: looked for /dev/accel* and /dev/vfio/* (found {found}) and "
+            f"the package libtpu ({libtpu}); on a TPU VM run pip install t2tlite[tpu], elsewhere "
+            f"drop --use_tpu"
         ) from error
     if jax.process_count() == 1 and os.environ.get("TPU_WORKER_HOSTNAMES", "").count(","):
         jax.distributed.initialize()

@@ -10,7 +10,6 @@ import dataclasses
 import importlib.metadata
 import json
 import os
-import shutil
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -64,33 +63,39 @@ class Run:
             command=sys.argv,
         )
 
-    def write(self, output_dir: str | Path, data_dir: str | Path) -> None:
-        """Copies the vocabulary into `output_dir` and writes run.json.
+    def take_vocabularies(self, output_dir: str | Path, data_dir: str | Path) -> None:
+        """Notes the vocabularies of `data_dir`, which must be those of a model already there.
 
         Raises:
-          VocabularyError: the folder holds a model trained with another vocabulary.
-          OutputError: the folder can't be written.
+          VocabularyError: `output_dir` holds a model trained with another vocabulary.
         """
         problem = registry.problem(self.problem)
-        before = read(output_dir).vocabularies if (Path(output_dir) / NAME).exists() else {}
-        for name in problem.vocabulary_filenames:
-            source = Path(data_dir) / name
-            if not source.exists():
-                continue
-            self.vocabularies[name] = vocabulary_sha256(source)
-            if before.get(name, self.vocabularies[name]) != self.vocabularies[name]:
-                raise VocabularyError(
-                    f"{output_dir} was trained with another {name} than the one in {data_dir}; "
-                    f"choose a new --output_dir or restore the vocabulary"
-                )
-            if not (Path(output_dir) / name).exists():
-                with open(source, "rb") as old, atomic(Path(output_dir) / name) as new:
-                    shutil.copyfileobj(old, new)
-        if before and set(before) != set(self.vocabularies):
+        self.vocabularies = {
+            name: vocabulary_sha256(Path(data_dir) / name)
+            for name in problem.vocabulary_filenames
+            if (Path(data_dir) / name).exists()
+        }
+        if not (Path(output_dir) / NAME).exists():
+            return
+        before = read(output_dir).vocabularies
+        if before != self.vocabularies:
+            other = [name for name in before if self.vocabularies.get(name) != before[name]]
             raise VocabularyError(
-                f"{output_dir} was trained with the vocabulary {', '.join(before)}, {data_dir} has "
-                f"{', '.join(self.vocabularies) or 'none'}; choose a new --output_dir"
+                f"{output_dir} was trained with another {' and '.join(other) or 'vocabulary'} than "
+                f"{data_dir} has; choose a new --output_dir or restore the vocabulary"
             )
+
+    def write(self, output_dir: str | Path, data_dir: str | Path) -> None:
+        """Copies the vocabularies into `output_dir` and writes run.json.
+
+        Raises:
+          OutputError: the folder can't be written.
+        """
+        for name in self.vocabularies:
+            if not (Path(output_dir) / name).exists():
+                data = (Path(data_dir) / name).read_bytes()
+                with atomic(Path(output_dir) / name) as file:
+                    file.write(data)
         with atomic(Path(output_dir) / NAME, "w") as file:
             json.dump(dataclasses.asdict(self), file, indent=1, sort_keys=True)
             file.write("\n")
@@ -109,8 +114,8 @@ class Run:
                 )
             if vocabulary_sha256(path) != expected:
                 raise VocabularyError(
-                    f"{path} isn't the vocabulary that the model was trained with (its sha256 isn't "
-                    f"{expected[:12]}...); copy the right one there"
+                    f"{path} isn't the vocabulary that the model was trained with (its sha256 "
+                    f"isn't {expected[:12]}...); copy the right one there"
                 )
 
     def make_model(self, problem_hparams: ProblemHParams) -> Any:

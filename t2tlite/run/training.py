@@ -143,6 +143,7 @@ def train(
     schedule = schedule or Schedule()
     device = device or devices.current()
     make_folder(output_dir)
+    run.take_vocabularies(output_dir, data_dir)
     place = Workplace(run, data_dir, schedule, device)
     batching = place.batching()
     train_shards = place.shards[DatasetSplit.TRAIN]
