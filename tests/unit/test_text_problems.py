@@ -128,8 +128,14 @@ class TestTextToClass:
 
         assert Plain().class_labels(None) == ["ID_0", "ID_1", "ID_2"]
 
-    @pytest.mark.parametrize(("label", "message"), [(2, "found label 2; expected 0 to 1"),
-                             (-1, "found label -1"), ("red", "'label' is str 'red'; expected int")])  # fmt: skip
+    @pytest.mark.parametrize(
+        ("label", "message"),
+        [
+            (2, "found label 2; expected 0 to 1"),
+            (-1, "found label -1; expected 0 to 1"),
+            ("red", "'label' is str 'red'; expected int"),
+        ],
+    )
     def test_a_label_that_isnt_one(self, tmp_path, label, message):
         class Wrong(Colours):
             def generate_samples(self, *args):

@@ -1,5 +1,6 @@
 """A command of the test's own, with flags that no other test sees."""
 
+import functools
 import logging
 import sys
 from types import SimpleNamespace
@@ -17,7 +18,7 @@ def own_flags(monkeypatch):
     flags.DEFINE_integer("count", 1, "A number.", flag_values=values)
     flags.DEFINE_string("t2t_usr_dir", "", "Folders.", flag_values=values)
     kinds = {
-        name: lambda *args, kind=getattr(flags, name): kind(*args, flag_values=values)
+        name: functools.partial(getattr(flags, name), flag_values=values)
         for name in ("DEFINE_bool", "DEFINE_integer", "DEFINE_string")
     }
     monkeypatch.setattr(t2t_flags, "flags", SimpleNamespace(**kinds))

@@ -115,7 +115,7 @@ def test_what_fails_leaves_an_older_data_set_as_it_was(tmp_path):
 
 
 def test_a_split_without_examples(tmp_path):
-    with pytest.raises(SampleError, match="p: generate_samples.train. yielded too few samples: "
+    with pytest.raises(SampleError, match="^generate_samples.train. yielded too few samples: "
                        "split 'eval' is empty"):  # fmt: skip
         write(tmp_path, numbers(2), train=3, dev=1)
     assert os.listdir(tmp_path) == []

@@ -206,6 +206,23 @@ def test_evaluation_may_drop_what_is_long(shards, static):
     assert sorted(names(rows)) == [i for i in range(EXAMPLES) if i % 20 + 1 <= 10]
 
 
+@pytest.mark.parametrize("kind", ["bucket", "pad"])
+def test_labels_stay_one_token_wide_where_shapes_are_static(shards, kind):
+    def labelled(records):
+        examples = to_examples(records)
+        return examples.map(
+            lambda one: {**one, "targets": tf.ensure_shape(one["targets"][:1], [1])}
+        )
+
+    batching = Batching(kind, 40, 20, static=True)
+    training = training_batches(shards, labelled, batching, seed=0, epoch_batches=9).take(5)
+    evaluation = evaluation_batches(shards, labelled, Batching("bucket", 40, 20, static=True))
+    for batch in itertools.chain(training, evaluation):
+        rows, length = batch["inputs"].shape
+        assert batch["targets"].shape == (rows, 1)
+        assert rows == 40 // length
+
+
 class TestMeasure:
     """What is known of a split before training on it."""
 

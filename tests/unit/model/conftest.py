@@ -1,4 +1,7 @@
-"""What the tests of the model share; `KERAS_BACKEND` picks the backend, every test holds on each."""
+"""What the tests of the model share.
+
+`KERAS_BACKEND` picks the backend; every test holds on each.
+"""
 
 from collections.abc import Callable
 from typing import Any

@@ -51,9 +51,15 @@ def test_the_mean_over_all_target_tokens(make_model):
 
 @pytest.mark.parametrize(
     ("name", "kind"),
-    [("adam", "Adam"), ("true_adam", "Adam"), ("multistep_adam", "Adam"), ("Adafactor", "Adafactor"),
-     ("momentum", "SGD"), ("sgd", "SGD")],
-)  # fmt: skip
+    [
+        ("adam", "Adam"),
+        ("true_adam", "Adam"),
+        ("multistep_adam", "Adam"),
+        ("Adafactor", "Adafactor"),
+        ("momentum", "SGD"),
+        ("sgd", "SGD"),
+    ],
+)
 def test_optimizers(name, kind):
     values = {"clip_grad_norm": 1.0, "weight_decay": 0.01, "optimizer_adam_beta2": 0.98}
     hparams = HParams(optimizer=name, optimizer_multistep_accumulate_steps=4, **values)

@@ -34,10 +34,18 @@ def describe(**values):
     return record.Run.describe("recorded", "transformer", hparams, [])
 
 
-def test_round_trip(folders):
+def written(folders, **values):
+    """A run as training leaves it."""
     data, output = folders
-    run = describe(relu_dropout=0.25)
+    run = describe(**values)
+    run.take_vocabularies(output, data)
     run.write(output, data)
+    return run
+
+
+def test_round_trip(folders):
+    output = folders[1]
+    run = written(folders, relu_dropout=0.25)
     assert record.read(output) == run
     assert (output / VOCABULARY).read_text() == "a\nb\n"
     assert set(run.vocabularies) == {VOCABULARY}
@@ -46,25 +54,23 @@ def test_round_trip(folders):
     assert HParams.from_values(record.read(output).hparams).relu_dropout == 0.25
     run.check_vocabularies(output)
     # Written again with the same vocabulary, it is fine.
-    describe().write(output, data)
+    written(folders)
 
 
-def test_another_vocabulary_in_the_data_folder(folders):
+@pytest.mark.parametrize("change", ["other", "gone"])
+def test_another_vocabulary_in_the_data_folder(folders, change):
     data, output = folders
-    describe().write(output, data)
-    (data / VOCABULARY).write_text("a\nc\n")
-    with pytest.raises(VocabularyError, match=f"trained with another {VOCABULARY} than the one in"):
-        describe().write(output, data)
-    (data / VOCABULARY).unlink()
-    with pytest.raises(VocabularyError, match=f"with the vocabulary {VOCABULARY}, .* has none"):
-        describe().write(output, data)
+    written(folders)
+    path = data / VOCABULARY
+    path.write_text("a\nc\n") if change == "other" else path.unlink()
+    with pytest.raises(VocabularyError, match=f"trained with another {VOCABULARY} than .* has; ch"):
+        written(folders)
     assert (output / VOCABULARY).read_text() == "a\nb\n"
 
 
 def test_a_vocabulary_that_changed_or_is_gone(folders):
-    data, output = folders
-    run = describe()
-    run.write(output, data)
+    output = folders[1]
+    run = written(folders)
     (output / VOCABULARY).write_text("a\nc\n")
     with pytest.raises(
         VocabularyError, match="isn't the vocabulary that the model was trained with"
@@ -115,7 +121,7 @@ class TestPlugins:
 
 
 def test_models_are_built(folders):
-    data, output = folders
+    data, _ = folders
     problem = registry.problem("recorded")
     network = describe().make_model(problem.get_hparams(data_dir=str(data)))
     assert network.built
@@ -131,8 +137,8 @@ def test_models_are_built(folders):
 
 
 def test_the_record_is_plain_json(folders):
-    data, output = folders
-    describe().write(output, data)
+    output = folders[1]
+    written(folders)
     text = (output / "run.json").read_text()
     assert text.endswith("}\n")
     assert json.loads(text)["problem"] == "recorded"
