@@ -4,7 +4,7 @@
 # Everything is written below demo/. Stop it at any time: the next run goes on where it was.
 set -euo pipefail
 
-TRAIN_STEPS=${TRAIN_STEPS:-2000}  # updates of the weights in all, earlier runs included
+TRAIN_STEPS=${TRAIN_STEPS:-500}  # updates of the weights in all, earlier runs included
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 mkdir -p demo
@@ -14,7 +14,8 @@ t2t-datagen --problem=psalm_line_problem --data_dir=demo/data --tmp_dir=demo/tmp
 
 echo "== 2. Training: $TRAIN_STEPS steps of a small Transformer"
 t2t-trainer --problem=psalm_line_problem --data_dir=demo/data --output_dir=demo/model \
-  --model=transformer --hparams_set=transformer_poetry --train_steps="$TRAIN_STEPS"
+  --model=transformer --hparams_set=transformer_poetry_quick --train_steps="$TRAIN_STEPS" \
+  --local_eval_frequency=100 --keep_checkpoint_max=3
 
 echo "== 3. Decoding: the model goes on from five lines"
 cat >demo/lines.txt <<'LINES'

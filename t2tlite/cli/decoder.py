@@ -25,7 +25,8 @@ flags.DEFINE_string("decode_to_file", "", "Output file; by default T2T's name be
 flags.DEFINE_bool("decode_interactive", False, "Answer typed lines.")
 flags.DEFINE_string("decode_hparams", "", 'How to decode: "beam_size=4,alpha=0.6,extra_length=50".')
 flags.DEFINE_string("decode_reference", "", "File of right answers; prints BLEU against it.")
-t2t_flags.define()
+flags.DEFINE_string("score_file", "", "T2T's scoring of given pairs, which isn't built yet.")
+t2t_flags.define(trains=False)
 
 
 def main() -> None:
@@ -34,6 +35,8 @@ def main() -> None:
         print(registry.help_string())
         return
     app.require("output_dir")
+    if FLAGS.score_file:
+        raise app.UsageError("--score_file isn't built yet; write_beam_scores scores answers")
     if not (FLAGS.decode_from_file or FLAGS.decode_interactive):
         raise app.UsageError("--decode_from_file=FILE or --decode_interactive must be given")
     if FLAGS.decode_from_file and FLAGS.decode_interactive:

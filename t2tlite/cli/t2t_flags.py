@@ -67,24 +67,54 @@ IGNORED: dict[str, tuple[Any, str]] = {
 }
 
 
-def define() -> None:
-    """Defines them all, hidden from --help."""
-    for name, (default, what) in IGNORED.items():
-        kinds: dict[type, Callable[..., Any]] = {
-            bool: flags.DEFINE_bool,
-            int: flags.DEFINE_integer,
-            str: flags.DEFINE_string,
-        }
-        kinds[type(default)](name, default, f"Ignored: {what}.")
+_TRAINS = "steers training"
+
+# The trainer's flags, which T2T's decoder had too.
+TRAINING: dict[str, tuple[Any, str]] = {
+    "train_steps": (0, _TRAINS),
+    "schedule": ("", _TRAINS),
+    "random_seed": (0, "seeds training; set random_seed in --decode_hparams"),
+    "generate_data": (False, _TRAINS),
+    "warm_start_from": ("", _TRAINS),
+    "hparams_range": ("", _TRAINS),
+    "local_eval_frequency": (0, _TRAINS),
+    "eval_steps": (0, _TRAINS),
+    "eval_use_test_set": (False, _TRAINS),
+    "eval_early_stopping_steps": (0, _TRAINS),
+    "eval_early_stopping_metric": ("", _TRAINS),
+    "eval_early_stopping_metric_delta": ("", _TRAINS),
+    "eval_early_stopping_metric_minimize": (False, _TRAINS),
+    "save_checkpoints_secs": (0, _TRAINS),
+    "keep_checkpoint_max": (0, _TRAINS),
+    "autotune_objective": ("", _TRAINS),
+    "autotune_maximize": (False, _TRAINS),
+    "autotune_max_trials": (0, _TRAINS),
+    "autotune_parallel_trials": (0, _TRAINS),
+}
+
+
+def define(trains: bool = True) -> None:
+    """Defines the ignored flags, those of training too unless the command trains."""
+    _ignored.update(IGNORED if trains else {**IGNORED, **TRAINING})
+    kinds: dict[type, Callable[..., Any]] = {
+        bool: flags.DEFINE_bool,
+        int: flags.DEFINE_integer,
+        str: flags.DEFINE_string,
+    }
+    for name, (default, what) in _ignored.items():
+        kinds[type(default)](name, default, f"Ignored: it {what}.")
+
+
+_ignored: dict[str, tuple[Any, str]] = {}
 
 
 def tell_ignored() -> None:
     """Logs a line for each of them that the command line gives."""
-    for name, (_, what) in IGNORED.items():
-        if name in FLAGS and FLAGS[name].present:
+    for name, (_, what) in _ignored.items():
+        if FLAGS[name].present:
             log.warning("--%s is ignored: it %s", name, what)
 
 
 def summary() -> str:
     """A line for --help."""
-    return f"Accepted for Tensor2Tensor's sake, without effect: {', '.join(sorted(IGNORED))}."
+    return f"Accepted for Tensor2Tensor's sake, without effect: {', '.join(sorted(_ignored))}."

@@ -218,11 +218,12 @@ class Process(keras.layers.Layer):
         self.sequence = "" if sequence == "none" else sequence
         if "n" in self.sequence:
             self.norm = keras.layers.LayerNormalization(epsilon=hparams.norm_epsilon, name="norm")
-        self.dropout = Dropout(
-            hparams.layer_prepostprocess_dropout,
-            hparams.layer_prepostprocess_dropout_broadcast_dims,
-            seed_generator,
-        )
+        if "d" in self.sequence:
+            self.dropout = Dropout(
+                hparams.layer_prepostprocess_dropout,
+                hparams.layer_prepostprocess_dropout_broadcast_dims,
+                seed_generator,
+            )
 
     def build(self, input_shape):
         if "n" in self.sequence:

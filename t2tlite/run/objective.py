@@ -42,6 +42,8 @@ class Objective(keras.Model):
         self.tokens = keras.metrics.Sum(name="tokens")
         self.slots = keras.metrics.Sum(name="slots")
         self.loss_sum = keras.metrics.Sum(name="loss_sum")
+        # The network is built; for several devices Keras would try again, with float ids.
+        self.built = True
 
     def call(self, features: dict[str, Any], training: bool = False) -> Any:
         if self.projects:
