@@ -70,6 +70,7 @@ class _TextModel(keras.Model):
             super().__init__(**kwargs)
             self.hparams = hparams.check()
             self.vocab_size = dict(problem_hparams.vocab_size)
+            self.classifies = problem_hparams.modality.get("targets") == "class_label"
             self.target_space = problem_hparams.target_space_id % TARGET_SPACES
             # Named: Keras numbers the unnamed of a process, and a checkpoint knows it by name.
             self.seed_generator = keras.random.SeedGenerator(name="seed_generator")
@@ -150,9 +151,9 @@ class Transformer(_TextModel):
     """Encoder-decoder Transformer; without "inputs", a decoder-only language model."""
 
     def make_layers(self, hparams):
-        if "targets" not in self.vocab_size:
+        if self.classifies:
             raise HParamsError(
-                "model transformer writes text, and this problem's targets have no vocabulary; "
+                "model transformer writes text, and this problem's targets are class labels; "
                 "use --model=transformer_encoder"
             )
         sizes = self.vocab_size
@@ -274,6 +275,11 @@ class TransformerEncoder(_TextModel):
     packs = False
 
     def make_layers(self, hparams):
+        if not self.classifies:
+            raise HParamsError(
+                "model transformer_encoder names a class, and this problem's targets are text; "
+                "use --model=transformer"
+            )
         self.input_embedding = Embedding(self.vocab_size["inputs"], hparams, name="input_embedding")
         self.make_encoder(hparams)
         self.classes = keras.layers.Dense(

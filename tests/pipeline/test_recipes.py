@@ -132,6 +132,7 @@ def test_generator_on_text_is_refused_for_classes(command, plugin, tmp_path):
         f"--output_dir={tmp_path / 'm'}",
         "--model=transformer",
         "--hparams_set=transformer_tiny",
+        "--train_steps=1",
         status=1,
     )
     assert "use --model=transformer_encoder" in done.stderr

@@ -21,7 +21,10 @@ CLOSE = {"rtol": 1e-4, "atol": 2e-5}
 def make(model=Transformer, has_inputs=True, sizes=None, **values):
     tiny = {"hidden_size": 16, "num_heads": 4, "filter_size": 32, "num_hidden_layers": 2}
     names = ["inputs", "targets"] if has_inputs else ["targets"]
-    problem = ProblemHParams(vocab_size=sizes or dict.fromkeys(names, V))
+    kind = "class_label" if model is TransformerEncoder else "symbol"
+    problem = ProblemHParams(
+        vocab_size=sizes or dict.fromkeys(names, V), modality={"targets": kind}
+    )
     keras.utils.set_random_seed(1)
     made = model(HParams(**tiny, **values), problem)
     made({name: np.ones((2, 3), np.int32) for name in names})
@@ -235,9 +238,17 @@ def test_heads_that_dont_divide_the_width():
     assert keras.config.dtype_policy().name == "float32"
 
 
-def test_a_problem_without_target_vocabulary():
-    with pytest.raises(HParamsError, match="use --model=transformer_encoder"):
-        Transformer(HParams(), ProblemHParams({"inputs": V}))
+@pytest.mark.parametrize(
+    ("model", "kind", "other"),
+    [
+        (Transformer, "class_label", "transformer_encoder"),
+        (TransformerEncoder, "symbol", "transformer"),
+    ],
+)
+def test_a_problem_of_the_other_kind(model, kind, other):
+    problem = ProblemHParams({"inputs": V, "targets": V}, modality={"targets": kind})
+    with pytest.raises(HParamsError, match=f"use --model={other}$"):
+        model(HParams(), problem)
 
 
 class TestDropping:
