@@ -4,7 +4,7 @@
 # Everything is written below demo/. Stop it at any time: the next run goes on where it was.
 set -euo pipefail
 
-TRAIN_STEPS=${TRAIN_STEPS:-500}  # updates of the weights in all, earlier runs included
+TRAIN_STEPS=${TRAIN_STEPS:-400}  # updates of the weights in all, earlier runs included
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 mkdir -p demo
