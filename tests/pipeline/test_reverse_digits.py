@@ -71,7 +71,8 @@ def test_model_of_either_backend_answers_on_tensorflow(model, held_out):
     from t2tlite import Decoder
 
     lines, answers = held_out
-    assert Decoder(model, decode_hparams="beam_size=1").decode(lines[:50]) == answers[:50]
+    decoded = Decoder(model, decode_hparams="beam_size=1").decode(lines)
+    assert sum(map(str.__eq__, decoded, answers)) / len(answers) >= 0.98
 
 
 def test_answers_lines_from_a_pipe(command, model):
