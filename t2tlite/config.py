@@ -92,6 +92,7 @@ class HParams:
     optimizer_momentum_nesterov: bool = False
     optimizer_multistep_accumulate_steps: int = 0  # batches per update; 0 and 1: one
     clip_grad_norm: float = 0.0  # largest global norm of the gradient; 0: no limit
+    ema_decay: float = 0.0  # share of itself that a weight's moving average keeps a step; 0: none
     grad_noise_scale: float = 0.0  # only 0 is supported
     weight_noise: float = 0.0  # only 0 is supported
 
@@ -242,11 +243,12 @@ class HParams:
 
 _FIELD_TYPES: dict[str, Any] = typing.get_type_hints(HParams)
 
-_SHARE = (0.0, 0.9999)
+_SHARE = (0.0, 0.99999)
 _POSITIVE = (1, 2**31)
 _RANGES: dict[str, tuple[Any, Any]] = {
     **dict.fromkeys(["layer_prepostprocess_dropout", "attention_dropout"], _SHARE),
     **dict.fromkeys(["relu_dropout", "symbol_dropout", "label_smoothing"], _SHARE),
+    "ema_decay": _SHARE,
     **dict.fromkeys(["hidden_size", "num_hidden_layers", "num_heads", "filter_size"], _POSITIVE),
     **dict.fromkeys(["batch_size", "vocab_divisor", "min_length_bucket"], _POSITIVE),
     "max_length": (0, 2**31),

@@ -14,6 +14,7 @@ and keeps its traceback. A message says what was found, what was expected and wh
     ├── DownloadError      a download that failed or whose checksum is wrong
     ├── CheckpointError    a checkpoint that is missing, broken or of another model
     ├── DeviceError        a device that was asked for and isn't there
+    │   └── WorkerError    another machine that trains with this one went away
     └── OutputError        a folder or file that can't be written
 """
 
@@ -63,6 +64,10 @@ class CheckpointError(Error):
 
 class DeviceError(Error):
     """A device that was asked for and isn't there."""
+
+
+class WorkerError(DeviceError):
+    """Another machine of a training run went away; all of them start again together."""
 
 
 class OutputError(Error):

@@ -29,6 +29,9 @@ MIN_ROUND_BATCHES = 1_000
 # Longest sequence where shapes are static and nothing limits it (evaluation).
 LONGEST_STATIC = 16_384
 
+# Feature that tells how long a step waited for its batch; see `timed`.
+WAITED = "waited"
+
 # Turns a dataset of serialized records into one of feature dicts; see Problem.examples.
 ToExamples = Callable[[Any], Any]
 
@@ -270,6 +273,53 @@ def training_batches(
     rounds = one_round(tf.constant(first_round, tf.int64)).skip(offset)
     later = tf.data.Dataset.range(first_round + 1, 2**62).flat_map(one_round)
     return _deterministic(rounds.concatenate(later)).prefetch(8)
+
+
+def split(batches: Any, shares: int, first: int, count: int) -> Any:
+    """Divides the rows of each batch among devices.
+
+    Args:
+      batches: a dataset of batches.
+      shares: devices that share a batch.
+      first: the first device whose rows are wanted.
+      count: devices whose rows are wanted.
+
+    Returns:
+      A dataset that holds, for each batch, the rows of device first, first + 1, ... in turn.
+    """
+    import tensorflow as tf
+
+    def parts(batch: dict[str, Any]) -> Any:
+        def part(share: Any) -> dict[str, Any]:
+            rows = tf.shape(batch["targets"], tf.int64)[0]
+            start, end = rows * share // shares, rows * (share + 1) // shares
+            return {name: value[start:end] for name, value in batch.items()}
+
+        return tf.data.Dataset.range(first, first + count).map(part)
+
+    divided = _deterministic(batches.flat_map(parts)).prefetch(8 * count)
+    # Told to be endless, as it is: else several machines ask each other for its end at every step.
+    return divided.apply(tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY))
+
+
+def timed(batches: Any) -> Any:
+    """Adds the feature WAITED [rows], whose sum is the seconds that the taker waited."""
+    import tensorflow as tf
+
+    # Zip asks its datasets in turn: for the time, for the batch, and for the time again.
+    clock = tf.data.Dataset.range(2**62).map(lambda _: tf.timestamp())
+
+    def add(before: Any, batch: dict[str, Any], after: Any) -> dict[str, Any]:
+        rows = tf.shape(batch["targets"])[0]
+        # A value a row, as every feature is divided by rows.
+        waited = tf.fill([rows], tf.cast((after - before) / tf.cast(rows, tf.float64), tf.float32))
+        return {**batch, WAITED: tf.ensure_shape(waited, batch["targets"].shape[:1])}
+
+    timed_batches = tf.data.Dataset.zip((clock, batches, clock)).map(add)
+    options = tf.data.Options()
+    # A prefetch behind the clocks would measure its own waiting.
+    options.experimental_optimization.inject_prefetch = False
+    return timed_batches.with_options(options)
 
 
 def evaluation_batches(shards: Sequence[str], to_examples: ToExamples, batching: Batching) -> Any:

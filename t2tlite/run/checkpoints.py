@@ -9,14 +9,16 @@ Each file is written whole or not at all, and listed only when both are on disk.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from t2tlite.errors import CheckpointError
+from t2tlite.errors import CheckpointError, OutputError
 from t2tlite.files import atomic
 
 log = logging.getLogger(__name__)
@@ -67,22 +69,69 @@ def newest(folder: str | os.PathLike[str]) -> int:
     return found[-1]
 
 
-def save(folder: str | os.PathLike[str], step: int, model: Any, optimizer: Any, keep: int) -> None:
-    """Saves weights and training state, and deletes the oldest beyond `keep`.
+class Saver:
+    """Saves checkpoints in the background: training waits for the copies in memory alone.
 
     Args:
       folder: the output_dir.
-      step: finished updates.
-      model: a built Keras model.
-      optimizer: its built optimizer.
-      keep: checkpoints to keep; 0: all.
-
-    Raises:
-      OutputError: the disk is full or the folder read-only; older checkpoints stay as they are.
+      keep: newest checkpoints to keep; 0: all.
     """
-    write_tensors(weights_path(folder, step), weights(model), {"step": str(step)})
-    state = {variable.path: variable.numpy() for variable in _state(model, optimizer)}
-    write_tensors(optimizer_path(folder, step), state, {"step": str(step)})
+
+    def __init__(self, folder: str | os.PathLike[str], keep: int):
+        self._folder = folder
+        self._keep = keep
+        self._thread = ThreadPoolExecutor(1, "saver")
+        self._pending: Future[None] | None = None
+
+    def save(self, step: int, model: Any, optimizer: Any) -> None:
+        """Copies weights and training state, and starts to write them.
+
+        Args:
+          step: finished updates.
+          model: a built Keras model.
+          optimizer: its built optimizer.
+
+        Raises:
+          OutputError: the save before failed: the disk is full or the folder read-only. Older
+            checkpoints stay as they are.
+        """
+        self.wait()
+        copies = weights(model, optimizer), _values(_state(model, optimizer))
+        self._pending = self._thread.submit(_write, self._folder, step, *copies, self._keep)
+
+    def check(self) -> None:
+        """Raises the OutputError of a save that has failed by now."""
+        if self._pending is not None and self._pending.done():
+            self.wait()
+
+    def wait(self) -> None:
+        """Waits until the last save is on disk.
+
+        Raises:
+          OutputError: it couldn't be written.
+        """
+        pending, self._pending = self._pending, None
+        if pending is not None:
+            pending.result()
+
+    def close(self) -> None:
+        """Waits as `wait` does, and ends the thread; an error that nobody asked for is told."""
+        self._thread.shutdown()
+        try:
+            self.wait()
+        except OutputError as error:
+            log.error("%s", error)
+
+
+def _write(
+    folder: str | os.PathLike[str],
+    step: int,
+    weight_values: Mapping[str, Any],
+    state_values: Mapping[str, Any],
+    keep: int,
+) -> None:
+    write_tensors(weights_path(folder, step), weight_values, {"step": str(step)})
+    write_tensors(optimizer_path(folder, step), state_values, {"step": str(step)})
     listed = [old for old in steps(folder) if old != step] + [step]
     dropped = listed[:-keep] if keep else []
     with atomic(Path(folder) / LIST, "w") as file:
@@ -99,9 +148,52 @@ def write_weights(folder: str | os.PathLike[str], step: int, tensors: Mapping[st
         json.dump({"steps": [step]}, file)
 
 
-def weights(model: Any) -> dict[str, Any]:
-    """Returns a model's weights as float32 arrays by path."""
-    return {variable.path: variable.numpy() for variable in model.weights}
+def weights(model: Any, optimizer: Any = None) -> dict[str, Any]:
+    """Returns copies of the weights that decoding uses, as float32 arrays by path.
+
+    Args:
+      model: a built model.
+      optimizer: where it keeps moving averages of the weights (hparam ema_decay), those are meant.
+    """
+    averages = {} if optimizer is None else _averages(model, optimizer)
+    return {
+        variable.path: _value(averages.get(variable.path, variable)) for variable in model.weights
+    }
+
+
+@contextlib.contextmanager
+def averaged(model: Any, optimizer: Any) -> Iterator[None]:
+    """Lends the model the moving averages of its weights, where the optimizer keeps them."""
+    averages = _averages(model, optimizer)
+    changed = [variable for variable in model.weights if variable.path in averages]
+    kept = [_value(variable) for variable in changed]
+    for variable in changed:
+        variable.assign(averages[variable.path])
+    try:
+        yield
+    finally:
+        for variable, value in zip(changed, kept, strict=True):
+            variable.assign(value)
+
+
+def _averages(model: Any, optimizer: Any) -> dict[str, Any]:
+    """The variables that hold moving averages, by the path of the weight."""
+    if not optimizer.use_ema:
+        return {}
+    averages = optimizer._model_variables_moving_average
+    pairs = zip(model.trainable_variables, averages, strict=True)
+    return {variable.path: average for variable, average in pairs}
+
+
+def _value(variable: Any) -> Any:
+    """A copy: the next step may write into the memory that `numpy` shows."""
+    import numpy as np
+
+    return np.array(variable.numpy())
+
+
+def _values(variables: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: _value(variable) for name, variable in variables.items()}
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Any], metadata: dict[str, str]) -> None:
@@ -140,7 +232,7 @@ def load_weights(model: Any, path: Path) -> None:
     Raises:
       CheckpointError: the file is damaged, or another model's.
     """
-    _assign(model.weights, read_tensors(path), path)
+    _assign({one.path: one for one in model.weights}, read_tensors(path), path)
 
 
 def load_state(folder: str | os.PathLike[str], step: int, model: Any, optimizer: Any) -> None:
@@ -226,25 +318,29 @@ def average(paths: Sequence[Path]) -> dict[str, Any]:
     return {name: (value / len(paths)).astype("float32") for name, value in total.items()}
 
 
-def _state(model: Any, optimizer: Any) -> list[Any]:
-    """The variables besides the weights that training depends on."""
+def _state(model: Any, optimizer: Any) -> dict[str, Any]:
+    """The variables that training depends on besides what `weights` gives, by name in the file."""
     weight_ids = {id(variable) for variable in model.weights}
     random_states = [one for one in model.variables if id(one) not in weight_ids]
-    return [*optimizer.variables, *random_states]
+    state = {variable.path: variable for variable in [*optimizer.variables, *random_states]}
+    # Where the file of weights holds averages, the weights themselves are training state.
+    averages = _averages(model, optimizer)
+    trained = {f"trained/{one.path}": one for one in model.weights if one.path in averages}
+    return {**state, **trained}
 
 
-def _assign(variables: Sequence[Any], tensors: Mapping[str, Any], path: Path) -> None:
-    for variable in variables:
-        value = tensors.get(variable.path)
+def _assign(variables: Mapping[str, Any], tensors: Mapping[str, Any], path: Path) -> None:
+    for name, variable in variables.items():
+        value = tensors.get(name)
         if value is None:
             raise CheckpointError(
-                f"{path} has no {variable.path}: it is of another model; check --output_dir, "
-                f"--model and --hparams_set"
+                f"{path} has no {name}: it is of another model or optimizer; check --output_dir, "
+                f"--model, --hparams_set and --hparams"
             )
         if tuple(value.shape) != tuple(variable.shape):
             raise CheckpointError(
-                f"{path}: {variable.path} has shape {list(value.shape)}, the model needs "
+                f"{path}: {name} has shape {list(value.shape)}, the model needs "
                 f"{list(variable.shape)}; check --hparams and the vocabulary"
             )
-    for variable in variables:
-        variable.assign(tensors[variable.path])
+    for name, variable in variables.items():
+        variable.assign(tensors[name])

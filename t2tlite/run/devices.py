@@ -9,12 +9,18 @@ import contextlib
 import glob
 import importlib
 import importlib.util
+import json
+import logging
 import os
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from t2tlite.errors import DeviceError
+from t2tlite.data import inputs
+from t2tlite.errors import DeviceError, WorkerError
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -24,26 +30,47 @@ class Devices:
     Attributes:
       backend: of Keras, "tensorflow" or "jax".
       kind: "CPU", "GPU" or "TPU".
-      count: devices that share each batch.
+      count: devices that share each batch, on all machines.
       strategy: a tf.distribute.Strategy, or None where there is one device or JAX.
+      workers: machines.
+      worker: number of this machine; 0 is the chief, which alone writes and evaluates.
     """
 
     backend: str
     kind: str
     count: int
     strategy: Any = None
+    workers: int = 1
+    worker: int = 0
 
     @property
     def static_shapes(self) -> bool:
         """Whether each new shape of a batch costs a compilation."""
         return self.backend == "jax"
 
+    @property
+    def is_chief(self) -> bool:
+        """Whether this machine writes checkpoints and evaluates."""
+        return self.worker == 0
+
     def scope(self) -> contextlib.AbstractContextManager[Any]:
         """The context in which model and optimizer must be made."""
         return self.strategy.scope() if self.strategy else contextlib.nullcontext()
 
+    def share(self, batches: Any) -> Any:
+        """Returns what `fit` takes: a dataset, or each device's part of its batches."""
+        if self.strategy is None:
+            return inputs.timed(batches)
+        here = self.count // self.workers
+
+        def parts(context: Any) -> Any:
+            first = context.input_pipeline_id * here
+            return inputs.split(batches, self.count, first, here)
+
+        return self.strategy.distribute_datasets_from_function(parts)
+
     def sum_over_replicas(self, value: Any) -> Any:
-        """Adds a scalar up over the devices that share a batch; called inside a training step."""
+        """Adds a vector up over the devices that share a batch; called inside a training step."""
         if self.strategy is None:
             # One device sees the whole batch, and so does a JAX program over many.
             return value
@@ -54,7 +81,8 @@ class Devices:
     def __str__(self) -> str:
         count = f"{self.count} x " if self.count > 1 else ""
         threads = f", {os.cpu_count()} cores" if self.kind == "CPU" else ""
-        return f"{count}{self.kind} (Keras on {self.backend}{threads})"
+        machines = f", machine {self.worker} of {self.workers}" if self.workers > 1 else ""
+        return f"{count}{self.kind} (Keras on {self.backend}{threads}{machines})"
 
 
 def choose(
@@ -133,12 +161,15 @@ def _tensorflow(worker_gpu: int) -> Devices:
     import tensorflow as tf
 
     gpus = tf.config.list_physical_devices("GPU")
+    workers, worker = cluster(os.environ.get("TF_CONFIG", ""))
     if not gpus:
         if worker_gpu > 1:
             raise DeviceError(
                 f"--worker_gpu={worker_gpu}: TensorFlow sees no GPU here; drop the flag to train "
                 f"on the CPU, or install tensorflow[and-cuda]"
             )
+        if workers > 1:
+            return _several_machines("CPU", workers, worker)
         return Devices("tensorflow", "CPU", 1)
     if worker_gpu > len(gpus):
         raise DeviceError(f"--worker_gpu={worker_gpu}: TensorFlow sees {len(gpus)} GPUs here")
@@ -146,8 +177,75 @@ def _tensorflow(worker_gpu: int) -> Devices:
     tf.config.set_visible_devices(used, "GPU")
     for gpu in used:
         tf.config.experimental.set_memory_growth(gpu, True)
+    if workers > 1:
+        return _several_machines("GPU", workers, worker)
     strategy = tf.distribute.MirroredStrategy() if len(used) > 1 else None
     return Devices("tensorflow", "GPU", len(used), strategy)
+
+
+def cluster(tf_config: str) -> tuple[int, int]:
+    """Reads TF_CONFIG: returns the number of machines and which of them this one is, the chief 0.
+
+    Raises:
+      DeviceError: it isn't what t2t-make-tf-configs prints.
+    """
+    if not tf_config:
+        return 1, 0
+    try:
+        found = json.loads(tf_config)
+        machines = found.get("cluster", {})
+        if not machines:
+            return 1, 0
+        kind, index = found["task"]["type"], int(found["task"]["index"])
+        chiefs, workers = (list(machines.get(one, [])) for one in ("chief", "worker"))
+        mine = {"chief": chiefs, "worker": workers}[kind]
+        if set(machines) - {"chief", "worker"} or not 0 <= index < len(mine):
+            raise ValueError("a job other than chief and worker, or a task that isn't in it")
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DeviceError(
+            f"TF_CONFIG can't be used ({error!r}): expected "
+            f'{{"cluster": {{"worker": ["host:port", ...]}}, "task": {{"type": "worker", "index": '
+            f"0}}}}; make it with t2t-make-tf-configs"
+        ) from None
+    return len(chiefs) + len(workers), index + (len(chiefs) if kind == "worker" else 0)
+
+
+def _several_machines(kind: str, workers: int, worker: int) -> Devices:
+    import tensorflow as tf
+
+    log.info("machine %d of %d of TF_CONFIG: waiting for the others", worker, workers)
+    try:
+        strategy = tf.distribute.MultiWorkerMirroredStrategy()
+    except (tf.errors.OpError, RuntimeError) as error:
+        raise WorkerError(f"the machines of TF_CONFIG didn't meet: {_first_line(error)}") from error
+    log.info("all %d machines are there", workers)
+    return Devices("tensorflow", kind, strategy.num_replicas_in_sync, strategy, workers, worker)
+
+
+@contextlib.contextmanager
+def told_lost_workers(device: Devices) -> Iterator[None]:
+    """Turns what TensorFlow raises when another machine goes away into an error for the user.
+
+    Raises:
+      WorkerError: another machine went away.
+    """
+    if device.workers == 1:
+        yield
+        return
+    import tensorflow as tf
+
+    kinds = ["Unavailable", "Aborted", "Cancelled", "DeadlineExceeded", "Internal"]
+    try:
+        yield
+    except tuple(getattr(tf.errors, f"{kind}Error") for kind in kinds) as error:
+        raise WorkerError(
+            f"another machine of TF_CONFIG went away ({_first_line(error)}); start the same "
+            f"command again on all of them: training goes on from the newest checkpoint"
+        ) from error
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0][:200]
 
 
 def _jax(worker_gpu: int) -> Devices:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import functools
+import json
 import logging
 import math
 import signal
@@ -15,7 +17,7 @@ from t2tlite import registry
 from t2tlite.config import HParams, ProblemHParams
 from t2tlite.data import inputs
 from t2tlite.errors import DataError, HParamsError
-from t2tlite.files import make_folder
+from t2tlite.files import atomic, make_folder
 from t2tlite.problem import DatasetSplit
 from t2tlite.run import checkpoints, devices, record, reports
 
@@ -78,6 +80,7 @@ class Workplace:
         self.device = device
         self.hparams = HParams.from_values(run.hparams).check()
         self.problem = registry.problem(run.problem)
+        self.data_dir = data_dir
         self.shards = {
             split: self.problem.shards(data_dir, split)
             for split in (DatasetSplit.TRAIN, schedule.eval_split)
@@ -88,6 +91,7 @@ class Workplace:
             self.network = run.make_model(self.problem_hparams)
         self._scorer: Any = None
 
+    @functools.cached_property
     def batching(self) -> inputs.Batching:
         """How training examples are batched."""
         labels = self.problem_hparams.modality["targets"] == "class_label"
@@ -102,6 +106,37 @@ class Workplace:
     def examples(self, split: str) -> inputs.ToExamples:
         """Turns records of a split into examples."""
         return lambda records: self.problem.examples(records, split, self.hparams)
+
+    @functools.cached_property
+    def sizes(self) -> inputs.Sizes:
+        """How many training examples and batches there are."""
+        train = DatasetSplit.TRAIN
+        return inputs.measure(self.shards[train], self.examples(train), self.batching)
+
+    def training_batches(self, start: int) -> Any:
+        """Returns the endless dataset of training batches after the first `start`."""
+        return inputs.training_batches(
+            self.shards[DatasetSplit.TRAIN],
+            self.examples(DatasetSplit.TRAIN),
+            self.batching,
+            seed=self.schedule.seed,
+            epoch_batches=self.sizes.batches,
+            start=start,
+        )
+
+    def write_batch(self, path: Path, step: int) -> None:
+        """Writes the training batch of a step as lines of JSON: its rows' ids and texts."""
+        batch = next(iter(self.training_batches(start=step - 1).take(1).as_numpy_iterator()))
+        encoders = self.problem.feature_encoders(self.data_dir)
+        with atomic(path, "w") as file:
+            for row in range(len(batch["targets"])):
+                shown: dict[str, Any] = {}
+                for name, encoder in encoders.items():
+                    if name in batch:
+                        ids = [int(one) for one in batch[name][row] if one]
+                        shown[name] = encoder.decode(ids)
+                        shown[f"{name}_ids"] = ids
+                file.write(json.dumps(shown, ensure_ascii=False) + "\n")
 
     def evaluate(self) -> dict[str, float]:
         """Returns loss and metrics on the evaluation split."""
@@ -142,12 +177,12 @@ def train(
     """
     schedule = schedule or Schedule()
     device = device or devices.current()
-    make_folder(output_dir)
+    if device.is_chief:
+        make_folder(output_dir)
     run.take_vocabularies(output_dir, data_dir)
     place = Workplace(run, data_dir, schedule, device)
-    batching = place.batching()
-    train_shards = place.shards[DatasetSplit.TRAIN]
-    sizes = inputs.measure(train_shards, place.examples(DatasetSplit.TRAIN), batching)
+    # Before anything slow: bad data should end a run at once.
+    _ = place.sizes
 
     from t2tlite.run.objective import Objective, make_optimizer
 
@@ -162,31 +197,26 @@ def train(
     started = f"goes on at step {step}" if step else "starts from new weights"
     if schedule.warm_start_from and not step:
         started = "starts from " + checkpoints.warm_start(place.network, schedule.warm_start_from)
-    run.write(output_dir, data_dir)
-    _panel(place, batching, sizes, output_dir, data_dir, started)
-    if step >= schedule.train_steps:
-        log.info("already trained for %d steps; raise --train_steps to go on", step)
-        return _last(output_dir)
-    batches = inputs.training_batches(
-        train_shards,
-        place.examples(DatasetSplit.TRAIN),
-        batching,
-        seed=schedule.seed,
-        epoch_batches=sizes.batches,
-        start=step,
-    )
+    if device.is_chief:
+        run.write(output_dir, data_dir)
+    _panel(place, output_dir, started)
     from t2tlite.run.watching import Watcher
 
     watcher = Watcher(place, optimizer, output_dir, step)
-    with _stopping(watcher), _told_data_errors(data_dir):
-        objective.fit(
-            batches,
-            epochs=1,
-            steps_per_epoch=schedule.train_steps - step,
-            callbacks=[watcher],
-            verbose=0,
-            shuffle=False,
-        )
+    with contextlib.closing(watcher), _stopping(watcher), _told_errors(place):
+        if not watcher.catch_up():
+            log.info("stopped early before, at step %d; raise --eval_early_stopping_steps", step)
+        elif step >= schedule.train_steps:
+            log.info("already trained for %d steps; raise --train_steps to go on", step)
+        else:
+            objective.fit(
+                device.share(place.training_batches(start=step)),
+                epochs=1,
+                steps_per_epoch=schedule.train_steps - step,
+                callbacks=[watcher],
+                verbose=0,
+                shuffle=False,
+            )
     return _last(output_dir)
 
 
@@ -207,23 +237,24 @@ def evaluate(
     place = Workplace(run, data_dir, schedule, device or devices.current())
     checkpoints.load_weights(place.network, checkpoints.weights_path(output_dir, step))
     log.info("evaluating the checkpoint of step %d on %s", step, place.device)
-    with _told_data_errors(data_dir):
+    with _told_errors(place):
         return place.evaluate()
 
 
 @contextlib.contextmanager
-def _told_data_errors(data_dir: str) -> Iterator[None]:
-    """Turns TensorFlow's error for a damaged record into one for the user."""
+def _told_errors(place: Workplace) -> Iterator[None]:
+    """Turns TensorFlow's errors that a user can mend into ones that say how."""
     import tensorflow as tf
 
     try:
-        yield
+        with devices.told_lost_workers(place.device):
+            yield
     except (tf.errors.DataLossError, tf.errors.InvalidArgumentError) as error:
         if isinstance(error, tf.errors.InvalidArgumentError) and "parse" not in error.message:
             raise
         raise DataError(
-            f"a record in {data_dir} is damaged ({error.message.splitlines()[0]}); run t2t-datagen "
-            f"--overwrite or copy the folder again"
+            f"a record in {place.data_dir} is damaged ({error.message.splitlines()[0]}); run "
+            f"t2t-datagen --overwrite or copy the folder again"
         ) from error
 
 
@@ -254,14 +285,8 @@ def _stopping(watcher: Any) -> Iterator[None]:
             signal.signal(one, old)
 
 
-def _panel(
-    place: Workplace,
-    batching: inputs.Batching,
-    sizes: inputs.Sizes,
-    output_dir: str,
-    data_dir: str,
-    started: str,
-) -> None:
+def _panel(place: Workplace, output_dir: str, started: str) -> None:
+    sizes, batching = place.sizes, place.batching
     parameters = sum(math.prod(weight.shape) for weight in place.network.trainable_weights)
     unit = {"bucket": "buckets by length", "pack": "packed rows", "pad": "padded rows"}
     if sizes.kept < sizes.examples:
@@ -273,7 +298,7 @@ def _panel(
         {
             "device": str(place.device),
             "model": f"{parameters:,} parameters, {place.hparams.activation_dtype}; {started}",
-            "data": f"{sizes.examples:,} training examples in {data_dir}{dropped}",
+            "data": f"{sizes.examples:,} training examples in {place.data_dir}{dropped}",
             "batch": f"up to {batching.batch_tokens:,} tokens in {unit[batching.kind]}: about "
             f"{sizes.rows:,.0f} examples, {sizes.tokens:,.0f} target tokens, "
             f"{sizes.padded_share:.0%} padding",
@@ -312,13 +337,4 @@ def early_stop(schedule: Schedule, rows: list[dict[str, Any]]) -> str | None:
     return (
         f"{name} hasn't improved by {schedule.stop_delta} for {waited} steps (best "
         f"{sign * best:.4f} at step {best_step})"
-    )
-
-
-def not_finite(step: int) -> DataError:
-    """The error for a loss that is no number any more."""
-    return DataError(
-        f"the loss is not finite at step {step}; lower learning_rate_constant, raise "
-        f"learning_rate_warmup_steps or set clip_grad_norm=1, and start again from the newest "
-        f"checkpoint"
     )

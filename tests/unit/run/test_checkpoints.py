@@ -1,5 +1,6 @@
 """Checkpoints: what was saved comes back, the damaged is passed over, the wrong is told."""
 
+import contextlib
 import json
 import os
 
@@ -10,17 +11,23 @@ from t2tlite.errors import CheckpointError, OutputError
 from t2tlite.run import checkpoints
 
 
+def save(folder, step, model, optimizer, keep):
+    with contextlib.closing(checkpoints.Saver(folder, keep)) as saver:
+        saver.save(step, model, optimizer)
+        saver.wait()
+
+
 def scramble(model, optimizer, seed):
     """Gives every variable, slots and random state too, values of its own."""
     rng = np.random.default_rng(seed)
-    for variable in [*model.weights, *checkpoints._state(model, optimizer)]:
+    for variable in [*model.weights, *checkpoints._state(model, optimizer).values()]:
         dtype = variable.numpy().dtype
         low, high = (0, 1000) if dtype.kind in "iu" else (-1, 1)
         variable.assign(rng.uniform(low, high, variable.shape).astype(dtype))
 
 
 def values(model, optimizer):
-    variables = [*model.weights, *checkpoints._state(model, optimizer)]
+    variables = [*model.weights, *checkpoints._state(model, optimizer).values()]
     found = {one.path: one.numpy().copy() for one in variables}
     # No two variables share a path, though one may be listed twice.
     assert len(found) == len({id(one) for one in variables})
@@ -37,7 +44,7 @@ def test_all_variables_come_back(tmp_path, make_model):
     expected = values(model, optimizer)
     # Two slots a weight, the step, the learning rate, the state of the dropout.
     assert len(expected) > 3 * len(model.weights)
-    checkpoints.save(tmp_path, 7, model, optimizer, keep=0)
+    save(tmp_path, 7, model, optimizer, keep=0)
     other, its_optimizer = make_model(seed=5)
     assert not same(values(other, its_optimizer), expected)
     assert checkpoints.restore(tmp_path, other, its_optimizer) == 7
@@ -55,7 +62,7 @@ def test_an_empty_folder(tmp_path, make_model):
 def test_the_newest_are_kept(tmp_path, make_model, keep, left):
     model, optimizer = make_model()
     for step in (1, 2, 3, 4, 4):
-        checkpoints.save(tmp_path, step, model, optimizer, keep)
+        save(tmp_path, step, model, optimizer, keep)
     assert checkpoints.steps(tmp_path) == left
     assert checkpoints.newest(tmp_path) == 4
     kept = {f"{kind}.ckpt-{step}.safetensors" for step in left for kind in ("model", "optimizer")}
@@ -70,7 +77,7 @@ def test_a_damaged_newest_is_passed_over(tmp_path, make_model, warned, kind, dam
     for step in (1, 2):
         scramble(model, optimizer, step)
         saved[step] = values(model, optimizer)
-        checkpoints.save(tmp_path, step, model, optimizer, 0)
+        save(tmp_path, step, model, optimizer, 0)
     path = getattr(checkpoints, f"{kind}_path")(tmp_path, 2)
     os.truncate(path, 100) if damage == "cut" else path.unlink()
     other = make_model(seed=5)
@@ -88,7 +95,7 @@ def test_a_damaged_newest_is_passed_over(tmp_path, make_model, warned, kind, dam
 def test_all_damaged(tmp_path, make_model):
     model, optimizer = make_model()
     for step in (1, 2):
-        checkpoints.save(tmp_path, step, model, optimizer, 0)
+        save(tmp_path, step, model, optimizer, 0)
         os.truncate(checkpoints.weights_path(tmp_path, step), 10)
     with pytest.raises(CheckpointError, match="model.ckpt-2.safetensors is damaged"):
         checkpoints.restore(tmp_path, model, optimizer)
@@ -102,7 +109,7 @@ def test_a_damaged_list(tmp_path, text):
 
 
 def test_weights_of_another_shape(tmp_path, make_model):
-    checkpoints.save(tmp_path, 1, *make_model(), 0)
+    save(tmp_path, 1, *make_model(), 0)
     wider, _ = make_model(hidden_size=16)
     before = {one.path: one.numpy() for one in wider.weights}
     with pytest.raises(CheckpointError, match=r"has shape \[11, 8\], the model needs \[11, 16\]; "
@@ -120,8 +127,8 @@ def test_weights_of_another_shape(tmp_path, make_model):
 class TestWarmStart:
     def test_all_of_a_folders_newest(self, tmp_path, make_model):
         model, optimizer = make_model()
-        checkpoints.save(tmp_path, 1, *make_model(seed=9), 0)
-        checkpoints.save(tmp_path, 2, model, optimizer, 0)
+        save(tmp_path, 1, *make_model(seed=9), 0)
+        save(tmp_path, 2, model, optimizer, 0)
         other, _ = make_model(seed=5)
         said = checkpoints.warm_start(other, str(tmp_path))
         assert said == f"{len(model.weights)} of {len(model.weights)} weights from " + str(
@@ -132,7 +139,7 @@ class TestWarmStart:
 
     def test_what_fits_of_a_file(self, tmp_path, make_model):
         model, optimizer = make_model()
-        checkpoints.save(tmp_path, 1, model, optimizer, 0)
+        save(tmp_path, 1, model, optimizer, 0)
         deeper, _ = make_model(seed=5, num_hidden_layers=2)
         said = checkpoints.warm_start(deeper, str(checkpoints.weights_path(tmp_path, 1)))
         assert said.startswith(f"{len(model.weights)} of {len(deeper.weights)} weights from")
@@ -182,4 +189,4 @@ def test_written_weights_are_one_checkpoint(tmp_path):
 def test_a_folder_that_cant_be_written(tmp_path, make_model):
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match="can't write"):
-        checkpoints.save(tmp_path / "file", 1, *make_model(), 0)
+        save(tmp_path / "file", 1, *make_model(), 0)

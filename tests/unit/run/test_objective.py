@@ -7,7 +7,7 @@ import pytest
 from t2tlite.config import HParams, ProblemHParams
 from t2tlite.errors import HParamsError
 from t2tlite.model.losses import cross_entropy
-from t2tlite.run.objective import Objective, make_optimizer
+from t2tlite.run.objective import Objective, Totals, make_optimizer
 
 TARGETS = np.array([[3, 4, 1, 0], [5, 1, 0, 0]], np.int32)
 
@@ -24,12 +24,15 @@ class Plain(keras.Model):
 
 
 def loss(network, elsewhere=0.0, **problem):
+    """Returns the loss of TARGETS, where other devices add `elsewhere` to each sum, and the sums."""
     told = ProblemHParams({"targets": 11}, {"targets": "symbol"}, **problem)
     hparams = HParams(label_smoothing=0.1)
-    objective = Objective(network, hparams, told, lambda count: count + elsewhere)
+    objective = Objective(network, hparams, told, lambda sums: sums + elsewhere)
     objective.compile(optimizer=keras.optimizers.SGD(0.0), jit_compile=False)
-    made = objective.train_on_batch({"targets": TARGETS}, return_dict=True)
-    return made["loss"], {name: made[name] for name in ("tokens", "slots", "loss_sum")}
+    batch = {"targets": TARGETS, "waited": np.array([0.25, 0.5], "float32")}
+    sums = Totals.read(objective.train_on_batch(batch, return_dict=True))
+    tracked = {metric.name: metric for metric in objective.metrics}
+    return float(tracked["loss"].result()), sums
 
 
 def test_the_mean_over_all_target_tokens(make_model):
@@ -40,9 +43,8 @@ def test_the_mean_over_all_target_tokens(make_model):
     total = losses[TARGETS > 0].sum()
     value, sums = loss(network)
     assert value == pytest.approx(total / 5, rel=1e-5)
-    assert sums["tokens"] == 5
-    assert sums["slots"] == 8
-    assert sums["loss_sum"] == pytest.approx(total, rel=1e-5)
+    expected = {"tokens": 5, "slots": 8, "loss": total, "waited": 0.75, "stops": 0}
+    assert sums == pytest.approx({**expected, "finite_steps": 1}, rel=1e-5)
     assert loss(Plain(network))[0] == pytest.approx(value, rel=1e-5)
     assert loss(network, loss_multiplier=3.0)[0] == pytest.approx(3 * value, rel=1e-5)
     # Another device with 5 tokens: the two devices' losses add up to the mean over both.
