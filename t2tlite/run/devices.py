@@ -12,10 +12,11 @@ import importlib.util
 import json
 import logging
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 from t2tlite.data import inputs
 from t2tlite.errors import DeviceError, WorkerError
@@ -214,10 +215,17 @@ def _several_machines(kind: str, workers: int, worker: int) -> Devices:
     import tensorflow as tf
 
     log.info("machine %d of %d of TF_CONFIG: waiting for the others", worker, workers)
+    # TensorFlow waits outside Python, which couldn't see a Ctrl-C.
+    before = signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
         strategy = tf.distribute.MultiWorkerMirroredStrategy()
     except (tf.errors.OpError, RuntimeError) as error:
-        raise WorkerError(f"the machines of TF_CONFIG didn't meet: {_first_line(error)}") from error
+        raise DeviceError(
+            f"the machines of TF_CONFIG didn't meet ({str(error).splitlines()[0]}); start the same "
+            f"command on all of them, check that this one may listen on its port"
+        ) from error
+    finally:
+        signal.signal(signal.SIGINT, before)
     log.info("all %d machines are there", workers)
     return Devices("tensorflow", kind, strategy.num_replicas_in_sync, strategy, workers, worker)
 
@@ -239,13 +247,15 @@ def told_lost_workers(device: Devices) -> Iterator[None]:
         yield
     except tuple(getattr(tf.errors, f"{kind}Error") for kind in kinds) as error:
         raise WorkerError(
-            f"another machine of TF_CONFIG went away ({_first_line(error)}); start the same "
-            f"command again on all of them: training goes on from the newest checkpoint"
+            f"another machine of TF_CONFIG went away ({type(error).__name__}); start the same "
+            f"command on all of them: training goes on from the newest checkpoint"
         ) from error
 
 
-def _first_line(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0][:200]
+def start_again() -> NoReturn:
+    """Replaces this process by a new one with the same command line."""
+    sys.stdout.flush()
+    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
 
 
 def _jax(worker_gpu: int) -> Devices:

@@ -1,13 +1,18 @@
 """Training that is stopped goes on where it was, and a wrong continuation is refused."""
 
 import json
+import multiprocessing
 import os
+import random
 import signal
 import subprocess
+import sys
 import time
 
 import pytest
+from safetensors.numpy import load_file
 
+from t2tlite.run import checkpoints
 from tests.pipeline.conftest import BIN
 
 HPARAMS = "hidden_size=32,filter_size=64,num_hidden_layers=1,batch_size=512,batching=bucket"
@@ -29,8 +34,6 @@ def arguments(digits, folder, steps, **flags):
 
 
 def weights(folder, step):
-    from safetensors.numpy import load_file
-
     return load_file(folder / f"model.ckpt-{step}.safetensors")
 
 
@@ -95,3 +98,50 @@ def test_evaluate_needs_only_the_folders(command, digits, tmp_path):
     last = json.loads((folder / "eval.jsonl").read_text().splitlines()[-1])
     printed = dict(line.split("\t") for line in done.stdout.splitlines())
     assert float(printed["loss"]) == pytest.approx(last["loss"], abs=1e-5)
+
+
+def train_here(words):
+    """Runs t2t-trainer in this process."""
+    sys.argv = [str(word) for word in words]
+    # Not at the head of this file: each command defines its flags, and a process has one command.
+    from t2tlite.cli import trainer
+
+    trainer.run()
+
+
+def test_ten_kills_at_random_moments_change_no_bit(command, digits, tmp_path):
+    # Moving averages and accumulated gradients are state, as the dropout's random numbers are.
+    hparams = f"{HPARAMS},ema_decay=0.9,optimizer_multistep_accumulate_steps=3"
+    given = {"hparams": hparams, "eval_steps": 1, "local_eval_frequency": 100}
+    given["save_checkpoints_secs"] = 1
+    steps = 800
+    command(*arguments(digits, tmp_path / "whole", steps, **given))
+
+    folder = tmp_path / "killed"
+    words = arguments(digits, folder, steps, **given)
+    draw = random.Random(7)
+    processes = multiprocessing.get_context("forkserver")
+    # Each process starts with TensorFlow imported, which is most of the time that a start takes.
+    processes.set_forkserver_preload(["tensorflow", "t2tlite.run.watching"])
+    for kill in range(10):
+        before = checkpoints.steps(folder)
+        process = processes.Process(target=train_here, args=(words,))
+        process.start()
+        # Every other one dies while it trains and saves, the rest anywhere from the start on.
+        deadline = time.monotonic() + 120
+        while kill % 2 and process.is_alive() and checkpoints.steps(folder) == before:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        time.sleep(draw.uniform(0.0, 1.5 if kill % 2 else 10.0))
+        process.kill()
+        process.join()
+    told = command(*words).stderr
+    assert "goes on at step" in told or "already trained" in told
+
+    for path in (checkpoints.weights_path, checkpoints.optimizer_path):
+        whole, killed = (load_file(path(tmp_path / name, steps)) for name in ("whole", "killed"))
+        assert whole.keys() == killed.keys()
+        for name, value in whole.items():
+            assert value.tobytes() == killed[name].tobytes(), name
+    whole, killed = ((tmp_path / name / "eval.jsonl").read_text() for name in ("whole", "killed"))
+    assert killed == whole

@@ -2,6 +2,7 @@
 
 import collections
 import itertools
+import time
 
 import numpy as np
 import pytest
@@ -38,6 +39,33 @@ def to_examples(records):
         return {name: tf.cast(tf.sparse.to_dense(one), tf.int32) for name, one in parsed.items()}
 
     return records.map(parse)
+
+
+def test_devices_get_the_rows_of_a_batch_in_order():
+    batches = tf.data.Dataset.from_tensor_slices(np.arange(20).reshape(2, 10)).map(
+        lambda rows: {"targets": tf.stack([rows, -rows], axis=1)}
+    )
+    shares = [
+        [one["targets"][:, 0].tolist() for one in parts.take(4).as_numpy_iterator()]
+        for parts in (inputs.split(batches, 4, first, 2) for first in (0, 2))
+    ]
+    assert shares[0] == [[0, 1], [2, 3, 4], [10, 11], [12, 13, 14]]
+    assert shares[1] == [[5, 6], [7, 8, 9], [15, 16], [17, 18, 19]]
+
+
+def test_waiting_for_a_slow_batch_is_told():
+    def slow(number):
+        if number == 1:
+            time.sleep(0.5)
+        return number
+
+    batches = tf.data.Dataset.range(3).map(
+        lambda number: {"targets": tf.fill([4, 2], tf.numpy_function(slow, [number], tf.int64))}
+    )
+    # A taker that is slower than the data waits for the slow batch alone.
+    waited = [float(batch["waited"].sum()) for batch in inputs.timed(batches).as_numpy_iterator()]
+    assert waited[1] > 0.45
+    assert waited[2] < 0.25
 
 
 def write(folder, lengths):

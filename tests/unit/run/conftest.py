@@ -15,10 +15,11 @@ TINY = {"hidden_size": 8, "num_heads": 2, "filter_size": 16, "num_hidden_layers"
 def make_model():
     """A function that makes a model and its built optimizer, with weights by seed."""
 
-    def make(seed=0, **values):
+    def make(seed=0, features=("targets",), **values):
         keras.utils.set_random_seed(seed)
-        model = Transformer(HParams(**{**TINY, **values}), ProblemHParams({"targets": 11}))
-        model({"targets": np.ones((1, 3), np.int32)})
+        sizes = ProblemHParams(dict.fromkeys(features, 11))
+        model = Transformer(HParams(**{**TINY, **values}), sizes)
+        model({name: np.ones((1, 3), np.int32) for name in features})
         optimizer = make_optimizer(model.hparams, train_steps=10)
         optimizer.build(model.trainable_variables)
         return model, optimizer

@@ -1,0 +1,141 @@
+"""Several devices and several machines train what one device trains with the whole batch."""
+
+import os
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from tests.pipeline.conftest import BIN
+
+STEPS = 24
+# Dropout would draw other numbers for a part of a batch than for the whole.
+NO_DROPOUT = "attention_dropout=0,relu_dropout=0,layer_prepostprocess_dropout=0"
+# Adam would make much of the rounding in gradients near zero.
+SGD = "optimizer=momentum,learning_rate_schedule=constant,learning_rate_constant=0.05"
+SMALL = f"hidden_size=32,filter_size=64,num_hidden_layers=1,{NO_DROPOUT},{SGD}"
+
+ON_LOGICAL_DEVICES = """
+import sys
+import tensorflow as tf
+from t2tlite import registry
+from t2tlite.run import devices, record, training
+data, folder, count, batch_size, steps, hparams = sys.argv[1:]
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(
+    cpu, [tf.config.LogicalDeviceConfiguration() for _ in range(2)]
+)
+count = int(count)
+strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]) if count == 2 else None
+device = devices.Devices("tensorflow", "CPU", count, strategy)
+made = registry.hparams("transformer_tiny").override(f"{hparams},batch_size={batch_size}")
+run = record.Run.describe("reverse_digits", "transformer", made, [])
+schedule = training.Schedule(int(steps), eval_frequency=8, eval_steps=1)
+training.train(run, data, folder, schedule, device)
+"""
+
+
+def weights(folder, step=STEPS):
+    from safetensors.numpy import load_file
+
+    return load_file(folder / f"model.ckpt-{step}.safetensors")
+
+
+def assert_equal(found, expected):
+    assert found.keys() == expected.keys()
+    for name, value in expected.items():
+        # A relu whose input is rounded to the other side of zero moves a gradient by so much.
+        np.testing.assert_allclose(found[name], value, rtol=0, atol=1e-4, err_msg=name)
+
+
+@pytest.fixture(scope="module")
+def train(digits):
+    """Trains on logical devices of the CPU for a number of steps."""
+
+    def run(folder, count, batch_size, steps=STEPS):
+        words = [digits, folder, count, batch_size, steps, SMALL]
+        done = subprocess.run(
+            [sys.executable, "-c", ON_LOGICAL_DEVICES, *map(str, words)],
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def on_one_device(train, tmp_path_factory):
+    """The weights after training on one device with the whole batch."""
+    folder = tmp_path_factory.mktemp("one")
+    train(folder, 1, 1024)
+    last, before = weights(folder), weights(folder, 16)
+    # What is compared with a tolerance of 1e-4 must have moved by much more.
+    assert max(np.abs(last[name] - before[name]).max() for name in last) > 1e-2
+    return last
+
+
+def test_two_devices_and_a_stop_between(train, on_one_device, tmp_path):
+    train(tmp_path, 2, 512, steps=10)
+    train(tmp_path, 2, 512)
+    assert_equal(weights(tmp_path), on_one_device)
+
+
+def free_ports(count):
+    sockets = [socket.socket() for _ in range(count)]
+    for one in sockets:
+        one.bind(("localhost", 0))
+    ports = [one.getsockname()[1] for one in sockets]
+    for one in sockets:
+        one.close()
+    return ports
+
+
+def test_two_machines_of_which_one_is_killed(command, digits, on_one_device, tmp_path):
+    masters = ",".join(f"localhost:{port}" for port in free_ports(2))
+    lines = command("t2t-make-tf-configs", f"--masters={masters}").stdout.splitlines()
+    folder = tmp_path / "model"
+    flags = {
+        "problem": "reverse_digits",
+        "data_dir": digits,
+        "output_dir": folder,
+        "model": "transformer",
+        "hparams_set": "transformer_tiny",
+        "hparams": f"{SMALL},batch_size=512",
+        "train_steps": STEPS,
+        "local_eval_frequency": 8,
+        "eval_steps": 1,
+    }
+    words = [BIN / "t2t-trainer", *(f"--{name}={value}" for name, value in flags.items())]
+    started = []
+
+    def start(line):
+        name, _, value = shlex.split(line)[0].partition("=")
+        environment = {**os.environ, name: value}
+        with (tmp_path / f"{len(started)}.log").open("w") as log:
+            started.append(subprocess.Popen(words, stderr=log, stdout=log, env=environment))
+        return started[-1]
+
+    try:
+        chief, worker = start(lines[0]), start(lines[1])
+        deadline = time.monotonic() + 300
+        while not (folder / "model.ckpt-8.safetensors").exists():
+            assert time.monotonic() < deadline, (tmp_path / "0.log").read_text()
+            time.sleep(0.02)
+        worker.send_signal(signal.SIGKILL)
+        again = start(lines[1])
+        assert again.wait(timeout=300) == 0, (tmp_path / "2.log").read_text()
+        assert chief.wait(timeout=60) == 0, (tmp_path / "0.log").read_text()
+    finally:
+        for process in started:
+            process.kill()
+            process.wait()
+    told = (tmp_path / "0.log").read_text()
+    assert "another machine of TF_CONFIG went away" in told
+    assert "goes on at step" in told
+    assert_equal(weights(folder), on_one_device)
