@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import shlex
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 
 BATCH, LENGTH = 64, 32
@@ -42,6 +42,9 @@ def products(hparams, vocab_size: int) -> float:
 
 def ours(size: str, steps: int) -> dict[str, float]:
     """Trains on one random batch and returns the figures."""
+    from t2tlite.run import devices
+
+    device = devices.current()
     import keras
     import numpy as np
     import tensorflow as tf
@@ -60,9 +63,9 @@ def ours(size: str, steps: int) -> dict[str, float]:
     )
     network = registry.model("transformer")(hparams, problem_hparams)
     record.build(network, problem_hparams)
-    model = objective.Objective(network, hparams, problem_hparams, lambda value: value)
+    model = objective.Objective(network, hparams, problem_hparams, device.sum_over_replicas)
     optimizer = objective.make_optimizer(hparams, 10_000)
-    model.compile(optimizer=optimizer, jit_compile=keras.backend.backend() == "jax")
+    model.compile(optimizer=optimizer, jit_compile=device.static_shapes)
     draw = np.random.default_rng(0)
     batch = {side: draw.integers(2, vocab_size, (BATCH, LENGTH)).astype("int32") for side in sides}
     ends: list[float] = []
@@ -79,23 +82,30 @@ def ours(size: str, steps: int) -> dict[str, float]:
         "tgt_tokens_per_s_median": BATCH * LENGTH / seconds,
         "gflops": achieved,
         "matrix_gflops": rate,
-        "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
     }
 
 
 def measured(command: list[str], environment: dict[str, str]) -> dict[str, float]:
-    """Runs a command and returns the JSON object of its last line."""
-    done = subprocess.run(
-        command, env={**os.environ, **environment}, capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        raise SystemExit(f"{shlex.join(command)} failed:\n{done.stderr[-2000:]}")
-    return json.loads(done.stdout.strip().splitlines()[-1])
+    """Runs a command; returns the JSON object of its last line and the peak of its memory."""
+    with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as told:
+        process = subprocess.Popen(
+            command, env={**os.environ, **environment}, stdout=output, stderr=told
+        )
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        output.seek(0)
+        told.seek(0)
+        if process.returncode:
+            raise SystemExit(f"{shlex.join(command)} failed:\n{told.read()[-2000:]}")
+        figures = json.loads(output.read().strip().splitlines()[-1])
+    return {**figures, "peak_mb": usage.ru_maxrss / 1024}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--peer", default="", help="command of another system, see README.md")
+    parser.add_argument(
+        "--peer", action="append", default=[], help="command of another system, see README.md"
+    )
     parser.add_argument("--size", choices=list(SIZES), default="poetry")
     parser.add_argument("--backend", choices=["tensorflow", "jax"], default="tensorflow")
     parser.add_argument("--rounds", type=int, default=3)
@@ -110,7 +120,7 @@ def main() -> None:
     from rich.table import Table
 
     table = Table(title=f"Target tokens/s, {arguments.size} size, {BATCH} x {LENGTH} a batch")
-    for column in ("round", "t2tlite", "peer", "ratio", "share of matrix rate", "peak MB"):
+    for column in ("round", "system", "tokens/s", "t2tlite is", "of the matrix rate", "peak MB"):
         table.add_column(column, justify="right")
     environment = {
         "KERAS_BACKEND": arguments.backend,
@@ -118,20 +128,22 @@ def main() -> None:
         "TF_CPP_MIN_LOG_LEVEL": "3",
     }
     flags = [f"--size={arguments.size}", f"--steps={arguments.steps}", "--ours"]
-    ratios = []
+    ratios: dict[str, list[float]] = {peer: [] for peer in arguments.peer}
     for number in range(1, arguments.rounds + 1):
         us = measured([sys.executable, __file__, *flags], environment)
-        row = [str(number), f"{us['tgt_tokens_per_s_median']:,.0f}", "-", "-"]
-        if arguments.peer:
-            peer = measured(shlex.split(arguments.peer), environment)["tgt_tokens_per_s_median"]
-            ratios.append(us["tgt_tokens_per_s_median"] / peer)
-            row[2:] = [f"{peer:,.0f}", f"{ratios[-1]:.2f}"]
-        share = us["gflops"] / us["matrix_gflops"]
-        row += [f"{share:.0%} of {us['matrix_gflops']:.0f} GFLOP/s", f"{us['peak_mb']:,.0f}"]
-        table.add_row(*row)
+        rate = us["tgt_tokens_per_s_median"]
+        share = f"{us['gflops'] / us['matrix_gflops']:.0%} of {us['matrix_gflops']:.0f} GFLOP/s"
+        table.add_row(str(number), "t2tlite", f"{rate:,.0f}", "", share, f"{us['peak_mb']:,.0f}")
+        for index, peer in enumerate(arguments.peer, 1):
+            its = measured(shlex.split(peer), environment)
+            its_rate = its["tgt_tokens_per_s_median"]
+            ratios[peer].append(rate / its_rate)
+            times = f"{ratios[peer][-1]:.2f} times"
+            memory = f"{its['peak_mb']:,.0f}"
+            table.add_row("", f"peer {index}", f"{its_rate:,.0f}", times, "", memory)
     Console(width=100).print(table)
-    if ratios:
-        print(f"median ratio to the peer: {statistics.median(ratios):.2f}")
+    for index, (peer, found) in enumerate(ratios.items(), 1):
+        print(f"t2tlite is {statistics.median(found):.2f} times peer {index} (median): {peer}")
 
 
 if __name__ == "__main__":

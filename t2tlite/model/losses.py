@@ -9,9 +9,8 @@ from keras import ops
 
 from t2tlite.model.layers import MASKED
 
-# Tokens whose logits exist at a time. Measured on two cores at vocabularies of 8192 and 32768:
-# benchmarks/loss.py prints the figures.
-CHUNK_TOKENS = 256
+# Most tokens whose logits exist at a time; benchmarks/loss.py measures the choice.
+CHUNK_TOKENS = 1024
 
 
 def weights(targets_BT, modality):
@@ -56,7 +55,7 @@ def projected_cross_entropy(
 ):
     """Sum of the weighted cross-entropy of hidden @ table^T, without ever holding all logits.
 
-    Logits are made for CHUNK_TOKENS tokens at a time, and the gradient is computed on the way: the
+    Logits are made for at most CHUNK_TOKENS tokens at a time, and the gradient is computed on the way: the
     loss is a sum, so its gradient needs nothing of what comes after. Value and gradients are those
     of `cross_entropy` on dense logits. Only exp(logits) is as large as the logits are; what label
     smoothing and the targets add to the gradient is computed from [M, D] tensors.
@@ -115,16 +114,18 @@ def _chunks(hidden_MD, table_VD, weights_M, vocab_size):
     width, rows = hidden_MD.shape[-1], table_VD.shape[0]
     tokens = ops.shape(hidden_MD)[0]
     chunks = (tokens + CHUNK_TOKENS - 1) // CHUNK_TOKENS
-    missing = chunks * CHUNK_TOKENS - tokens
+    # Equal chunks: as few tokens as can be are only there to fill up the last one.
+    size = (tokens + chunks - 1) // chunks
+    missing = chunks * size - tokens
     hidden_MD = ops.pad(hidden_MD, [[0, missing], [0, 0]])
     weights_M1 = ops.pad(weights_M, [[0, missing]])[:, None]
     table = ops.cast(table_VD, dtype)
     mask_V = MASKED * ops.cast(ops.arange(rows) >= vocab_size, "float32")
 
     def one(chunk, norms_M1, pulled_MD, grad_VD):
-        start = chunk * CHUNK_TOKENS
-        hidden_CD = ops.slice(hidden_MD, (start, 0), (CHUNK_TOKENS, width))
-        weights_C1 = ops.slice(weights_M1, (start, 0), (CHUNK_TOKENS, 1))
+        start = chunk * size
+        hidden_CD = ops.slice(hidden_MD, (start, 0), (size, width))
+        weights_C1 = ops.slice(weights_M1, (start, 0), (size, 1))
         logits_CV = ops.cast(ops.matmul(hidden_CD, ops.transpose(table)), "float32")
         if vocab_size < rows:
             logits_CV = logits_CV + mask_V

@@ -145,6 +145,9 @@ def import_tensorflow() -> None:
 
     They come before any log level is read, so the file descriptor itself is turned away.
     """
+    # TensorFlow itself chooses oneDNN's products only on CPUs with AVX512-VNNI. They were faster
+    # with AVX2, too: benchmarks/train.py with TF_ENABLE_ONEDNN_OPTS=0 and =1 measures it.
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     kept = os.dup(2)
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)
