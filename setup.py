@@ -19,6 +19,7 @@ MAPPED = {"t2tlite.problems": "problems", "t2tlite.hparams": "hparams"}
 REQUIRES = [
     "absl-py>=2.3",
     "keras>=3.15,<4",
+    "matplotlib>=3.10",
     "numpy>=2.0",
     "prompt_toolkit>=3.0.50",
     "rich>=14",

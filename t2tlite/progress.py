@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import sys
 import time
@@ -21,8 +22,9 @@ def on_terminal() -> bool:
     return sys.stderr.isatty()
 
 
+@functools.cache
 def console() -> Any:
-    """A rich console on standard error."""
+    """The rich console on standard error; one, so that lines go above a bar and not through it."""
     from rich.console import Console
 
     return Console(stderr=True)

@@ -55,9 +55,9 @@ def projected_cross_entropy(
 ):
     """Sum of the weighted cross-entropy of hidden @ table^T, without ever holding all logits.
 
-    Logits are made for at most CHUNK_TOKENS tokens at a time, and the gradient is computed on the way: the
-    loss is a sum, so its gradient needs nothing of what comes after. Value and gradients are those
-    of `cross_entropy` on dense logits. Only exp(logits) is as large as the logits are; what label
+    Logits are made for at most CHUNK_TOKENS tokens at a time, and the gradient is computed on the
+    way: the loss is a sum, so its gradient needs nothing of what comes after. Value and gradients
+    are those of `cross_entropy` on dense logits. Only exp(logits) is as large as the logits are; what label
     smoothing and the targets add to the gradient is computed from [M, D] tensors.
 
     Args:

@@ -1,11 +1,12 @@
-"""What a person sees of training: the panel at its start, the live line, events, eval.jsonl."""
+"""What a person sees of training: panel, live line, tables, events, eval.jsonl."""
 
 from __future__ import annotations
 
 import json
 import logging
+import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ EVALUATIONS = "eval.jsonl"
 EVENT_STEPS = 100
 # Seconds between a log's lines.
 LOG_SECONDS = 30.0
+# Most rows of the table of evaluations: what fits on a screen beside the rest.
+EVALUATION_ROWS = 12
 
 
 def panel(title: str, rows: Mapping[str, str]) -> None:
@@ -35,6 +38,52 @@ def panel(title: str, rows: Mapping[str, str]) -> None:
     for name, value in rows.items():
         table.add_row(f"[bold]{name}", value)
     progress.console().print(Panel(table, title=title, expand=False))
+
+
+def table(
+    title: str, columns: Mapping[str, str], rows: Sequence[Sequence[str]], note: str = ""
+) -> None:
+    """Shows rows of cells: a table on a terminal, aligned lines in a log.
+
+    Args:
+      title: stands above.
+      columns: "left" or "right", where the cells stand, by the column's name.
+      rows: a cell for each column.
+      note: stands below.
+    """
+    if not progress.on_terminal():
+        for line in (title, *_aligned(columns, rows), note):
+            if line:
+                log.info("%s", line)
+        return
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    shown = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    for i, (name, side) in enumerate(columns.items()):
+        # A long name breaks at its underscores, a number never.
+        width = max((len(row[i]) for row in rows), default=0) if side == "right" else None
+        header = name.replace("_", " ")
+        shown.add_column(header, justify=side, overflow="fold", min_width=width)  # type: ignore[arg-type]
+    for row in rows:
+        # Not as markup: a name may have brackets.
+        shown.add_row(*map(Text, row))
+    # Not as the table's own, which would be as narrow as the table.
+    progress.console().print(Text(title, style="bold"), shown, *([Text(note)] if note else []))
+
+
+def _aligned(columns: Mapping[str, str], rows: Sequence[Sequence[str]]) -> list[str]:
+    lines = [list(columns), *rows]
+    widths = [max(map(len, cells)) for cells in zip(*lines, strict=True)]
+    left = [side == "left" for side in columns.values()]
+    return [
+        "  ".join(
+            cell.ljust(width) if first else cell.rjust(width)
+            for cell, width, first in zip(line, widths, left, strict=True)
+        ).rstrip()
+        for line in lines
+    ]
 
 
 class LiveLine:
@@ -65,9 +114,12 @@ class LiveLine:
     def update(self, step: int, values: Mapping[str, float], force: bool = False) -> None:
         """Shows loss, tokens/s and learning rate of the last steps."""
         padded = f"{values['padded_share']:.0%} padding"
+        # Not known where several devices take their parts of a batch.
+        share = values.get("data_wait_share")
+        waited = "" if share is None else f"  {share:.0%} waiting for data"
         shown = (
             f"loss {values['loss']:.3f}  {values['tokens_per_second']:,.0f} tokens/s  "
-            f"lr {values['learning_rate']:.2e}  {padded}"
+            f"lr {values['learning_rate']:.2e}  {padded}{waited}"
         )
         if self._bar is not None:
             self._bar.update(self._task, completed=step, description=shown)
@@ -148,3 +200,53 @@ def write_evaluations(output_dir: str | Path, rows: list[dict[str, Any]]) -> Non
     with atomic(Path(output_dir) / EVALUATIONS, "w") as file:
         for row in rows:
             file.write(json.dumps(row) + "\n")
+
+
+def evaluation_table(
+    rows: Sequence[Mapping[str, Any]], metric: str = "loss", minimize: bool = True
+) -> None:
+    """Shows the evaluations of a run, the best one marked; nothing if there are none.
+
+    Args:
+      rows: from `read_evaluations`.
+      metric: what tells the best one; a name of the rows, or T2T's metrics-PROBLEM/NAME.
+      minimize: whether lower is better.
+    """
+    if not rows:
+        return
+    metric = metric.rsplit("/", 1)[-1]
+    best = _best(rows, metric, minimize)
+    kept = _thinned(len(rows), best)
+    names = list(dict.fromkeys(name for row in rows for name in row if name != "step"))
+    left_out = len(rows) - len(kept)
+    table(
+        "evaluations" if best is None else f"evaluations, the best by {metric} marked",
+        {"step": "right", **{name: "right" for name in names}, "": "left"},
+        [
+            [
+                f"{rows[i]['step']:,}",
+                *(f"{rows[i][name]:.4f}" if name in rows[i] else "-" for name in names),
+                "best" if i == best else "",
+            ]
+            for i in kept
+        ],
+        f"{left_out} of {len(rows)} left out; all are in {EVALUATIONS}" if left_out else "",
+    )
+
+
+def _best(rows: Sequence[Mapping[str, Any]], metric: str, minimize: bool) -> int | None:
+    """The first row with the best value; None where no row has a finite one."""
+    sign = 1.0 if minimize else -1.0
+    values = [sign * row.get(metric, math.nan) for row in rows]
+    finite = [i for i, value in enumerate(values) if math.isfinite(value)]
+    return min(finite, key=values.__getitem__, default=None)
+
+
+def _thinned(count: int, best: int | None) -> list[int]:
+    """Indices of at most EVALUATION_ROWS rows: the first, the last, the best, others evenly."""
+    if count <= EVALUATION_ROWS:
+        return list(range(count))
+    # The best may fall between the even ones.
+    even = EVALUATION_ROWS - 1
+    kept = {round(i * (count - 1) / (even - 1)) for i in range(even)}
+    return sorted(kept if best is None else kept | {best})

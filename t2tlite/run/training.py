@@ -41,6 +41,7 @@ class Schedule:
       stop_delta: what counts as an improvement.
       stop_minimize: whether lower is better.
       warm_start_from: a model folder or weights file to start from when output_dir is new.
+      profile: whether to record and show where the time of some steps goes.
       seed: of initial weights, dropout and the order of the data.
     """
 
@@ -56,6 +57,7 @@ class Schedule:
     stop_delta: float = 0.1
     stop_minimize: bool = True
     warm_start_from: str = ""
+    profile: bool = False
     seed: int = 0
 
 
@@ -217,6 +219,7 @@ def train(
                 verbose=0,
                 shuffle=False,
             )
+    watcher.summarize()
     return _last(output_dir)
 
 

@@ -12,8 +12,9 @@ from typing import Any
 import keras
 
 from t2tlite.errors import DataError, Error
-from t2tlite.run import checkpoints, reports
+from t2tlite.run import checkpoints, curves, reports
 from t2tlite.run.objective import Totals
+from t2tlite.run.profiling import Profiler
 from t2tlite.run.training import Workplace, early_stop
 
 log = logging.getLogger(__name__)
@@ -47,6 +48,8 @@ class Watcher(keras.callbacks.Callback):
         self.saved = step
         self.stop_asked = ""
         self._first = step
+        chief = place.device.is_chief
+        self._profiler = Profiler(output_dir) if self.schedule.profile and chief else None
         self._saver = checkpoints.Saver(output_dir, self.schedule.keep_checkpoints)
         # An evaluation after the restored step belongs to a run that was lost.
         rows = reports.read_evaluations(output_dir)
@@ -84,6 +87,8 @@ class Watcher(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         self.step = self._first + batch + 1
+        if self._profiler:
+            self._profiler.on_step(batch + 1)
         last, due = self.step >= self.schedule.train_steps, self._due()
         now = time.monotonic()
         if self.step == self._first + 1:
@@ -205,9 +210,21 @@ class Watcher(keras.callbacks.Callback):
         self._begin_window()
 
     def on_train_end(self, logs: Any = None) -> None:
-        self._line.close()
         self._saver.wait()
 
     def close(self) -> None:
-        """Waits for a checkpoint that is being written, also after an error."""
+        """Ends what runs beside training, also after an error; waits for the last checkpoint."""
+        self._line.close()
+        if self._profiler:
+            self._profiler.close()
         self._saver.close()
+
+    def summarize(self) -> None:
+        """Shows all evaluations of the run and draws its curves."""
+        if self._is_chief:
+            schedule = self.schedule
+            rows = self._evaluations
+            reports.evaluation_table(rows, schedule.stop_metric, schedule.stop_minimize)
+            drawn = curves.draw(self.output_dir)
+            if drawn:
+                log.info("curves of loss and metrics: %s", drawn)
