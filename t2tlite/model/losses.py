@@ -57,8 +57,8 @@ def projected_cross_entropy(
 
     Logits are made for at most CHUNK_TOKENS tokens at a time, and the gradient is computed on the
     way: the loss is a sum, so its gradient needs nothing of what comes after. Value and gradients
-    are those of `cross_entropy` on dense logits. Only exp(logits) is as large as the logits are; what label
-    smoothing and the targets add to the gradient is computed from [M, D] tensors.
+    are those of `cross_entropy` on dense logits. Only exp(logits) is as large as the logits are;
+    what label smoothing and the targets add to the gradient is computed from [M, D] tensors.
 
     Args:
       hidden_BTD: the decoder's output, float32 or bfloat16.
