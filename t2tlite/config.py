@@ -81,13 +81,14 @@ class HParams:
     optimizer_adam_beta1: float = 0.9
     optimizer_adam_beta2: float = 0.997
     optimizer_adam_epsilon: float = 1e-9
-    optimizer_adafactor_beta1: float = 0.0  # only 0 (no momentum) is supported
-    optimizer_adafactor_beta2: float = 0.999  # of the decay type "adam", which isn't supported
-    optimizer_adafactor_factored: bool = True  # only True is supported
-    optimizer_adafactor_decay_type: str = "pow"  # only "pow" is supported
+    optimizer_adafactor_beta1: float = 0.0  # momentum of the update; 0: none
+    optimizer_adafactor_beta2: float = 0.999  # of the decay type "adam"
+    optimizer_adafactor_factored: bool = True  # keep rows and columns of matrices alone
+    optimizer_adafactor_decay_type: str = "pow"  # or "adam"
     optimizer_adafactor_memory_exponent: float = 0.8  # beta2 at step t is 1 - t^-exponent
     optimizer_adafactor_clipping_threshold: float = 1.0  # of the update's root mean square
-    optimizer_adafactor_multiply_by_parameter_scale: bool = True  # only True is supported
+    # Rates are relative to the weights' root mean square.
+    optimizer_adafactor_multiply_by_parameter_scale: bool = True
     optimizer_momentum_momentum: float = 0.9
     optimizer_momentum_nesterov: bool = False
     optimizer_multistep_accumulate_steps: int = 0  # batches per update; 0 and 1: one
@@ -248,7 +249,7 @@ _POSITIVE = (1, 2**31)
 _RANGES: dict[str, tuple[Any, Any]] = {
     **dict.fromkeys(["layer_prepostprocess_dropout", "attention_dropout"], _SHARE),
     **dict.fromkeys(["relu_dropout", "symbol_dropout", "label_smoothing"], _SHARE),
-    "ema_decay": _SHARE,
+    **dict.fromkeys(["ema_decay", "optimizer_adafactor_beta1"], _SHARE),
     **dict.fromkeys(["hidden_size", "num_hidden_layers", "num_heads", "filter_size"], _POSITIVE),
     **dict.fromkeys(["batch_size", "vocab_divisor", "min_length_bucket"], _POSITIVE),
     "max_length": (0, 2**31),
@@ -268,10 +269,7 @@ _CHOICES: dict[str, list[Any]] = {
         "normal",
     ],
     "sampling_method": ["argmax", "random"],
-    "optimizer_adafactor_beta1": [0.0],
-    "optimizer_adafactor_factored": [True],
-    "optimizer_adafactor_multiply_by_parameter_scale": [True],
-    "optimizer_adafactor_decay_type": ["pow"],
+    "optimizer_adafactor_decay_type": ["pow", "adam"],
     "grad_noise_scale": [0.0],
     "weight_noise": [0.0],
 }

@@ -13,6 +13,7 @@ from t2tlite.config import HParams, ProblemHParams
 from t2tlite.data.inputs import WAITED
 from t2tlite.errors import HParamsError
 from t2tlite.model.losses import cross_entropy, projected_cross_entropy, weights
+from t2tlite.model.optimizers import Adafactor
 from t2tlite.model.schedules import LearningRate
 
 
@@ -158,14 +159,7 @@ def make_optimizer(hparams: HParams, train_steps: int) -> Any:
             **shared,
         )
     if name == "adafactor":
-        return keras.optimizers.Adafactor(
-            name="adafactor",
-            beta_2_decay=-hparams.optimizer_adafactor_memory_exponent,
-            clip_threshold=hparams.optimizer_adafactor_clipping_threshold,
-            # Not Keras's own schedule: the learning rate is the hparams'.
-            relative_step=False,
-            **shared,
-        )
+        return Adafactor(hparams, **shared)
     if name in ("momentum", "sgd"):
         return keras.optimizers.SGD(
             name="sgd",

@@ -14,7 +14,7 @@ from t2tlite.config import _FIELD_TYPES, HParams, RangedHParams, parse_assignmen
 from t2tlite.errors import HParamsError
 
 # Fields and sets that T2T hasn't. The sets as differences from T2T's transformer_tiny.
-OUR_FIELDS = {"batching"}
+OUR_FIELDS = {"batching", "ema_decay"}
 POETRY = {"learning_rate": 0.05, "attention_dropout": 0.6, "layer_prepostprocess_dropout": 0.6}
 QUICK = {
     "learning_rate_warmup_steps": 400,

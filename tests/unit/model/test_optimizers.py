@@ -1,0 +1,75 @@
+"""Adafactor against the paper's formulas, written out in numpy."""
+
+import keras
+import numpy as np
+import pytest
+
+from t2tlite.config import HParams
+from t2tlite.model.optimizers import Adafactor
+
+
+def rms(values):
+    return np.sqrt(np.mean(np.square(values)))
+
+
+def reference(weight, gradients, rate, hparams):
+    """Returns the weight after steps with these gradients, in float64."""
+    rows = columns = squares = momentum = 0.0
+    weight = weight.astype(np.float64)
+    for step, gradient in enumerate(gradients, 1):
+        if hparams.optimizer_adafactor_decay_type == "pow":
+            decay = 1 - step**-hparams.optimizer_adafactor_memory_exponent
+        else:
+            beta2 = hparams.optimizer_adafactor_beta2
+            decay = beta2 * (1 - beta2 ** (step - 1)) / (1 - beta2**step)
+        squared = gradient.astype(np.float64) ** 2 + 1e-30
+        if weight.ndim == 2 and hparams.optimizer_adafactor_factored:
+            rows = decay * rows + (1 - decay) * squared.mean(axis=1)
+            columns = decay * columns + (1 - decay) * squared.mean(axis=0)
+            second = np.outer(rows, columns) / rows.mean()
+        else:
+            second = squares = decay * squares + (1 - decay) * squared
+        update = gradient / np.sqrt(second)
+        update /= max(1.0, rms(update) / hparams.optimizer_adafactor_clipping_threshold)
+        if hparams.optimizer_adafactor_multiply_by_parameter_scale:
+            update = update * max(rms(weight), 1e-3)
+        beta1 = hparams.optimizer_adafactor_beta1
+        momentum = beta1 * momentum + (1 - beta1) * rate * update
+        weight = weight - momentum
+    return weight
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {},
+        {"optimizer_adafactor_beta1": 0.9},
+        {"optimizer_adafactor_decay_type": "adam"},
+        {"optimizer_adafactor_factored": False},
+        {"optimizer_adafactor_multiply_by_parameter_scale": False},
+        {"optimizer_adafactor_clipping_threshold": 0.5},
+    ],
+    ids=lambda values: next(iter(values), "default"),
+)
+@pytest.mark.parametrize("shape", [(4, 3), (5,)])
+def test_steps_are_those_of_the_formulas(values, shape):
+    hparams = HParams(**values)
+    draw = np.random.default_rng(1)
+    start = draw.standard_normal(shape).astype("float32")
+    gradients = draw.standard_normal((5, *shape)).astype("float32")
+    weight = keras.Variable(start)
+    optimizer = Adafactor(hparams, learning_rate=0.1)
+    for gradient in gradients:
+        optimizer.apply([keras.ops.convert_to_tensor(gradient)], [weight])
+    expected = reference(start, gradients, 0.1, hparams)
+    np.testing.assert_allclose(weight.numpy(), expected, rtol=2e-5, atol=1e-6)
+    assert rms(start - expected) > 0.02
+
+
+def test_slots_have_names_of_their_own_and_are_small():
+    weights = [keras.Variable(np.ones((40, 30), "float32"), name=name) for name in "ab"]
+    optimizer = Adafactor(HParams(), learning_rate=0.1)
+    optimizer.build(weights)
+    paths = [variable.path for variable in optimizer.variables]
+    assert len(set(paths)) == len(paths)
+    assert sum(np.prod(one.shape) for one in optimizer.variables[2:]) == 2 * (40 + 30)
