@@ -115,8 +115,9 @@ def choose(
 
 
 def set_backend_variable(*, use_tpu: bool, backend: str) -> None:
-    """Tells Keras its backend before a plugin imports it; `choose` checks the rest."""
+    """Tells Keras and TensorFlow what a plugin's import would fix; `choose` checks the rest."""
     os.environ["KERAS_BACKEND"] = "jax" if use_tpu else backend or "tensorflow"
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 
 def current() -> Devices:
@@ -141,12 +142,13 @@ def _set_backend(backend: str, why: str) -> None:
 
 
 def import_tensorflow() -> None:
-    """Imports TensorFlow without the lines that its C++ code prints about GPUs that aren't there.
+    """Imports TensorFlow, with oneDNN, without what its C++ code prints about GPUs not there.
 
-    They come before any log level is read, so the file descriptor itself is turned away.
+    TensorFlow itself chooses oneDNN's products only on CPUs with AVX512-VNNI, but they were faster
+    with AVX2, too: benchmarks/train.py with TF_ENABLE_ONEDNN_OPTS=0 and =1 measures it.
+
+    The lines come before any log level is read, so the file descriptor itself is turned away.
     """
-    # TensorFlow itself chooses oneDNN's products only on CPUs with AVX512-VNNI. They were faster
-    # with AVX2, too: benchmarks/train.py with TF_ENABLE_ONEDNN_OPTS=0 and =1 measures it.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     kept = os.dup(2)
     nowhere = os.open(os.devnull, os.O_WRONLY)
