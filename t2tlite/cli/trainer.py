@@ -37,6 +37,7 @@ flags.DEFINE_string("eval_early_stopping_metric", "loss", "The metric that shoul
 flags.DEFINE_float("eval_early_stopping_metric_delta", 0.1, "What counts as an improvement.")
 flags.DEFINE_bool("eval_early_stopping_metric_minimize", True, "Whether lower is better.")
 flags.DEFINE_string("warm_start_from", "", "Model folder or weights file to start from.")
+flags.DEFINE_integer("iterations_per_loop", 1, "Most steps to run in one graph call.", 1)
 flags.DEFINE_bool("profile", False, "Record some steps; show where their time goes.")
 flags.DEFINE_integer("random_seed", 0, "Seed of weights, dropout and the order of the data.")
 flags.DEFINE_bool("generate_data", False, "Make the data first, as t2t-datagen does.")
@@ -118,6 +119,7 @@ def _schedule() -> Schedule:
         stop_delta=FLAGS.eval_early_stopping_metric_delta,
         stop_minimize=FLAGS.eval_early_stopping_metric_minimize,
         warm_start_from=FLAGS.warm_start_from,
+        steps_per_call=FLAGS.iterations_per_loop,
         profile=FLAGS.profile,
         seed=FLAGS.random_seed,
     )

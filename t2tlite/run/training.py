@@ -41,6 +41,7 @@ class Schedule:
       stop_delta: what counts as an improvement.
       stop_minimize: whether lower is better.
       warm_start_from: a model folder or weights file to start from when output_dir is new.
+      steps_per_call: most steps that run between two looks of Python at them.
       profile: whether to record and show where the time of some steps goes.
       seed: of initial weights, dropout and the order of the data.
     """
@@ -57,6 +58,7 @@ class Schedule:
     stop_delta: float = 0.1
     stop_minimize: bool = True
     warm_start_from: str = ""
+    steps_per_call: int = 1
     profile: bool = False
     seed: int = 0
 
@@ -193,9 +195,14 @@ def train(
         objective = Objective(
             place.network, place.hparams, place.problem_hparams, device.sum_over_replicas
         )
-        objective.compile(optimizer=optimizer, jit_compile=device.static_shapes)
         optimizer.build(place.network.trainable_variables)
     step = checkpoints.restore(output_dir, place.network, optimizer)
+    with device.scope():
+        objective.compile(
+            optimizer=optimizer,
+            jit_compile=device.static_shapes,
+            steps_per_execution=_steps_per_call(schedule, device, step),
+        )
     started = f"goes on at step {step}" if step else "starts from new weights"
     if schedule.warm_start_from and not step:
         started = "starts from " + checkpoints.warm_start(place.network, schedule.warm_start_from)
@@ -242,6 +249,16 @@ def evaluate(
     log.info("evaluating the checkpoint of step %d on %s", step, place.device)
     with _told_errors(place):
         return place.evaluate()
+
+
+def _steps_per_call(schedule: Schedule, device: devices.Devices, step: int) -> int:
+    """The most steps a call, up to the schedule's, that end where something has to happen."""
+    if device.strategy is not None:
+        if schedule.steps_per_call > 1:
+            log.warning("several devices take one step a call: Keras can't do more there")
+        return 1
+    even = math.gcd(step, schedule.train_steps, schedule.eval_frequency, reports.EVENT_STEPS)
+    return max(n for n in range(1, min(schedule.steps_per_call, even) + 1) if even % n == 0)
 
 
 @contextlib.contextmanager

@@ -6,7 +6,8 @@ from types import SimpleNamespace
 import pytest
 
 from t2tlite.errors import HParamsError
-from t2tlite.run.training import Schedule, _stopping, early_stop
+from t2tlite.run import devices
+from t2tlite.run.training import Schedule, _steps_per_call, _stopping, early_stop
 
 
 def rows(*losses):
@@ -67,3 +68,14 @@ def test_a_signal_asks_to_stop_and_a_second_one_ends(number):
         assert len(ended) == 2
     finally:
         signal.signal(number, before)
+
+
+@pytest.mark.parametrize(
+    ("asked", "step", "expected"),
+    [(1, 0, 1), (8, 0, 5), (30, 0, 25), (30, 10, 10), (30, 7, 1)],
+)
+def test_steps_a_call_end_where_something_happens(asked, step, expected):
+    schedule = Schedule(train_steps=150, eval_frequency=50, steps_per_call=asked)
+    device = devices.Devices("tensorflow", "CPU", 1)
+    assert _steps_per_call(schedule, device, step) == expected
+    assert _steps_per_call(schedule, devices.Devices("", "", 2, object()), step) == 1
