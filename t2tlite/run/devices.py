@@ -16,6 +16,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NoReturn
 
 from t2tlite.data import inputs
@@ -53,6 +54,17 @@ class Devices:
     def is_chief(self) -> bool:
         """Whether this machine writes checkpoints and evaluates."""
         return self.worker == 0
+
+    @property
+    def multiplies_bfloat16(self) -> bool:
+        """Whether products in bfloat16 have instructions of their own here."""
+        if self.kind != "CPU":
+            return True
+        try:
+            flags = Path("/proc/cpuinfo").read_text().split()
+        except OSError:
+            return False
+        return bool({"avx512_bf16", "amx_bf16"}.intersection(flags))
 
     def scope(self) -> contextlib.AbstractContextManager[Any]:
         """The context in which model and optimizer must be made."""

@@ -308,6 +308,9 @@ def _stopping(watcher: Any) -> Iterator[None]:
 def _panel(place: Workplace, output_dir: str, started: str) -> None:
     sizes, batching = place.sizes, place.batching
     parameters = sum(math.prod(weight.shape) for weight in place.network.trainable_weights)
+    dtype = place.hparams.activation_dtype
+    if dtype == "float32" and place.device.multiplies_bfloat16:
+        dtype += " (activation_dtype=bfloat16 should be faster on this device)"
     unit = {"bucket": "buckets by length", "pack": "packed rows", "pad": "padded rows"}
     if sizes.kept < sizes.examples:
         dropped = f", about {sizes.examples - sizes.kept:,} outside the length limits"
@@ -317,7 +320,7 @@ def _panel(place: Workplace, output_dir: str, started: str) -> None:
         f"{place.run.problem} with {place.run.model}",
         {
             "device": str(place.device),
-            "model": f"{parameters:,} parameters, {place.hparams.activation_dtype}; {started}",
+            "model": f"{parameters:,} parameters, {dtype}; {started}",
             "data": f"{sizes.examples:,} training examples in {place.data_dir}{dropped}",
             "batch": f"up to {batching.batch_tokens:,} tokens in {unit[batching.kind]}: about "
             f"{sizes.rows:,.0f} examples, {sizes.tokens:,.0f} target tokens, "

@@ -1,6 +1,7 @@
 """Where to run: what TF_CONFIG says, and what is refused."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -40,6 +41,13 @@ def test_cluster(text, expected):
 def test_a_wrong_cluster(text):
     with pytest.raises(DeviceError, match="TF_CONFIG can't be used .* t2t-make-tf-configs"):
         devices.cluster(text)
+
+
+@pytest.mark.parametrize(("flags", "has"), [("avx2 amx_bf16", True), ("avx2 avx512f", False)])
+def test_products_in_bfloat16(monkeypatch, flags, has):
+    monkeypatch.setattr(Path, "read_text", lambda self: f"model name: X\nflags : fpu {flags}\n")
+    assert devices.Devices("tensorflow", "CPU", 1).multiplies_bfloat16 is has
+    assert devices.Devices("tensorflow", "GPU", 1).multiplies_bfloat16
 
 
 def test_only_a_lost_machine_is_told_as_one():
