@@ -149,6 +149,7 @@ class Sizes:
       rows: estimate of the mean number of examples a batch has.
       tokens: estimate of the mean number of target tokens a batch has.
       padded_share: estimate of the share of padding in a batch.
+      row_length: tokens of the longest rows.
     """
 
     examples: int
@@ -157,6 +158,7 @@ class Sizes:
     rows: float
     tokens: float
     padded_share: float
+    row_length: int
 
 
 def measure(shards: Sequence[str], to_examples: ToExamples, batching: Batching) -> Sizes:
@@ -194,6 +196,7 @@ def measure(shards: Sequence[str], to_examples: ToExamples, batching: Batching) 
         rows=len(kept) / batches,
         tokens=float(kept[:, -1].sum() / batches),
         padded_share=1.0 - float(kept.sum()) / padded,
+        row_length=int(kept.max()) if batching.kind == "bucket" else batching.max_length,
     )
 
 

@@ -19,7 +19,7 @@ from t2tlite.data import inputs
 from t2tlite.errors import DataError, HParamsError
 from t2tlite.files import atomic, make_folder
 from t2tlite.problem import DatasetSplit
-from t2tlite.run import checkpoints, devices, record, reports
+from t2tlite.run import available_memory, checkpoints, devices, memory, record, reports
 
 log = logging.getLogger(__name__)
 
@@ -127,6 +127,25 @@ class Workplace:
             epoch_batches=self.sizes.batches,
             start=start,
         )
+
+    @functools.cached_property
+    def job(self) -> memory.Job:
+        """What the memory of training depends on."""
+        return memory.Job(
+            self.hparams,
+            self.problem_hparams,
+            sum(math.prod(weight.shape) for weight in self.network.trainable_weights),
+            self.device,
+            batch_tokens=self.hparams.batch_size,
+            longest=self.sizes.row_length,
+            evaluates=self.schedule.evaluate,
+            chunks_logits=hasattr(self.network, "softmax"),
+        )
+
+    @functools.cached_property
+    def memory_found(self) -> int | None:
+        """Bytes of memory that there were for training when it started; None where unknown."""
+        return available_memory.find(self.device)
 
     def write_batch(self, path: Path, step: int) -> None:
         """Writes the training batch of a step as lines of JSON: its rows' ids and texts."""
@@ -276,6 +295,10 @@ def _told_errors(place: Workplace) -> Iterator[None]:
             f"a record in {place.data_dir} is damaged ({error.message.splitlines()[0]}); run "
             f"t2t-datagen --overwrite or copy the folder again"
         ) from error
+    except Exception as error:
+        if memory.is_out_of_memory(error):
+            raise memory.out_of_memory_error(place.job, place.memory_found) from error
+        raise
 
 
 def _last(output_dir: str) -> dict[str, float]:
@@ -306,8 +329,7 @@ def _stopping(watcher: Any) -> Iterator[None]:
 
 
 def _panel(place: Workplace, output_dir: str, started: str) -> None:
-    sizes, batching = place.sizes, place.batching
-    parameters = sum(math.prod(weight.shape) for weight in place.network.trainable_weights)
+    sizes, batching, job = place.sizes, place.batching, place.job
     dtype = place.hparams.activation_dtype
     if dtype == "float32" and place.device.multiplies_bfloat16:
         dtype += " (activation_dtype=bfloat16 should be faster on this device)"
@@ -320,17 +342,21 @@ def _panel(place: Workplace, output_dir: str, started: str) -> None:
         f"{place.run.problem} with {place.run.model}",
         {
             "device": str(place.device),
-            "model": f"{parameters:,} parameters, {dtype}; {started}",
+            "model": f"{job.parameters:,} parameters, {dtype}; {started}",
             "data": f"{sizes.examples:,} training examples in {place.data_dir}{dropped}",
             "batch": f"up to {batching.batch_tokens:,} tokens in {unit[batching.kind]}: about "
             f"{sizes.rows:,.0f} examples, {sizes.tokens:,.0f} target tokens, "
             f"{sizes.padded_share:.0%} padding",
+            "memory": memory.describe(memory.estimate(job), place.memory_found),
             "epoch": f"about {sizes.batches:,} steps; training ends at step "
             f"{place.schedule.train_steps:,}",
             "output": f"{Path(output_dir).resolve()} (checkpoints, eval.jsonl; tensorboard "
             f"--logdir={output_dir})",
         },
     )
+    too_much = memory.advice(job, place.memory_found)
+    if too_much:
+        log.warning("training may run out of memory: %s", too_much)
 
 
 def early_stop(schedule: Schedule, rows: list[dict[str, Any]]) -> str | None:

@@ -340,4 +340,4 @@ class TestChoice:
 
 @pytest.mark.parametrize(("accumulated", "steps"), [(0, 10), (1, 10), (3, 4), (100, 1)])
 def test_steps_per_epoch(accumulated, steps):
-    assert steps_per_epoch(inputs.Sizes(9, 9, 10, 1.0, 1.0, 0.0), accumulated) == steps
+    assert steps_per_epoch(inputs.Sizes(9, 9, 10, 1.0, 1.0, 0.0, 8), accumulated) == steps
