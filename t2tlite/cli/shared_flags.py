@@ -24,6 +24,7 @@ def define_device_flags() -> None:
     flags.DEFINE_float(
         "worker_gpu_memory_fraction", 0.95, "Share of each GPU's memory to take (JAX).", 0.0, 1.0
     )
+    flags.DEFINE_integer("model_parallel", 1, "Devices that share each large weight (JAX).", 1)
 
 
 def device() -> devices.Devices:
@@ -33,6 +34,7 @@ def device() -> devices.Devices:
         backend=FLAGS.backend,
         worker_gpu=FLAGS.worker_gpu,
         memory_fraction=FLAGS.worker_gpu_memory_fraction,
+        model_parallel=FLAGS.model_parallel,
     )
 
 

@@ -14,7 +14,7 @@ from absl import flags
 from t2tlite import registry
 from t2tlite.cli import app, shared_flags, t2t_flags
 from t2tlite.errors import CheckpointError, WorkerError
-from t2tlite.run import devices, record
+from t2tlite.run import cluster, record
 from t2tlite.run.generation import generate_data
 from t2tlite.run.training import Schedule, evaluate, train
 
@@ -70,9 +70,9 @@ def main() -> None:
         try:
             metrics = train(run, FLAGS.data_dir, FLAGS.output_dir, _schedule(), device)
         except WorkerError as error:
-            # TensorFlow can't join machines anew within a process.
+            # Neither TensorFlow nor JAX can join machines anew within a process.
             log.warning("%s; this machine does so now", error)
-            devices.start_again()
+            cluster.start_again()
     for name, value in metrics.items():
         print(f"{name}\t{value:.6f}")
 

@@ -12,7 +12,7 @@ import math
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from t2tlite.config import HParams
@@ -50,6 +50,8 @@ class Batching:
       bucket_step: ratio of one bound to the next.
       static: whether every batch must have one of a few shapes, as a compiler wants them.
       unbounded: whether what is longer than max_length stays, in batches of its own.
+      rows_multiple: rows of a batch are a multiple of it: devices that share a static batch.
+      length_multiple: lengths of static rows are multiples of it, as a TPU's matrix unit wants.
     """
 
     kind: str
@@ -60,19 +62,40 @@ class Batching:
     bucket_step: float = 1.1
     static: bool = False
     unbounded: bool = False
+    rows_multiple: int = 1
+    length_multiple: int = 1
+
+    @property
+    def row_length(self) -> int:
+        """Tokens of a padded or packed row, and of the longest static bucket's."""
+        return self._full(self.max_length)
+
+    def _full(self, length: int) -> int:
+        return -(-length // self.length_multiple) * self.length_multiple
 
     @property
     def bounds(self) -> list[int]:
-        """T2T's bucket bounds below max_length; a bucket holds what is shorter than its bound."""
-        bounds, bound = [], self.first_bucket
+        """T2T's bucket bounds below max_length; a bucket holds what is shorter than its bound.
+
+        Of static buckets these are the lengths themselves: all rows are padded to them.
+        """
+        bounds, bound = [], self._full(self.first_bucket)
         while bound < self.max_length:
             bounds.append(bound)
-            bound = max(bound + 1, int(bound * self.bucket_step))
+            bound = self._full(max(bound + 1, int(bound * self.bucket_step)))
         return bounds
 
     def rows(self, length: int) -> int:
         """Rows of a batch whose rows have this many tokens."""
-        return max(1, self.batch_tokens // length)
+        return max(1, self.batch_tokens // length // self.rows_multiple) * self.rows_multiple
+
+    def divided(self, machines: int) -> Batching:
+        """How one machine makes its part of each batch."""
+        return replace(
+            self,
+            batch_tokens=self.batch_tokens // machines,
+            rows_multiple=max(1, self.rows_multiple // machines),
+        )
 
 
 def choose_batching(
@@ -80,6 +103,8 @@ def choose_batching(
     *,
     static: bool,
     replicas: int = 1,
+    machines: int = 1,
+    length_multiple: int = 1,
     can_pack: bool = True,
     packed_length: int | None = None,
 ) -> Batching:
@@ -89,6 +114,8 @@ def choose_batching(
       hparams: reads batching, pack_dataset, batch_size and the lengths.
       static: whether the device wants few shapes.
       replicas: devices that share a batch.
+      machines: that each make their part of a batch; all parts have one shape then.
+      length_multiple: lengths of static rows are multiples of it.
       can_pack: whether model and problem can tell packed examples apart.
       packed_length: the problem's wish for the length of packed rows.
 
@@ -101,8 +128,14 @@ def choose_batching(
             "batching=pack needs a model and a problem that keep packed examples apart, and these "
             "don't; choose batching=bucket or pad"
         )
+    one_shape = static and machines > 1
+    if kind == "bucket" and one_shape:
+        raise HParamsError(
+            "batching=bucket gives each machine batches of its own shape, and these machines need "
+            "equal ones; choose batching=pack or pad"
+        )
     if kind == "auto":
-        kind = "pack" if static and can_pack else "bucket"
+        kind = "pack" if static and can_pack else "pad" if one_shape else "bucket"
     tokens = hparams.batch_size * replicas
     longest = hparams.max_length or hparams.batch_size
     if kind == "pack" and packed_length:
@@ -119,11 +152,21 @@ def choose_batching(
     # Doubling bounds keep the number of shapes, and so of compilations, small.
     step = max(hparams.length_bucket_step, 2.0) if static else hparams.length_bucket_step
     return Batching(
-        kind, tokens, longest, hparams.min_length, hparams.min_length_bucket, step, static
+        kind,
+        tokens,
+        longest,
+        hparams.min_length,
+        hparams.min_length_bucket,
+        step,
+        static,
+        rows_multiple=replicas if static else 1,
+        length_multiple=length_multiple if static else 1,
     )
 
 
-def evaluation_batching(hparams: HParams, *, static: bool) -> Batching:
+def evaluation_batching(
+    hparams: HParams, *, static: bool, replicas: int = 1, length_multiple: int = 1
+) -> Batching:
     """Returns how evaluation examples are batched: in buckets, nothing left out.
 
     With eval_drop_long_sequences, what is longer than max_length is left out as in training; where
@@ -135,7 +178,18 @@ def evaluation_batching(hparams: HParams, *, static: bool) -> Batching:
         longest = LONGEST_STATIC
     step = 2.0 if static else hparams.length_bucket_step
     first = hparams.min_length_bucket
-    return Batching("bucket", hparams.batch_size, longest, 0, first, step, static, unbounded)
+    if not static:
+        return Batching("bucket", hparams.batch_size, longest, 0, first, step, False, unbounded)
+    return Batching(
+        "bucket",
+        hparams.batch_size * replicas,
+        longest,
+        first_bucket=first,
+        bucket_step=step,
+        static=True,
+        rows_multiple=replicas,
+        length_multiple=length_multiple,
+    )
 
 
 @dataclass(frozen=True)
@@ -196,7 +250,7 @@ def measure(shards: Sequence[str], to_examples: ToExamples, batching: Batching) 
         rows=len(kept) / batches,
         tokens=float(kept[:, -1].sum() / batches),
         padded_share=1.0 - float(kept.sum()) / padded,
-        row_length=int(kept.max()) if batching.kind == "bucket" else batching.max_length,
+        row_length=int(kept.max()) if batching.kind == "bucket" else batching.row_length,
     )
 
 
@@ -205,19 +259,20 @@ def _estimate(kept: Any, batching: Batching) -> tuple[float, float]:
     import numpy as np
 
     longest = kept.max(axis=1)
-    features = kept.shape[1]
+    features, length = kept.shape[1], batching.row_length
     if batching.kind == "pack":
-        rows = kept.sum(axis=0).max() / batching.max_length
-        return rows / batching.rows(batching.max_length), rows * batching.max_length * features
+        rows = kept.sum(axis=0).max() / length
+        return rows / batching.rows(length), rows * length * features
     if batching.kind == "pad":
-        batches = len(kept) / batching.rows(batching.max_length)
-        return batches, len(kept) * batching.max_length * features
-    bounds = [*batching.bounds, batching.max_length]
-    bucket = np.searchsorted(batching.bounds, longest, side="right")
+        return len(kept) / batching.rows(length), len(kept) * length * features
+    # A static bucket holds its bound itself, others what is shorter.
+    bucket = np.searchsorted(batching.bounds, longest, side="left" if batching.static else "right")
+    bounds = [*batching.bounds, length]
     batches = sum(float(np.sum(bucket == i)) / batching.rows(b) for i, b in enumerate(bounds))
     # Within a bucket, rows are padded to the longest of their batch: about the bucket's longest.
     tops = np.array([longest[bucket == i].max(initial=0) for i in range(len(bounds))])
-    return batches, float(tops[bucket].sum()) * features
+    padded = np.array(bounds) if batching.static else tops
+    return batches, float(padded[bucket].sum()) * features
 
 
 def training_batches(
@@ -228,6 +283,7 @@ def training_batches(
     seed: int,
     epoch_batches: int,
     start: int = 0,
+    part: tuple[int, int] = (0, 1),
 ) -> Any:
     """Returns the endless dataset of training batches from batch `start` on.
 
@@ -238,6 +294,8 @@ def training_batches(
       seed: of the order.
       epoch_batches: estimate of the batches an epoch has; a round has as many at least.
       start: batches to pass over.
+      part: which of how many machines this is; each reads its own shards, or, of few shards, its
+        own records, and makes the rows of a batch that `batching.divided` says.
 
     Returns:
       A tf.data.Dataset of dicts of int32 [rows, length], 0 where padded.
@@ -246,10 +304,15 @@ def training_batches(
 
     per_round = max(epoch_batches, MIN_ROUND_BATCHES)
     first_round, offset = divmod(start, per_round)
+    machine, machines = part
+    batching = batching.divided(machines)
+    own_shards = len(shards) % machines == 0
 
     def one_epoch(round_number: Any, epoch: Any) -> Any:
         key = tf.stack([tf.cast(seed, tf.int64) * 1_000_003 + round_number, epoch])
         order = tf.random.experimental.stateless_shuffle(tf.constant(list(shards)), key)
+        if own_shards:
+            order = order[machine::machines]
         records = tf.data.Dataset.from_tensor_slices(order).interleave(
             tf.data.TFRecordDataset,
             cycle_length=min(16, len(shards)),
@@ -257,6 +320,8 @@ def training_batches(
             num_parallel_calls=tf.data.AUTOTUNE,
             deterministic=True,
         )
+        if not own_shards:
+            records = records.shard(machines, machine)
         # Not Dataset.shuffle: its seed can't be a tensor, and here it differs in each epoch.
         return (
             records.batch(SHUFFLE_WINDOW)
@@ -369,20 +434,20 @@ def _within(examples: Any, batching: Batching) -> Any:
 
 def _batched(examples: Any, batching: Batching, partial: bool = False) -> Any:
     if batching.kind == "pack":
-        return pack(examples, batching.max_length, batching.rows(batching.max_length))
+        return pack(examples, batching.row_length, batching.rows(batching.row_length))
     if batching.kind == "pad":
         return examples.padded_batch(
-            batching.rows(batching.max_length),
+            batching.rows(batching.row_length),
             padded_shapes={
-                name: spec.shape if spec.shape.is_fully_defined() else [batching.max_length]
+                name: spec.shape if spec.shape.is_fully_defined() else [batching.row_length]
                 for name, spec in examples.element_spec.items()
             },
             drop_remainder=True,
         )
-    # The last bound is exclusive, as all are, and static shapes have no bucket beyond it.
-    bounds = [*batching.bounds, batching.max_length + 1] if batching.static else batching.bounds
-    lengths = [bound - 1 for bound in bounds] if batching.static else [*bounds, batching.max_length]
-    rows = [batching.rows(max(length, 1)) for length in lengths]
+    lengths = [*batching.bounds, batching.row_length]
+    # tf.data's bounds are exclusive, and static shapes have no bucket beyond the last.
+    bounds = [length + 1 for length in lengths] if batching.static else batching.bounds
+    rows = [batching.rows(length) for length in lengths]
     batches = examples.bucket_by_sequence_length(
         element_length_func=_length,
         bucket_boundaries=bounds,
@@ -401,7 +466,8 @@ def _filled(batch: dict[str, Any], batching: Batching) -> dict[str, Any]:
 
     # A class label is one token wide, in a bucket of any width.
     width = tf.reduce_max(tf.stack([tf.shape(value)[1] for value in _ordered(batch)]))
-    rows = tf.maximum(1, batching.batch_tokens // width)
+    multiple = batching.rows_multiple
+    rows = tf.maximum(1, batching.batch_tokens // width // multiple) * multiple
     return {
         name: tf.pad(value, [[0, rows - tf.shape(value)[0]], [0, 0]])
         for name, value in batch.items()

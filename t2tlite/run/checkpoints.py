@@ -20,6 +20,7 @@ from typing import Any
 
 from t2tlite.errors import CheckpointError, OutputError
 from t2tlite.files import atomic
+from t2tlite.run import devices
 
 log = logging.getLogger(__name__)
 
@@ -189,7 +190,7 @@ def _value(variable: Any) -> Any:
     """A copy: the next step may write into the memory that `numpy` shows."""
     import numpy as np
 
-    return np.array(variable.numpy())
+    return np.array(devices.whole(variable.value))
 
 
 def _values(variables: Mapping[str, Any]) -> dict[str, Any]:

@@ -256,7 +256,8 @@ class Decoder:
         for i in order:
             if not batches or len(batches[-1]) >= limit:
                 tokens = how.beam_size * (2 * len(encoded[i]) + how.extra_length)
-                limit = how.batch_size or max(1, BATCH_TOKENS // tokens)
+                shares = self._device.row_shares
+                limit = how.batch_size or max(1, shares * BATCH_TOKENS // tokens)
                 batches.append([])
             batches[-1].append(i)
         return batches
@@ -269,12 +270,16 @@ class Decoder:
         if self._device.static_shapes:
             # Each new shape is a compilation: powers of two keep them few.
             width, height = _power_of_two(width), _power_of_two(height)
+            shares = self._device.row_shares
+            height = -(-height // shares) * shares
         ids = np.full((height, width), PAD_ID, np.int32)
         for i, row in enumerate(rows):
             ids[i, : len(row)] = row
         # A filling row decodes one token.
         lengths = np.array([len(row) for row in rows] + [0] * (height - len(rows)), np.int32)
-        found = self._compiled_search(how).predict_on_batch({"ids": ids, "lengths": lengths})
+        found = self._compiled_search(how).predict_on_batch(
+            self._device.feed({"ids": ids, "lengths": lengths})
+        )
         return [
             self._hypotheses(row_ids, row_scores)
             for row_ids, row_scores in zip(

@@ -1,4 +1,6 @@
-"""Where to run: maps the device flags to a backend of Keras and its devices. Nobody else knows.
+"""Where to run: maps the device flags to a backend of Keras and its devices.
+
+With `cluster` and `jax_devices`, which it alone uses, the only place that knows devices.
 
 `choose` must be called before anything imports keras: a process has one backend.
 """
@@ -6,21 +8,19 @@
 from __future__ import annotations
 
 import contextlib
-import glob
 import importlib
 import importlib.util
-import json
 import logging
 import os
 import signal
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from t2tlite.data import inputs
-from t2tlite.errors import DeviceError, WorkerError
+from t2tlite.errors import DeviceError
+from t2tlite.run import cluster, jax_devices
 
 log = logging.getLogger(__name__)
 
@@ -32,10 +32,11 @@ class Devices:
     Attributes:
       backend: of Keras, "tensorflow" or "jax".
       kind: "CPU", "GPU" or "TPU".
-      count: devices that share each batch, on all machines.
+      count: devices, on all machines, that share the rows of each batch.
       strategy: a tf.distribute.Strategy, or None where there is one device or JAX.
       workers: machines.
-      worker: number of this machine; 0 is the chief, which alone writes and evaluates.
+      worker: number of this machine; 0 is the chief, which alone writes.
+      model_parallel: devices that share each weight, on JAX; together they count as one.
     """
 
     backend: str
@@ -44,6 +45,7 @@ class Devices:
     strategy: Any = None
     workers: int = 1
     worker: int = 0
+    model_parallel: int = 1
 
     @property
     def static_shapes(self) -> bool:
@@ -52,8 +54,29 @@ class Devices:
 
     @property
     def is_chief(self) -> bool:
-        """Whether this machine writes checkpoints and evaluates."""
+        """Whether this machine writes checkpoints and reports."""
         return self.worker == 0
+
+    @property
+    def evaluates(self) -> bool:
+        """Whether this machine evaluates: on JAX a program runs on all machines or none."""
+        return self.is_chief or self.backend == "jax"
+
+    @property
+    def row_shares(self) -> int:
+        """Rows that aren't for training are a multiple of it; see `feed`."""
+        return self.count if self.backend == "jax" else 1
+
+    @property
+    def length_multiple(self) -> int:
+        """Row lengths that the device computes without waste are multiples of it."""
+        return 128 if self.kind == "TPU" else 1
+
+    @property
+    def reader(self) -> tuple[int, int]:
+        """Which of how many readers of the training data this machine is."""
+        # TensorFlow's machines each make the whole batch and take their rows of it.
+        return (self.worker, self.workers) if self.backend == "jax" else (0, 1)
 
     @property
     def multiplies_bfloat16(self) -> bool:
@@ -82,6 +105,22 @@ class Devices:
 
         return self.strategy.distribute_datasets_from_function(parts)
 
+    def feed(self, batch: dict[str, Any]) -> dict[str, Any]:
+        """Gives the devices a batch that every machine has whole, to evaluate or decode it."""
+        return jax_devices.feed(batch, self.worker, self.workers) if self._is_mesh else batch
+
+    def gather(self, value: Any) -> Any:
+        """Makes a result of such a batch whole on every machine; called while it is computed."""
+        return jax_devices.gather(value) if self._is_mesh else value
+
+    @property
+    def _is_mesh(self) -> bool:
+        return self.backend == "jax" and self.count * self.model_parallel > 1
+
+    def any_worker(self, flag: bool) -> bool:
+        """Whether the flag is set on any machine, on JAX; all must ask after the same step."""
+        return jax_devices.any_process(flag) if self.workers > 1 else flag
+
     def sum_over_replicas(self, value: Any) -> Any:
         """Adds a vector up over the devices that share a batch; called inside a training step."""
         if self.strategy is None:
@@ -92,14 +131,21 @@ class Devices:
         return tf.distribute.get_replica_context().all_reduce("sum", value)
 
     def __str__(self) -> str:
-        count = f"{self.count} x " if self.count > 1 else ""
+        devices = self.count * self.model_parallel
+        count = f"{devices} x " if devices > 1 else ""
+        parallel = f", {self.model_parallel} a model" if self.model_parallel > 1 else ""
         threads = f", {os.cpu_count()} cores" if self.kind == "CPU" else ""
         machines = f", machine {self.worker} of {self.workers}" if self.workers > 1 else ""
-        return f"{count}{self.kind} (Keras on {self.backend}{threads}{machines})"
+        return f"{count}{self.kind} (Keras on {self.backend}{threads}{parallel}{machines})"
 
 
 def choose(
-    *, use_tpu: bool = False, backend: str = "", worker_gpu: int = 1, memory_fraction: float = 0.95
+    *,
+    use_tpu: bool = False,
+    backend: str = "",
+    worker_gpu: int = 1,
+    memory_fraction: float = 0.95,
+    model_parallel: int = 1,
 ) -> Devices:
     """Chooses the devices and makes them Keras's.
 
@@ -108,6 +154,7 @@ def choose(
       backend: "tensorflow", "jax", or "" for TensorFlow (on a TPU, JAX).
       worker_gpu: GPUs to use where there are any.
       memory_fraction: share of each GPU's memory to take.
+      model_parallel: devices over which each large weight is divided, on JAX.
 
     Raises:
       DeviceError: a device that isn't there, or a backend that isn't installed or not the one that
@@ -117,13 +164,22 @@ def choose(
         if backend == "tensorflow":
             raise DeviceError("--use_tpu runs on JAX; drop --backend=tensorflow")
         _set_backend("jax", why="--use_tpu")
-        return _tpu()
+        return _tpu(model_parallel)
     backend = backend or "tensorflow"
     if backend not in ("tensorflow", "jax"):
         raise DeviceError(f"--backend={backend} is not one of: tensorflow, jax")
-    os.environ.setdefault("XLA_PYTHON_CLIENT_MEM_FRACTION", str(memory_fraction))
+    if backend == "tensorflow" and model_parallel > 1:
+        raise DeviceError(
+            f"--model_parallel={model_parallel} needs JAX; add --backend=jax or --use_tpu"
+        )
+    jax_devices.set_memory_fraction(memory_fraction)
     _set_backend(backend, why=f"--backend={backend}")
-    return _tensorflow(worker_gpu) if backend == "tensorflow" else _jax(worker_gpu)
+    return _tensorflow(worker_gpu) if backend == "tensorflow" else _jax(worker_gpu, model_parallel)
+
+
+def whole(value: Any) -> Any:
+    """Returns a variable's value as NumPy's array, also where devices hold parts of it."""
+    return jax_devices.whole(value) if hasattr(value, "addressable_shards") else value.numpy()
 
 
 def set_backend_variable(*, use_tpu: bool, backend: str) -> None:
@@ -179,15 +235,15 @@ def _tensorflow(worker_gpu: int) -> Devices:
     import tensorflow as tf
 
     gpus = tf.config.list_physical_devices("GPU")
-    workers, worker = cluster(os.environ.get("TF_CONFIG", ""))
+    machines = cluster.current()
     if not gpus:
         if worker_gpu > 1:
             raise DeviceError(
                 f"--worker_gpu={worker_gpu}: TensorFlow sees no GPU here; drop the flag to train "
                 f"on the CPU, or install tensorflow[and-cuda]"
             )
-        if workers > 1:
-            return _several_machines("CPU", workers, worker)
+        if machines.workers > 1:
+            return _several_machines("CPU", machines)
         return Devices("tensorflow", "CPU", 1)
     if worker_gpu > len(gpus):
         raise DeviceError(f"--worker_gpu={worker_gpu}: TensorFlow sees {len(gpus)} GPUs here")
@@ -195,40 +251,14 @@ def _tensorflow(worker_gpu: int) -> Devices:
     tf.config.set_visible_devices(used, "GPU")
     for gpu in used:
         tf.config.experimental.set_memory_growth(gpu, True)
-    if workers > 1:
-        return _several_machines("GPU", workers, worker)
+    if machines.workers > 1:
+        return _several_machines("GPU", machines)
     strategy = tf.distribute.MirroredStrategy() if len(used) > 1 else None
     return Devices("tensorflow", "GPU", len(used), strategy)
 
 
-def cluster(tf_config: str) -> tuple[int, int]:
-    """Reads TF_CONFIG: returns the number of machines and which of them this one is, the chief 0.
-
-    Raises:
-      DeviceError: it isn't what t2t-make-tf-configs prints.
-    """
-    if not tf_config:
-        return 1, 0
-    try:
-        found = json.loads(tf_config)
-        machines = found.get("cluster", {})
-        if not machines:
-            return 1, 0
-        kind, index = found["task"]["type"], int(found["task"]["index"])
-        chiefs, workers = (list(machines.get(one, [])) for one in ("chief", "worker"))
-        mine = {"chief": chiefs, "worker": workers}[kind]
-        if set(machines) - {"chief", "worker"} or not 0 <= index < len(mine):
-            raise ValueError("a job other than chief and worker, or a task that isn't in it")
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DeviceError(
-            f"TF_CONFIG can't be used ({error!r}): expected "
-            f'{{"cluster": {{"worker": ["host:port", ...]}}, "task": {{"type": "worker", "index": '
-            f"0}}}}; make it with t2t-make-tf-configs"
-        ) from None
-    return len(chiefs) + len(workers), index + (len(chiefs) if kind == "worker" else 0)
-
-
-def _several_machines(kind: str, workers: int, worker: int) -> Devices:
+def _several_machines(kind: str, machines: cluster.Cluster) -> Devices:
+    worker, workers = machines.worker, machines.workers
     import tensorflow as tf
 
     log.info("machine %d of %d of TF_CONFIG: waiting for the others", worker, workers)
@@ -247,81 +277,48 @@ def _several_machines(kind: str, workers: int, worker: int) -> Devices:
     return Devices("tensorflow", kind, strategy.num_replicas_in_sync, strategy, workers, worker)
 
 
-@contextlib.contextmanager
-def told_lost_workers(device: Devices) -> Iterator[None]:
-    """Turns what TensorFlow raises when another machine goes away into an error for the user.
-
-    Raises:
-      WorkerError: another machine went away.
-    """
-    if device.workers == 1:
-        yield
-        return
-    import tensorflow as tf
-
-    kinds = ["Unavailable", "Aborted", "Cancelled", "DeadlineExceeded", "Internal"]
-    try:
-        yield
-    except tuple(getattr(tf.errors, f"{kind}Error") for kind in kinds) as error:
-        raise WorkerError(
-            f"another machine of TF_CONFIG went away ({type(error).__name__}); start the same "
-            f"command on all of them: training goes on from the newest checkpoint"
-        ) from error
-
-
-def start_again() -> NoReturn:
-    """Replaces this process by a new one with the same command line."""
-    sys.stdout.flush()
-    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
-
-
-def _jax(worker_gpu: int) -> Devices:
-    # tf.data feeds JAX; TensorFlow itself must leave the accelerators alone.
+def _jax(worker_gpu: int, model_parallel: int) -> Devices:
+    machines = cluster.current()
+    jax_devices.join(machines)
     import jax
 
     _hide_from_tensorflow()
     devices = jax.devices()
     kind = devices[0].platform.upper()
-    if kind == "CPU":
-        if worker_gpu > 1:
-            raise DeviceError(f"--worker_gpu={worker_gpu}: JAX sees no GPU here; drop the flag")
-        return _distribute(devices, "CPU")
-    if kind == "GPU" and worker_gpu > len(devices):
-        raise DeviceError(f"--worker_gpu={worker_gpu}: JAX sees {len(devices)} GPUs here")
-    return _distribute(devices[: max(1, worker_gpu)] if kind == "GPU" else devices, kind)
+    if kind == "CPU" and worker_gpu > 1:
+        raise DeviceError(f"--worker_gpu={worker_gpu}: JAX sees no GPU here; drop the flag")
+    if kind == "GPU":
+        here = len(jax.local_devices())
+        if worker_gpu > here:
+            raise DeviceError(f"--worker_gpu={worker_gpu}: JAX sees {here} GPUs here")
+        if machines.workers == 1:
+            devices = devices[: max(1, worker_gpu)]
+    return _shared(devices, kind, model_parallel)
 
 
-def _tpu() -> Devices:
+def _tpu(model_parallel: int) -> Devices:
+    # Before TensorFlow or anything else asks JAX: a pod's processes must have met by then.
+    devices = jax_devices.tpus()
+    _hide_from_tensorflow()
+    return _shared(devices, "TPU", model_parallel)
+
+
+def _shared(devices: list[Any], kind: str, model_parallel: int) -> Devices:
     import jax
 
-    _hide_from_tensorflow()
-    chips = glob.glob("/dev/accel*") + glob.glob("/dev/vfio/[0-9]*")
-    try:
-        devices = jax.devices("tpu")
-    except RuntimeError as error:
-        libtpu = "installed" if importlib.util.find_spec("libtpu") else "not installed"
-        found = ", ".join(chips) or "none"
-        raise DeviceError(
-            f"--use_tpu found no TPU: looked for /dev/accel* and /dev/vfio/* (found {found}) and "
-            f"the package libtpu ({libtpu}); on a TPU VM run pip install t2tlite[tpu], elsewhere "
-            f"drop --use_tpu"
-        ) from error
-    if jax.process_count() == 1 and os.environ.get("TPU_WORKER_HOSTNAMES", "").count(","):
-        jax.distributed.initialize()
-        devices = jax.devices("tpu")
-    return _distribute(devices, "TPU")
-
-
-def _distribute(devices: list[Any], kind: str) -> Devices:
-    if len(devices) > 1:
-        import keras
-
-        names = [f"{kind.lower()}:{i}" for i in range(len(devices))]
-        keras.distribution.set_distribution(keras.distribution.DataParallel(devices=names))
-    return Devices("jax", kind, len(devices))
+    replicas = jax_devices.distribute(devices, model_parallel)
+    return Devices(
+        "jax",
+        kind,
+        replicas,
+        workers=jax.process_count(),
+        worker=jax.process_index(),
+        model_parallel=model_parallel,
+    )
 
 
 def _hide_from_tensorflow() -> None:
+    # tf.data feeds JAX; TensorFlow itself must leave the accelerators alone.
     import tensorflow as tf
 
     tf.config.set_visible_devices([], "GPU")

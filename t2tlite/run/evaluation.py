@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import keras
@@ -14,12 +14,19 @@ from t2tlite.run.metrics import KNOWN, NEED_PAIRS, Scores
 
 
 class Scorer(keras.Model):
-    """Runs a model without dropout and returns what the metrics need, by row."""
+    """Runs a model without dropout and returns what the metrics need, by row.
 
-    def __init__(self, network: Any, modality: str):
+    Args:
+      network: a model.
+      modality: of its targets.
+      gather: makes a result whole where several devices compute it.
+    """
+
+    def __init__(self, network: Any, modality: str, gather: Callable[[Any], Any]):
         super().__init__(name="scorer")
         self.network = network
         self.modality = modality
+        self.gather = gather
 
     def call(self, features: dict[str, Any]) -> dict[str, Any]:
         targets_BT = features["targets"]
@@ -36,7 +43,7 @@ class Scorer(keras.Model):
             return ops.sum(ops.cast(where, "float32") * weights_BT, axis=1)
 
         predicted_BT = ops.cast(ops.argmax(logits_BTV, axis=-1), "int32")
-        return {
+        scores = {
             "loss": ops.sum(cross_entropy(logits_BTV, targets_BT) * weights_BT, axis=1),
             "tokens": ops.sum(weights_BT, axis=1),
             # As T2T: the argmax must be the target, also where two logits are equal.
@@ -44,12 +51,22 @@ class Scorer(keras.Model):
             "top5": count(ahead_BT < 5),
             "predicted": predicted_BT,
         }
+        return {name: self.gather(value) for name, value in scores.items()}
 
 
 def evaluate(
-    scorer: Scorer, batches: Iterable[dict[str, Any]], metric_names: Sequence[str]
+    scorer: Scorer,
+    batches: Iterable[dict[str, Any]],
+    metric_names: Sequence[str],
+    feed: Callable[[dict[str, Any]], dict[str, Any]],
 ) -> dict[str, float]:
     """Returns the loss, in nats a token, and the metrics over all batches.
+
+    Args:
+      scorer: runs the model.
+      batches: of NumPy arrays.
+      metric_names: which metrics.
+      feed: gives a batch to the devices.
 
     Raises:
       DataError: there is no batch, or a metric that nobody knows.
@@ -63,7 +80,7 @@ def evaluate(
     total = Scores()
     needs_pairs = bool(NEED_PAIRS.intersection(metric_names))
     for batch in batches:
-        rows = scorer.predict_on_batch(batch)
+        rows = scorer.predict_on_batch(feed(batch))
         targets = batch["targets"]
         total.loss += float(rows["loss"].sum())
         total.tokens += float(rows["tokens"].sum())

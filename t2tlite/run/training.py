@@ -19,7 +19,7 @@ from t2tlite.data import inputs
 from t2tlite.errors import DataError, HParamsError
 from t2tlite.files import atomic, make_folder
 from t2tlite.problem import DatasetSplit
-from t2tlite.run import available_memory, checkpoints, devices, memory, record, reports
+from t2tlite.run import available_memory, checkpoints, cluster, devices, memory, record, reports
 
 log = logging.getLogger(__name__)
 
@@ -103,6 +103,8 @@ class Workplace:
             self.hparams,
             static=self.device.static_shapes,
             replicas=self.device.count,
+            machines=self.device.workers,
+            length_multiple=self.device.length_multiple,
             can_pack=bool(getattr(self.network, "packs", False)) and not labels,
             packed_length=self.problem.packed_length,
         )
@@ -126,6 +128,7 @@ class Workplace:
             seed=self.schedule.seed,
             epoch_batches=self.sizes.batches,
             start=start,
+            part=self.device.reader,
         )
 
     @functools.cached_property
@@ -167,13 +170,20 @@ class Workplace:
 
         split = self.schedule.eval_split
         if self._scorer is None:
-            self._scorer = Scorer(self.network, self.problem_hparams.modality["targets"])
+            modality = self.problem_hparams.modality["targets"]
+            self._scorer = Scorer(self.network, modality, self.device.gather)
             self._scorer.compile(jit_compile=self.device.static_shapes)
-        batching = inputs.evaluation_batching(self.hparams, static=self.device.static_shapes)
+        batching = inputs.evaluation_batching(
+            self.hparams,
+            static=self.device.static_shapes,
+            replicas=self.device.row_shares,
+            length_multiple=self.device.length_multiple,
+        )
         batches = inputs.evaluation_batches(self.shards[split], self.examples(split), batching)
         if self.schedule.eval_steps:
             batches = batches.take(self.schedule.eval_steps)
-        return evaluate(self._scorer, batches.as_numpy_iterator(), self.problem.eval_metrics())
+        metrics = self.problem.eval_metrics()
+        return evaluate(self._scorer, batches.as_numpy_iterator(), metrics, self.device.feed)
 
 
 def train(
@@ -228,7 +238,7 @@ def train(
     if device.is_chief:
         run.write(output_dir, data_dir)
     _panel(place, output_dir, started)
-    from t2tlite.run.watching import Watcher
+    from t2tlite.run.watching import Watcher, callbacks
 
     watcher = Watcher(place, optimizer, output_dir, step)
     with contextlib.closing(watcher), _stopping(watcher), _told_errors(place):
@@ -241,7 +251,7 @@ def train(
                 device.share(place.training_batches(start=step)),
                 epochs=1,
                 steps_per_epoch=schedule.train_steps - step,
-                callbacks=[watcher],
+                callbacks=callbacks(watcher, objective),
                 verbose=0,
                 shuffle=False,
             )
@@ -286,7 +296,7 @@ def _told_errors(place: Workplace) -> Iterator[None]:
     import tensorflow as tf
 
     try:
-        with devices.told_lost_workers(place.device):
+        with cluster.told_lost_workers(place.device.workers):
             yield
     except (tf.errors.DataLossError, tf.errors.InvalidArgumentError) as error:
         if isinstance(error, tf.errors.InvalidArgumentError) and "parse" not in error.message:

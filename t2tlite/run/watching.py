@@ -25,6 +25,20 @@ REPORT_SECONDS = 1.0
 REPORT_STEPS = 10
 
 
+def callbacks(watcher: Watcher, model: Any) -> Any:
+    """Returns what `fit` calls: the watcher, which gets each step's logs as they are.
+
+    Keras's list would wait for the numbers of every step, and so keep a TPU or GPU waiting for the
+    next one.
+    """
+
+    class AsTheyAre(keras.callbacks.CallbackList):
+        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+            watcher.on_train_batch_end(batch, logs)
+
+    return AsTheyAre([watcher], add_history=True, model=model)
+
+
 class Watcher(keras.callbacks.Callback):
     """Keras's callback for a training run.
 
@@ -135,8 +149,12 @@ class Watcher(keras.callbacks.Callback):
 
     def _agreed_to_stop(self, logs: Any) -> bool:
         """Whether to stop now: several machines must do so after the same step."""
-        if self.place.device.workers == 1:
+        device = self.place.device
+        if device.workers == 1:
             return bool(self.stop_asked)
+        if device.backend == "jax":
+            now = self.step % REPORT_STEPS == 0
+            return now and device.any_worker(bool(self.stop_asked))
         if self.stop_asked:
             self.model.stop_asked.assign(1.0)
         return Totals.read(logs)["stops"] > 0
@@ -158,7 +176,8 @@ class Watcher(keras.callbacks.Callback):
             "padded_share": 1.0 - tokens / max(totals["slots"], 1.0),
         }
         if self.place.device.strategy is None:
-            values["data_wait_share"] = min(totals["waited"] / seconds, 1.0)
+            waited = totals["waited"] / self.place.device.workers
+            values["data_wait_share"] = min(waited / seconds, 1.0)
         self._line.update(self.step, values, force)
         if self._is_chief and (event or force):
             self._events.train(self.step, values)
@@ -197,14 +216,15 @@ class Watcher(keras.callbacks.Callback):
             self._saver.save(self.step, self.place.network, self.optimizer)
 
     def _evaluate(self) -> None:
-        if not self._is_chief:
+        if not self.place.device.evaluates:
             return
         self._sync()
         with checkpoints.averaged(self.place.network, self.optimizer):
             metrics = self.place.evaluate()
         self._evaluations.append({"step": self.step, **metrics})
-        reports.write_evaluations(self.output_dir, self._evaluations)
-        self._events.evaluation(self.step, metrics)
+        if self._is_chief:
+            reports.write_evaluations(self.output_dir, self._evaluations)
+            self._events.evaluation(self.step, metrics)
         shown = "  ".join(f"{name} {value:.4f}" for name, value in metrics.items())
         self._line.say(f"step {self.step} evaluation: {shown}")
         self._begin_window()

@@ -1,6 +1,7 @@
 """Runs the real commands, as a user does."""
 
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -40,3 +41,14 @@ def digits(command, tmp_path_factory):
     folder = tmp_path_factory.mktemp("digits")
     command("t2t-datagen", "--problem=reverse_digits", f"--data_dir={folder}")
     return folder
+
+
+def free_ports(count):
+    """Ports of this machine that nobody uses."""
+    sockets = [socket.socket() for _ in range(count)]
+    for one in sockets:
+        one.bind(("localhost", 0))
+    ports = [one.getsockname()[1] for one in sockets]
+    for one in sockets:
+        one.close()
+    return ports

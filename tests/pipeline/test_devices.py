@@ -3,7 +3,6 @@
 import os
 import shlex
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -11,7 +10,7 @@ import time
 import numpy as np
 import pytest
 
-from tests.pipeline.conftest import BIN
+from tests.pipeline.conftest import BIN, free_ports
 
 STEPS = 24
 # Dropout would draw other numbers for a part of a batch than for the whole.
@@ -86,16 +85,6 @@ def test_two_devices_and_a_stop_between(train, on_one_device, tmp_path):
     assert_equal(weights(tmp_path), on_one_device)
 
 
-def free_ports(count):
-    sockets = [socket.socket() for _ in range(count)]
-    for one in sockets:
-        one.bind(("localhost", 0))
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
-
-
 def test_two_machines_of_which_one_is_killed(command, digits, on_one_device, tmp_path):
     masters = ",".join(f"localhost:{port}" for port in free_ports(2))
     lines = command("t2t-make-tf-configs", f"--masters={masters}").stdout.splitlines()
@@ -136,6 +125,6 @@ def test_two_machines_of_which_one_is_killed(command, digits, on_one_device, tmp
             process.kill()
             process.wait()
     told = (tmp_path / "0.log").read_text()
-    assert "another machine of TF_CONFIG went away" in told
+    assert "another machine went away" in told
     assert "goes on at step" in told
     assert_equal(weights(folder), on_one_device)

@@ -163,7 +163,9 @@ def test_bucket_bounds_of_the_defaults():
 @pytest.mark.parametrize("static", [False, True])
 def test_buckets_hold_like_lengths_within_the_token_limit(shards, static):
     batching = Batching("bucket", 40, 20, first_bucket=4, bucket_step=1.5, static=static)
-    bounds = [1, *batching.bounds, 21]
+    # A static bucket's bound is its longest row; others hold what is shorter.
+    more = 1 if static else 0
+    bounds = [1, *(bound + more for bound in batching.bounds), 21]
     shapes = collections.Counter()
     for batch in batches(shards, batching, 100):
         inputs_BL, targets_BT = np.array(batch["inputs"]), np.array(batch["targets"])
@@ -174,12 +176,12 @@ def test_buckets_hold_like_lengths_within_the_token_limit(shards, static):
         bucket = np.searchsorted(bounds, lengths, side="right")
         assert len(set(bucket.tolist())) == 1
         # Full: one row more would not fit the bucket's longest.
-        longest = bounds[bucket[0]] - (1 if static else 0)
+        longest = bounds[bucket[0]] - more
         assert rows == 40 // min(longest, 20)
         shapes[inputs_BL.shape] += 1
     assert len(shapes) > 3
     if static:
-        assert {length for _, length in shapes} <= {bound - 1 for bound in bounds}
+        assert {length for _, length in shapes} <= {*batching.bounds, 20}
 
 
 @pytest.mark.parametrize("batching", [PAD, PACK], ids=lambda one: one.kind)
@@ -189,6 +191,29 @@ def test_static_kinds_have_one_shape(shards, batching):
     for batch in batches(shards, batching, 50):
         assert {np.shape(value) for value in batch.values()} == {(2, 20)}
         assert ("targets_segmentation" in batch) is (batching.kind == "pack")
+
+
+@pytest.mark.parametrize("kind", ["bucket", "pad", "pack"])
+def test_rows_and_lengths_are_multiples_where_a_device_wants_them(shards, kind):
+    batching = Batching(
+        kind, 100, 20, bucket_step=2.0, static=True, rows_multiple=4, length_multiple=6
+    )
+    made = batches(shards, batching, 30)
+    # 100 // 24 rows fit, which is a multiple of 4; of 12 tokens 8 are.
+    expected = {"bucket": {(8, 12), (4, 24)}, "pad": {(4, 24)}, "pack": {(4, 24)}}
+    assert {np.shape(batch["inputs"]) for batch in made} == expected[kind]
+
+
+@pytest.mark.parametrize("machines", [3, 2])
+def test_machines_read_different_examples(shards, machines):
+    """Of three shards, each of three machines has its own; two share the records."""
+    whole = Batching("pad", 40 * machines, 20, static=True, rows_multiple=machines)
+    seen = []
+    for machine in range(machines):
+        made = batches(shards, whole, EXAMPLES // machines // 2, part=(machine, machines))
+        assert {np.shape(batch["inputs"]) for batch in made} == {(2, 20)}
+        seen += names(made)
+    assert sorted(seen) == list(range(EXAMPLES))
 
 
 @pytest.mark.parametrize("kind", ["bucket", "pad", "pack"])
@@ -213,7 +238,7 @@ def test_evaluation_covers_everything_exactly_once(shards, static, assignments):
             assert batch["targets"].shape == (rows, length)
             # Full, missing rows being padding.
             assert rows == 64 // length
-            assert length + 1 in (8, 16, 32, 64)
+            assert length in (8, 16, 32, 64)
         for ids_L, ids_T in zip(batch["inputs"], batch["targets"], strict=True):
             assert bool(ids_L[0]) is bool(ids_T[0])
             if ids_T[0]:
@@ -323,6 +348,19 @@ class TestChoice:
     def test_static_buckets_are_few(self):
         hparams = HParams().override("batching=bucket")
         assert choose_batching(hparams, static=True).bounds == [8, 16, 32, 64, 128]
+        on_tpu = choose_batching(hparams, static=True, length_multiple=128)
+        assert (on_tpu.bounds, on_tpu.row_length) == ([128], 256)
+
+    def test_machines_need_one_shape(self):
+        hparams = HParams()
+        several = {"static": True, "replicas": 8, "machines": 2}
+        assert choose_batching(hparams, **several).kind == "pack"
+        made = choose_batching(hparams, can_pack=False, **several)
+        assert made.kind == "pad"
+        assert (made.rows(256), made.divided(2).rows(256)) == (128, 64)
+        hparams.batching = "bucket"
+        with pytest.raises(HParamsError, match="choose batching=pack or pad"):
+            choose_batching(hparams, **several)
 
     @pytest.mark.parametrize(
         ("assignments", "message"),

@@ -1,0 +1,200 @@
+"""JAX on many devices, as on a TPU: the result doesn't depend on how many share a batch."""
+
+import json
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import time
+
+import numpy as np
+import pytest
+
+from t2tlite.run.checkpoints import read_tensors
+from tests.pipeline.conftest import BIN, free_ports
+
+pytest.importorskip("jax", reason="needs JAX")
+
+STEPS = 20
+SMALL = (
+    "hidden_size=32,filter_size=64,num_hidden_layers=1,max_length=32,batching=pack,"
+    "optimizer=momentum,learning_rate_schedule=constant,learning_rate_constant=0.05,"
+    "attention_dropout=0,relu_dropout=0,layer_prepostprocess_dropout=0"
+)
+
+
+def flags(digits, folder, batch_size, **more):
+    values = {
+        "backend": "jax",
+        "problem": "reverse_digits",
+        "data_dir": digits,
+        "output_dir": folder,
+        "model": "transformer",
+        "hparams_set": "transformer_tiny",
+        "hparams": f"{SMALL},batch_size={batch_size}",
+        "train_steps": STEPS,
+        "local_eval_frequency": 10,
+        "eval_steps": 2,
+        **more,
+    }
+    return [f"--{name}={value}" for name, value in values.items()]
+
+
+def devices(count):
+    """The environment in which JAX sees so many devices."""
+    return {"XLA_FLAGS": f"--xla_force_host_platform_device_count={count}"}
+
+
+def weights(folder, step=STEPS):
+    return read_tensors(folder / f"model.ckpt-{step}.safetensors")
+
+
+def losses(folder):
+    return [json.loads(line)["loss"] for line in (folder / "eval.jsonl").read_text().splitlines()]
+
+
+def assert_equal(folder, expected):
+    np.testing.assert_allclose(losses(folder), losses(expected), rtol=1e-5)
+    found, wanted = weights(folder), weights(expected)
+    assert found.keys() == wanted.keys()
+    for name, value in wanted.items():
+        np.testing.assert_allclose(found[name], value, rtol=0, atol=2e-5, err_msg=name)
+
+
+@pytest.fixture(scope="module")
+def on_one(command, digits, tmp_path_factory):
+    """The folder of a training on one device."""
+    folder = tmp_path_factory.mktemp("jax") / "one"
+    command("t2t-trainer", *flags(digits, folder, 1024))
+    last, before = weights(folder), weights(folder, 10)
+    # What is compared with a tolerance of 2e-5 must have moved by much more.
+    assert max(np.abs(last[name] - before[name]).max() for name in last) > 1e-2
+    return folder
+
+
+@pytest.fixture(scope="module")
+def on_eight(command, digits, tmp_path_factory):
+    """The folder of a training on eight devices that share the same batches."""
+    folder = tmp_path_factory.mktemp("jax") / "eight"
+    told = command("t2t-trainer", *flags(digits, folder, 128), **devices(8)).stderr
+    assert "8 x CPU (Keras on jax" in told
+    return folder
+
+
+def test_eight_devices_train_what_one_does(on_eight, on_one):
+    assert_equal(on_eight, on_one)
+
+
+def test_devices_that_share_the_weights(command, digits, on_one, tmp_path):
+    folder = tmp_path / "model"
+    words = flags(digits, folder, 256, model_parallel=2)
+    told = command("t2t-trainer", *words, **devices(8)).stderr
+    assert "8 x CPU (Keras on jax" in told
+    assert "2 a model" in told
+    assert_equal(folder, on_one)
+
+
+@pytest.mark.parametrize("backend", ["jax", "tensorflow"])
+def test_a_checkpoint_of_eight_devices_goes_on_on_one(
+    command, digits, on_eight, on_one, tmp_path, backend
+):
+    folder = tmp_path / "model"
+    shutil.copytree(on_eight, folder)
+    for path in folder.glob(f"*.ckpt-{STEPS}.safetensors"):
+        path.unlink()
+    (folder / "checkpoint.json").write_text('{"steps": [10]}')
+    told = command("t2t-trainer", *flags(digits, folder, 1024, backend=backend)).stderr
+    assert "goes on at step 10" in told
+    assert_equal(folder, on_one)
+
+
+def test_decoding_on_eight_devices(command, on_eight, tmp_path):
+    lines = tmp_path / "lines.txt"
+    lines.write_text("".join(f"{number}\n" for number in range(10, 23)))
+    found = []
+    for count in (1, 8):
+        answers = tmp_path / str(count)
+        words = [f"--output_dir={on_eight}", f"--decode_from_file={lines}"]
+        words += [f"--decode_to_file={answers}", "--backend=jax"]
+        command("t2t-decoder", *words, "--decode_hparams=beam_size=2", **devices(count))
+        found.append(answers.read_text())
+    assert found[0] == found[1]
+    assert len(found[0].splitlines()) == 13
+
+
+def test_weights_that_cant_be_shared(command, digits, tmp_path):
+    words = flags(digits, tmp_path / "model", 128, model_parallel=3)
+    told = command("t2t-trainer", *words, status=1, **devices(4)).stderr
+    assert "--model_parallel=3 doesn't divide the 4 devices of a machine; choose 1, 2, 4" in told
+    words = flags(digits, tmp_path / "model", 128, model_parallel=2, backend="tensorflow")
+    told = command("t2t-trainer", *words, status=1).stderr
+    assert "--model_parallel=2 needs JAX; add --backend=jax or --use_tpu" in told
+
+
+class Pod:
+    """Two machines of four devices each, over loopback."""
+
+    def __init__(self, command, words, logs):
+        masters = ",".join(f"localhost:{port}" for port in free_ports(2))
+        made = command("t2t-make-tf-configs", f"--masters={masters}").stdout
+        self.lines = made.splitlines()
+        self.words = [BIN / "t2t-trainer", *words]
+        self.logs = logs
+        self.started = []
+
+    def start(self, machine):
+        """Starts one machine; its output goes to a file of its own."""
+        name, _, value = shlex.split(self.lines[machine])[0].partition("=")
+        environment = {**os.environ, **devices(4), name: value}
+        with self.log(len(self.started)).open("w") as log:
+            process = subprocess.Popen(self.words, stderr=log, stdout=log, env=environment)
+        self.started.append(process)
+        return process
+
+    def log(self, number):
+        return self.logs / f"{number}.log"
+
+    def end(self):
+        for process in self.started:
+            process.kill()
+            process.wait()
+
+
+@pytest.fixture
+def pod(command, digits, tmp_path):
+    made = []
+
+    def make(name):
+        logs = tmp_path / f"{name}.logs"
+        logs.mkdir()
+        made.append(Pod(command, flags(digits, tmp_path / name, 128), logs))
+        return made[-1], tmp_path / name
+
+    yield make
+    for one in made:
+        one.end()
+
+
+def test_a_pod_of_which_one_machine_is_killed(pod):
+    undisturbed, expected = pod("undisturbed")
+    for process in [undisturbed.start(0), undisturbed.start(1)]:
+        assert process.wait(timeout=400) == 0, undisturbed.log(0).read_text()
+    assert "machine 0 of 2" in undisturbed.log(0).read_text()
+    disturbed, folder = pod("disturbed")
+    chief, worker = disturbed.start(0), disturbed.start(1)
+    deadline = time.monotonic() + 400
+    while not (folder / "model.ckpt-10.safetensors").exists():
+        assert time.monotonic() < deadline, disturbed.log(0).read_text()
+        time.sleep(0.02)
+    worker.send_signal(signal.SIGKILL)
+    again = disturbed.start(1)
+    assert again.wait(timeout=400) == 0, disturbed.log(2).read_text()
+    assert chief.wait(timeout=100) == 0, disturbed.log(0).read_text()
+    told = disturbed.log(0).read_text()
+    assert "another machine went away" in told
+    assert "goes on at step 10" in told
+    found, wanted = weights(folder), weights(expected)
+    assert found.keys() == wanted.keys()
+    for name, value in wanted.items():
+        np.testing.assert_array_equal(found[name], value, err_msg=name)
