@@ -14,8 +14,12 @@ from t2tlite.text_problems import (
     Text2SelfProblem,
     Text2TextProblem,
     VocabType,
+    text2class_txt_iterator,
+    text2self_txt_iterator,
+    text2text_distill_iterator,
     text2text_generate_encoded,
     text2text_txt_iterator,
+    text2text_txt_tab_iterator,
     txt_line_iterator,
 )
 
@@ -375,3 +379,36 @@ class TestTextFiles:
         target.write_text("A\n")
         with pytest.raises(DataError, match="b.txt ends after 1 lines and the other file goes on"):
             list(text2text_txt_iterator(source, target))
+
+    def test_text_alone(self, tmp_path):
+        (tmp_path / "a.txt").write_text("a\n b \n")
+        assert list(text2self_txt_iterator(tmp_path / "a.txt")) == [
+            {"targets": "a"},
+            {"targets": "b"},
+        ]
+
+    def test_a_teachers_answers(self, tmp_path):
+        paths = [tmp_path / name for name in "abc"]
+        for path in paths:
+            path.write_text(f"{path.name}\n")
+        expected = [{"inputs": "a", "targets": "b", "dist_targets": "c"}]
+        assert list(text2text_distill_iterator(*paths)) == expected
+
+    def test_columns(self, tmp_path, warned):
+        path = tmp_path / "a.txt"
+        path.write_text(" a \t A\tB \n\nno tab\nnothing\t\n")
+        assert list(text2text_txt_tab_iterator(path)) == [{"inputs": "a", "targets": "A\tB"}]
+        assert warned == [f"{path}: left out 2 lines that lack one of the two texts"]
+
+    def test_labels(self, tmp_path):
+        texts, labels = tmp_path / "a.txt", tmp_path / "b.txt"
+        texts.write_text("a\nb\n")
+        labels.write_text("1\n0\n")
+        numbers = [{"inputs": "a", "label": 1}, {"inputs": "b", "label": 0}]
+        assert list(text2class_txt_iterator(texts, labels)) == numbers
+        with pytest.raises(DataError, match="b.txt, line 1: found '1'; expected one of red, blue"):
+            list(text2class_txt_iterator(texts, labels, ["red", "blue"]))
+        labels.write_text("blue\nred\n")
+        assert list(text2class_txt_iterator(texts, labels, ["red", "blue"])) == numbers
+        with pytest.raises(DataError, match="b.txt, line 1: found 'blue'; expected a number"):
+            list(text2class_txt_iterator(texts, labels))
