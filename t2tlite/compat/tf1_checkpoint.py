@@ -47,7 +47,7 @@ class Checkpoint:
         import tensorflow as tf
 
         self.prefix = find(source)
-        self._errors = (tf.errors.OpError, ValueError, RuntimeError)
+        self._errors = (tf.errors.OpError, LookupError, RuntimeError, ValueError)
         try:
             self._reader = tf.train.load_checkpoint(str(self.prefix))
             shapes = self._reader.get_variable_to_shape_map()
@@ -149,7 +149,7 @@ class Checkpoint:
 
     def _damaged(self, error: Exception) -> CheckpointError:
         return CheckpointError(
-            f"{self.prefix} is damaged ({str(error).splitlines()[0]}); copy it again, with all of "
+            f"{self.prefix} is damaged ({' '.join(str(error).split())}); copy it again, with all of "
             f"its .index and .data files"
         )
 
