@@ -148,9 +148,10 @@ class Checkpoint:
         return (variable, _SLOTS[slot]), name
 
     def _damaged(self, error: Exception) -> CheckpointError:
+        reason = " ".join(str(error).split())
         return CheckpointError(
-            f"{self.prefix} is damaged ({' '.join(str(error).split())}); copy it again, with all of "
-            f"its .index and .data files"
+            f"{self.prefix} is damaged ({reason}); copy it again, with all of its .index and .data "
+            f"files"
         )
 
 
