@@ -9,7 +9,6 @@ flags_t2t.txt, hparams.json) unless flags say otherwise. The vocabulary is looke
 from __future__ import annotations
 
 import logging
-import os
 import sys
 from pathlib import Path
 
@@ -17,6 +16,8 @@ from absl import flags
 
 from t2tlite import registry
 from t2tlite.cli import app, shared_flags
+from t2tlite.compat import model_folder, tf1_checkpoint
+from t2tlite.run import record
 
 FLAGS = flags.FLAGS
 log = logging.getLogger("t2tlite.cli")
@@ -32,20 +33,16 @@ def main() -> None:
         return
     app.require("from", "output_dir")
     source = str(FLAGS["from"].value)
-    from t2tlite.compat import model_folder, tf1_checkpoint
-    from t2tlite.run import record
-
     tf1_checkpoint.find(source)
     recorded = model_folder.recorded_flags(source)
     problem = FLAGS.problem or recorded.get("problem", "")
     if not problem:
         raise app.UsageError(f"--problem must be given: {source} has no flags.txt that names it")
     registry.problem(problem)
-    hparams = model_folder.read_hparams(
-        source,
-        FLAGS.hparams_set or recorded.get("hparams_set", ""),
-        FLAGS.hparams,
-    )
+    hparams_set = FLAGS.hparams_set or recorded.get("hparams_set", "")
+    hparams = model_folder.read_hparams(source, hparams_set, FLAGS.hparams)
+    if FLAGS.hparams_set and (model_folder.folder_of(source) / model_folder.HPARAMS).exists():
+        log.info("--hparams_set isn't needed: %s has %s", source, model_folder.HPARAMS)
     model = FLAGS.model or recorded.get("model", "transformer")
     run = record.Run.describe(problem, model, hparams, shared_flags.usr_dirs())
     log.info("%s: problem %s, model %s", source, problem, model)
@@ -57,12 +54,10 @@ def main() -> None:
 
 def _data_dir(source: str, recorded: dict[str, str]) -> str:
     """The data folder of T2T's run if it is still there, else the checkpoint's own folder."""
-    folder = Path(source).expanduser()
-    own = folder if folder.is_dir() else folder.parent
-    before = recorded.get("data_dir", "")
-    chosen = before if before and Path(before).expanduser().is_dir() else str(own)
+    before = Path(recorded.get("data_dir", "-")).expanduser()
+    chosen = before if before.is_dir() else model_folder.folder_of(source)
     log.info("--data_dir isn't given; looking for the vocabulary in %s", chosen)
-    return os.path.expanduser(chosen)
+    return str(chosen)
 
 
 def run() -> None:

@@ -151,5 +151,7 @@ def tell_ignored() -> None:
 
 
 def summary() -> str:
-    """A line for --help."""
+    """A line for --help; empty for a command that ignores none."""
+    if not _ignored:
+        return ""
     return f"Accepted for Tensor2Tensor's sake, without effect: {', '.join(sorted(_ignored))}."

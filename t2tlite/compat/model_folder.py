@@ -67,7 +67,7 @@ def recorded_flags(source: str | os.PathLike[str]) -> dict[str, str]:
     """
     flags: dict[str, str] = {}
     for name in ("flags.txt", "flags_t2t.txt"):
-        path = _folder(source) / name
+        path = folder_of(source) / name
         if path.exists():
             text = path.read_text(encoding="utf-8", errors="replace")
             flags.update(re.findall(r"^--(\w+)=(.*)$", text, re.MULTILINE))
@@ -89,7 +89,7 @@ def read_hparams(
     Raises:
       HParamsError: there are none, or one has a value that can't be had here.
     """
-    path = _folder(source) / HPARAMS
+    path = folder_of(source) / HPARAMS
     if not path.exists():
         if not hparams_set:
             raise HParamsError(
@@ -179,6 +179,7 @@ def import_checkpoint(
     )
 
 
-def _folder(source: str | os.PathLike[str]) -> Path:
+def folder_of(source: str | os.PathLike[str]) -> Path:
+    """Returns the folder that a checkpoint lies in, or `source` if it is one."""
     path = Path(source).expanduser()
     return path if path.is_dir() else path.parent
