@@ -50,6 +50,7 @@ def main() -> None:
     data_dir = FLAGS.data_dir or _data_dir(source, recorded)
     imported = model_folder.import_checkpoint(checkpoint, run, data_dir, FLAGS.output_dir)
     print("\n".join(imported.lines()))
+    print(f"to train on: t2t-trainer {model_folder.training_flags(run, hparams_set)}")
 
 
 def _data_dir(source: str, recorded: dict[str, str]) -> str:

@@ -179,6 +179,25 @@ def import_checkpoint(
     )
 
 
+def training_flags(run: record.Run, hparams_set: str = "") -> str:
+    """Returns the flags by which t2t-trainer goes on with an imported model as it is.
+
+    Args:
+      run: of the imported model.
+      hparams_set: the set that it was trained with; "" or an unknown one: transformer_base.
+    """
+    if hparams_set not in registry.hparams_sets:
+        hparams_set = "transformer_base"
+    base = registry.hparams(hparams_set).values()
+    changes = ",".join(
+        f"{name}={value}"
+        for name, value in sorted(run.hparams.items())
+        if name in base and base[name] != value
+    )
+    flags = f"--problem={run.problem} --model={run.model} --hparams_set={hparams_set}"
+    return f'{flags} --hparams="{changes}"' if changes else flags
+
+
 def folder_of(source: str | os.PathLike[str]) -> Path:
     """Returns the folder that a checkpoint lies in, or `source` if it is one."""
     path = Path(source).expanduser()

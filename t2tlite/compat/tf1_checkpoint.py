@@ -134,9 +134,9 @@ class Checkpoint:
         scopes = {scope for scope in scopes if not scope.startswith("training/")}
         if len(scopes) != 1:
             raise CheckpointError(
-                f"{self.prefix} isn't a T2T checkpoint of one model: of its {len(self.shapes)} "
-                f"variables, those named MODEL/body/... have {len(scopes)} names for MODEL; "
-                f"checkpoints of T2T 1.4 and later have one"
+                f"{self.prefix} isn't a T2T checkpoint of one model: among its "
+                f"{len(self.shapes)} variables there are {len(scopes)} names for MODEL in "
+                f"MODEL/body/...; expected 1"
             )
         return scopes.pop()
 

@@ -60,7 +60,9 @@ def test_data_without_a_file(write, variables, do_import):
 
 
 def test_no_checkpoint_of_t2ts(write):
-    with pytest.raises(CheckpointError, match="isn't a T2T checkpoint of one model: of its 1"):
+    with pytest.raises(
+        CheckpointError, match="isn't a T2T checkpoint of one model: among its 1 var"
+    ):
         Checkpoint(write({"dense/kernel": np.zeros(3, np.float32)}))
 
 

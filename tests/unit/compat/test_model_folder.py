@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from t2tlite.compat.model_folder import read_hparams, recorded_flags
+from t2tlite.compat.model_folder import read_hparams, recorded_flags, training_flags
 from t2tlite.errors import CheckpointError, Error, HParamsError
 from t2tlite.run import checkpoints
 
@@ -53,6 +53,23 @@ def test_one_moment_that_is_missing_makes_all_new(write, with_slots, do_import, 
     moments = [value for name, value in state.items() if name.endswith(("momentum", "velocity"))]
     assert moments
     assert not any(value.any() for value in moments)
+
+
+def test_sharing_is_what_the_checkpoint_says(write, variables, do_import, tmp_path):
+    """T2T turned it off without a word where the vocabularies differ."""
+    scope = "transformer/symbol_modality_258_4"
+    for i in range(16):
+        shard = variables.pop(f"{scope}/shared/weights_{i}")
+        variables[f"{scope}/target_emb/weights_{i}"] = shard
+        variables[f"{scope}/softmax/weights_{i}"] = -shard
+    do_import(write(variables))
+    recorded = json.loads((tmp_path / "ours/run.json").read_text())
+    assert recorded["hparams"]["shared_embedding_and_softmax_weights"] is False
+    weights = checkpoints.read_tensors(checkpoints.weights_path(tmp_path / "ours", 700))
+    embedding, softmax = (
+        weights[f"transformer/{one}/embedding"] for one in ("target_embedding", "softmax")
+    )
+    np.testing.assert_array_equal(embedding, -softmax)
 
 
 def test_moving_averages_begin_at_the_weights(write, variables, do_import, tmp_path):
@@ -119,3 +136,19 @@ def test_recorded_flags(tmp_path):
     (tmp_path / "flags_t2t.txt").write_text("--problem=second\n--hparams=a=1,b=2\n")
     flags = recorded_flags(tmp_path / "model.ckpt-5")
     assert (flags["problem"], flags["hparams"]) == ("second", "a=1,b=2")
+
+
+@pytest.mark.parametrize("hparams_set", ["transformer_tiny", "transformer_base", "nobodys", ""])
+def test_flags_to_train_on(letters, hparams_set):
+    from t2tlite import registry
+    from t2tlite.run.record import Run
+
+    hparams = registry.hparams("transformer_tiny").override("num_heads=2,pos=none")
+    hparams.add_hparam("theirs", 1)
+    flags = training_flags(Run.describe(letters, "transformer", hparams, []), hparams_set)
+    given = dict(flag.removeprefix("--").split("=", 1) for flag in flags.split(" "))
+    assert (given["problem"], given["model"]) == (letters, "transformer")
+    again = registry.hparams(given["hparams_set"]).override(given["hparams"].strip('"'))
+    del hparams.extra["theirs"]
+    assert again == hparams
+    assert given["hparams_set"] in (hparams_set, "transformer_base")
