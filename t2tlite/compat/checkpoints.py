@@ -115,7 +115,7 @@ def take_optimizer(network: Any, optimizer: Any, checkpoint: Checkpoint) -> str:
         for average, variable in pairs:
             average.assign(variable)
     if optimizer.name != "adam":
-        return f"T2T's slots of {optimizer.name} are laid out by its shards"
+        return f"only Adam's are taken over, not those of {optimizer.name}"
     kinds = ["_momentums", "_velocities"]
     if optimizer.gradient_accumulation_steps:
         kinds.append("_accumulated_gradients")

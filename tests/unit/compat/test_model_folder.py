@@ -152,3 +152,9 @@ def test_flags_to_train_on(letters, hparams_set):
     del hparams.extra["theirs"]
     assert again == hparams
     assert given["hparams_set"] in (hparams_set, "transformer_base")
+
+
+def test_another_optimizer_starts_anew(write, with_slots, do_import):
+    imported = do_import(write(with_slots), "optimizer=adafactor")
+    assert "only Adam's are taken over, not those of adafactor" in imported.optimizer
+    assert len([one for one in imported.left if one.startswith("training/transformer/")]) == 60
