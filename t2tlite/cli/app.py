@@ -79,7 +79,8 @@ def _help(description: str, modules: Sequence[ModuleType]) -> None:
     print(description.strip(), "\n")
     for module in modules:
         print(FLAGS.module_help(module))
-    print(f"\n{t2t_flags.summary()}")
+    if ignored := t2t_flags.summary():
+        print(f"\n{ignored}")
 
 
 def _say(name: str, text: str, status: int) -> int:

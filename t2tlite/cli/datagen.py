@@ -21,7 +21,7 @@ flags.DEFINE_bool("only_list", False, "List the problems, and exit.")
 flags.DEFINE_bool("overwrite", False, "Make the data anew, also where it is complete.")
 flags.DEFINE_string("exclude_problems", "", "Problems to leave out, joined by commas.")
 flags.DEFINE_integer("task_id", -1, "Part of a problem's work on many machines; -1: all.")
-t2t_flags.define()
+t2t_flags.define(t2t_flags.GENERATING)
 
 
 def main() -> None:

@@ -26,7 +26,7 @@ flags.DEFINE_bool("decode_interactive", False, "Answer typed lines.")
 flags.DEFINE_string("decode_hparams", "", 'How to decode: "beam_size=4,alpha=0.6,extra_length=50".')
 flags.DEFINE_string("decode_reference", "", "File of right answers; prints BLEU against it.")
 flags.DEFINE_string("score_file", "", "T2T's scoring of given pairs, which isn't built yet.")
-t2t_flags.define(trains=False)
+t2t_flags.define(t2t_flags.TRAINING)
 
 
 def main() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from absl import flags
@@ -41,6 +41,13 @@ IGNORED: dict[str, tuple[Any, str]] = {
     "cloud_delete_on_done": (False, _CLOUD),
     "cloud_vm_name": ("", _CLOUD),
     "cloud_tpu": (False, _CLOUD),
+    "tpu_job_name": ("", _TF1),
+    "std_server_protocol": ("grpc", _WORKERS),
+    "use_guarantee_const_getter": (False, _TF1),
+    "export_saved_model_api_version": (1, "chose a form of TF1's exports"),
+    "gpu_automatic_mixed_precision": (False, "is the hparam activation_dtype=bfloat16"),
+    "log_step_count_steps": (100, "counted steps between lines; here they come by time"),
+    "job-dir": ("", "named the output folder of a cloud job; use --output_dir"),
     "job_dir": ("", "named the output folder of a cloud job; use --output_dir"),
     "master": ("", _WORKERS),
     "ps_job": ("/job:ps", _WORKERS),
@@ -67,6 +74,33 @@ IGNORED: dict[str, tuple[Any, str]] = {
 
 
 _TRAINS = "steers training"
+_UNREGISTERED = "was for problems without a class"
+_ENVIRONMENT = "belongs to reinforcement learning"
+_DECODES = "made the trainer decode; use t2t-decoder"
+_TUNES = "searched hparams in a Google Cloud service that no longer exists"
+
+# Flags that only T2T's t2t-datagen had.
+GENERATING: dict[str, tuple[Any, str]] = {
+    "num_shards": (0, f"{_UNREGISTERED}; set shards in its dataset_splits"),
+    "max_cases": (0, f"{_UNREGISTERED}; end its generate_samples sooner"),
+    "task_id_start": (-1, "chose parts of a problem's work; use --task_id"),
+    "task_id_end": (-1, "chose parts of a problem's work; use --task_id"),
+    "env_problem_max_env_steps": (0, _ENVIRONMENT),
+    "env_problem_batch_size": (0, _ENVIRONMENT),
+}
+
+# Flags of T2T's t2t-trainer that have a meaning elsewhere, or none any more.
+DECODING: dict[str, tuple[Any, str]] = {
+    "decode_hparams": ("", _DECODES),
+    "decode_from_file": ("", _DECODES),
+    "decode_to_file": ("", _DECODES),
+    "decode_reference": ("", _DECODES),
+    "hparams_range": ("", _TUNES),
+    "autotune_objective": ("", _TUNES),
+    "autotune_maximize": (True, _TUNES),
+    "autotune_max_trials": (10, _TUNES),
+    "autotune_parallel_trials": (1, _TUNES),
+}
 
 # The trainer's flags, which T2T's decoder had too.
 TRAINING: dict[str, tuple[Any, str]] = {
@@ -86,6 +120,7 @@ TRAINING: dict[str, tuple[Any, str]] = {
     "save_checkpoints_secs": (0, _TRAINS),
     "keep_checkpoint_max": (0, _TRAINS),
     "iterations_per_loop": (0, _TRAINS),
+    "profile": (False, _TRAINS),
     "autotune_objective": ("", _TRAINS),
     "autotune_maximize": (False, _TRAINS),
     "autotune_max_trials": (0, _TRAINS),
@@ -93,9 +128,9 @@ TRAINING: dict[str, tuple[Any, str]] = {
 }
 
 
-def define(trains: bool = True) -> None:
-    """Defines the ignored flags, those of training too unless the command trains."""
-    _ignored.update(IGNORED if trains else {**IGNORED, **TRAINING})
+def define(of_the_command: Mapping[str, tuple[Any, str]]) -> None:
+    """Defines the flags that all commands ignore, and those that this one ignores besides."""
+    _ignored.update({**IGNORED, **of_the_command})
     kinds: dict[type, Callable[..., Any]] = {
         bool: flags.DEFINE_bool,
         int: flags.DEFINE_integer,
@@ -116,5 +151,7 @@ def tell_ignored() -> None:
 
 
 def summary() -> str:
-    """A line for --help."""
+    """A line for --help; empty for a command that ignores none."""
+    if not _ignored:
+        return ""
     return f"Accepted for Tensor2Tensor's sake, without effect: {', '.join(sorted(_ignored))}."

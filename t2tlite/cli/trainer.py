@@ -43,7 +43,7 @@ flags.DEFINE_integer("random_seed", 0, "Seed of weights, dropout and the order o
 flags.DEFINE_bool("generate_data", False, "Make the data first, as t2t-datagen does.")
 flags.DEFINE_bool("overwrite", False, "With --generate_data: make it anew.")
 flags.DEFINE_integer("task_id", -1, "With --generate_data: as in t2t-datagen.")
-t2t_flags.define()
+t2t_flags.define(t2t_flags.DECODING)
 
 
 def main() -> None:

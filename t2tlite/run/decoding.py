@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from t2tlite import progress, registry
+from t2tlite.compat import decode_hparams as foreign
 from t2tlite.config import HParams, parse_assignments
 from t2tlite.errors import DataError, HParamsError
 from t2tlite.files import atomic
@@ -72,8 +73,8 @@ class DecodeHParams:
         kinds: dict[str, type] = {"int": int, "float": float, "bool": bool, "str": str}
         types = {one.name: kinds[str(one.type)] for one in dataclasses.fields(self)}
         for name, text in parse_assignments(assignments):
-            if name in _FOREIGN:
-                log.warning("decode hparam %s is ignored: it %s", name, _FOREIGN[name])
+            if name in foreign.FOREIGN:
+                foreign.tell(name, text)
                 continue
             if name not in types:
                 close = difflib.get_close_matches(name, types, n=3)
@@ -104,19 +105,6 @@ class DecodeHParams:
         if not 0.0 < self.sampling_top_p <= 1.0:
             raise HParamsError(f"sampling_top_p={self.sampling_top_p} is outside 0 to 1")
         return self
-
-
-_FOREIGN = {
-    "log_results": "printed every decoded line; read the output file",
-    "save_images": "is for images",
-    "identity_output": "skips decoding; read the input file",
-    "decode_in_memory": "chose how files were read",
-    "shards": "split the work over machines; split the input file",
-    "shard_id": "split the work over machines; split the input file",
-    "num_decodes": "repeated the decoding; run the command again with another random_seed",
-    "decode_timeout_mins": "waited for checkpoints",
-    "summaries_log_dir": "named a folder of summaries of images",
-}
 
 
 def _bool(text: str) -> bool:

@@ -5,34 +5,26 @@ import json
 import numpy as np
 import pytest
 
-from t2tlite.config import HParams, ProblemHParams
-from tests.golden.t2t_checkpoint import load_t2t_weights
-
-VOCAB_SIZE = 8425
-
 
 @pytest.fixture(scope="module")
-def hparams():
-    return HParams().override("num_hidden_layers=2,hidden_size=128,filter_size=512,num_heads=4")
+def decoder(shared, tmp_path_factory):
+    """Of the folder that t2t-import-checkpoint makes of T2T's."""
+    from t2tlite import Decoder
+    from t2tlite.compat import model_folder
+    from t2tlite.compat.tf1_checkpoint import Checkpoint
+    from t2tlite.run.record import Run
 
-
-@pytest.fixture(scope="module")
-def problem_hparams():
-    names = ("inputs", "targets")
-    return ProblemHParams(
-        vocab_size=dict.fromkeys(names, VOCAB_SIZE), modality=dict.fromkeys(names, "symbol")
+    source, folder = shared / "fixtures/t2t/poetry_model", tmp_path_factory.mktemp("imported")
+    flags = model_folder.recorded_flags(source)
+    run = Run.describe(flags["problem"], flags["model"], model_folder.read_hparams(source), [])
+    imported = model_folder.import_checkpoint(
+        Checkpoint(source), run, str(shared / "fixtures/t2t/poetry_data"), str(folder)
     )
-
-
-@pytest.fixture(scope="module")
-def network(shared, hparams, problem_hparams):
-    from t2tlite.model.transformer import Transformer
-    from t2tlite.run.record import build
-
-    made = Transformer(hparams, problem_hparams)
-    build(made, problem_hparams)
-    load_t2t_weights(made, shared / "fixtures/t2t/poetry_model")
-    return made
+    assert (imported.step, imported.parameters) == (1200, 2_005_632)
+    # What T2T keeps beside the model: nothing of weights or moments is left behind.
+    assert {one.split("/")[0] for one in imported.left} == {"losses_avg", "train_stats", "training"}
+    assert not [one for one in imported.left if "/transformer/" in one]
+    return Decoder(folder)
 
 
 @pytest.fixture(scope="module")
@@ -46,19 +38,22 @@ def examples(shared):
     return json.loads((shared / "fixtures/t2t/poetry_decode.json").read_text())["examples"]
 
 
-def test_logits_are_t2ts(network, recorded):
+def test_logits_are_t2ts(decoder, recorded):
     features = {"inputs": recorded["inputs"], "targets": recorded["targets"]}
-    difference = np.abs(np.asarray(network(features)) - recorded["logits"])
+    difference = np.abs(np.asarray(decoder.network(features)) - recorded["logits"])
     assert difference[recorded["targets"] != 0].max() < 2e-5
 
 
 @pytest.mark.parametrize("beams", [1, 4])
-def test_decodes_are_t2ts(network, recorded, examples, hparams, problem_hparams, beams):
+def test_decodes_are_t2ts(decoder, recorded, examples, beams):
     from t2tlite.run.decoding import DecodeHParams
     from t2tlite.run.searching import make_search
 
     search = make_search(
-        network, problem_hparams, hparams, DecodeHParams(beam_size=beams, extra_length=20)
+        decoder.network,
+        decoder.problem_hparams,
+        decoder.hparams,
+        DecodeHParams(beam_size=beams, extra_length=20),
     )
     search.compile(jit_compile=False)
     rows, width = recorded["inputs"].shape
@@ -73,6 +68,15 @@ def test_decodes_are_t2ts(network, recorded, examples, hparams, problem_hparams,
         assert ids == [one["ids"] for one in expected["beam"]]
         scores = [one["score"] for one in expected["beam"]]
         assert found["scores"][row].tolist() == pytest.approx(scores, abs=1e-3)
+
+
+def test_answers_are_t2ts(decoder, examples):
+    """Beams rarely run to their limit, so texts are T2T's also where each row has its own limit."""
+    answers = decoder.n_best([one["inputs_text"] for one in examples])
+    for row, expected in zip(answers, examples, strict=True):
+        assert [one.text for one in row] == [one["text"] for one in expected["beam"]]
+        scores = [one["score"] for one in expected["beam"]]
+        assert [one.score for one in row] == pytest.approx(scores, abs=1e-3)
 
 
 def without_eos(ids):

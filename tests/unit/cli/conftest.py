@@ -24,7 +24,7 @@ def own_flags(monkeypatch):
     monkeypatch.setattr(t2t_flags, "flags", SimpleNamespace(**kinds))
     monkeypatch.setattr(t2t_flags, "FLAGS", values)
     monkeypatch.setattr(app, "FLAGS", values)
-    t2t_flags.define()
+    t2t_flags.define({})
     return values
 
 

@@ -1,0 +1,66 @@
+"""t2t-import-checkpoint: turns a checkpoint of Tensor2Tensor's into a model folder of t2tlite's.
+
+t2t-import-checkpoint --from=T2T_MODEL --data_dir=data --output_dir=model
+
+Problem, model and hparams are those that T2T's trainer wrote beside the checkpoint (flags.txt,
+flags_t2t.txt, hparams.json) unless flags say otherwise. The vocabulary is looked for in --data_dir.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from pathlib import Path
+
+from absl import flags
+
+from t2tlite import registry
+from t2tlite.cli import app, shared_flags
+from t2tlite.compat import model_folder, tf1_checkpoint
+from t2tlite.run import record
+
+FLAGS = flags.FLAGS
+log = logging.getLogger("t2tlite.cli")
+
+shared_flags.define_model_flags()
+flags.DEFINE_string("from", "", "T2T's model folder, or one checkpoint in it: FOLDER/model.ckpt-N.")
+
+
+def main() -> None:
+    """Writes the folder and prints what was taken over and what has no counterpart."""
+    if FLAGS.registry_help:
+        print(registry.help_string())
+        return
+    app.require("from", "output_dir")
+    source = str(FLAGS["from"].value)
+    tf1_checkpoint.find(source)
+    recorded = model_folder.recorded_flags(source)
+    problem = FLAGS.problem or recorded.get("problem", "")
+    if not problem:
+        raise app.UsageError(f"--problem must be given: {source} has no flags.txt that names it")
+    registry.problem(problem)
+    hparams_set = FLAGS.hparams_set or recorded.get("hparams_set", "")
+    hparams = model_folder.read_hparams(source, hparams_set, FLAGS.hparams)
+    if FLAGS.hparams_set and (model_folder.folder_of(source) / model_folder.HPARAMS).exists():
+        log.info("--hparams_set isn't needed: %s has %s", source, model_folder.HPARAMS)
+    model = FLAGS.model or recorded.get("model", "transformer")
+    run = record.Run.describe(problem, model, hparams, shared_flags.usr_dirs())
+    log.info("%s: problem %s, model %s", source, problem, model)
+    checkpoint = tf1_checkpoint.Checkpoint(source)
+    data_dir = FLAGS.data_dir or _data_dir(source, recorded)
+    imported = model_folder.import_checkpoint(checkpoint, run, data_dir, FLAGS.output_dir)
+    print("\n".join(imported.lines()))
+    print(f"to train on: t2t-trainer {model_folder.training_flags(run, hparams_set)}")
+
+
+def _data_dir(source: str, recorded: dict[str, str]) -> str:
+    """The data folder of T2T's run if it is still there, else the checkpoint's own folder."""
+    before = Path(recorded.get("data_dir", "-")).expanduser()
+    chosen = before if before.is_dir() else model_folder.folder_of(source)
+    log.info("--data_dir isn't given; looking for the vocabulary in %s", chosen)
+    return str(chosen)
+
+
+def run() -> None:
+    """The console command."""
+    app.run(main, __doc__, [sys.modules[__name__], shared_flags])
