@@ -18,7 +18,7 @@ __version__ = "0.1.0"
 from t2tlite import plugins as plugins
 
 if TYPE_CHECKING:
-    from t2tlite import errors, problem, registry, testing, text, text_problems
+    from t2tlite import errors, problem, registry, testing, text, text_problems, translate
     from t2tlite.config import HParams, RangedHParams
     from t2tlite.data import download
     from t2tlite.run.decoding import Decoder
@@ -36,6 +36,7 @@ _PUBLIC = {
     "testing": "t2tlite.testing",
     "text": "t2tlite.text",
     "text_problems": "t2tlite.text_problems",
+    "translate": "t2tlite.translate",
 }
 
 __all__ = [
@@ -51,6 +52,7 @@ __all__ = [
     "text",
     "text_problems",
     "train",
+    "translate",
 ]
 
 

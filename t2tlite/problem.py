@@ -36,6 +36,7 @@ class SpaceID:
     """T2T's numbers of languages: a row of the encoder's learned table, not a vocabulary."""
 
     GENERIC = 0
+    IMAGE_LABEL = 1
     EN_CHR = 2
     EN_TOK = 3
     EN_BPE_TOK = 4
@@ -44,6 +45,27 @@ class SpaceID:
     DE_CHR = 7
     DE_TOK = 8
     DE_BPE_TOK = 9
+    DIGIT_0 = 10
+    DIGIT_1 = 11
+    AUDIO_WAV = 12
+    AUDIO_SPECTRAL = 13
+    PARSE_CHR = 14
+    PARSE_TOK = 15
+    ZH_TOK = 16
+    ICE_CHAR = 17
+    ICE_TOK = 18
+    ICE_PARSE_TOK = 19
+    MK_TOK = 20
+    CS_TOK = 21
+    CS_CHR = 22
+    DNA = 23
+    REAL = 24
+    IMAGE = 25
+    PEPTIDE = 26
+    PY_TOK = 27
+    CPP_TOK = 28
+    STROKES = 29
+    PICKLED_PYTHON = 30
 
 
 class Metrics:

@@ -16,12 +16,17 @@ import itertools
 import logging
 import os
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
 from typing import Any
 
 from t2tlite.config import HParams, ProblemHParams
 from t2tlite.data import generate
 from t2tlite.data.samples import checked
+from t2tlite.data.text_files import text2class_txt_iterator as text2class_txt_iterator
+from t2tlite.data.text_files import text2self_txt_iterator as text2self_txt_iterator
+from t2tlite.data.text_files import text2text_distill_iterator as text2text_distill_iterator
+from t2tlite.data.text_files import text2text_txt_iterator as text2text_txt_iterator
+from t2tlite.data.text_files import text2text_txt_tab_iterator as text2text_txt_tab_iterator
+from t2tlite.data.text_files import txt_line_iterator as txt_line_iterator
 from t2tlite.errors import DataError, VocabularyError
 from t2tlite.problem import DatasetSplit, Metrics, Problem, SpaceID
 from t2tlite.text import (
@@ -102,10 +107,17 @@ class Text2TextProblem(Problem):
     @property
     def vocab_filename(self) -> str:
         """T2T's name of the vocabulary file; a SentencePiece file ends in .model instead."""
+        if self.use_vocab_from_other_problem:
+            return str(self.use_vocab_from_other_problem.vocab_filename)
         if self.vocab_type == VocabType.SUBWORD:
             stem = f"vocab.{self.dataset_filename()}"
             return f"{stem}.{self.approx_vocab_size}.{VocabType.SUBWORD}"
         return f"vocab.{self.dataset_filename()}.{VocabType.TOKEN}"
+
+    @property
+    def use_vocab_from_other_problem(self) -> Any:
+        """A problem whose vocabulary this one uses, and makes if it isn't there; None: its own."""
+        return None
 
     @property
     def inputs_prefix(self) -> str:
@@ -144,7 +156,7 @@ class Text2TextProblem(Problem):
     @property
     def sentencepiece_filename(self) -> str:
         """Name of the SentencePiece file."""
-        return self.vocab_filename.removesuffix(f".{VocabType.SUBWORD}") + ".model"
+        return sentencepiece_filename(self.vocab_filename)
 
     @property
     def vocabulary_filenames(self) -> list[str]:
@@ -167,10 +179,23 @@ class Text2TextProblem(Problem):
         Raises:
           VocabularyError: there is none and none may be made, or it is broken.
         """
+        other = self.use_vocab_from_other_problem
+        if other:
+            return other.get_or_create_vocab(data_dir, tmp_dir, force_get)
+        if force_get or tmp_dir is None:
+            return self._vocabulary(data_dir, self.vocab_filename, None)
+        return self._vocabulary(
+            data_dir, self.vocab_filename, lambda: self.generate_text_for_vocab(data_dir, tmp_dir)
+        )
+
+    def _vocabulary(
+        self, data_dir: str, filename: str, texts: Callable[[], Iterable[str]] | None
+    ) -> Any:
+        """The encoder of the vocabulary that T2T calls `filename`; None: it can't be made."""
         if self.vocab_type == VocabType.CHARACTER:
             return ByteTextEncoder()
         if self.vocab_type == VocabType.TOKEN:
-            path = os.path.join(data_dir, self.vocab_filename)
+            path = os.path.join(data_dir, filename)
             if not os.path.exists(path):
                 raise VocabularyError(
                     f"{self.name}: its TOKEN vocabulary {path} doesn't exist; write one token a "
@@ -182,28 +207,25 @@ class Text2TextProblem(Problem):
                 f"{self.name}: vocab_type is {self.vocab_type!r}; expected VocabType.SUBWORD, "
                 f"CHARACTER or TOKEN"
             )
-        return self._subword_vocabulary(data_dir, tmp_dir, force_get)
-
-    def _subword_vocabulary(self, data_dir: str, tmp_dir: str | None, force_get: bool) -> Any:
         # A .subwords file is T2T's own work and wins: its data and models need exactly its ids.
-        for name in self.vocabulary_filenames:
+        learned = sentencepiece_filename(filename)
+        for name in (filename, learned):
             if os.path.exists(path := os.path.join(data_dir, name)):
                 return load_vocabulary(path)
-        path = os.path.join(data_dir, self.sentencepiece_filename)
-        if force_get or tmp_dir is None:
+        if texts is None:
             raise VocabularyError(
-                f"no vocabulary: neither {self.vocab_filename} nor {self.sentencepiece_filename} "
-                f"is in {data_dir}; make it with t2t-datagen, or check --data_dir"
+                f"no vocabulary: neither {filename} nor {learned} is in {data_dir}; make it with "
+                f"t2t-datagen, or check --data_dir"
             )
         log.info("%s: making a vocabulary of about %d tokens", self.name, self.approx_vocab_size)
         train_sentencepiece(
-            self.generate_text_for_vocab(data_dir, tmp_dir),
+            texts(),
             self.approx_vocab_size,
-            path,
+            os.path.join(data_dir, learned),
             reserved_tokens=self.additional_reserved_tokens,
             max_subtoken_length=self.max_subtoken_length,
         )
-        return load_vocabulary(path)
+        return load_vocabulary(os.path.join(data_dir, learned))
 
     def feature_encoders(self, data_dir: str | None) -> dict[str, Any]:
         encoder = self.get_or_create_vocab(data_dir or "", None, force_get=True)
@@ -331,6 +353,11 @@ class Text2ClassProblem(Text2TextProblem):
         return [Metrics.ACC]
 
 
+def sentencepiece_filename(filename: str) -> str:
+    """Returns the name of the SentencePiece file in place of T2T's vocabulary `filename`."""
+    return filename.removesuffix(f".{VocabType.SUBWORD}") + ".model"
+
+
 def text2text_generate_encoded(
     sample_generator: Iterable[dict[str, Any]],
     vocab: Any,
@@ -369,44 +396,3 @@ def encode_batch(encoder: Any, texts: list[str]) -> list[list[int]]:
     """Encodes texts with the encoder's batch call if it has one; any encoder will do."""
     batch: Callable[[list[str]], list[list[int]]] | None = getattr(encoder, "encode_batch", None)
     return batch(texts) if batch else [list(encoder.encode(text)) for text in texts]
-
-
-def txt_line_iterator(txt_path: str | os.PathLike[str]) -> Iterator[str]:
-    """Yields the lines of a UTF-8 file without white space around them, as T2T's function.
-
-    Raises:
-      DataError: the file is missing, or isn't UTF-8.
-    """
-    path = Path(txt_path)
-    if not path.exists():
-        raise DataError(f"{path} doesn't exist; put it there, or check --tmp_dir")
-    with open(path, "rb") as file:
-        for number, line in enumerate(file, 1):
-            try:
-                yield line.decode("utf-8").strip()
-            except UnicodeDecodeError as error:
-                raise DataError(
-                    f"{path}, line {number}: byte {error.start} ({line[error.start]:#04x}) is not "
-                    f"UTF-8; convert the file"
-                ) from None
-
-
-def text2text_txt_iterator(
-    source_txt_path: str | os.PathLike[str], target_txt_path: str | os.PathLike[str]
-) -> Iterator[dict[str, str]]:
-    """Yields a sample for each pair of lines of two parallel files, as T2T's function.
-
-    Raises:
-      DataError: one file ends before the other.
-    """
-    pairs = itertools.zip_longest(
-        txt_line_iterator(source_txt_path), txt_line_iterator(target_txt_path)
-    )
-    for number, (inputs, targets) in enumerate(pairs):
-        if inputs is None or targets is None:
-            shorter = source_txt_path if inputs is None else target_txt_path
-            raise DataError(
-                f"{shorter} ends after {number} lines and the other file goes on; both must have "
-                f"as many lines"
-            )
-        yield {"inputs": inputs, "targets": targets}

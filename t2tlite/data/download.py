@@ -9,10 +9,13 @@ import http.client
 import logging
 import os
 import shutil
+import tarfile
+import tempfile
 import time
 import urllib.error
 import urllib.parse
 import urllib.request
+import zipfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,7 +23,7 @@ from typing import Any
 
 from t2tlite import progress
 from t2tlite.errors import DownloadError
-from t2tlite.files import atomic
+from t2tlite.files import atomic, cannot_write
 
 log = logging.getLogger(__name__)
 
@@ -172,3 +175,50 @@ def sha256_of(path: str | os.PathLike[str]) -> str:
 def _check(found: str, expected: str, what: str | Path, advice: str) -> None:
     if found != expected.lower():
         raise DownloadError(f"{what} has sha256 {found}; expected {expected}: {advice}")
+
+
+def unpack(archive: str | os.PathLike[str], folder: str | os.PathLike[str]) -> None:
+    """Unpacks a .tar, .tgz, .tar.gz (.bz2, .xz), .zip or .gz file into a folder.
+
+    What is in the folder already stays as it is. Files appear there when all are unpacked, each of
+    them whole.
+
+    Raises:
+      DownloadError: the archive is of another kind, not whole, or wants to write elsewhere.
+      OutputError: the folder can't be written to.
+    """
+    archive, folder = Path(archive), Path(folder)
+    log.info("unpacking %s into %s", archive, folder)
+    try:
+        with tempfile.TemporaryDirectory(prefix=f".{archive.name}.", dir=folder) as unpacked:
+            _unpack(archive, Path(unpacked))
+            _move(Path(unpacked), folder)
+    except (tarfile.TarError, zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, EOFError) as error:
+        raise DownloadError(
+            f"{archive} can't be unpacked ({error}); delete it and get it again"
+        ) from error
+    except OSError as error:
+        raise cannot_write(folder, error) from error
+
+
+def _unpack(archive: Path, folder: Path) -> None:
+    if zipfile.is_zipfile(archive):
+        with zipfile.ZipFile(archive) as packed:
+            packed.extractall(folder)
+    elif tarfile.is_tarfile(archive):
+        with tarfile.open(archive) as packed_files:
+            packed_files.extractall(folder, filter="data")
+    elif archive.suffix == ".gz":
+        gunzip_file(archive, folder / archive.stem)
+    else:
+        raise tarfile.ReadError("found no tar, zip or gzip file")
+
+
+def _move(source: Path, target: Path) -> None:
+    """Moves what a folder holds into another, but for files that are there already."""
+    for path in source.iterdir():
+        place = target / path.name
+        if path.is_dir() and place.is_dir():
+            _move(path, place)
+        elif not place.exists():
+            os.replace(path, place)

@@ -1,0 +1,78 @@
+"""Whether a review of a film is good or bad: the Large Movie Review Dataset of Stanford."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from t2tlite import download, problem, registry, text_problems
+from t2tlite.errors import DataError
+
+from . import text_files
+
+_FOLDER = "aclImdb"
+
+
+@registry.register_problem
+class SentimentIMDB(text_problems.Text2ClassProblem):
+    """A film review of IMDB -> neg or pos.
+
+    Downloads aclImdb_v1.tar.gz, unless it or the folder aclImdb is in tmp_dir.
+    """
+
+    URL = "http://ai.stanford.edu/~amaas/data/sentiment/aclImdb_v1.tar.gz"
+
+    @property
+    def dataset_splits(self) -> list[dict[str, Any]]:
+        return [
+            {"split": problem.DatasetSplit.TRAIN, "shards": 10},
+            {"split": problem.DatasetSplit.EVAL, "shards": 1},
+        ]
+
+    @property
+    def approx_vocab_size(self) -> int:
+        return 2**13
+
+    @property
+    def num_classes(self) -> int:
+        return 2
+
+    def class_labels(self, data_dir: str | None) -> list[str]:
+        return ["neg", "pos"]
+
+    def doc_generator(
+        self, imdb_dir: str | Path, dataset: str, include_label: bool = False
+    ) -> Iterator[Any]:
+        """Yields the reviews of a part, good ones first.
+
+        Args:
+          imdb_dir: the folder aclImdb.
+          dataset: "train" or "test".
+          include_label: yield pairs of a review and whether it is good.
+
+        Raises:
+          DataError: the folder holds none.
+        """
+        for name in ("pos", "neg"):
+            reviews = sorted((Path(imdb_dir) / dataset / name).glob("*.txt"))
+            if not reviews:
+                raise DataError(
+                    f"{imdb_dir}/{dataset}/{name} holds no review; delete {imdb_dir} to unpack it "
+                    f"again"
+                )
+            for path in reviews:
+                review = text_files.read(path).strip()
+                yield (review, name == "pos") if include_label else review
+
+    def generate_samples(
+        self, data_dir: str, tmp_dir: str, dataset_split: str
+    ) -> Iterator[dict[str, Any]]:
+        folder = Path(tmp_dir).expanduser() / _FOLDER
+        if not folder.exists():
+            archive = download.maybe_download(tmp_dir, os.path.basename(self.URL), self.URL)
+            download.unpack(archive, folder.parent)
+        part = "train" if dataset_split == problem.DatasetSplit.TRAIN else "test"
+        for review, good in self.doc_generator(folder, part, include_label=True):
+            yield {"inputs": review, "label": int(good)}
