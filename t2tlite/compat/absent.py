@@ -37,10 +37,25 @@ _REASONS = {
     "tensor2tensor.utils.modality": _GRAPH,
     **{
         f"tensor2tensor.data_generators.{word}": _NO_TEXT
-        for word in (
-            "allen_brain audio celeba cifar common_voice fsns gene_expression gym image librispeech"
-            " mnist mscoco ocr speech timeseries video vqa"
-        ).split()
+        for word in [
+            "allen_brain",
+            "audio",
+            "celeba",
+            "cifar",
+            "common_voice",
+            "fsns",
+            "gene_expression",
+            "gym",
+            "image",
+            "librispeech",
+            "mnist",
+            "mscoco",
+            "ocr",
+            "speech",
+            "timeseries",
+            "video",
+            "vqa",
+        ]
     },
     "tensor2tensor.data_generators.problem": _ELSE,
     "tensor2tensor.data_generators.text_": _ELSE,
@@ -82,7 +97,10 @@ class AbsentBase:
 class AbsentName:
     """An absent name, with all names below it."""
 
+    _name: str
+
     def __init__(self, name: str) -> None:
+        # Past __setattr__, which is a use.
         self.__dict__["_name"] = name
 
     def __getattr__(self, attribute: str) -> AbsentName:

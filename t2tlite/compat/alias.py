@@ -11,8 +11,8 @@ installed, nothing changes.
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib
-import importlib.util
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -57,7 +57,7 @@ def lent(folder: Path) -> Iterator[None]:
             if file and not _is_installed(file):
                 _plugin_folders.add(os.path.dirname(os.path.abspath(file)) + os.sep)
         # Code that isn't a plugin's must not find what a plugin has imported.
-        for name in [one for one in sys.modules if _is_ours(one) and not _loading]:
+        for name in [one for one in sys.modules if _is_lent(one) and not _loading]:
             del sys.modules[name]
 
 
@@ -78,8 +78,18 @@ def asked_by_plugin() -> bool:
 
 def used_by(folder: Path) -> bool:
     """Whether a plugin folder's own code names tensor2tensor."""
-    files = [folder] if folder.is_file() else folder.glob("*.py")
-    return any(ALIAS.encode() in file.read_bytes() for file in files)
+    return any(ALIAS.encode() in text for text in _sources(folder))
+
+
+def reads_command_line(folder: Path) -> bool:
+    """Whether a T2T plugin's own code reads the command line by itself."""
+    reads = any(b"argparse" in text or b"sys.argv" in text for text in _sources(folder))
+    return reads and used_by(folder)
+
+
+def _sources(folder: Path) -> Iterator[bytes]:
+    for file in [folder] if folder.is_file() else folder.glob("*.py"):
+        yield file.read_bytes()
 
 
 def _real_is_installed() -> bool:
@@ -94,19 +104,21 @@ def _is_installed(file: str) -> bool:
     )
 
 
-def _is_ours(name: str) -> bool:
+def _is_lent(name: str) -> bool:
     return name == ALIAS or name.startswith((f"{ALIAS}.", "tensorflow.contrib"))
 
 
 class _Finder(MetaPathFinder):
-    """Finds tensor2tensor's modules here, tensorflow.contrib's nowhere, and waits for tensorflow."""
+    """Finds tensor2tensor's modules here, and waits for tensorflow's import."""
 
     def find_spec(
         self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         if name == "tensorflow":
             return _lending_spec()
-        if not _is_ours(name) or not asked_by_plugin():
+        # `from tensor2tensor.utils import x` looks for x below the name that the package has here.
+        below = name.startswith(f"{_OURS}.") and not PathFinder.find_spec(name, path)
+        if not (below or _is_lent(name)) or not asked_by_plugin():
             return None
         return ModuleSpec(name, _AliasLoader(), is_package=True)
 
@@ -115,13 +127,8 @@ class _AliasLoader(Loader):
     """Loads the module of this package that stands for one of Tensor2Tensor."""
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
-        ours = _OURS + spec.name.removeprefix(ALIAS)
-        if _exists(ours):
-            module = importlib.import_module(ours)
-            self._spec = module.__spec__
-        else:
-            module = AbsentModule(spec.name)
-            self._spec = spec
+        module = _standing_for(spec.name.replace(_OURS, ALIAS))
+        self._spec = module.__spec__
         return module
 
     def exec_module(self, module: ModuleType) -> None:
@@ -129,11 +136,18 @@ class _AliasLoader(Loader):
         module.__spec__ = self._spec
 
 
-def _exists(name: str) -> bool:
-    try:
-        return importlib.util.find_spec(name) is not None
-    except ModuleNotFoundError:
-        return False
+@functools.cache
+def _standing_for(name: str) -> ModuleType:
+    ours = name.replace(ALIAS, _OURS, 1)
+    if name == ALIAS:
+        return importlib.import_module(ours)
+    if ours.startswith(_OURS):
+        place = getattr(_standing_for(name.rpartition(".")[0]), "__path__", None)
+        if place and PathFinder.find_spec(ours, place):
+            return importlib.import_module(ours)
+    # By its name, for it imports problems, and those the layers above this module.
+    built_in = importlib.import_module(f"{__package__}.built_in")
+    return built_in.find(name) or AbsentModule(name)
 
 
 def _lending_spec() -> ModuleSpec | None:

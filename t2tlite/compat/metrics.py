@@ -1,4 +1,4 @@
-"""T2T's metrics that t2tlite doesn't compute: a problem may name them, evaluation tells and goes on."""
+"""T2T's metrics that t2tlite doesn't compute: where a problem names them, evaluation says so."""
 
 NOT_COMPUTED = {
     "ABS_ERR": "mean_absolute_error",

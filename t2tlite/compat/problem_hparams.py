@@ -1,9 +1,9 @@
 """What a problem's `hparams(defaults, model_hparams)` may assign in T2T's older forms.
 
-    p.input_modality = {"inputs": (registry.Modalities.SYMBOL, 8192)}     # before 1.10
-    p.target_modality = (registry.Modalities.CLASS_LABEL, 2)
-    p.modality = {"targets": modalities.SymbolModality}                   # before 1.12
-    p.modality["targets"] = modalities.ModalityType.SYMBOL                # since
+p.input_modality = {"inputs": (registry.Modalities.SYMBOL, 8192)}     # before 1.10
+p.target_modality = (registry.Modalities.CLASS_LABEL, 2)
+p.modality = {"targets": modalities.SymbolModality}                   # before 1.12
+p.modality["targets"] = modalities.ModalityType.SYMBOL                # since
 """
 
 from __future__ import annotations

@@ -29,6 +29,8 @@ class Problem(problem.Problem):
 
     def feature_encoders(self, data_dir: str | None) -> dict[str, Any]:
         """Numbers in the text are the ids, as T2T's own default."""
+        if isinstance(self, text_problems.Text2TextProblem):
+            return super().feature_encoders(data_dir)
         from t2tlite.compat.tensor2tensor.data_generators.text_encoder import TextEncoder
 
         return {"inputs": TextEncoder(), "targets": TextEncoder()}
@@ -49,6 +51,7 @@ class Text2TextProblem(Problem, text_problems.Text2TextProblem):
     batch_size_means_tokens = True
 
     # Of the time before 1.4.
+    generator: Any
     is_character_level = False
     use_subword_tokenizer = True
     use_train_shards_for_dev = False

@@ -6,6 +6,7 @@ import logging
 from typing import Any
 
 from t2tlite import config
+from t2tlite.compat.hparams import FOREIGN
 from t2tlite.errors import HParamsError
 
 log = logging.getLogger(__name__)
@@ -28,7 +29,7 @@ class HParams(config.HParams):
         try:
             super().__setattr__(name, value)
         except HParamsError as error:
-            if name in config.FOREIGN or name in config.HParams.__dataclass_fields__:
+            if name in FOREIGN or name in config.HParams.__dataclass_fields__:
                 raise
             log.warning("%s; it is kept and has no effect", error)
             self.extra[name] = value
@@ -57,4 +58,4 @@ class HParams(config.HParams):
         return self
 
     def __contains__(self, name: str) -> bool:
-        return name in self.values() or name in config.FOREIGN
+        return name in self.values() or name in FOREIGN

@@ -1,9 +1,9 @@
 """As `tensor2tensor.data_generators.generator_utils`: downloads, vocabularies, shards."""
 
+import glob
 import logging
 import os
 import random
-import tarfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,13 +14,15 @@ from t2tlite.compat.tensor2tensor.data_generators import text_encoder, tokenizer
 from t2tlite.data import download
 from t2tlite.data.download import gunzip_file
 from t2tlite.data.records import ShardWriter, read_shard, serialized, shard_paths, write_shard
-from t2tlite.errors import DataError, DownloadError
+from t2tlite.errors import DownloadError
 from t2tlite.files import make_folder
+from t2tlite.translate import generate_lines_for_vocab
 
 __all__ = [
     "UNSHUFFLED_SUFFIX",
     "generate_dataset_and_shuffle",
     "generate_files",
+    "generate_lines_for_vocab",
     "get_or_generate_tabbed_vocab",
     "get_or_generate_txt_vocab",
     "get_or_generate_vocab",
@@ -126,11 +128,10 @@ def shuffle_dataset(
         return
     for name in filenames:
         final = name.replace(UNSHUFFLED_SUFFIX, "")
-        records: Iterable[bytes] = list(read_shard(name))
+        records = list(read_shard(name))
         random.Random(os.path.basename(final)).shuffle(records)
-        if extra_fn is not None:
-            records = extra_fn(records)
-        write_shard(f"{final}.incomplete", records)
+        changed = records if extra_fn is None else extra_fn(records)
+        write_shard(f"{final}.incomplete", changed)
         os.replace(f"{final}.incomplete", final)
         if final != name:
             os.remove(name)
@@ -226,48 +227,13 @@ def get_or_generate_vocab(
     )
 
 
-def generate_lines_for_vocab(
-    tmp_dir: str, sources: Sequence[Sequence[Any]], file_byte_budget: float = 1e6
-) -> Iterator[str]:
-    """Yields lines from all over each file, about `file_byte_budget` bytes of it."""
-    for source in sources:
-        url = source[0]
-        archive = maybe_download(tmp_dir, os.path.basename(url), url)
-        for lang_file in source[1]:
-            path = os.path.join(tmp_dir, lang_file)
-            if not os.path.exists(path):
-                _extract(archive, tmp_dir, path)
-            if path.endswith(".gz"):
-                gunzip_file(path, path[:-3])
-                path = path[:-3]
-            yield from _spread_lines(path, file_byte_budget)
-
-
-def _extract(archive: str, folder: str, wanted: str) -> None:
-    try:
-        with tarfile.open(archive) as packed:
-            packed.extractall(folder, filter="data")
-    except tarfile.TarError as error:
-        raise DataError(f"{archive} holds no {wanted} ({error}); put the file there") from None
-
-
-def _spread_lines(path: str, byte_budget: float) -> Iterator[str]:
-    skipped_between = int(os.path.getsize(path) / byte_budget / 2)
-    skipped = 0
-    with open(path, encoding="utf-8") as file:
-        for line in file:
-            if skipped < skipped_between:
-                skipped += 1
-                continue
-            if byte_budget <= 0:
-                return
-            skipped = 0
-            byte_budget -= len(line.strip())
-            yield line.strip()
-
-
 def get_or_generate_tabbed_vocab(
-    data_dir: str, tmp_dir: str, source_filename: str, index: int, vocab_filename: str, vocab_size: int
+    data_dir: str,
+    tmp_dir: str,
+    source_filename: str,
+    index: int,
+    vocab_filename: str,
+    vocab_size: int,
 ) -> text_encoder.SubwordTextEncoder:
     """The vocabulary of a file, learned first from one column of a tab-separated one."""
 
@@ -284,8 +250,6 @@ def get_or_generate_txt_vocab(
     data_dir: str, vocab_filename: str, vocab_size: int, filepatterns: str | Sequence[str]
 ) -> text_encoder.SubwordTextEncoder:
     """The vocabulary of a file, learned first from the lines of text files."""
-    import glob
-
     patterns = [filepatterns] if isinstance(filepatterns, str) else filepatterns
     files = [name for pattern in patterns for name in sorted(glob.glob(pattern))]
 

@@ -24,6 +24,7 @@ from t2tlite.text import (
     strip_ids,
     train_sentencepiece,
 )
+from t2tlite.text_problems import sentencepiece_filename
 
 RESERVED_TOKENS_BYTES = [token.encode() for token in RESERVED_TOKENS]
 
@@ -166,7 +167,9 @@ class SubwordTextEncoder(TextEncoder):
             **{name: value for name, value in kwargs.items() if name in kept},
         )
 
-    def store_to_file(self, filename: str | os.PathLike[str], add_single_quotes: bool = True) -> None:
+    def store_to_file(
+        self, filename: str | os.PathLike[str], add_single_quotes: bool = True
+    ) -> None:
         """Writes the vocabulary, a SentencePiece one under the name with .model at its end."""
         if self._made is not None:
             path = sentencepiece_path(filename)
@@ -181,7 +184,7 @@ class SubwordTextEncoder(TextEncoder):
 
 def sentencepiece_path(filename: str | os.PathLike[str]) -> Path:
     """Where the SentencePiece vocabulary lies that takes the place of T2T's `filename`."""
-    return Path(str(filename).removesuffix(".subwords") + ".model")
+    return Path(sentencepiece_filename(str(filename)))
 
 
 def native_to_unicode(s: Any) -> str:
@@ -216,9 +219,7 @@ def _unescape_token(escaped_token: str) -> str:
     escape = re.compile(r"\\u|\\\\|\\([0-9]+);")
     word = escaped_token.removesuffix("_")
     return escape.sub(
-        lambda found: (
-            chr(int(found[1])) if found[1] else ("_" if found[0] == "\\u" else "\\")
-        ),
+        lambda found: chr(int(found[1])) if found[1] else ("_" if found[0] == "\\u" else "\\"),
         word,
     )
 
