@@ -123,6 +123,10 @@ class Text2TextProblem(Problem, text_problems.Text2TextProblem):
             return samples
         return super().generate_encoded_samples(data_dir, tmp_dir, dataset_split)
 
+    def _maybe_pack_examples(self, generator: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+        # Packing is the reader's work here (the hparam pack_dataset), not the data's.
+        return generator
+
     def hparams(self, defaults: ProblemHParams, model_hparams: HParams) -> None:
         super().hparams(defaults, model_hparams)
         if self._has_generator_alone:
