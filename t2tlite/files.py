@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -69,3 +70,33 @@ def make_folder(path: str | os.PathLike[str]) -> Path:
     except OSError as error:
         raise cannot_write(folder, error) from error
     return folder
+
+
+# What is watched: a folder with the names of the files below it that were opened.
+_watched: list[tuple[str, set[str]]] = []
+_watching = False
+
+
+@contextlib.contextmanager
+def opened_below(folder: str | os.PathLike[str]) -> Iterator[set[str]]:
+    """Collects the names, relative to `folder`, of files below it that Python opens meanwhile."""
+    global _watching
+    if not _watching:
+        # It can't be taken away again, so there is one for all.
+        sys.addaudithook(_note)
+        _watching = True
+    entry = (os.path.join(os.path.abspath(folder), ""), set[str]())
+    _watched.append(entry)
+    try:
+        yield entry[1]
+    finally:
+        _watched.remove(entry)
+
+
+def _note(event: str, arguments: tuple[object, ...]) -> None:
+    if not _watched or event != "open" or not isinstance(arguments[0], (str, os.PathLike)):
+        return
+    path = os.path.abspath(arguments[0])
+    for folder, names in _watched:
+        if path.startswith(folder):
+            names.add(path.removeprefix(folder))

@@ -15,9 +15,11 @@ import pkgutil
 import sys
 import threading
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
+from t2tlite.compat import alias
 from t2tlite.errors import DuplicateNameError, PluginError
 from t2tlite.registry import Registry
 
@@ -90,11 +92,26 @@ def _load_one(path: Path) -> None:
     for place in [path.parent, *([path] if path.is_dir() else [])]:
         if str(place) not in sys.path:
             sys.path.append(str(place))
-    with _told(str(path)):
+    with alias.lent(path), _told(str(path)):
         module = importlib.import_module(name)
         _check_origin(module, path)
-        _import_all(module)
+        _import_all(module, _wanted(module, path))
     _loaded.append(str(path))
+
+
+def _wanted(module: ModuleType, path: Path) -> Callable[[Path], bool]:
+    """Which files of a plugin to import: all; of T2T's plugins not those that T2T left out.
+
+    T2T imported the package and what that imports. The rest are scripts, as often as not: where
+    the package itself imports nothing, only files that register something are wanted.
+    """
+    if not alias.used_by(path):
+        return lambda file: True
+    files = [getattr(one, "__file__", None) for one in list(sys.modules.values())]
+    below = [Path(file) for file in files if file and Path(file).is_relative_to(path)]
+    if any(file.name != "__init__.py" or alias.used_by(file) for file in below):
+        return lambda file: False
+    return lambda file: file.is_dir() or b"register_" in file.read_bytes()
 
 
 def _check_origin(module: ModuleType, path: Path) -> None:
@@ -107,8 +124,8 @@ def _check_origin(module: ModuleType, path: Path) -> None:
         )
 
 
-def _import_all(module: ModuleType) -> None:
-    """Imports every module below a package, in the order of their names."""
+def _import_all(module: ModuleType, wanted: Callable[[Path], bool] = lambda file: True) -> None:
+    """Imports every wanted module below a package, in the order of their names."""
     for found in pkgutil.iter_modules(getattr(module, "__path__", [])):
         child = f"{module.__name__}.{found.name}"
         # A folder's setup.py or tests are not part of the plugin and may exit when imported.
@@ -118,7 +135,9 @@ def _import_all(module: ModuleType) -> None:
         # contents again under the package's name would be a duplicate.
         if found.name in sys.modules and _same_file(sys.modules[found.name], module, found.name):
             continue
-        _import_all(importlib.import_module(child))
+        place = Path(getattr(found.module_finder, "path", ""), found.name)
+        if wanted(place if found.ispkg else place.with_suffix(".py")):
+            _import_all(importlib.import_module(child), wanted)
 
 
 def _same_file(loaded: ModuleType, package: ModuleType, name: str) -> bool:
@@ -144,6 +163,11 @@ class _told:
         raise PluginError(
             f"plugin {self.source} failed to import: {error}; mend it:\n{shown}"
         ) from None
+
+
+def read_command_line() -> bool:
+    """Whether a loaded T2T plugin reads the command line by itself, past the commands' flags."""
+    return any(alias.reads_command_line(Path(one)) for one in _loaded if os.path.exists(one))
 
 
 def searched() -> str:

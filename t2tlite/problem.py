@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from t2tlite import __version__
+from t2tlite.compat import problem_hparams
 from t2tlite.config import HParams, ProblemHParams
 from t2tlite.data import generate
 from t2tlite.data.manifest import Manifest
@@ -75,6 +76,7 @@ class Metrics:
     ACC_TOP5 = "accuracy_top5"
     ACC_PER_SEQ = "accuracy_per_sequence"
     NEG_LOG_PERPLEXITY = "neg_log_perplexity"
+    BITS_PER_CHAR = "bits_per_char"
     APPROX_BLEU = "approx_bleu_score"
     ROUGE_2_F = "rouge_2_fscore"
     ROUGE_L_F = "rouge_L_fscore"
@@ -212,8 +214,8 @@ class Problem:
           VocabularyError: a vocabulary file is missing or broken.
         """
         if self._encoders is None:
-            self._encoders = self._turned(dict(self.feature_encoders(data_dir)))
-        return self._encoders
+            self._encoders = dict(self.feature_encoders(data_dir))
+        return self._turned(self._encoders)
 
     @property
     def vocabulary_filenames(self) -> list[str]:
@@ -236,8 +238,10 @@ class Problem:
         """Returns modalities and vocabulary sizes as this problem, reversed or not, has them."""
         filled = ProblemHParams()
         # The user's hook names features as they are in the data, so it sees them unreversed.
-        filled.vocabulary = self._turned(dict(self.get_feature_encoders(data_dir)))
+        self.get_feature_encoders(data_dir)
+        filled.vocabulary = dict(self._encoders or {})
         self.hparams(filled, model_hparams or HParams())
+        problem_hparams.translate(filled)
         for table in ("vocabulary", "vocab_size", "modality"):
             setattr(filled, table, self._turned(getattr(filled, table)))
         if self._was_reversed:

@@ -22,6 +22,8 @@ from t2tlite.run import devices
 
 FLAGS = flags.FLAGS
 
+log = logging.getLogger("t2tlite.cli")
+
 
 class UsageError(Exception):
     """A flag that is missing, or doesn't go with another."""
@@ -69,8 +71,12 @@ def _parse() -> None:
         devices.set_backend_variable(use_tpu=FLAGS.use_tpu, backend=FLAGS.backend)
     if "t2t_usr_dir" in FLAGS and FLAGS.t2t_usr_dir:
         plugins.load_usr_dir(FLAGS.t2t_usr_dir)
-    rest = FLAGS(sys.argv)[1:]
-    if rest:
+    # A T2T plugin may read flags of its own from sys.argv, with argparse for one.
+    by_plugin = plugins.read_command_line()
+    rest = FLAGS(sys.argv, known_only=by_plugin)[1:]
+    if rest and by_plugin:
+        log.info("left to the plugin: %s", " ".join(rest))
+    elif rest:
         raise UsageError(f"unexpected argument {rest[0]!r}; flags are --name=value")
     t2t_flags.tell_ignored()
 

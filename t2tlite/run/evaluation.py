@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import keras
 from keras import ops
 
+from t2tlite.compat.metrics import NOT_COMPUTED
 from t2tlite.errors import DataError
 from t2tlite.model.losses import cross_entropy, weights
 from t2tlite.run.metrics import KNOWN, NEED_PAIRS, Scores
+
+log = logging.getLogger(__name__)
 
 
 class Scorer(keras.Model):
@@ -71,6 +75,10 @@ def evaluate(
     Raises:
       DataError: there is no batch, or a metric that nobody knows.
     """
+    foreign = [name for name in metric_names if name in NOT_COMPUTED.values()]
+    if foreign:
+        log.warning("eval_metrics: %s: T2T's, not computed here", ", ".join(foreign))
+    metric_names = [name for name in metric_names if name not in foreign]
     unknown = [name for name in metric_names if name not in KNOWN]
     if unknown:
         raise DataError(

@@ -6,6 +6,7 @@ decoded text; t2t-bleu computes that one.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -44,6 +45,8 @@ class Scores:
             Metrics.ACC_TOP5: lambda: self.top5 / tokens,
             Metrics.ACC_PER_SEQ: lambda: self.whole / max(self.sequences, 1),
             Metrics.NEG_LOG_PERPLEXITY: lambda: -self.loss / tokens,
+            # Of a token, which is a character only in a CHARACTER problem.
+            Metrics.BITS_PER_CHAR: lambda: self.loss / tokens / math.log(2),
             Metrics.APPROX_BLEU: lambda: approx_bleu(self.pairs),
             Metrics.ROUGE_2_F: lambda: _mean(rouge_2_f(*pair) for pair in self.pairs),
             Metrics.ROUGE_L_F: lambda: _mean(rouge_l_f(*pair) for pair in self.pairs),
@@ -58,6 +61,7 @@ KNOWN = {
     Metrics.ACC_TOP5,
     Metrics.ACC_PER_SEQ,
     Metrics.NEG_LOG_PERPLEXITY,
+    Metrics.BITS_PER_CHAR,
     *NEED_PAIRS,
 }
 

@@ -6,6 +6,7 @@ problem, the plugin folders, the model and every hparam. Decoding needs nothing 
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import importlib.metadata
 import json
@@ -19,7 +20,7 @@ import t2tlite
 from t2tlite import plugins, registry
 from t2tlite.config import HParams, ProblemHParams
 from t2tlite.errors import CheckpointError, PluginError, VocabularyError
-from t2tlite.files import atomic
+from t2tlite.files import atomic, opened_below
 from t2tlite.text.vocabulary import vocabulary_sha256
 
 NAME = "run.json"
@@ -70,9 +71,13 @@ class Run:
           VocabularyError: `output_dir` holds a model trained with another vocabulary.
         """
         problem = registry.problem(self.problem)
+        # A problem's own encoders may have files of any name. One that is missing is told below,
+        # or where the model needs it.
+        with opened_below(data_dir) as opened, contextlib.suppress(VocabularyError):
+            problem.feature_encoders(str(data_dir))
         self.vocabularies = {
             name: vocabulary_sha256(Path(data_dir) / name)
-            for name in problem.vocabulary_filenames
+            for name in sorted({*problem.vocabulary_filenames, *opened})
             if (Path(data_dir) / name).exists()
         }
         if not (Path(output_dir) / NAME).exists():

@@ -1,0 +1,54 @@
+"""What a problem's `hparams(defaults, model_hparams)` may assign in T2T's older forms.
+
+p.input_modality = {"inputs": (registry.Modalities.SYMBOL, 8192)}     # before 1.10
+p.target_modality = (registry.Modalities.CLASS_LABEL, 2)
+p.modality = {"targets": modalities.SymbolModality}                   # before 1.12
+p.modality["targets"] = modalities.ModalityType.SYMBOL                # since
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from t2tlite.errors import DataError
+
+# Of T2T's forms of "symbol" and "class_label", those that mean the same here.
+_SAME = {"symbol_weights_all": "symbol"}
+_KNOWN = ("symbol", "class_label")
+
+
+def translate(filled: Any) -> None:
+    """Turns the older forms into `modality` by name and `vocab_size` in place.
+
+    Args:
+      filled: a ProblemHParams that a problem's hook has filled.
+
+    Raises:
+      DataError: inputs or targets have a modality that isn't text's.
+    """
+    old: dict[str, Any] = dict(vars(filled).pop("input_modality", None) or {})
+    target = vars(filled).pop("target_modality", None)
+    if isinstance(target, dict):
+        old.update(target)
+    elif target is not None:
+        old["targets"] = target
+    for feature, modality in {**filled.modality, **old}.items():
+        if isinstance(modality, tuple):
+            modality, size = modality[0], modality[1] if len(modality) > 1 else None
+            if size is not None:
+                filled.vocab_size[feature] = size
+        filled.modality[feature] = _name(feature, modality)
+
+
+def _name(feature: str, modality: Any) -> str:
+    name = getattr(modality, "t2t_modality", modality)
+    if isinstance(name, str):
+        # "symbol:default" named one of several implementations.
+        name = name.partition(":")[0]
+        name = _SAME.get(name, name)
+    if name not in _KNOWN and feature in ("inputs", "targets"):
+        raise DataError(
+            f"modality of {feature!r} is {modality}; t2tlite has {' and '.join(_KNOWN)}: correct "
+            f"hparams() of the problem"
+        )
+    return str(name)

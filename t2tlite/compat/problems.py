@@ -1,0 +1,151 @@
+"""The problem classes that plugins subclass: t2tlite's recipes with what T2T's had besides.
+
+A class with the one hook `generator(data_dir, tmp_dir, is_training)` is of the time before T2T 1.4;
+it says with `targeted_vocab_size`, `vocab_name`, `use_subword_tokenizer`, `is_character_level` and
+`num_shards` what `approx_vocab_size`, `vocab_filename`, `vocab_type` and `dataset_splits` say now.
+Many a later class has those names too, by copying; T2T ignored them there, and so does this.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from t2tlite import problem, text_problems
+from t2tlite.config import HParams, ProblemHParams
+from t2tlite.problem import DatasetSplit
+from t2tlite.text_problems import VocabType
+
+_HOOKS = ["generate_samples", "generate_encoded_samples", "source_data_files"]
+
+
+class Problem(problem.Problem):
+    """T2T's Problem: what its methods and subclasses may ask of themselves."""
+
+    batch_size_means_tokens = False
+    already_shuffled = False
+    multiprocess_generate = False
+    task_id = -1
+
+    def feature_encoders(self, data_dir: str | None) -> dict[str, Any]:
+        """Numbers in the text are the ids, as T2T's own default."""
+        if isinstance(self, text_problems.Text2TextProblem):
+            return super().feature_encoders(data_dir)
+        from t2tlite.compat.tensor2tensor.data_generators.text_encoder import TextEncoder
+
+        return {"inputs": TextEncoder(), "targets": TextEncoder()}
+
+    def max_length(self, model_hparams: HParams) -> int:
+        """The longest example, in tokens."""
+        return model_hparams.max_length or model_hparams.batch_size
+
+    def maybe_reverse_features(self, feature_map: dict[str, Any]) -> None:
+        """Does nothing: t2tlite turns features of `_rev` problems after all hooks."""
+
+    maybe_reverse_and_copy = maybe_reverse_features
+
+
+class Text2TextProblem(Problem, text_problems.Text2TextProblem):
+    """T2T's Text2TextProblem of all versions."""
+
+    batch_size_means_tokens = True
+
+    # Of the time before 1.4.
+    generator: Any
+    is_character_level = False
+    use_subword_tokenizer = True
+    use_train_shards_for_dev = False
+    num_shards = 100
+    num_dev_shards = 1
+    targeted_vocab_size = 2**15
+
+    @property
+    def vocab_name(self) -> str:
+        """The start of the vocabulary's file name."""
+        return f"vocab.{self.name}"
+
+    @property
+    def vocab_file(self) -> str:
+        """The vocabulary's file name."""
+        if self._has_generator_alone:
+            return f"{self.vocab_name}.{self.targeted_vocab_size}"
+        return self.vocab_filename
+
+    @property
+    def _has_generator_alone(self) -> bool:
+        # A hook of t2tlite's is one that the plugin left alone.
+        return hasattr(self, "generator") and not any(
+            hasattr(self, hook) and not getattr(type(self), hook).__module__.startswith("t2tlite.")
+            for hook in _HOOKS
+        )
+
+    @property
+    def vocab_filename(self) -> str:
+        if self._has_generator_alone:
+            return self.vocab_file
+        return super().vocab_filename
+
+    @property
+    def vocab_type(self) -> str:
+        if not self._has_generator_alone:
+            return super().vocab_type
+        if self.is_character_level:
+            return VocabType.CHARACTER
+        return VocabType.SUBWORD if self.use_subword_tokenizer else VocabType.TOKEN
+
+    @property
+    def approx_vocab_size(self) -> int:
+        if self._has_generator_alone:
+            return self.targeted_vocab_size
+        return super().approx_vocab_size
+
+    @property
+    def is_generate_per_split(self) -> bool:
+        if self._has_generator_alone:
+            return not self.use_train_shards_for_dev
+        return super().is_generate_per_split
+
+    @property
+    def dataset_splits(self) -> list[dict[str, Any]]:
+        if not self._has_generator_alone:
+            return super().dataset_splits
+        return [
+            {"split": DatasetSplit.TRAIN, "shards": self.num_shards},
+            {"split": DatasetSplit.EVAL, "shards": self.num_dev_shards},
+        ]
+
+    def generate_encoded_samples(
+        self, data_dir: str, tmp_dir: str, dataset_split: str
+    ) -> Iterator[dict[str, Any]]:
+        if self._has_generator_alone:
+            is_training = dataset_split == DatasetSplit.TRAIN
+            samples: Iterator[dict[str, Any]] = self.generator(data_dir, tmp_dir, is_training)
+            return samples
+        return super().generate_encoded_samples(data_dir, tmp_dir, dataset_split)
+
+    def _maybe_pack_examples(self, generator: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+        # Packing is the reader's work here (the hparam pack_dataset), not the data's.
+        return generator
+
+    def hparams(self, defaults: ProblemHParams, model_hparams: HParams) -> None:
+        super().hparams(defaults, model_hparams)
+        if self._has_generator_alone:
+            for name in ("input_space_id", "target_space_id"):
+                setattr(defaults, name, getattr(self, name, 0))
+
+
+# Their recipes come before Text2TextProblem in the order of resolution, what T2T had besides first.
+class Text2SelfProblem(Text2TextProblem, text_problems.Text2SelfProblem):
+    """T2T's Text2SelfProblem."""
+
+
+class Text2ClassProblem(Text2TextProblem, text_problems.Text2ClassProblem):
+    """T2T's Text2ClassProblem."""
+
+
+def with_t2ts_names(recipe: type) -> type:
+    """Returns a recipe of t2tlite's as T2T had it."""
+    if issubclass(recipe, Problem):
+        return recipe
+    base = Text2TextProblem if issubclass(recipe, text_problems.Text2TextProblem) else Problem
+    return type(recipe.__name__, (base, recipe), {"__module__": recipe.__module__})

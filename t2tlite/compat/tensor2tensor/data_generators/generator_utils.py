@@ -1,0 +1,267 @@
+"""As `tensor2tensor.data_generators.generator_utils`: downloads, vocabularies, shards."""
+
+import glob
+import logging
+import os
+import random
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlparse
+
+from t2tlite.compat.absent import AbsentName
+from t2tlite.compat.tensor2tensor.data_generators import text_encoder, tokenizer
+from t2tlite.data import download
+from t2tlite.data.download import gunzip_file
+from t2tlite.data.records import ShardWriter, read_shard, serialized, shard_paths, write_shard
+from t2tlite.errors import DownloadError
+from t2tlite.files import make_folder
+from t2tlite.translate import generate_lines_for_vocab
+
+__all__ = [
+    "UNSHUFFLED_SUFFIX",
+    "generate_dataset_and_shuffle",
+    "generate_files",
+    "generate_lines_for_vocab",
+    "get_or_generate_tabbed_vocab",
+    "get_or_generate_txt_vocab",
+    "get_or_generate_vocab",
+    "get_or_generate_vocab_inner",
+    "gunzip_file",
+    "maybe_download",
+    "maybe_download_from_drive",
+    "shuffle_dataset",
+    "text_encoder",
+    "to_example",
+    "tokenizer",
+]
+
+log = logging.getLogger(__name__)
+
+UNSHUFFLED_SUFFIX = "-unshuffled"
+
+# Names of shards.
+
+
+def sharded_name(base_name: str, shard: int, total_shards: int) -> str:
+    """The name of one shard."""
+    return os.path.basename(shard_paths("", base_name, total_shards)[shard])
+
+
+def shard_filepath(fname: str, num_shards: int) -> list[str]:
+    """The names of all shards."""
+    return [sharded_name(fname, shard, num_shards) for shard in range(num_shards)]
+
+
+def train_data_filenames(problem: str, output_dir: str, num_shards: int) -> list[str]:
+    """Paths of the training shards."""
+    return shard_paths(output_dir, f"{problem}-train", num_shards)
+
+
+def dev_data_filenames(problem: str, output_dir: str, num_shards: int) -> list[str]:
+    """Paths of the evaluation shards."""
+    return shard_paths(output_dir, f"{problem}-dev", num_shards)
+
+
+def test_data_filenames(problem: str, output_dir: str, num_shards: int) -> list[str]:
+    """Paths of the test shards."""
+    return shard_paths(output_dir, f"{problem}-test", num_shards)
+
+
+def combined_data_filenames(problem: str, output_dir: str, num_training_shards: int) -> list[str]:
+    """Paths of all shards, one each for evaluation and test."""
+    return [
+        *train_data_filenames(problem, output_dir, num_training_shards),
+        *dev_data_filenames(problem, output_dir, 1),
+        *test_data_filenames(problem, output_dir, 1),
+    ]
+
+
+# Shards.
+
+
+def to_example(dictionary: dict[str, Any]) -> Any:
+    """A tf.train.Example of a dict of lists."""
+    import tensorflow as tf
+
+    return tf.train.Example.FromString(serialized(dictionary))
+
+
+def outputs_exist(filenames: Sequence[str]) -> str | None:
+    """The first of the shuffled shards that is there already."""
+    finals = (name.replace(UNSHUFFLED_SUFFIX, "") for name in filenames)
+    return next((name for name in finals if os.path.exists(name)), None)
+
+
+def generate_files(
+    generator: Iterable[dict[str, Any] | None],
+    output_filenames: Sequence[str],
+    max_cases: int | None = None,
+    cycle_every_n: int = 1,
+) -> None:
+    """Spreads examples over shards, unless the shuffled ones are there already."""
+    if outputs_exist(output_filenames):
+        log.info("%s is there already", outputs_exist(output_filenames))
+        return
+    for folder in {os.path.dirname(name) or "." for name in output_filenames}:
+        make_folder(folder)
+    writers = [ShardWriter(f"{name}.incomplete") for name in output_filenames]
+    count = 0
+    for example in generator:
+        if example is None:
+            continue
+        if max_cases is not None and count >= max_cases:
+            break
+        writers[count // cycle_every_n % len(writers)].write(serialized(example))
+        count += 1
+    for writer, name in zip(writers, output_filenames, strict=True):
+        writer.close()
+        os.replace(f"{name}.incomplete", name)
+    log.info("%d samples", count)
+
+
+def shuffle_dataset(
+    filenames: Sequence[str], extra_fn: Callable[[list[bytes]], Iterable[bytes]] | None = None
+) -> None:
+    """Replaces each unshuffled shard by a shuffled one, under the name without the suffix."""
+    if outputs_exist(filenames):
+        return
+    for name in filenames:
+        final = name.replace(UNSHUFFLED_SUFFIX, "")
+        records = list(read_shard(name))
+        random.Random(os.path.basename(final)).shuffle(records)
+        changed = records if extra_fn is None else extra_fn(records)
+        write_shard(f"{final}.incomplete", changed)
+        os.replace(f"{final}.incomplete", final)
+        if final != name:
+            os.remove(name)
+
+
+def generate_dataset_and_shuffle(
+    train_gen: Iterable[dict[str, Any]],
+    train_paths: Sequence[str],
+    dev_gen: Iterable[dict[str, Any]],
+    dev_paths: Sequence[str],
+    shuffle: bool = True,
+) -> None:
+    """Writes training and evaluation shards."""
+    generate_files(train_gen, train_paths)
+    generate_files(dev_gen, dev_paths)
+    if shuffle:
+        shuffle_dataset([*train_paths, *dev_paths])
+
+
+def tfrecord_iterator(
+    filenames: str | Sequence[str], gzipped: bool = False, example_spec: Any = None
+) -> Iterator[bytes]:
+    """Yields the records of shards."""
+    for name in [filenames] if isinstance(filenames, str) else filenames:
+        yield from read_shard(name)
+
+
+# Downloads.
+
+
+def maybe_download(directory: str, filename: str, uri: str) -> str:
+    """The path of a file in a folder, got from an address or a path first if it isn't there."""
+    if not urlparse(uri).scheme and not os.path.exists(os.path.join(directory, filename)):
+        if not os.path.exists(uri):
+            raise DownloadError(
+                f"{uri} doesn't exist; put the file there, or save it as "
+                f"{os.path.join(directory, filename)}"
+            )
+        uri = Path(uri).resolve().as_uri()
+    return download.maybe_download(directory, filename, uri)
+
+
+def maybe_download_from_drive(directory: str, filename: str, url: str) -> str:
+    """The path of a file in a folder, got from Google Drive first if it isn't there."""
+    path = maybe_download(directory, filename, url)
+    with open(path, "rb") as file:
+        start = file.read(64).lstrip().lower()
+    if start.startswith((b"<!doctype html", b"<html")):
+        os.remove(path)
+        raise DownloadError(
+            f"{url} answers with a page, not the file; open it in a browser and save the file as "
+            f"{path}"
+        )
+    return path
+
+
+# Vocabularies.
+
+
+def get_or_generate_vocab_inner(
+    data_dir: str | None,
+    vocab_filename: str | None,
+    vocab_size: int,
+    generator: Iterable[str],
+    max_subtoken_length: int | None = None,
+    reserved_tokens: Sequence[str] | None = None,
+) -> text_encoder.SubwordTextEncoder:
+    """The vocabulary of a file, learned from texts first if the file isn't there."""
+    path = Path(data_dir, vocab_filename) if data_dir and vocab_filename else None
+    if path and (path.exists() or text_encoder.sentencepiece_path(path).exists()):
+        return text_encoder.SubwordTextEncoder(path)
+    vocab = text_encoder.SubwordTextEncoder.build_from_generator(
+        generator, vocab_size, max_subtoken_length, reserved_tokens
+    )
+    if path:
+        vocab.store_to_file(path)
+    return vocab
+
+
+def get_or_generate_vocab(
+    data_dir: str,
+    tmp_dir: str,
+    vocab_filename: str,
+    vocab_size: int,
+    sources: Sequence[Sequence[Any]],
+    file_byte_budget: float = 1e6,
+    max_subtoken_length: int | None = None,
+) -> text_encoder.SubwordTextEncoder:
+    """The vocabulary of a file, learned first from `[address, [files in it]]` if it isn't there."""
+    texts = generate_lines_for_vocab(tmp_dir, sources, file_byte_budget)
+    return get_or_generate_vocab_inner(
+        data_dir, vocab_filename, vocab_size, texts, max_subtoken_length
+    )
+
+
+def get_or_generate_tabbed_vocab(
+    data_dir: str,
+    tmp_dir: str,
+    source_filename: str,
+    index: int,
+    vocab_filename: str,
+    vocab_size: int,
+) -> text_encoder.SubwordTextEncoder:
+    """The vocabulary of a file, learned first from one column of a tab-separated one."""
+
+    def texts() -> Iterator[str]:
+        with open(os.path.join(tmp_dir, source_filename), encoding="utf-8") as file:
+            for line in file:
+                if "\t" in line:
+                    yield line.strip().split("\t", 1)[index].strip()
+
+    return get_or_generate_vocab_inner(data_dir, vocab_filename, vocab_size, texts())
+
+
+def get_or_generate_txt_vocab(
+    data_dir: str, vocab_filename: str, vocab_size: int, filepatterns: str | Sequence[str]
+) -> text_encoder.SubwordTextEncoder:
+    """The vocabulary of a file, learned first from the lines of text files."""
+    patterns = [filepatterns] if isinstance(filepatterns, str) else filepatterns
+    files = [name for pattern in patterns for name in sorted(glob.glob(pattern))]
+
+    def texts() -> Iterator[str]:
+        for name in files:
+            with open(name, encoding="utf-8") as file:
+                yield from (line.strip() for line in file)
+
+    return get_or_generate_vocab_inner(data_dir, vocab_filename, vocab_size, texts())
+
+
+def __getattr__(name: str) -> Any:
+    if name.startswith("__"):
+        raise AttributeError(name)
+    return AbsentName(f"tensor2tensor.data_generators.generator_utils.{name}")

@@ -1,0 +1,35 @@
+"""As `tensor2tensor.data_generators.problem`."""
+
+from typing import Any
+
+from t2tlite.compat.problems import Problem, Text2TextProblem
+from t2tlite.compat.t2t_hparams import HParams
+from t2tlite.compat.tensor2tensor.data_generators import generator_utils, text_encoder
+from t2tlite.compat.tensor2tensor.utils import metrics, registry
+from t2tlite.problem import DatasetSplit, SpaceID
+
+__all__ = [
+    "DatasetSplit",
+    "Problem",
+    "SpaceID",
+    "Text2TextProblem",
+    "default_model_hparams",
+    "generator_utils",
+    "metrics",
+    "preprocess_example_common",
+    "registry",
+    "text_encoder",
+]
+
+
+def default_model_hparams() -> HParams:
+    """The hparams that a problem sees where there is no model."""
+    return HParams()
+
+
+def preprocess_example_common(example: dict[str, Any], mode: Any, hparams: Any) -> dict[str, Any]:
+    """Cuts inputs and targets to the hparams' limits; mode and hparams come in either order."""
+    if isinstance(mode, HParams):
+        mode, hparams = hparams, mode
+    made: dict[str, Any] = Problem().preprocess_example(example, mode, hparams)
+    return made

@@ -1,0 +1,119 @@
+"""As `tensor2tensor.data_generators.text_problems`."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from t2tlite import text_problems as _text_problems
+from t2tlite.compat.absent import AbsentName
+from t2tlite.compat.problems import (
+    Text2ClassProblem,
+    Text2SelfProblem,
+    Text2TextProblem,
+    with_t2ts_names,
+)
+from t2tlite.compat.tensor2tensor.data_generators import generator_utils, problem, text_encoder
+from t2tlite.compat.tensor2tensor.utils import metrics, mlperf_log, registry
+from t2tlite.registry import problems as _registered
+from t2tlite.text_problems import VocabType
+
+__all__ = [
+    "QuestionAndContext2TextProblem",
+    "Text2ClassProblem",
+    "Text2SelfProblem",
+    "Text2TextProblem",
+    "TextConcat2ClassProblem",
+    "VocabType",
+    "generator_utils",
+    "metrics",
+    "mlperf_log",
+    "problem",
+    "registry",
+    "text_encoder",
+    "text2text_generate_encoded",
+]
+
+# Problems of T2T's module that are registered here under T2T's names.
+_PROBLEMS = {
+    "Text2textTmpdir": "text2text_tmpdir",
+    "Text2textTmpdirTokens": "text2text_tmpdir_tokens",
+}
+
+
+class QuestionAndContext2TextProblem(Text2TextProblem):
+    """A question and a context in, text out; the models here read the question alone."""
+
+    @property
+    def _sample_types(self) -> dict[str, type]:
+        return {**super()._sample_types, "context": str}
+
+    def generate_text_for_vocab(self, data_dir: str, tmp_dir: str) -> Iterator[str]:
+        for sample in self._checked_samples(data_dir, tmp_dir, problem.DatasetSplit.TRAIN):
+            yield from (sample[name] for name in ("inputs", "context", "targets"))
+
+    def generate_encoded_samples(
+        self, data_dir: str, tmp_dir: str, dataset_split: str
+    ) -> Iterator[dict[str, Any]]:
+        for sample in super().generate_encoded_samples(data_dir, tmp_dir, dataset_split):
+            encoder = self.get_or_create_vocab(data_dir, tmp_dir)
+            context = [*encoder.encode(sample["context"]), text_encoder.EOS_ID]
+            yield {**sample, "context": context}
+
+    def feature_encoders(self, data_dir: str | None) -> dict[str, Any]:
+        encoders = super().feature_encoders(data_dir)
+        return {**encoders, "context": encoders["inputs"]}
+
+    def example_reading_spec(self) -> tuple[dict[str, Any], Any]:
+        features, decoders = super().example_reading_spec()
+        return {**features, "context": features["inputs"]}, decoders
+
+
+class TextConcat2ClassProblem(Text2ClassProblem):
+    """Several texts in, one label out: "inputs" is a list of texts."""
+
+    CONCAT_TOKEN = "$"
+
+    @property
+    def _sample_types(self) -> dict[str, type]:
+        return {"inputs": list, "label": int}
+
+    def generate_text_for_vocab(self, data_dir: str, tmp_dir: str) -> Iterator[str]:
+        for texts in super().generate_text_for_vocab(data_dir, tmp_dir):
+            yield from texts
+
+    def generate_encoded_samples(
+        self, data_dir: str, tmp_dir: str, dataset_split: str
+    ) -> Iterator[dict[str, Any]]:
+        samples = self._checked_samples(data_dir, tmp_dir, dataset_split)
+        encoder = self.get_or_create_vocab(data_dir, tmp_dir)
+        between = encoder.encode(self.CONCAT_TOKEN)[0]
+        for sample in samples:
+            ids: list[int] = []
+            for text in sample["inputs"]:
+                ids += [*([between] if ids else []), *encoder.encode(text), text_encoder.EOS_ID]
+            yield {"inputs": ids, "targets": [sample["label"]]}
+
+
+def text2text_generate_encoded(
+    sample_generator: Any,
+    vocab: Any,
+    targets_vocab: Any = None,
+    has_inputs: bool = True,
+    inputs_prefix: str = "",
+    targets_prefix: str = "",
+    **unused: Any,
+) -> Iterator[dict[str, Any]]:
+    """As t2tlite's; T2T's lengths of packed examples are not needed."""
+    return _text_problems.text2text_generate_encoded(
+        sample_generator, vocab, targets_vocab, has_inputs, inputs_prefix, targets_prefix
+    )
+
+
+def __getattr__(name: str) -> Any:
+    if name.startswith("__"):
+        raise AttributeError(name)
+    if name in _PROBLEMS and _PROBLEMS[name] in _registered:
+        return with_t2ts_names(_registered.get(_PROBLEMS[name]))
+    if hasattr(_text_problems, name):
+        found = getattr(_text_problems, name)
+        return with_t2ts_names(found) if isinstance(found, type) else found
+    return AbsentName(f"tensor2tensor.data_generators.text_problems.{name}")

@@ -1,0 +1,55 @@
+"""As `tensor2tensor.layers.modalities`: names of modalities, in all the forms that they had."""
+
+from typing import Any
+
+from t2tlite.compat.absent import AbsentName
+
+
+class ModalityType:
+    """Kinds of features, as `p.modality` names them."""
+
+    SYMBOL = "symbol"
+    CLASS_LABEL = "class_label"
+    GENERIC_L2_LOSS = "generic"
+    IDENTITY = "identity"
+    IDENTITY_SYMBOL = "identity_symbol"
+    IMAGE = "image"
+    AUDIO = "audio"
+    VIDEO = "video"
+    REAL = "real"
+    MULTI_LABEL = "multi_label"
+    ONE_HOT_CLASS_LABEL = "one_hot_class_label"
+    SYMBOL_WEIGHTS_ALL = "symbol_weights_all"
+    SYMBOL_ONE_HOT = "symbol_one_hot"
+
+    @staticmethod
+    def get_choices() -> list[str]:
+        """All of them."""
+        return [value for name, value in vars(ModalityType).items() if name.isupper()]
+
+
+class _Modality:
+    """A modality as T2T had them before 1.12: a class, made with hparams and a vocabulary size."""
+
+    t2t_modality = ""
+
+    def __init__(self, model_hparams: Any = None, vocab_size: int | None = None) -> None:
+        self.vocab_size = vocab_size
+
+
+class SymbolModality(_Modality):
+    """A sequence of tokens."""
+
+    t2t_modality = ModalityType.SYMBOL
+
+
+class ClassLabelModality(_Modality):
+    """One label."""
+
+    t2t_modality = ModalityType.CLASS_LABEL
+
+
+def __getattr__(name: str) -> Any:
+    if name.startswith("__"):
+        raise AttributeError(name)
+    return AbsentName(f"tensor2tensor.layers.modalities.{name}")

@@ -1,0 +1,36 @@
+"""As `tensor2tensor.models.transformer`: the built-in sets, and models that can't be subclassed."""
+
+import importlib
+from collections.abc import Callable
+from types import FunctionType
+from typing import Any
+
+from t2tlite.compat.absent import AbsentName
+from t2tlite.compat.t2t_hparams import HParams
+
+# By its module, not through the registry: a plugin may register a set of the same name.
+_SETS = {
+    name: function
+    for name, function in vars(importlib.import_module("t2tlite.hparams.transformer")).items()
+    if isinstance(function, FunctionType) and name.startswith("transformer_")
+}
+_MODELS = ["Transformer", "TransformerEncoder", "TransformerScorer"]
+
+__all__ = [*_SETS, *_MODELS]  # noqa: PLE0604 - the names that `import *` gives
+
+
+def _with_t2ts_methods(function: Callable[[], Any]) -> Callable[[], HParams]:
+    def made() -> HParams:
+        return HParams.of(function())
+
+    made.__name__ = function.__name__
+    made.__doc__ = function.__doc__
+    return made
+
+
+def __getattr__(name: str) -> Any:
+    if name.startswith("__"):
+        raise AttributeError(name)
+    if name not in _SETS:
+        return AbsentName(f"tensor2tensor.models.transformer.{name}")
+    return _with_t2ts_methods(_SETS[name])

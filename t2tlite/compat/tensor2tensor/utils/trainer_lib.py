@@ -1,0 +1,26 @@
+"""As `tensor2tensor.utils.trainer_lib`: reading hparams; t2tlite.train trains."""
+
+from typing import Any
+
+from t2tlite import registry
+from t2tlite.compat.absent import AbsentName
+from t2tlite.compat.t2t_hparams import HParams
+
+
+def create_hparams(
+    hparams_set: str,
+    hparams_overrides_str: str = "",
+    data_dir: str | None = None,
+    problem_name: str | None = None,
+    hparams_path: str | None = None,
+) -> HParams:
+    """Returns a registered set with changes; the other arguments belong to T2T's models."""
+    made = HParams.of(registry.hparams(hparams_set))
+    made.override(hparams_overrides_str)
+    return made
+
+
+def __getattr__(name: str) -> Any:
+    if name.startswith("__"):
+        raise AttributeError(name)
+    return AbsentName(f"tensor2tensor.utils.trainer_lib.{name}")

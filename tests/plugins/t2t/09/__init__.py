@@ -1,0 +1,1 @@
+import trap_registrations  # noqa: F401

@@ -1,0 +1,1 @@
+raise SystemExit("a script beside the plugin, which T2T never imported")

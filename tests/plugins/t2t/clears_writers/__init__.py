@@ -1,0 +1,1 @@
+from clears_writers.trainer import problem  # noqa: F401

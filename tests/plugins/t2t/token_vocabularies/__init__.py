@@ -1,0 +1,1 @@
+from . import one_vocabulary, two_vocabularies  # noqa: F401

@@ -1,0 +1,136 @@
+"""Plugins written for Tensor2Tensor go through datagen and ten training steps unchanged.
+
+There is one for each trap that a survey of public plugins met; its docstring says which.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from t2tlite.data.records import count_records
+
+HERE = Path(__file__).parent
+PLUGINS = HERE / "t2t"
+TINY = "hidden_size=32,filter_size=64,num_heads=2,num_hidden_layers=1,batch_size=512"
+
+# The problem, its plugin, and what else is on the command line.
+RUNS = {
+    "trap_method_per_split": ("method_per_split", []),
+    "trap_split_literals": ("split_literals", ["--eval_use_test_set"]),
+    "trap_own_flags": ("own_flags", ["--trap_upper", "--trap_samples=24"]),
+    "trap_reads_argv": ("reads_argv", ["--trap_letter=q"]),
+    "trap_folder_name": ("09", []),
+    "trap_plain_folder": ("t2t-x", []),
+    "trap_duck_encoders": ("duck_encoders", []),
+    "trap_tokens": ("token_vocabularies", []),
+    "trap_two_vocabularies": ("token_vocabularies", []),
+    "trap_old_modalities": ("old_modalities", []),
+    "trap_later_modalities": ("old_modalities", []),
+    "trap_writes_shards": ("writes_shards", []),
+    "trap_writes_shuffled": ("writes_shards", []),
+    "trap_copied_names": ("copied_names", []),
+    "trap_before14": ("before_1_4", []),
+    "trap_before14_characters": ("before_1_4", []),
+    "trap_unused_imports": ("unused_imports", ["--hparams_set=trap_star"]),
+    "trap_reaches_through": ("reaches_through", []),
+    "trap_decodes_others_data_rev": ("reaches_through", []),
+    "trap_clears_writers": ("clears_writers", ["--hparams_set=trap_poetry"]),
+    "trap_hparams_sets": (
+        "hparams_sets",
+        ["--hparams_set=trap_many_hparams", "--model=transformer_encoder"],
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A folder with tmp/ and, when the plugins have run, data/ and a model folder for each."""
+    made = tmp_path_factory.mktemp("t2t_plugins")
+    (made / "tmp").mkdir()
+    for language, words in (("en", "one two three four"), ("de", "eins zwei drei vier")):
+        lines = [f"{words} {number}\n" for number in range(60)]
+        (made / "tmp" / f"pairs.{language}").write_text("".join(lines))
+    return made
+
+
+@pytest.fixture(scope="module")
+def errors(folder):
+    """What went wrong with each run, by problem."""
+    runs = []
+    for problem, (plugin, words) in RUNS.items():
+        flags = {
+            "t2t_usr_dir": PLUGINS / plugin,
+            "problem": problem,
+            "data_dir": folder / "data",
+            "tmp_dir": folder / "tmp",
+            "output_dir": folder / problem,
+            "model": "transformer",
+            "hparams_set": "transformer_tiny",
+            "hparams": TINY,
+            "train_steps": 10,
+            "local_eval_frequency": 10,
+            "eval_steps": 1,
+        }
+        runs.append(
+            [problem, ["--generate_data", *(f"--{k}={v}" for k, v in flags.items()), *words]]
+        )
+    done = subprocess.run(
+        [sys.executable, str(HERE / "train_all.py")],
+        input=json.dumps(runs),
+        capture_output=True,
+        text=True,
+        cwd=folder,
+        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2"},
+        timeout=900,
+    )
+    lines = [line for line in done.stdout.splitlines() if line.startswith('{"name"')]
+    found = {one["name"]: one["error"] for one in map(json.loads, lines)}
+    assert len(found) == len(RUNS), done.stdout[-2000:] + done.stderr[-4000:]
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("problem", RUNS)
+def test_trains_ten_steps(problem, errors, folder):
+    assert errors[problem] is None, errors[problem]
+    assert (folder / problem / "model.ckpt-10.safetensors").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "problem, split, shards, examples",
+    [
+        ("trap_method_per_split", "dev", 1, 30),
+        ("trap_split_literals", "test", 1, 3),
+        ("trap_own_flags", "train", 3, 18),
+        ("trap_writes_shards", "train", 3, 40),
+        ("trap_copied_names", "train", 2, 60),
+        ("trap_before14", "train", 3, 60),
+        ("trap_before14_characters", "dev", 1, 15),
+        ("trap_clears_writers", "train", 9, 54),
+    ],
+)
+def test_data_is_as_t2t_spreads_it(errors, folder, problem, split, shards, examples):
+    paths = sorted((folder / "data").glob(f"{problem}-{split}-*"))
+    assert [path.name[-5:] for path in paths] == [f"{shards:05d}"] * shards
+    assert sum(map(count_records, paths)) == examples
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "problem, file",
+    [
+        ("trap_duck_encoders", "letters.pickle"),
+        ("trap_tokens", "trap_words.txt"),
+        ("trap_two_vocabularies", "trap.source.vocab.300.model"),
+        ("trap_two_vocabularies", "trap.target.model"),
+        ("trap_before14", "vocab.trap14.320.model"),
+    ],
+)
+def test_model_folder_holds_the_vocabulary(errors, folder, problem, file):
+    data = (folder / "data" / file).read_bytes()
+    assert (folder / problem / file).read_bytes() == data

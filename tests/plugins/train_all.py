@@ -1,0 +1,30 @@
+"""Runs t2t-trainer for several plugins in one process, since TensorFlow's import takes seconds.
+
+Reads a list of runs, [name, [flags]], as JSON from standard input; prints a line of JSON for each:
+its name and what went wrong, or null.
+"""
+
+import json
+import sys
+import traceback
+
+from t2tlite.cli import app, trainer
+
+
+def run(words: list[str]) -> None:
+    sys.argv = ["t2t-trainer", *words]
+    app.FLAGS.unparse_flags()
+    for name in app.FLAGS:
+        app.FLAGS[name].unparse()
+    app._parse()
+    trainer.main()
+
+
+if __name__ == "__main__":
+    for name, words in json.load(sys.stdin):
+        try:
+            run(words)
+            error = None
+        except Exception:
+            error = traceback.format_exc()
+        print("\n" + json.dumps({"name": name, "error": error}), flush=True)
