@@ -9,14 +9,17 @@ from t2tlite.compat.absent import AbsentName
 from t2tlite.compat.t2t_hparams import HParams
 
 # By its module, not through the registry: a plugin may register a set of the same name.
+_ON_TPU = importlib.import_module("t2tlite.hparams.transformer_tpu")
 _SETS = {
     name: function
-    for name, function in vars(importlib.import_module("t2tlite.hparams.transformer")).items()
+    for module in (importlib.import_module("t2tlite.hparams.transformer"), _ON_TPU)
+    for name, function in vars(module).items()
     if isinstance(function, FunctionType) and name.startswith("transformer_")
 }
+update_hparams_for_tpu = _ON_TPU.update_hparams_for_tpu
 _MODELS = ["Transformer", "TransformerEncoder", "TransformerScorer"]
 
-__all__ = [*_SETS, *_MODELS]  # noqa: PLE0604 - the names that `import *` gives
+__all__ = [*_SETS, *_MODELS, "update_hparams_for_tpu"]  # noqa: PLE0604 - the names that `import *` gives
 
 
 def _with_t2ts_methods(function: Callable[[], Any]) -> Callable[[], HParams]:
