@@ -125,8 +125,22 @@ class _Formatter(logging.Formatter):
         return text if record.levelno <= logging.INFO else f"{record.levelname.lower()}: {text}"
 
 
+def _refuse_buckets() -> None:
+    """Raises UsageError where a folder is an address in a bucket, as T2T took on TPUs."""
+    for name in ("data_dir", "output_dir", "tmp_dir"):
+        value = str(FLAGS[name].value or "") if name in FLAGS else ""
+        scheme, slashes, rest = value.partition("://")
+        if slashes:
+            bucket = rest.split("/")[0]
+            raise UsageError(
+                f"--{name}={value} is an address, and a folder is expected: mount the bucket, with "
+                f"gcsfuse {bucket} /mnt/{bucket} for {scheme}://, and give /mnt/{rest}"
+            )
+
+
 def require(*names: str) -> None:
     """Raises UsageError unless all these flags were given."""
+    _refuse_buckets()
     missing = [f"--{name}" for name in names if not FLAGS[name].value]
     if missing:
         raise UsageError(f"{' and '.join(missing)} must be given")

@@ -14,7 +14,7 @@ from typing import Any
 from t2tlite import progress, registry
 from t2tlite.compat import decode_hparams as foreign
 from t2tlite.config import HParams, parse_assignments
-from t2tlite.errors import DataError, HParamsError
+from t2tlite.errors import DataError, DeviceError, HParamsError
 from t2tlite.files import atomic
 from t2tlite.run import checkpoints, devices, record
 from t2tlite.text import EOS_ID, PAD_ID
@@ -183,6 +183,11 @@ class Decoder:
         self.decode_hparams = decode_hparams.check()
         self._weights = _weights_file(output_dir, checkpoint)
         self._device = device or devices.current()
+        if self._device.workers > 1:
+            raise DeviceError(
+                f"decoding runs on one machine, and this is one of {self._device.workers}; unset "
+                f"TF_CONFIG, or decode on a machine that is no part of a TPU pod"
+            )
         self.problem_hparams = self.problem.get_hparams(self.hparams, self.output_dir)
         self.encoders = self.problem_hparams.vocabulary
         with self._device.scope():

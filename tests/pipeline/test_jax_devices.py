@@ -35,7 +35,7 @@ def flags(digits, folder, batch_size, **more):
         "hparams": f"{SMALL},batch_size={batch_size}",
         "train_steps": STEPS,
         "local_eval_frequency": 10,
-        "eval_steps": 2,
+        "eval_steps": 0,
         **more,
     }
     return [f"--{name}={value}" for name, value in values.items()]
