@@ -41,6 +41,7 @@ DEV = [
     "import-linter>=2.5",
     "mypy>=2.0",
     "pre-commit>=4.0",
+    "pytest-xdist>=3.6",
     "pytest>=9.0",
     "ruff>=0.17,<0.18",
     # The packaging tests build a wheel with what is installed, so without the network.
