@@ -99,6 +99,7 @@ setup(
             "t2t-datagen = t2tlite.cli.datagen:run",
             "t2t-decoder = t2tlite.cli.decoder:run",
             "t2t-make-tf-configs = t2tlite.cli.make_tf_configs:run",
+            "t2t-tpu-check = t2tlite.cli.tpu_check:run",
             "t2t-trainer = t2tlite.cli.trainer:run",
         ],
         # The built-in plugins, found by the same loop as those of any other package.
