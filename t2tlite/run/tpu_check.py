@@ -32,14 +32,14 @@ class Check:
       place: problem, model and data.
       topology: the TPU.
       programs: those that compiled and fit, by the step's name.
-      failures: a line for each step that didn't.
+      failures: what each step that is too large said.
       batch_sizes: bytes of a core's memory that training takes, by batch_size; None: too many.
     """
 
     place: Workplace
     topology: Topology
     programs: dict[str, Program] = field(default_factory=dict)
-    failures: list[str] = field(default_factory=list)
+    failures: list[DoesNotFit] = field(default_factory=list)
     batch_sizes: dict[int, float | None] = field(default_factory=dict)
 
     @property
@@ -98,46 +98,40 @@ def check(
     tpu_tables.show_task(place, topology)
     for step in steps:
         _compile(found, step)
-    if search_batch_size and not any("layer" in line for line in found.failures):
+    if search_batch_size:
         search(found)
     tpu_tables.show(found, dollars_per_chip_hour)
     if found.failures:
-        raise DeviceError("; ".join(found.failures))
+        raise DeviceError("; ".join(map(str, found.failures)))
 
 
 def _compile(found: Check, make: Callable[[], Step]) -> None:
     try:
         step = make()
-        if step.name == "training":
-            found.batch_sizes[found.place.hparams.batch_size] = None
         rows, length = step.shape
         log.info("compiling %s for %d rows of %d tokens ...", step.name, rows, length)
         program = compile_step(step, found.topology)
-    except DeviceError as error:
-        found.failures.append(str(error))
+    except DoesNotFit as error:
+        found.failures.append(error)
         return
     found.programs[step.name] = program
-    if step.name == "training":
-        found.batch_sizes[found.place.hparams.batch_size] = program.memory.total
 
 
 def search(found: Check) -> None:
     """Compiles training with other batch_sizes, to find the largest that fits."""
-    if not found.batch_sizes:
-        return
-    place, topology = found.place, found.topology
+    place, topology, sizes = found.place, found.topology, found.batch_sizes
     step = found.training.step if found.training else tpu_steps.training(place)
+    sizes[place.hparams.batch_size] = found.training.memory.total if found.training else None
     available = topology.a_core(topology.chip.hbm_bytes)
     for _ in range(SEARCHED):
-        size = tpu_advice.next_batch_size(found.batch_sizes, step.shape[1], available)
+        size = tpu_advice.next_batch_size(sizes, step.shape[1], available)
         if size is None:
             return
         log.info("compiling training with batch_size=%s ...", f"{size:,}")
         try:
-            program = compile_step(tpu_steps.resized(step, place, size), topology)
-            found.batch_sizes[size] = program.memory.total
+            sizes[size] = compile_step(tpu_steps.resized(step, place, size), topology).memory.total
         except DoesNotFit:
-            found.batch_sizes[size] = None
+            sizes[size] = None
 
 
 def scaling(run: record.Run, data_dir: str, topology_names: Sequence[str]) -> None:

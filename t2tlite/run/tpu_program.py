@@ -189,26 +189,20 @@ def compile_step(step: Step, topology: Topology) -> Program:
 
 
 def _traced(step: Step, trace: Callable[[], Any]) -> Any:
+    filtered = keras.config.is_traceback_filtering_enabled()
+    # The innermost layer's frame is wanted, and Keras would leave it out.
+    keras.config.disable_traceback_filtering()
     try:
         return trace()
-    except Exception as error:
-        cause = _tracing_error(error)
-        if cause is None:
-            raise
+    except (jax.errors.JAXTypeError, jax.errors.JAXIndexError) as error:
         raise CannotCompile(
             f"{step.name}: {_place(error)} needs a value to decide a shape, a branch or an index "
-            f"({str(cause).splitlines()[0].rstrip('.:')}); a TPU's program is fixed before there "
+            f"({str(error).splitlines()[0].rstrip('.:')}); a TPU's program is fixed before there "
             f"are values: use masks and keras.ops.where, cond or while_loop"
         ) from None
-
-
-def _tracing_error(error: BaseException | None) -> BaseException | None:
-    """The error of JAX's that says that a value isn't known yet; Keras may have wrapped it."""
-    while error is not None:
-        if isinstance(error, (jax.errors.JAXTypeError, jax.errors.JAXIndexError)):
-            return error
-        error = error.__cause__ or error.__context__
-    return None
+    finally:
+        if filtered:
+            keras.config.enable_traceback_filtering()
 
 
 def _place(error: BaseException) -> str:
@@ -216,13 +210,10 @@ def _place(error: BaseException) -> str:
     found, traceback = "the model", error.__traceback__
     while traceback is not None:
         frame = traceback.tb_frame
-        layer = frame.f_locals.get("self")
-        code = frame.f_code
-        ours = "/keras/src/" not in code.co_filename.replace("\\", "/")
-        if ours and isinstance(layer, keras.layers.Layer):
-            path = getattr(layer, "path", None) or layer.name
-            found = f"layer {path} ({type(layer).__name__}, {code.co_filename}:"
-            found += f"{traceback.tb_lineno})"
+        layer, file = frame.f_locals.get("self"), frame.f_code.co_filename
+        if isinstance(layer, keras.layers.Layer) and "/keras/src/" not in file.replace("\\", "/"):
+            kind, line = type(layer).__name__, traceback.tb_lineno
+            found = f"layer {layer.path or layer.name} ({kind}, {file}:{line})"
         traceback = traceback.tb_next
     return found
 

@@ -94,7 +94,8 @@ def _show_programs(found: Check) -> None:
             "compiled in s": "right",
         },
         rows,
-        "GFLOP counts operations on integers, too, such as those that draw dropout's random bits",
+        "GFLOP counts operations on integers, too, such as those that draw dropout's random "
+        "bits; in evaluation and decoding each core computes the whole batch",
     )
 
 
@@ -126,7 +127,12 @@ def _show_exchanges(program: Program) -> None:
         {"kind": "left", "times": "right", "MB": "right"},
         [[kind, f"{count:,}", f"{sizes[kind] / 1e6:,.1f}"] for kind, count in times.items()]
         or [["none", "0", "0.0"]],
-        "MB: what a core has in the end",
+        "MB: the results, on a core"
+        + (
+            "; all-reduce of the gradients is all that it needs"
+            if set(times) - {"all-reduce"}
+            else ""
+        ),
     )
 
 
@@ -171,7 +177,7 @@ def _show_estimate(found: Check, program: Program, dollars_per_chip_hour: float)
     if dollars_per_chip_hour:
         dollars = epoch / 3600 * topology.chips * dollars_per_chip_hour
         rows["cost"] = (
-            f"${dollars:,.2g} an epoch at least ({topology.chips} chips of "
+            f"${dollars:,.4g} an epoch at least ({topology.chips} chips of "
             f"${dollars_per_chip_hour:g} an hour)"
         )
     rows["assumes"] = (
