@@ -49,7 +49,7 @@ ENTRY %main (x.1: f32[1024,128]) -> f32[16,128] {
   %begun = (bf16[8,128]{1,0}, bf16[16,128]{1,0}) all-gather-start(%mine), channel_id=2, dimensions={0}
   ROOT %gathered = bf16[16,128]{1,0} all-gather-done(%begun), channel_id=2
 }
-"""
+"""  # noqa: E501
 
 
 def convolution(left, right, result, rest):
