@@ -29,7 +29,7 @@ flags.DEFINE_float("dollars_per_chip_hour", 0.0, "What a chip costs; 0: cost isn
 flags.DEFINE_bool(
     "scaling", False, "Instead: training on 8, 64 and 256 cores of the topology's generation."
 )
-t2t_flags.define(trains=False)
+t2t_flags.define(t2t_flags.TRAINING)
 
 
 def main() -> None:

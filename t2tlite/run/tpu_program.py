@@ -35,16 +35,13 @@ class Step:
       name: for the report.
       function: of state and data, returns outputs and state.
       state: lists of Keras variables; donated, so that results take their place.
-      data: shapes of the batch.
-      spread: whether the batch's rows are divided among the cores, as `fit` does; else each
-        core gets all of them, as Keras's predict_on_batch does.
+      data: shapes of the batch, whose rows are divided among the cores.
     """
 
     name: str
     function: Callable[[Any, Any], Any]
     state: tuple[list[Any], ...]
     data: Shapes
-    spread: bool
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -128,40 +125,23 @@ class CannotCompile(DeviceError):
     """A step that the compiler refuses; the message names the layer."""
 
 
-def weight_spec(path: str, shape: tuple[int, ...]) -> PartitionSpec:
-    """How a variable is divided among the cores: not at all, every core has all of it.
-
-    Args:
-      path: of the Keras variable, or the optimizer's slot.
-      shape: of the variable.
-    """
-    return PartitionSpec()
-
-
 def compile_step(step: Step, topology: Topology) -> Program:
     """Compiles a step for a TPU.
 
     Raises:
       DoesNotFit: its memory is too small.
-      CannotCompile: a shape or a branch depends on data, or rows can't be divided.
+      CannotCompile: a shape or a branch depends on data.
     """
-    rows = step.shape[0]
-    if step.spread and rows % topology.cores:
-        raise CannotCompile(
-            f"{step.name}: batches of {rows} rows can't be divided among {topology.cores} cores; "
-            f"choose --hparams=batching=pad, or a batch_size and max_length that are powers of 2"
-        )
     mesh = Mesh(np.array(topology.devices), ("batch",))
 
     def abstract(shape: tuple[int, ...], dtype: str, spec: PartitionSpec) -> Any:
         return jax.ShapeDtypeStruct(shape, dtype, sharding=NamedSharding(mesh, spec))
 
     state = tuple(
-        [abstract(one.shape, one.dtype, weight_spec(one.path, one.shape)) for one in variables]
+        [abstract(one.shape, one.dtype, PartitionSpec()) for one in variables]
         for variables in step.state
     )
-    batch = PartitionSpec("batch") if step.spread else PartitionSpec()
-    data = {name: abstract(*one, batch) for name, one in step.data.items()}
+    data = {name: abstract(*one, PartitionSpec("batch")) for name, one in step.data.items()}
     shardings = jax.tree.map(lambda one: one.sharding, state)
     started = time.monotonic()
     jitted = jax.jit(step.function, donate_argnums=0, out_shardings=(None, shardings))

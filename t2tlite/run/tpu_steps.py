@@ -19,20 +19,16 @@ def training(place: Workplace) -> Step:
     """The step that `training.train` gives to Keras's `fit`.
 
     Raises:
-      CannotCompile: batches have no fixed shape, or their rows can't be divided among the cores.
+      CannotCompile: batches have no fixed shape.
     """
-    batching, cores = place.batching, place.device.count
-    for length in _lengths(batching, place.sizes.row_length):
-        rows = batching.rows(length)
-        if rows % cores:
-            raise CannotCompile(
-                f"training: batches of {rows} rows of {length} tokens can't be divided among "
-                f"{cores} cores; choose a batch_size that is a multiple of {length}"
-                + (", or batching=pad" if batching.kind == "bucket" else "")
-            )
+    batching = place.batching
     optimizer = make_optimizer(place.hparams, place.schedule.train_steps)
     objective = Objective(
-        place.network, place.hparams, place.problem_hparams, place.device.sum_over_replicas
+        place.network,
+        place.hparams,
+        place.problem_hparams,
+        place.device.sum_over_replicas,
+        place.device.row_shares,
     )
     optimizer.build(place.network.trainable_variables)
     objective.compile(optimizer=optimizer, jit_compile=True)
@@ -45,7 +41,7 @@ def training(place: Workplace) -> Step:
         optimizer.variables,
         objective.metrics_variables,
     )
-    return Step("training", objective.train_step, state, data, spread=True)
+    return Step("training", objective.train_step, state, data)
 
 
 def resized(step: Step, place: Workplace, batch_size: int) -> Step:
@@ -59,9 +55,10 @@ def resized(step: Step, place: Workplace, batch_size: int) -> Step:
 def evaluation(place: Workplace) -> Step:
     """The step that evaluation runs, on a batch of the longest examples that there are."""
     split = place.schedule.eval_split
-    batching = inputs.evaluation_batching(place.hparams, static=True)
+    batching = place.evaluation_batching
     batches = inputs.evaluation_batches(place.shards[split], place.examples(split), batching)
-    scorer = Scorer(place.network, place.problem_hparams.modality["targets"])
+    modality = place.problem_hparams.modality["targets"]
+    scorer = Scorer(place.network, modality, place.device.gather)
     return _prediction("evaluation", scorer, _shapes(batches, batching, longest(place)))
 
 
@@ -71,7 +68,9 @@ def decoding(place: Workplace, how: DecodeHParams) -> Step:
     length = longest(place)
     width = _power_of_two(-(-length // LENGTH_STEP) * LENGTH_STEP)
     room = how.beam_size * (2 * length + how.extra_length)
-    rows = _power_of_two(how.batch_size or max(1, BATCH_TOKENS // room))
+    shares = place.device.row_shares
+    rows = _power_of_two(how.batch_size or max(1, shares * BATCH_TOKENS // room))
+    rows = -(-rows // shares) * shares
     data: Shapes = {"ids": ((rows, width), "int32"), "lengths": ((rows,), "int32")}
     name = f"decoding, beam of {how.beam_size}" if how.beam_size > 1 else "decoding, greedy"
     return _prediction(name, search, data)
@@ -80,17 +79,17 @@ def decoding(place: Workplace, how: DecodeHParams) -> Step:
 def longest(place: Workplace) -> int:
     """Tokens of the longest evaluation example."""
     split = place.schedule.eval_split
-    batching = inputs.evaluation_batching(place.hparams, static=True)
-    return inputs.measure(place.shards[split], place.examples(split), batching).row_length
+    found = inputs.measure(place.shards[split], place.examples(split), place.evaluation_batching)
+    return found.row_length
 
 
 def _prediction(name: str, model: Any, data: Shapes) -> Step:
-    """What Keras compiles for predict_on_batch, which leaves the whole batch to every core."""
+    """What Keras compiles for predict_on_batch."""
     model.compile(jit_compile=True)
     # Its network is built, and it has no weights of its own.
     model.built = True
     state = (model.trainable_variables, model.non_trainable_variables)
-    return Step(name, lambda state, data: _predict(model, state, data), state, data, spread=False)
+    return Step(name, lambda state, data: _predict(model, state, data), state, data)
 
 
 def _predict(model: Any, state: Any, data: Any) -> Any:
@@ -101,8 +100,8 @@ def _predict(model: Any, state: Any, data: Any) -> Any:
 def _lengths(batching: Batching, row_length: int) -> list[int]:
     """The lengths of rows that batches have."""
     if batching.kind != "bucket":
-        return [batching.max_length]
-    lengths = [max(1, bound - 1) for bound in (*batching.bounds, batching.max_length + 1)]
+        return [batching.row_length]
+    lengths = [*batching.bounds, batching.row_length]
     return [one for one in lengths if one < row_length] + [
         min(one for one in lengths if one >= row_length)
     ]
