@@ -102,7 +102,9 @@ def check(
         search(found)
     tpu_tables.show(found, dollars_per_chip_hour)
     if found.failures:
-        raise DeviceError("; ".join(map(str, found.failures)))
+        fits = [size for size, taken in found.batch_sizes.items() if taken is not None]
+        hint = f"; training fits with batch_size={max(fits)}" if fits else ""
+        raise DeviceError("; ".join(map(str, found.failures)) + hint)
 
 
 def _compile(found: Check, make: Callable[[], Step]) -> None:

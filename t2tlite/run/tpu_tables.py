@@ -169,8 +169,8 @@ def _show_estimate(found: Check, program: Program, dollars_per_chip_hour: float)
     epoch = sizes.batches * least.step
     rows = {
         # A log has no titles of panels, and this must not pass for a measurement.
-        "an estimate": f"nothing was measured; at least {least.step * 1e3:,.3f} ms a step, by the {least.limit} (matrix unit "
-        f"{least.matrix * 1e3:,.3f}, memory {least.memory * 1e3:,.3f}, links "
+        "an estimate": f"nothing was measured; at least {least.step * 1e3:,.3f} ms a step, by "
+        f"the {least.limit} (matrix unit {least.matrix * 1e3:,.3f}, memory {least.memory * 1e3:,.3f}, links "
         f"{least.links * 1e3:,.3f} ms)",
         "at most": f"{steps:,.0f} steps/s, {steps * sizes.tokens:,.0f} target tokens/s",
         "an epoch": f"{epoch:,.4g} s at least",
