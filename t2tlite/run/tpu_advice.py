@@ -164,7 +164,9 @@ def sent_bytes(collective: Collective, cores: int) -> float:
     return factor * collective.bytes * collective.times
 
 
-def next_batch_size(tried: dict[int, float | None], step: int, available: float) -> int | None:
+def next_batch_size(
+    tried: dict[int, float | None], step: int, available: float, most: int
+) -> int | None:
     """Returns the batch_size to try next in search of the largest that fits, or None at the end.
 
     Memory grows by the token, so two sizes tell all others, but for what the compiler rounds.
@@ -173,6 +175,7 @@ def next_batch_size(tried: dict[int, float | None], step: int, available: float)
       tried: bytes that a batch_size takes; None where it didn't fit.
       step: sizes are multiples of it.
       available: bytes there are.
+      most: a batch_size that is large enough; an epoch has no more tokens.
     """
     fits = sorted((size, taken) for size, taken in tried.items() if taken is not None)
     too_big = min((size for size, taken in tried.items() if taken is None), default=None)
@@ -189,5 +192,5 @@ def next_batch_size(tried: dict[int, float | None], step: int, available: float)
         wanted = size * min(64.0, 0.97 * available / taken)
     if too_big is not None:
         wanted = min(wanted, (size + too_big) / 2)
-    following = math.floor(wanted / step) * step
+    following = math.floor(min(wanted, _up(most, step)) / step) * step
     return following if following > size * 1.02 else None

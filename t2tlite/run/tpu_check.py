@@ -102,7 +102,9 @@ def check(
         search(found)
     tpu_tables.show(found, dollars_per_chip_hour)
     if found.failures:
-        raise DeviceError("; ".join(map(str, found.failures)))
+        fits = [size for size, taken in found.batch_sizes.items() if taken is not None]
+        hint = f"; training fits with batch_size={max(fits)}" if fits else ""
+        raise DeviceError("; ".join(map(str, found.failures)) + hint)
 
 
 def _compile(found: Check, make: Callable[[], Step]) -> None:
@@ -124,7 +126,7 @@ def search(found: Check) -> None:
     sizes[place.hparams.batch_size] = found.training.memory.total if found.training else None
     available = topology.a_core(topology.chip.hbm_bytes)
     for _ in range(SEARCHED):
-        size = tpu_advice.next_batch_size(sizes, step.shape[1], available)
+        size = tpu_advice.next_batch_size(sizes, step.shape[1], available, epoch_tokens(place))
         if size is None:
             return
         log.info("compiling training with batch_size=%s ...", f"{size:,}")
@@ -132,6 +134,11 @@ def search(found: Check) -> None:
             sizes[size] = compile_step(tpu_steps.resized(step, place, size), topology).memory.total
         except DoesNotFit:
             sizes[size] = None
+
+
+def epoch_tokens(place: Workplace) -> int:
+    """Padded tokens that a core gets in an epoch; a larger batch_size makes no sense."""
+    return place.sizes.batches * place.batching.batch_tokens // place.device.count
 
 
 def scaling(run: record.Run, data_dir: str, topology_names: Sequence[str]) -> None:

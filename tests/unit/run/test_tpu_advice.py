@@ -77,7 +77,7 @@ def test_the_search_ends_near_the_largest_batch_size(fixed, a_token):
 
     tried[4096] = compiled(4096)
     for _ in range(3):
-        size = next_batch_size(tried, step, available)
+        size = next_batch_size(tried, step, available, 10**9)
         if size is None:
             break
         assert size % step == 0
@@ -88,5 +88,10 @@ def test_the_search_ends_near_the_largest_batch_size(fixed, a_token):
 
 
 def test_the_search_goes_down_where_the_first_size_does_not_fit():
-    assert next_batch_size({4096: None}, 256, 16e9) == 1024
-    assert next_batch_size({256: None}, 256, 16e9) is None
+    assert next_batch_size({4096: None}, 256, 16e9, 10**9) == 1024
+    assert next_batch_size({256: None}, 256, 16e9, 10**9) is None
+
+
+def test_the_search_ends_where_an_epoch_has_no_more_tokens():
+    assert next_batch_size({256: 1e6}, 256, 16e9, 1000) == 1024
+    assert next_batch_size({256: 1e6, 1024: 2e6}, 256, 16e9, 1000) is None
