@@ -94,8 +94,7 @@ def _show_programs(found: Check) -> None:
             "compiled in s": "right",
         },
         rows,
-        "GFLOP counts operations on integers, too, such as those that draw dropout's random "
-        "bits; in evaluation and decoding each core computes the whole batch",
+        "GFLOP counts operations on integers, too, such as those that draw dropout's random bits",
     )
 
 
