@@ -90,6 +90,7 @@ def test_a_real_tensor2tensor_is_left_alone(load, monkeypatch):
         ),
         ("from tensor2tensor.data_generators import wiki_lm as w", "w.A()", "copy its file from"),
         ("import tensor2tensor.envs.gym_spaces as g", "g.x()", "no counterpart in t2tlite"),
+        ("from tensor2tensor.utils import registry as r", "r.create_modality(1)", "no counterpart"),
         ("from tensor2tensor.models import transformer as t", "t.transformer_x()", "isn't part of"),
     ],
 )
