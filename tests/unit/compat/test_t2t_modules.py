@@ -4,11 +4,13 @@ import pytest
 
 from t2tlite.compat.tensor2tensor.data_generators import (
     generator_utils,
+    problem,
     text_encoder,
     text_problems,
     translate,
 )
 from t2tlite.compat.tensor2tensor.utils import metrics, mlperf_log
+from t2tlite.config import HParams
 from t2tlite.data.records import read_shard
 from t2tlite.errors import DownloadError
 
@@ -97,6 +99,13 @@ def test_several_texts_in_one_label_out(tmp_path):
 
     (made,) = Pairs().generate_encoded_samples(str(tmp_path), "", "train")
     assert made == {"inputs": [99, 1, ord("$") + 2, 100, 1], "targets": [1]}
+
+
+def test_examples_are_cut_whichever_order_the_arguments_have():
+    hparams = HParams(max_input_seq_length=2)
+    for order in ([hparams, "train"], ["train", hparams]):
+        made = problem.preprocess_example_common({"inputs": [1, 2, 3], "targets": [4]}, *order)
+        assert made == {"inputs": [1, 2], "targets": [4]}
 
 
 def test_names():

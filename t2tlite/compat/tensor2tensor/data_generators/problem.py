@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from t2tlite import config
 from t2tlite.compat.absent import names_of
 from t2tlite.compat.problems import Problem, Text2TextProblem
 from t2tlite.compat.t2t_hparams import HParams
@@ -47,7 +48,7 @@ def default_model_hparams() -> HParams:
 
 def preprocess_example_common(example: dict[str, Any], mode: Any, hparams: Any) -> dict[str, Any]:
     """Cuts inputs and targets to the hparams' limits; mode and hparams come in either order."""
-    if isinstance(mode, HParams):
+    if isinstance(mode, config.HParams):
         mode, hparams = hparams, mode
     made: dict[str, Any] = Problem().preprocess_example(example, mode, hparams)
     return made
