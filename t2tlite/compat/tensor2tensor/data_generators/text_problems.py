@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from t2tlite import text_problems as _text_problems
-from t2tlite.compat.absent import AbsentName
+from t2tlite.compat.absent import names_of
 from t2tlite.compat.problems import (
     Text2ClassProblem,
     Text2SelfProblem,
@@ -109,11 +109,9 @@ def text2text_generate_encoded(
 
 
 def __getattr__(name: str) -> Any:
-    if name.startswith("__"):
-        raise AttributeError(name)
     if name in _PROBLEMS and _PROBLEMS[name] in _registered:
         return with_t2ts_names(_registered.get(_PROBLEMS[name]))
     if hasattr(_text_problems, name):
         found = getattr(_text_problems, name)
         return with_t2ts_names(found) if isinstance(found, type) else found
-    return AbsentName(f"tensor2tensor.data_generators.text_problems.{name}")
+    return names_of(__name__)(name)
