@@ -18,6 +18,7 @@ MAPPED = {"t2tlite.problems": "problems", "t2tlite.hparams": "hparams"}
 # tensorflow-text pins the tensorflow release that it was built for.
 REQUIRES = [
     "absl-py>=2.3",
+    "google-crc32c>=1.5",
     "keras>=3.15,<4",
     "matplotlib>=3.10",
     "numpy>=2.0",

@@ -50,14 +50,6 @@ class QuestionAndContext2TextProblem(Text2TextProblem):
         for sample in self._checked_samples(data_dir, tmp_dir, problem.DatasetSplit.TRAIN):
             yield from (sample[name] for name in ("inputs", "context", "targets"))
 
-    def generate_encoded_samples(
-        self, data_dir: str, tmp_dir: str, dataset_split: str
-    ) -> Iterator[dict[str, Any]]:
-        for sample in super().generate_encoded_samples(data_dir, tmp_dir, dataset_split):
-            encoder = self.get_or_create_vocab(data_dir, tmp_dir)
-            context = [*encoder.encode(sample["context"]), text_encoder.EOS_ID]
-            yield {**sample, "context": context}
-
     def feature_encoders(self, data_dir: str | None) -> dict[str, Any]:
         encoders = super().feature_encoders(data_dir)
         return {**encoders, "context": encoders["inputs"]}
