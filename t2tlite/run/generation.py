@@ -9,7 +9,7 @@ import time
 from t2tlite import registry
 from t2tlite.data import generate, manifest
 from t2tlite.files import make_folder
-from t2tlite.run import devices
+from t2tlite.run import devices, inspecting
 
 log = logging.getLogger(__name__)
 
@@ -55,4 +55,6 @@ def generate_data(
     for split, sizes in made.splits.items() if made else ():
         tokens = ", ".join(f"{count:,} of {kind}" for kind, count in sizes.tokens.items())
         log.info("%s %s: %s examples, tokens: %s", name, split, f"{sizes.examples:,}", tokens)
+    if made:
+        inspecting.warn_of_data(problem, data_dir)
     log.info("%s is in %s, made in %.1f s", name, data_dir, time.monotonic() - started)
