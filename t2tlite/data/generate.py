@@ -297,21 +297,27 @@ class Dataset:
 
     def _warn(self, spread: _Spread) -> None:
         """Tells of empty texts, and of examples that evaluation has seen in training."""
+        words = {
+            # The word in the file names, "dev" for "eval".
+            split: names[0].rsplit("-", 4)[1]
+            for stream in self.streams
+            for split, names in stream.names.items()
+        }
         for split, counts in spread.splits.items():
             for name, empty in counts.empty.items():
                 if empty:
                     log.warning(
-                        "%s %s: %s of %s examples have empty %s; t2t-inspect shows them, leave "
-                        "them out in generate_samples",
-                        *(self.manifest.problem, split, f"{empty:,}", f"{counts.examples:,}", name),
+                        "%s %s: %s have empty %s; t2t-inspect shows them, leave them out in "
+                        "generate_samples",
+                        *(self.manifest.problem, words[split], _part(empty, counts.examples), name),
                     )
         for split, leaked in count_leaks(self._where(spread), _TRAIN).items():
             if leaked:
                 log.warning(
-                    "%s %s: %s of %s examples are in the training split, too, so evaluation "
-                    "flatters; t2t-inspect shows them, split so that no example is in both",
-                    *(self.manifest.problem, split, f"{leaked:,}"),
-                    f"{spread.splits[split].examples:,}",
+                    "%s %s: %s are in %s too, so evaluation flatters; t2t-inspect shows them, "
+                    "split so that no example is in both",
+                    *(self.manifest.problem, words[split]),
+                    *(_part(leaked, spread.splits[split].examples), _TRAIN),
                 )
 
     def _where(self, spread: _Spread) -> dict[str, tuple[list[Path], range]]:
@@ -392,3 +398,7 @@ def _add(
             split.max_length[feature] = longest
         for feature, empty in summary.empty.items():
             split.empty[feature] = split.empty.get(feature, 0) + empty[shard]
+
+
+def _part(count: int, total: int) -> str:
+    return f"{count:,} of {total:,} ({100 * count / total:.3g} %)"

@@ -309,8 +309,8 @@ def test_leaks_and_empty_texts_are_told(tmp_path, warned):
     )
     Dataset([stream], tmp_path, Manifest("p", 0)).write()
     text = "\n".join(warned)
-    assert "p train: 6 of 24 examples have empty targets" in text
-    assert "p eval: 8 of 8 examples are in the training split, too" in text
+    assert "p train: 6 of 24 (25 %) have empty targets" in text
+    assert "p dev: 8 of 8 (100 %) are in train too" in text
 
 
 def test_a_split_without_examples(tmp_path):
