@@ -29,7 +29,8 @@ class BenchmarkLines(text_problems.Text2TextProblem):
 
     def generate_samples(self, data_dir, tmp_dir, dataset_split):
         for _ in range(REPEAT):
-            with (gzip.open if PATH.endswith(".gz") else open)(PATH, "rt", encoding="utf-8") as file:
+            opened = gzip.open if PATH.endswith(".gz") else open
+            with opened(PATH, "rt", encoding="utf-8") as file:
                 lines = (line.rstrip("\\n") for line in itertools.islice(file, LIMIT))
                 for pair in itertools.pairwise(lines):
                     yield {{"inputs": pair[0], "targets": pair[1]}}
