@@ -169,14 +169,30 @@ class ShardWriter:
 
 def framed(record: bytes) -> bytes:
     """Returns a record as it stands in a TFRecord file."""
-    length = struct.pack("<Q", len(record))
-    return b"".join([length, _masked_checksum(length), record, _masked_checksum(record)])
+    return b"".join([_HEADS[len(record)], record, _masked_checksum(record)])
 
 
 def _masked_checksum(data: bytes) -> bytes:
     """CRC-32C, turned and shifted as TFRecord files have it."""
     value: int = google_crc32c.value(data)
-    return struct.pack("<I", ((value >> 15 | value << 17) + 0xA282EAD8) & 0xFFFFFFFF)
+    return _UINT32.pack(((value >> 15 | value << 17) + 0xA282EAD8) & 0xFFFFFFFF)
+
+
+_UINT32 = struct.Struct("<I")
+
+
+class _Heads(dict[int, bytes]):
+    """By length of a record what stands before it: few lengths make up most of a file."""
+
+    def __missing__(self, length: int) -> bytes:
+        head = struct.pack("<Q", length)
+        head += _masked_checksum(head)
+        if length < 2**12:
+            self[length] = head
+        return head
+
+
+_HEADS = _Heads()
 
 
 def write_shard(path: str | os.PathLike[str], records: Iterable[bytes]) -> None:
