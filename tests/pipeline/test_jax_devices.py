@@ -42,8 +42,9 @@ def flags(digits, folder, batch_size, **more):
 
 
 def devices(count):
-    """The environment in which JAX sees so many devices."""
-    return {"XLA_FLAGS": f"--xla_force_host_platform_device_count={count}"}
+    """The environment in which JAX sees so many devices, and compiles tiny programs sooner."""
+    found = f"--xla_force_host_platform_device_count={count} --xla_backend_optimization_level=0"
+    return {"XLA_FLAGS": f"{found} --xla_llvm_disable_expensive_passes=true"}
 
 
 def weights(folder, step=STEPS):
@@ -68,7 +69,7 @@ def assert_equal(folder, expected):
 def on_one(command, digits, tmp_path_factory):
     """The folder of a training on one device."""
     folder = tmp_path_factory.mktemp("jax") / "one"
-    command("t2t-trainer", *flags(digits, folder, 1024))
+    command("t2t-trainer", *flags(digits, folder, 1024), **devices(1))
     last, before = weights(folder), weights(folder, 10)
     # What is compared with a tolerance of 1e-4 must have moved by much more.
     assert max(np.abs(last[name] - before[name]).max() for name in last) > 1e-2
