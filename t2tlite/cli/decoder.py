@@ -22,9 +22,13 @@ shared_flags.define_device_flags()
 flags.DEFINE_string("checkpoint_path", "", "A weights file or a step; by default the newest.")
 flags.DEFINE_string("decode_from_file", "", "File of lines to decode.")
 flags.DEFINE_string("decode_to_file", "", "Output file; by default T2T's name beside the input.")
+flags.DEFINE_string("decode_prefix_file", "", "Line n: what the answer to line n begins with.")
+flags.DEFINE_bool(
+    "decode_in_memory", False, "Keep no working file: an interrupted decode starts over."
+)
 flags.DEFINE_bool("decode_interactive", False, "Answer typed lines.")
 flags.DEFINE_string("decode_hparams", "", 'How to decode: "beam_size=4,alpha=0.6,extra_length=50".')
-flags.DEFINE_string("decode_reference", "", "File of right answers; prints BLEU against it.")
+flags.DEFINE_string("decode_reference", "", "File of right answers; prints BLEU and more.")
 flags.DEFINE_string("score_file", "", "T2T's scoring of given pairs, which isn't built yet.")
 t2t_flags.define(t2t_flags.TRAINING)
 
@@ -41,12 +45,22 @@ def main() -> None:
         raise app.UsageError("--decode_from_file=FILE or --decode_interactive must be given")
     if FLAGS.decode_from_file and FLAGS.decode_interactive:
         raise app.UsageError("--decode_from_file doesn't go with --decode_interactive")
-    from t2tlite.run import decoding, record
+    if (FLAGS.decode_prefix_file or FLAGS.decode_reference) and not FLAGS.decode_from_file:
+        raise app.UsageError(
+            "--decode_prefix_file and --decode_reference go with --decode_from_file"
+        )
+    from t2tlite.run import decode_files, decoding, record
 
     # Checked before anything slow: a wrong name must not cost a model's loading.
     how = decoding.DecodeHParams().override(FLAGS.decode_hparams).check()
+    how.decode_in_memory = how.decode_in_memory or FLAGS.decode_in_memory
     if FLAGS.decode_from_file:
-        decoding.read_lines(FLAGS.decode_from_file, how.delimiter)
+        lines = decoding.read_lines(FLAGS.decode_from_file, how.delimiter)
+        if FLAGS.decode_prefix_file:
+            decode_files.read_beside(FLAGS.decode_prefix_file, FLAGS.decode_from_file, lines)
+        answered = lines[: how.num_samples] if how.num_samples >= 0 else lines
+        for path in filter(None, FLAGS.decode_reference.split(",")):
+            decode_files.read_beside(path, FLAGS.decode_from_file, answered)
     _tell_differences(record.read(FLAGS.output_dir))
     decoder = decoding.Decoder(
         FLAGS.output_dir,
@@ -60,7 +74,9 @@ def main() -> None:
 
         interactive(decoder)
         return
-    written = decoding.decode_file(decoder, FLAGS.decode_from_file, FLAGS.decode_to_file)
+    written = decoding.decode_file(
+        decoder, FLAGS.decode_from_file, FLAGS.decode_to_file, FLAGS.decode_prefix_file
+    )
     log.info("wrote %s", written)
     if FLAGS.decode_reference:
         from t2tlite.run.bleu import file_bleu
