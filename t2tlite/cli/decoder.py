@@ -13,6 +13,7 @@ from absl import flags
 
 from t2tlite import registry
 from t2tlite.cli import app, shared_flags, t2t_flags
+from t2tlite.files import atomic
 
 FLAGS = flags.FLAGS
 log = logging.getLogger("t2tlite.cli")
@@ -29,7 +30,9 @@ flags.DEFINE_bool(
 flags.DEFINE_bool("decode_interactive", False, "Answer typed lines.")
 flags.DEFINE_string("decode_hparams", "", 'How to decode: "beam_size=4,alpha=0.6,extra_length=50".')
 flags.DEFINE_string("decode_reference", "", "File of right answers; prints BLEU and more.")
-flags.DEFINE_string("score_file", "", "T2T's scoring of given pairs, which isn't built yet.")
+flags.DEFINE_string(
+    "score_file", "", 'File of "input TAB target" lines; writes each one\'s loss a token, in nats.'
+)
 t2t_flags.define(t2t_flags.TRAINING)
 
 
@@ -39,17 +42,14 @@ def main() -> None:
         print(registry.help_string())
         return
     app.require("output_dir")
-    if FLAGS.score_file:
-        raise app.UsageError("--score_file isn't built yet; write_beam_scores scores answers")
-    if not (FLAGS.decode_from_file or FLAGS.decode_interactive):
-        raise app.UsageError("--decode_from_file=FILE or --decode_interactive must be given")
-    if FLAGS.decode_from_file and FLAGS.decode_interactive:
-        raise app.UsageError("--decode_from_file doesn't go with --decode_interactive")
+    sources = ["decode_from_file", "decode_interactive", "score_file"]
+    if sum(bool(FLAGS[name].value) for name in sources) != 1:
+        raise app.UsageError(f"one of {', '.join(f'--{name}' for name in sources)} must be given")
     if (FLAGS.decode_prefix_file or FLAGS.decode_reference) and not FLAGS.decode_from_file:
         raise app.UsageError(
             "--decode_prefix_file and --decode_reference go with --decode_from_file"
         )
-    from t2tlite.run import decode_files, decoding, record
+    from t2tlite.run import decode_files, decoding, record, scoring
 
     # Checked before anything slow: a wrong name must not cost a model's loading.
     how = decoding.DecodeHParams().override(FLAGS.decode_hparams).check()
@@ -61,6 +61,8 @@ def main() -> None:
         answered = lines[: how.num_samples] if how.num_samples >= 0 else lines
         for path in filter(None, FLAGS.decode_reference.split(",")):
             decode_files.read_beside(path, FLAGS.decode_from_file, answered)
+    if FLAGS.score_file:
+        decoding.read_lines(FLAGS.score_file)
     _tell_differences(record.read(FLAGS.output_dir))
     decoder = decoding.Decoder(
         FLAGS.output_dir,
@@ -74,6 +76,9 @@ def main() -> None:
 
         interactive(decoder)
         return
+    if FLAGS.score_file:
+        _write_scores(scoring.score_file(decoder, FLAGS.score_file))
+        return
     written = decoding.decode_file(
         decoder, FLAGS.decode_from_file, FLAGS.decode_to_file, FLAGS.decode_prefix_file
     )
@@ -82,6 +87,15 @@ def main() -> None:
         from t2tlite.run.bleu import file_bleu
 
         print(file_bleu(str(written), FLAGS.decode_reference))
+
+
+def _write_scores(scores: list[str]) -> None:
+    if not FLAGS.decode_to_file:
+        print(*scores, sep="\n")
+        return
+    with atomic(FLAGS.decode_to_file, "w") as file:
+        file.writelines(f"{one}\n" for one in scores)
+    log.info("wrote %s", FLAGS.decode_to_file)
 
 
 def _tell_differences(run: object) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import logging
+import functools
 import os
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
@@ -12,12 +12,18 @@ from typing import Any
 
 from t2tlite import progress, registry
 from t2tlite.config import HParams
-from t2tlite.data.encoding import encode_batch
-from t2tlite.errors import DataError, DeviceError
+from t2tlite.errors import DeviceError
 from t2tlite.run import checkpoints, devices, record
+from t2tlite.run.decode_batches import (
+    BATCH_TOKENS,
+    encode_lines,
+    encode_prefixes,
+    grouped,
+)
 from t2tlite.run.decode_files import decode_file, default_target, read_lines
 from t2tlite.run.decode_hparams import DecodeHParams
 from t2tlite.run.hypothesis import DecodeHookArgs, Hypothesis
+from t2tlite.run.scoring import Score, score
 from t2tlite.text import EOS_ID, PAD_ID
 
 __all__ = [
@@ -27,15 +33,12 @@ __all__ = [
     "DecodeHookArgs",
     "Decoder",
     "Hypothesis",
+    "Score",
     "decode_file",
     "default_target",
     "read_lines",
 ]
 
-log = logging.getLogger(__name__)
-
-# Tokens of a batch, all beams and the room for the answer included.
-BATCH_TOKENS = 65_536
 # Input lengths are padded to a multiple of this, so that few shapes are traced.
 LENGTH_STEP = 8
 # Searches kept compiled; each other way to decode is one more.
@@ -137,6 +140,13 @@ class Decoder:
                 answers[i] = hypotheses
         return answers
 
+    def score(self, pairs: Sequence[tuple[str, str]]) -> list[Score]:
+        """Returns how probable each pair's second text is, given the first.
+
+        A language model reads the second alone.
+        """
+        return score(self, pairs)
+
     def batches(
         self,
         lines: Sequence[str],
@@ -158,9 +168,9 @@ class Decoder:
         """
         how = (decode_hparams or self.decode_hparams).check()
         asked = [i for i, line in enumerate(lines) if line.strip()]
-        encoded = dict(zip(asked, self._encode(lines, asked, how, first or 0), strict=True))
-        begun = dict(zip(asked, self._begin(lines, asked, prefixes), strict=True))
-        batches = self._batches(encoded, begun, how)
+        rows = encode_lines(self, lines, asked, how, first or 0)
+        begun = encode_prefixes(self, lines, asked, prefixes)
+        batches = grouped(rows, begun, how, self._device.row_shares)
         with contextlib.ExitStack() as shown:
             advance = None
             if len(batches) > 2:
@@ -169,13 +179,12 @@ class Decoder:
             for number, batch in enumerate(batches):
                 if any(i not in known for i in batch):
                     draw = None if first is None else first + number
-                    rows = [(encoded[i], begun[i]) for i in batch]
-                    yield batch, self._search(rows, how, draw)
+                    yield batch, self._search([(rows[i], begun[i]) for i in batch], how, draw)
                 if advance:
                     advance(len(batch))
 
     @property
-    def _sides(self) -> tuple[str, str]:
+    def sides(self) -> tuple[str, str]:
         """The texts that the problem puts before all inputs and before all targets."""
         problem = self.problem
         prefixes = getattr(problem, "inputs_prefix", ""), getattr(problem, "targets_prefix", "")
@@ -183,79 +192,18 @@ class Decoder:
         swapped = self.run.problem != problem.name and "_rev" in self.run.problem
         return (prefixes[1], prefixes[0]) if swapped else prefixes
 
-    def _encode(
-        self, lines: Sequence[str], asked: list[int], how: DecodeHParams, first: int
-    ) -> list[list[int]]:
-        if not self.problem.has_inputs:
-            # A language model goes on from the line, so no EOS.
-            return encode_batch(self.encoders["targets"], [lines[i] for i in asked])
-        before, limit = self._sides[0], how.max_input_size
-        rows = encode_batch(self.encoders["inputs"], [before + lines[i] for i in asked])
-        if limit > 0:
-            cut = [first + i + 1 for i, row in zip(asked, rows, strict=True) if len(row) > limit]
-            if cut:
-                more = f" and {len(cut) - 5:,} others" if len(cut) > 5 else ""
-                log.warning(
-                    "cut to max_input_size=%d tokens: line %s%s; -1 decodes them in full",
-                    limit,
-                    ", ".join(map(str, cut[:5])),
-                    more,
-                )
-            rows = [row[:limit] for row in rows]
-        return [[*row, EOS_ID] for row in rows]
-
-    def _begin(
-        self, lines: Sequence[str], asked: list[int], prefixes: Sequence[str] | None
-    ) -> list[list[int]]:
-        """The ids that the answers begin with."""
-        if prefixes is None:
-            return [[] for _ in asked]
-        if len(prefixes) != len(lines):
-            raise DataError(
-                f"there are {len(lines)} lines and {len(prefixes)} prefixes; give one for each "
-                f"line, an empty one where nothing is asked"
-            )
-        if self.classifies or not self.problem.has_inputs:
-            why = "names a class" if self.classifies else "goes on from the line itself"
-            raise DataError(f"the model {why}, so its answers take no prefixes; leave them out")
-        texts = [prefixes[i].rstrip() for i in asked]
-        ids = encode_batch(self.encoders["targets"], [self._sides[1] + text for text in texts])
-        return [one if text else [] for one, text in zip(ids, texts, strict=True)]
-
-    def _batches(
-        self, encoded: dict[int, list[int]], begun: dict[int, list[int]], how: DecodeHParams
-    ) -> list[list[int]]:
-        """Groups lines of like length, the longest first: memory runs out at once or never."""
-        sizes = {i: len(encoded[i]) + len(begun[i]) for i in encoded}
-        order = sorted(encoded, key=lambda i: (-sizes[i], i))
-        batches: list[list[int]] = []
-        limit = 0
-        for i in order:
-            if not batches or len(batches[-1]) >= limit:
-                tokens = how.beam_size * (2 * sizes[i] + max(how.extra_length, how.min_length))
-                shares = self._device.row_shares
-                limit = how.batch_size or max(1, shares * BATCH_TOKENS // tokens)
-                batches.append([])
-            batches[-1].append(i)
-        return batches
-
     def _search(
         self, rows: list[tuple[list[int], list[int]]], how: DecodeHParams, draw: int | None
     ) -> list[list[Hypothesis]]:
         """Answers rows of ids, each with the ids that its answers begin with."""
         import numpy as np
 
-        lines, begun = [line for line, _ in rows], [one for _, one in rows]
-        height = len(rows)
-        if self._device.static_shapes:
-            # Each new shape is a compilation: powers of two keep them few.
-            shares = self._device.row_shares
-            height = -(-_power_of_two(height) // shares) * shares
+        ids_BL = self.padded([line for line, _ in rows])
         # A filling row has length 0.
-        lengths = np.array([len(row) for row in lines] + [0] * (height - len(rows)), np.int32)
-        features = {"ids": self._padded(lines, height), "lengths": lengths}
-        if any(begun):
-            features["prefix"] = self._padded(begun, height)
+        lengths = [len(line) for line, _ in rows] + [0] * (len(ids_BL) - len(rows))
+        features = {"ids": ids_BL, "lengths": np.array(lengths, np.int32)}
+        if any(begun for _, begun in rows):
+            features["prefix"] = self.padded([begun for _, begun in rows])
         search = self._compiled_search(how)
         if draw is not None and not self.classifies:
             search.seed(draw)
@@ -267,17 +215,30 @@ class Decoder:
             )
         ]
 
-    def _padded(self, rows: list[list[int]], height: int) -> Any:
-        """The rows as an array of one of few widths, and rows of padding up to the height."""
+    def padded(self, rows: Sequence[Sequence[int]]) -> Any:
+        """Returns ids as an int32 array of one of few shapes, with 0 where there are none."""
         import numpy as np
 
-        width = -(-max(1, *map(len, rows)) // LENGTH_STEP) * LENGTH_STEP
+        width, height = -(-max(1, *map(len, rows)) // LENGTH_STEP) * LENGTH_STEP, len(rows)
         if self._device.static_shapes:
-            width = _power_of_two(width)
+            # Each new shape is a compilation: powers of two keep them few.
+            width, height = _power_of_two(width), _power_of_two(height)
+            shares = self._device.row_shares
+            height = -(-height // shares) * shares
         ids = np.full((height, width), PAD_ID, np.int32)
         for i, row in enumerate(rows):
             ids[i, : len(row)] = row
         return ids
+
+    @functools.cached_property
+    def scorer(self) -> Any:
+        """A Keras model that returns the loss of each row of given features."""
+        from t2tlite.run.evaluation import Scorer
+
+        modality = self.problem_hparams.modality["targets"]
+        scorer = Scorer(self.network, modality, self._device.gather)
+        scorer.compile(jit_compile=self._device.static_shapes)
+        return scorer
 
     def _compiled_search(self, how: DecodeHParams) -> Any:
         key = how.of_search()
@@ -297,11 +258,11 @@ class Decoder:
     def _hypotheses(self, ids: Any, scores: Any) -> list[Hypothesis]:
         found = []
         encoder = self.encoders["targets"]
-        for row, score in zip(ids.tolist(), scores.tolist(), strict=True):
+        for row, found_score in zip(ids.tolist(), scores.tolist(), strict=True):
             if not self.classifies:
                 row = row[: row.index(EOS_ID)] if EOS_ID in row else row
                 row = [one for one in row if one != PAD_ID]
-            found.append(Hypothesis(encoder.decode(row), score, row))
+            found.append(Hypothesis(encoder.decode(row), found_score, row))
         return found
 
 
