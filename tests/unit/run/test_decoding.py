@@ -169,6 +169,39 @@ def test_a_cut_line_is_told_by_its_number(decoder, warned):
     assert warned == []
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "beam_size=1",
+        "beam_size=1,no_repeat_ngram_size=1,min_length=4",
+        "beam_size=1,force_decode_length=true",
+        "sampling_method=random,sampling_temp=2.0,sampling_keep_top_k=4",
+    ],
+)
+def test_tokens_as_they_come_make_the_answer(decoder, text):
+    drawn = how(decoder, f"{text},random_seed=5")
+    answer = decoder.n_best([LINES[1]], drawn)[0][0]
+    # The same draws once more: a search goes on with its own.
+    decoder._compiled_search(drawn).seed(0)
+    expected = decoder.n_best([LINES[1]], drawn)[0][0] if "random" in text else answer
+    decoder._compiled_search(drawn).seed(0)
+    assert decoder.streams(drawn)
+    steps = list(decoder.stream(LINES[1], drawn))
+    assert steps[-1].ids == expected.ids
+    assert steps[-1].text == expected.text
+    assert steps[-1].score == pytest.approx(expected.score, rel=1e-4)
+    assert [one.ids for one in steps] == [expected.ids[: n + 1] for n in range(len(steps) - 1)] + [
+        expected.ids
+    ]
+    assert [one.score for one in steps] == sorted((one.score for one in steps), reverse=True)
+
+
+def test_beams_come_at_once(decoder):
+    assert not decoder.streams(decoder.decode_hparams)
+    assert list(decoder.stream(LINES[1])) == [decoder.n_best([LINES[1]])[0][0]]
+    assert [one.text for one in decoder.stream(" ", how(decoder, "beam_size=1"))] == [""]
+
+
 # ---- files
 
 
