@@ -63,15 +63,15 @@ class Search(keras.Model):
     def call(self, features: dict[str, Any]) -> dict[str, Any]:
         how, batch = self.how, ops.shape(features["ids"])[0]
         given, cache, max_steps = self.begin(features)
-        step, limits_B = self.step(given), given["limits"]
+        options = {"row_limits_B": given["limits"][:: self.beams], "given": given}
         if self.beams > 1:
             ids_BKT, scores_BK = search.beam_search(
-                step, cache, batch, self.beams, max_steps, how.alpha, row_limits_B=limits_B
+                self.step, cache, batch, self.beams, max_steps, how.alpha, **options
             )
             return {"ids": ids_BKT, "scores": scores_BK}
         if self.samples:
             ids_BT, scores_B = search.sample(
-                step,
+                self.step,
                 cache,
                 batch,
                 max_steps,
@@ -79,17 +79,18 @@ class Search(keras.Model):
                 top_k=max(self.top_k, 0),
                 top_p=how.sampling_top_p,
                 seed=self.seed_generator,
-                row_limits_B=limits_B,
+                **options,
             )
         else:
-            ids_BT, scores_B = search.greedy(step, cache, batch, max_steps, row_limits_B=limits_B)
+            ids_BT, scores_B = search.greedy(self.step, cache, batch, max_steps, **options)
         return {"ids": ids_BT[:, None], "scores": scores_B[:, None]}
 
     def begin(self, features: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any], Any]:
         """Runs what comes before the first step.
 
         Returns:
-          What every step reads, in tensors; the cache at position 0; the most steps of any row.
+          What every step reads, in tensors of B x beams rows; the cache at position 0; the most
+          steps of any row.
         """
         ids_BL, how = features["ids"], self.how
         width = ops.shape(ids_BL)[1]
@@ -107,12 +108,11 @@ class Search(keras.Model):
             limits_B += ops.sum(ops.cast(prefix_BP != 0, "int32"), axis=1)
             max_steps += ops.shape(prefix_BP)[1]
         memory, cache = started(self.network, inputs, max_steps, self.beams)
-        given = {"memory": memory, "limits": limits_B}
+        given = {"memory": memory, "limits": ops.repeat(limits_B, self.beams, axis=0)}
         if prefix_BP is not None:
-            given["prefix"] = prefix_BP
+            given["prefix"] = ops.repeat(prefix_BP, self.beams, axis=0)
         if how.no_repeat_ngram_size:
-            rows = ops.shape(limits_B)[0] * self.beams
-            room_NT = ops.zeros((rows, max_steps), "int32")
+            room_NT = ops.zeros((ops.shape(given["limits"])[0], max_steps), "int32")
             step = stepper(self.network, memory)
             _, cache = no_repeat(step, cache, how.no_repeat_ngram_size, room_NT)
         return given, cache, max_steps
@@ -124,7 +124,7 @@ class Search(keras.Model):
           given: of `begin`.
         """
         how, step = self.how, stepper(self.network, given["memory"])
-        limits_N = ops.repeat(given["limits"], self.beams, axis=0)
+        limits_N = given["limits"]
         if how.no_repeat_ngram_size:
             # Its cache was made at the beginning.
             step, _ = no_repeat(step, {}, how.no_repeat_ngram_size, None)
@@ -133,7 +133,7 @@ class Search(keras.Model):
         elif how.min_length:
             step = at_least(step, ops.full_like(limits_N, how.min_length), search.EOS_ID)
         if "prefix" in given:
-            step = forced(step, ops.repeat(given["prefix"], self.beams, axis=0))
+            step = forced(step, given["prefix"])
         return step
 
 
