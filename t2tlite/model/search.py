@@ -8,7 +8,10 @@ A *step* predicts the next id of N sequences at once:
 with the zero vector ignores. `position` is a scalar int32 tensor. `cache` is a dict, possibly
 nested, of tensors whose first axis is N and whose shapes never change: keys and values get their
 room for all steps at once. A beam search reorders all of it at each step, so what is the same for
-every beam of a row, such as the encoder's output, is better closed over by `step`.
+every beam of a row, such as the encoder's output, is better *given* to all steps: a search that
+gets `given`, a dict of tensors of N rows, makes its step by `step(given)`, and on TensorFlow it
+leaves out rows that are done (`t2tlite.model.compaction`). Without it `step` closes over all that
+it reads.
 
 No row gets more ids than its own limit. A row that is done is frozen, and the search ends when
 all rows are done; so greedy and beam results don't depend on what else is in the batch. A row of
@@ -40,6 +43,7 @@ from t2tlite.model.beams import (
     reorder,
     write,
 )
+from t2tlite.model.compaction import loop, of_rows
 
 Tensor = Any
 Size = Any  # an int, or with TensorFlow a scalar int32 tensor
@@ -57,6 +61,7 @@ def greedy(
     *,
     eos_id: int = EOS_ID,
     row_limits_B: Tensor | None = None,
+    given: Cache | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Takes the most probable id at each step.
 
@@ -67,13 +72,15 @@ def greedy(
       max_steps: T, the width of the result.
       eos_id: the id that ends a row.
       row_limits_B: int32, the most ids that each row may have; None for `max_steps`.
+      given: what all steps read, see the head of this file.
 
     Returns:
       ids_BT, int32, EOS included and 0 after it; scores_B, float32, the sum of the log
       probabilities of a row's ids.
     """
     limits_B = _limits(batch_size, max_steps, row_limits_B)
-    path = _follow(_most_probable, step, cache, max_steps, limits_B, eos_id)
+    start = Path.start(limits_B, max_steps)
+    path = _follow(most_probable, step, cache, start, eos_id, given)
     return path.ids_BT, path.log_probs_B
 
 
@@ -89,11 +96,12 @@ def sample(
     *,
     eos_id: int = EOS_ID,
     row_limits_B: Tensor | None = None,
+    given: Cache | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Draws each id from the model's distribution, sharpened and cut as asked.
 
     Args:
-      step, cache, batch_size, max_steps, eos_id, row_limits_B: as in `greedy`.
+      step, cache, batch_size, max_steps, eos_id, row_limits_B, given: as in `greedy`.
       temperature: divides the logits; above 0, and the smaller the nearer to greedy search.
       top_k: draws among that many most probable ids; 0 or less for all of them.
       top_p: draws among the fewest ids that hold this much of the probability left by
@@ -106,19 +114,11 @@ def sample(
     Raises:
       HParamsError: `temperature` or `top_p` is out of range.
     """
-    if temperature <= 0:
-        raise HParamsError(f"temperature={temperature} is not above 0; for 0 use greedy search")
-    if not 0 < top_p <= 1:
-        raise HParamsError(f"top_p={top_p} is not in (0, 1]; choose 1 to draw among all ids")
     # A number for each step and row is enough; drawn here, it keeps random state out of the loop.
     uniform_TB = keras.random.uniform((max_steps, batch_size), dtype="float32", seed=seed)
-
-    def choose(logits_BV, position):
-        uniform_B = ops.take(uniform_TB, position, axis=0)
-        return _draw(logits_BV / temperature, uniform_B, top_k, top_p)
-
+    choose = drawing(uniform_TB, temperature, top_k, top_p)
     limits_B = _limits(batch_size, max_steps, row_limits_B)
-    path = _follow(choose, step, cache, max_steps, limits_B, eos_id)
+    path = _follow(choose, step, cache, Path.start(limits_B, max_steps), eos_id, given)
     return path.ids_BT, path.log_probs_B
 
 
@@ -133,6 +133,7 @@ def beam_search(
     n_best: int | None = None,
     eos_id: int = EOS_ID,
     row_limits_B: Tensor | None = None,
+    given: Cache | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Finds the hypotheses of highest log probability / length penalty, as Tensor2Tensor does.
 
@@ -143,7 +144,7 @@ def beam_search(
     finished returns its live hypotheses. A beam of 1 is greedy search, as in T2T.
 
     Args:
-      step, batch_size, max_steps, eos_id, row_limits_B: as in `greedy`, but N = B * K.
+      step, batch_size, max_steps, eos_id, row_limits_B, given: as in `greedy`, but N = B * K.
       cache: what `step` gets at position 0, each row repeated K times.
       beam_size: K.
       alpha: exponent of the length penalty, from 0 for none; T2T's translations use 0.6.
@@ -163,63 +164,105 @@ def beam_search(
         raise HParamsError(f"alpha={alpha} is negative; choose 0 for no length penalty")
     limits_B = _limits(batch_size, max_steps, row_limits_B)
     if beam_size == 1:
-        path = _follow(_most_probable, step, cache, max_steps, limits_B, eos_id)
+        start = Path.start(limits_B, max_steps)
+        path = _follow(most_probable, step, cache, start, eos_id, given)
         scores_B = path.log_probs_B / length_penalty(path.lengths_B, alpha)
         return path.ids_BT[:, None], scores_B[:, None]
 
-    def body(position, beams, cache):
-        logits_NV, cache = step(ops.reshape(beams.last_BK, (-1,)), position, cache)
+    def body(position, beams, cache, given, rows_R):
+        logits_NV, cache = _made(step, given)(ops.reshape(beams.last_BK, (-1,)), position, cache)
         grown, parents_BK = beams.grow(logits_NV, position, alpha, eos_id)
-        best_possible_B = grown.log_probs_BK[:, 0] / length_penalty(limits_B, alpha)
+        left_B = of_rows(limits_B, rows_R)
+        best_possible_B = grown.log_probs_BK[:, 0] / length_penalty(left_B, alpha)
         settled_B = grown.finished_scores_BK[:, n_best - 1] >= best_possible_B
-        grown = grown._replace(done_B=settled_B | (position + 1 >= limits_B))
+        grown = grown._replace(done_B=settled_B | (position + 1 >= left_B))
         return position + 1, freeze(beams, grown), reorder(cache, parents_BK)
 
-    beams = _loop(body, Beams.start(limits_B, beam_size, max_steps), cache)
+    beams = loop(body, Beams.start(limits_B, beam_size, max_steps), cache, given, beam_size)
     ids_BKT, scores_BK = beams.hypotheses(limits_B, alpha)
     return ids_BKT[:, :n_best], scores_BK[:, :n_best]
 
 
-class _Path(NamedTuple):
-    """One sequence for each row, as far as it got."""
+class Path(NamedTuple):
+    """One sequence for each row, as far as it got; `extended` takes it a step further."""
 
     ids_BT: Tensor
     log_probs_B: Tensor
     lengths_B: Tensor
     last_B: Tensor
     done_B: Tensor
+    limits_B: Tensor
 
-
-def _follow(choose, step, cache, max_steps, limits_B, eos_id) -> _Path:
-    """Appends `choose(logits_BV, position)` to each row until all are done."""
-    zeros_B, batch_size = ops.zeros_like(limits_B), ops.shape(limits_B)[0]
-
-    def body(position, path, cache):
-        logits_NV, cache = step(path.last_B, position, cache)
-        logits_BV = ops.reshape(ops.cast(logits_NV, "float32"), (batch_size, logits_NV.shape[-1]))
-        chosen_B = ops.cast(choose(logits_BV, position), "int32")
-        chosen_logits_B = pick(logits_BV, chosen_B[:, None])[:, 0]
-        longer = _Path(
-            ids_BT=write(path.ids_BT, position, chosen_B),
-            log_probs_B=path.log_probs_B + (chosen_logits_B - ops.logsumexp(logits_BV, axis=-1)),
-            lengths_B=path.lengths_B + 1,
-            last_B=chosen_B,
-            done_B=(chosen_B == eos_id) | (position + 1 >= limits_B),
+    @classmethod
+    def start(cls, limits_B, max_steps) -> Path:
+        """Nothing yet; a row of limit 0 is done before it starts."""
+        zeros_B = ops.zeros_like(limits_B)
+        return cls(
+            ids_BT=ops.full((ops.shape(limits_B)[0], max_steps), PAD_ID, "int32"),
+            log_probs_B=ops.cast(zeros_B, "float32"),
+            lengths_B=zeros_B,
+            last_B=zeros_B,
+            done_B=limits_B <= 0,
+            limits_B=limits_B,
         )
-        return position + 1, freeze(path, longer), cache
 
-    start = _Path(
-        ids_BT=ops.full((batch_size, max_steps), PAD_ID, "int32"),
-        log_probs_B=ops.cast(zeros_B, "float32"),
-        lengths_B=zeros_B,
-        last_B=zeros_B,
-        done_B=limits_B <= 0,
+
+def extended(choose, step, position, path, cache, eos_id=EOS_ID, rows_R=None):
+    """Appends `choose(logits_BV, position, rows_R)` to each row that isn't done.
+
+    Returns:
+      The path and the cache.
+    """
+    batch_size = ops.shape(path.last_B)[0]
+    logits_NV, cache = step(path.last_B, position, cache)
+    logits_BV = ops.reshape(ops.cast(logits_NV, "float32"), (batch_size, logits_NV.shape[-1]))
+    chosen_B = ops.cast(choose(logits_BV, position, rows_R), "int32")
+    chosen_logits_B = pick(logits_BV, chosen_B[:, None])[:, 0]
+    longer = path._replace(
+        ids_BT=write(path.ids_BT, position, chosen_B),
+        log_probs_B=path.log_probs_B + (chosen_logits_B - ops.logsumexp(logits_BV, axis=-1)),
+        lengths_B=path.lengths_B + 1,
+        last_B=chosen_B,
+        done_B=(chosen_B == eos_id) | (position + 1 >= path.limits_B),
     )
-    return _loop(body, start, cache)
+    return freeze(path, longer), cache
 
 
-def _most_probable(logits_BV, position):
+def _follow(choose, step, cache, start, eos_id, given) -> Path:
+    """Extends each row until all are done."""
+
+    def body(position, path, cache, given, rows_R):
+        one = _made(step, given)
+        return position + 1, *extended(choose, one, position, path, cache, eos_id, rows_R)
+
+    return loop(body, start, cache, given, 1)
+
+
+def _made(step, given):
+    return step if given is None else step(given)
+
+
+def most_probable(logits_BV, position, rows_R=None):
+    """Chooses as greedy search does."""
     return ops.argmax(logits_BV, axis=-1)
+
+
+def drawing(uniform_TB, temperature, top_k, top_p):
+    """Returns what chooses as `sample` does, by numbers drawn from 0 to 1.
+
+    Raises:
+      HParamsError: `temperature` or `top_p` is out of range.
+    """
+    if temperature <= 0:
+        raise HParamsError(f"temperature={temperature} is not above 0; for 0 use greedy search")
+    if not 0 < top_p <= 1:
+        raise HParamsError(f"top_p={top_p} is not in (0, 1]; choose 1 to draw among all ids")
+
+    def choose(logits_BV, position, rows_R=None):
+        uniform_B = of_rows(ops.take(uniform_TB, position, axis=0), rows_R)
+        return _draw(logits_BV / temperature, uniform_B, top_k, top_p)
+
+    return choose
 
 
 def _draw(logits_BV, uniform_B, top_k, top_p):
@@ -248,12 +291,3 @@ def _limits(batch_size, max_steps, row_limits_B):
     if row_limits_B is None:
         return limits_B
     return ops.minimum(ops.cast(row_limits_B, "int32"), limits_B)
-
-
-def _loop(body, start, cache):
-    """Runs `body` on (position, state, cache) until all rows of the state are done."""
-
-    def unfinished(position, state, cache):
-        return ops.any(~state.done_B)
-
-    return ops.while_loop(unfinished, body, (ops.zeros((), "int32"), start, cache))[1]

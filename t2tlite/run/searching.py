@@ -9,7 +9,8 @@ from keras import ops
 
 from t2tlite.config import HParams, ProblemHParams
 from t2tlite.model import search
-from t2tlite.run.decoding import DecodeHParams
+from t2tlite.model.constraints import at_least, forced, no_repeat
+from t2tlite.run.decode_hparams import DecodeHParams
 
 
 def make_search(
@@ -17,8 +18,9 @@ def make_search(
 ) -> keras.Model:
     """Returns a Keras model of the search that `how` describes.
 
-    It takes {"ids": int32 [B, L], "lengths": int32 [B]} and returns {"ids": int32 [B, K, T],
-    "scores": float32 [B, K]}, the best of the K answers first.
+    It takes {"ids": int32 [B, L], "lengths": int32 [B]}, where a row of length 0 only fills up the
+    batch, and optionally {"prefix": int32 [B, P]}, with which the answers then begin. It returns
+    {"ids": int32 [B, K, T], "scores": float32 [B, K]}, the best of the K answers first.
     """
     if problem_hparams.modality["targets"] == "class_label":
         return Classes(network)
@@ -49,29 +51,27 @@ class Search(keras.Model):
         self.has_inputs = has_inputs
         self.how = how
         self.samples = (how.sampling_method or hparams.sampling_method) == "random"
+        self.beams = 1 if self.samples else how.beam_size
         self.temperature = how.sampling_temp or hparams.sampling_temp
         self.top_k = how.sampling_keep_top_k or hparams.sampling_keep_top_k
         self.seed_generator = keras.random.SeedGenerator(how.random_seed)
 
+    def seed(self, draw: int) -> None:
+        """Makes the next batch draw the samples that the batch of this number draws."""
+        self.seed_generator.state.assign([self.how.random_seed, draw])
+
     def call(self, features: dict[str, Any]) -> dict[str, Any]:
-        ids_BL, how = features["ids"], self.how
-        batch, width = ops.shape(ids_BL)[0], ops.shape(ids_BL)[1]
-        beams = 1 if self.samples else how.beam_size
-        max_steps = width + how.extra_length
-        limits_B = features["lengths"] + how.extra_length
-        # A language model sees only targets: the line is the beginning of the answer.
-        inputs = {"inputs" if self.has_inputs else "targets": ids_BL}
-        step, cache = stepper(self.network, inputs, max_steps, beams)
-        if not self.has_inputs:
-            step = forced(step, ops.repeat(ids_BL, beams, axis=0))
-        if beams > 1:
+        how, batch = self.how, ops.shape(features["ids"])[0]
+        given, cache, max_steps = self.begin(features)
+        options = {"row_limits_B": given["limits"][:: self.beams], "given": given}
+        if self.beams > 1:
             ids_BKT, scores_BK = search.beam_search(
-                step, cache, batch, beams, max_steps, how.alpha, row_limits_B=limits_B
+                self.step, cache, batch, self.beams, max_steps, how.alpha, **options
             )
             return {"ids": ids_BKT, "scores": scores_BK}
         if self.samples:
             ids_BT, scores_B = search.sample(
-                step,
+                self.step,
                 cache,
                 batch,
                 max_steps,
@@ -79,17 +79,68 @@ class Search(keras.Model):
                 top_k=max(self.top_k, 0),
                 top_p=how.sampling_top_p,
                 seed=self.seed_generator,
-                row_limits_B=limits_B,
+                **options,
             )
         else:
-            ids_BT, scores_B = search.greedy(step, cache, batch, max_steps, row_limits_B=limits_B)
+            ids_BT, scores_B = search.greedy(self.step, cache, batch, max_steps, **options)
         return {"ids": ids_BT[:, None], "scores": scores_B[:, None]}
 
+    def begin(self, features: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any], Any]:
+        """Runs what comes before the first step.
 
-def stepper(
+        Returns:
+          What every step reads, in tensors of B x beams rows; the cache at position 0; the most
+          steps of any row.
+        """
+        ids_BL, how = features["ids"], self.how
+        width = ops.shape(ids_BL)[1]
+        # The answer to a filling row would be thrown away, so it takes no step.
+        lengths_B, prefix_BP = features["lengths"], features.get("prefix")
+        least = how.min_length + 1 if how.min_length else 0
+        limits_B = ops.maximum(lengths_B + how.extra_length, least)
+        limits_B = ops.where(lengths_B > 0, limits_B, 0)
+        max_steps = width + max(how.extra_length, least)
+        # A language model sees only targets: the line is the beginning of the answer.
+        inputs = {"inputs" if self.has_inputs else "targets": ids_BL}
+        if not self.has_inputs:
+            prefix_BP = ids_BL
+        elif prefix_BP is not None:
+            limits_B += ops.sum(ops.cast(prefix_BP != 0, "int32"), axis=1)
+            max_steps += ops.shape(prefix_BP)[1]
+        memory, cache = started(self.network, inputs, max_steps, self.beams)
+        given = {"memory": memory, "limits": ops.repeat(limits_B, self.beams, axis=0)}
+        if prefix_BP is not None:
+            given["prefix"] = ops.repeat(prefix_BP, self.beams, axis=0)
+        if how.no_repeat_ngram_size:
+            room_NT = ops.zeros((ops.shape(given["limits"])[0], max_steps), "int32")
+            step = stepper(self.network, memory)
+            _, cache = no_repeat(step, cache, how.no_repeat_ngram_size, room_NT)
+        return given, cache, max_steps
+
+    def step(self, given: dict[str, Any]) -> Any:
+        """Returns the step function with what the decode hparams ask of answers.
+
+        Args:
+          given: of `begin`.
+        """
+        how, step = self.how, stepper(self.network, given["memory"])
+        limits_N = given["limits"]
+        if how.no_repeat_ngram_size:
+            # Its cache was made at the beginning.
+            step, _ = no_repeat(step, {}, how.no_repeat_ngram_size, None)
+        if how.force_decode_length:
+            step = at_least(step, limits_N, search.EOS_ID)
+        elif how.min_length:
+            step = at_least(step, ops.full_like(limits_N, how.min_length), search.EOS_ID)
+        if "prefix" in given:
+            step = forced(step, given["prefix"])
+        return step
+
+
+def started(
     network: Any, features: dict[str, Any], max_steps: Any, beams: int
-) -> tuple[Any, dict[str, Any]]:
-    """Returns a step function over B x beams rows, and its cache.
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Returns what all steps of a search read, and the cache of the first, for B x beams rows.
 
     Args:
       network: a model, with or without a cache of its own; see `t2tlite.model.transformer`.
@@ -101,33 +152,29 @@ def stepper(
     def repeated(tensors: dict[str, Any]) -> dict[str, Any]:
         return {name: ops.repeat(value, beams, axis=0) for name, value in tensors.items()}
 
-    if hasattr(network, "start") and hasattr(network, "step"):
+    if _has_cache(network):
         # The encoder runs once for all beams of a row.
         memory, cache = map(repeated, network.start(features, max_steps))
-        return lambda ids_N, position, cache: network.step(ids_N, position, memory, cache), cache
+        return memory, cache
+    memory = repeated(features)
+    rows = ops.shape(next(iter(memory.values())))[0]
+    return memory, {"targets": ops.zeros((rows, max_steps), "int32")}
 
-    features = repeated(features)
+
+def stepper(network: Any, memory: dict[str, Any]) -> Any:
+    """Returns a step function over rows of which `started` made the memory and the cache."""
+    if _has_cache(network):
+        return lambda ids_N, position, cache: network.step(ids_N, position, memory, cache)
 
     def step(ids_N: Any, position: Any, cache: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
         steps = ops.arange(ops.shape(cache["targets"])[1])
         written = ops.where(steps[None] == position - 1, ids_N[:, None], cache["targets"])
         # The token at a position is predicted from those before it: its own isn't read.
-        logits_NTV = network({**features, "targets": written}, training=False)
+        logits_NTV = network({**memory, "targets": written}, training=False)
         return ops.take(logits_NTV, position, axis=1), {"targets": written}
 
-    rows = ops.shape(next(iter(features.values())))[0]
-    return step, {"targets": ops.zeros((rows, max_steps), "int32")}
+    return step
 
 
-def forced(step: Any, prefix_NP: Any) -> Any:
-    """Wraps a step function so that each row begins with its prefix (0: no token)."""
-
-    def forced_step(ids_N: Any, position: Any, cache: Any) -> tuple[Any, Any]:
-        logits_NV, cache = step(ids_N, position, cache)
-        width = ops.shape(prefix_NP)[1]
-        wanted_N = ops.take(prefix_NP, ops.minimum(position, width - 1), axis=1)
-        wanted_N = ops.where(position < width, wanted_N, ops.zeros_like(wanted_N))
-        only_NV = ops.where(ops.arange(logits_NV.shape[-1])[None] == wanted_N[:, None], 0.0, -1e9)
-        return ops.where(wanted_N[:, None] > 0, only_NV, logits_NV), cache
-
-    return forced_step
+def _has_cache(network: Any) -> bool:
+    return hasattr(network, "start") and hasattr(network, "step")

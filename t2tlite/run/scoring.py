@@ -1,0 +1,141 @@
+"""How probable given answers are: the model's own loss of each pair of texts."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from t2tlite import progress
+from t2tlite.data.encoding import encode_batch
+from t2tlite.errors import DataError
+from t2tlite.run.text_lines import each_line
+from t2tlite.text import EOS_ID
+
+if TYPE_CHECKING:
+    from t2tlite.run.decoding import Decoder
+
+# Most tokens of a batch, padding included: their logits are in memory together.
+BATCH_TOKENS = 4096
+# Lines of a file that are sorted by length together, and whose tokens are in memory together.
+BLOCK_LINES = 65_536
+
+
+@dataclass(frozen=True)
+class Score:
+    """How probable a text is.
+
+    Attributes:
+      log_prob: the sum over its tokens, EOS included, in nats.
+      tokens: how many they are.
+    """
+
+    log_prob: float
+    tokens: int
+
+    @property
+    def loss(self) -> float:
+        """The mean loss of a token in nats: what T2T's --score_file writes."""
+        return -self.log_prob / self.tokens
+
+
+def score(decoder: Decoder, pairs: Sequence[tuple[str, str]]) -> list[Score]:
+    """Returns how probable the targets are, given the inputs.
+
+    Args:
+      decoder: the model.
+      pairs: input and target; a language model reads the targets alone.
+    """
+    with progress.meter("scoring", "pairs", len(pairs)) as advance:
+        return _scored(decoder, pairs, advance)
+
+
+def score_file(decoder: Decoder, source: str | os.PathLike[str]) -> Iterator[str]:
+    """Scores a file of "input TAB target" lines, or for a language model of targets.
+
+    Whitespace around a text isn't part of it, as in T2T.
+
+    Returns:
+      An iterator over the lines' mean losses a token in nats, with six digits; "" for a blank line.
+
+    Raises:
+      DataError: the file is missing or isn't UTF-8, or a line has no tab, or several.
+    """
+    count = 0
+    for count, line in enumerate(each_line(source), 1):
+        # All of them before the first is scored, which may take hours.
+        _pair(source, count, line, decoder.problem.has_inputs)
+    return _file_scores(decoder, source, count)
+
+
+def _file_scores(decoder: Decoder, source: str | os.PathLike[str], count: int) -> Iterator[str]:
+    lines, first = each_line(source), 1
+    with progress.meter("scoring", "lines", count) as advance:
+        while block := list(itertools.islice(lines, BLOCK_LINES)):
+            found = [
+                _pair(source, number, line, decoder.problem.has_inputs)
+                for number, line in enumerate(block, first)
+            ]
+            pairs = [pair for pair in found if pair]
+            scores = iter(_scored(decoder, pairs, advance))
+            advance(len(block) - len(pairs))
+            yield from (f"{next(scores).loss:.6f}" if pair else "" for pair in found)
+            first += len(block)
+
+
+def _scored(
+    decoder: Decoder, pairs: Sequence[tuple[str, str]], advance: Callable[[int], None]
+) -> list[Score]:
+    rows = _encoded(decoder, pairs)
+    scores: dict[int, Score] = {}
+    for batch in _batches(rows):
+        features = {name: decoder.padded([ids[i] for i in batch]) for name, ids in rows.items()}
+        found = decoder.scorer.predict_on_batch(decoder.device.feed(features))
+        for place, i in enumerate(batch):
+            scores[i] = Score(-float(found["loss"][place]), int(found["tokens"][place]))
+        advance(len(batch))
+    return [scores[i] for i in range(len(pairs))]
+
+
+def _pair(
+    source: str | os.PathLike[str], number: int, line: str, has_inputs: bool
+) -> tuple[str, str] | None:
+    """Input and target of a line; None if it is blank."""
+    if not line.strip():
+        return None
+    fields = line.split("\t")
+    if len(fields) > 2 or (has_inputs and len(fields) < 2):
+        raise DataError(
+            f"{source}, line {number} has {len(fields) - 1} tabs; one is expected, between input "
+            f"and target"
+        )
+    return fields[0].strip(), fields[-1].strip()
+
+
+def _encoded(decoder: Decoder, pairs: Sequence[tuple[str, str]]) -> dict[str, list[list[int]]]:
+    """The ids of each pair by feature."""
+    before_inputs, before_targets = decoder.sides
+    targets = [before_targets + target for _, target in pairs]
+    ends = [] if decoder.classifies else [EOS_ID]
+    ids = encode_batch(decoder.encoders["targets"], targets)
+    rows = {"targets": [[*one, *ends] for one in ids]}
+    if decoder.problem.has_inputs:
+        inputs = [before_inputs + text for text, _ in pairs]
+        ids = encode_batch(decoder.encoders["inputs"], inputs)
+        rows["inputs"] = [[*one, EOS_ID] for one in ids]
+    return rows
+
+
+def _batches(rows: dict[str, list[list[int]]]) -> list[list[int]]:
+    """Groups pairs of like length, the longest first."""
+    sizes = [max(map(len, pair)) for pair in zip(*rows.values(), strict=True)]
+    batches: list[list[int]] = []
+    limit = 0
+    for i in sorted(range(len(sizes)), key=lambda i: (-sizes[i], i)):
+        if not batches or len(batches[-1]) >= limit:
+            limit = max(1, BATCH_TOKENS // sizes[i])
+            batches.append([])
+        batches[-1].append(i)
+    return batches
