@@ -20,10 +20,11 @@ from t2tlite.run.decode_batches import (
     encode_prefixes,
     grouped,
 )
-from t2tlite.run.decode_files import decode_file, default_target, read_lines
+from t2tlite.run.decode_files import decode_file, default_target
 from t2tlite.run.decode_hparams import DecodeHParams
 from t2tlite.run.hypothesis import DecodeHookArgs, Hypothesis
 from t2tlite.run.scoring import Score, score
+from t2tlite.run.text_lines import read_lines
 from t2tlite.text import EOS_ID, PAD_ID
 
 if TYPE_CHECKING:
@@ -97,6 +98,18 @@ class Decoder:
         self._compiled: dict[Any, Any] = {}
         # Tokens that inputs are padded to at least: who decodes line by line has one shape by it.
         self.least_width = 1
+
+    def load_checkpoint(self, checkpoint: str | int) -> None:
+        """Takes the weights of another checkpoint of the same model: a step, or a file's path.
+
+        What is compiled stays.
+
+        Raises:
+          CheckpointError: it is gone, or of another model.
+        """
+        path = _weights_file(self.output_dir, checkpoint)
+        checkpoints.load_weights(self.network, path)
+        self._weights = path
 
     @property
     def weights(self) -> Path:
@@ -236,7 +249,8 @@ class Decoder:
           lines, decode_hparams, prefixes: as for `n_best`.
           known: indices of lines; a batch of such lines alone is left out.
           first: number of the first of the lines, from 0, in the file that they are a part of;
-            samples are then drawn by it and not by what was drawn before.
+            samples are then drawn by it and not by what was drawn before, and whoever reads the
+            file shows the progress.
 
         Yields:
           Indices of lines, which aren't blank, and the answers to each.
@@ -248,7 +262,7 @@ class Decoder:
         batches = grouped(rows, begun, how, self._device.row_shares)
         with contextlib.ExitStack() as shown:
             advance = None
-            if len(batches) > 2:
+            if first is None and len(batches) > 2:
                 meter = progress.meter("decoding", "lines", len(asked))
                 advance = shown.enter_context(meter)
             for number, batch in enumerate(batches):
