@@ -42,7 +42,10 @@ DEV = [
     "build>=1.2",
     "hypothesis>=6.130",
     "import-linter>=2.5",
+    # They run the notebook of examples/.
+    "ipykernel>=7.0",
     "mypy>=2.0",
+    "nbclient>=0.11",
     "pre-commit>=4.0",
     "pytest-xdist>=3.6",
     "pytest>=9.0",

@@ -93,9 +93,17 @@ def test_classifier_names_the_label(command, plugin, tmp_path, backend):
         pytest.importorskip("jax", reason="the JAX backend needs t2tlite[jax]")
     model = trained(command, plugin, tmp_path, "vowel_first", "transformer_encoder", backend)
     done = command(
-        "t2t-decoder", f"--output_dir={model}", "--decode_interactive", stdin="ota\nbre\nuli\n"
+        "t2t-decoder",
+        f"--output_dir={model}",
+        "--decode_interactive",
+        stdin="ota\nbre\nuli\nns=2\nota\n:attention\n",
     )
-    assert done.stdout.splitlines() == ["yes", "no", "yes"]
+    labels, shown = done.stdout.splitlines()[:3], done.stdout.splitlines()[3:]
+    assert labels == ["yes", "no", "yes"]
+    probabilities = {line[10:]: float(line[:8]) for line in shown[:2]}
+    assert probabilities["yes"] > 0.5
+    assert sum(probabilities.values()) == pytest.approx(1, abs=0.002)
+    assert shown[2] == "encoder attention, mean of layers and heads"
 
 
 def test_language_model_goes_on_from_a_prompt(command, plugin, tmp_path):
@@ -105,9 +113,11 @@ def test_language_model_goes_on_from_a_prompt(command, plugin, tmp_path):
         f"--output_dir={model}",
         "--decode_interactive",
         "--decode_hparams=beam_size=1",
-        stdin="abca\nca\n",
+        stdin="abca\nca\n:next\n:attention\n",
     )
-    assert done.stdout.splitlines() == ["abcabc", "cabcab"]
+    # An answer that is whole is not gone on from.
+    assert done.stdout.splitlines()[:3] == ["abcabc", "cabcab", "cabcab"]
+    assert done.stdout.splitlines()[3] == "decoder attention, mean of layers and heads"
 
 
 def test_a_users_model_trains_and_decodes(command, plugin, tmp_path):
@@ -117,9 +127,10 @@ def test_a_users_model_trains_and_decodes(command, plugin, tmp_path):
         f"--output_dir={model}",
         "--decode_interactive",
         "--decode_hparams=beam_size=1,extra_length=4",
-        stdin="bc\n",
+        stdin="bc\n:attention\n",
     )
     assert done.stdout.startswith("bca")
+    assert "model bag_of_embeddings doesn't tell its attention weights" in done.stderr
 
 
 def test_generator_on_text_is_refused_for_classes(command, plugin, tmp_path):
