@@ -205,6 +205,15 @@ class Decoder:
         """Whether answers are class labels."""
         return self.problem_hparams.modality["targets"] == "class_label"
 
+    @property
+    def line_prefix(self) -> str:
+        """Text put before each line; a language model's lines get none."""
+        if not self.problem.has_inputs:
+            return ""
+        # The suffix _rev swaps the sides, and so their prefixes.
+        reversed_ = self.run.problem != self.problem.name and "_rev" in self.run.problem
+        return self.problem.targets_prefix if reversed_ else self.problem.inputs_prefix
+
     def decode(self, lines: Sequence[str]) -> list[str]:
         """Returns the best answer to each line; a blank line gets a blank one."""
         return [best[0].text for best in self.n_best(lines)]
@@ -233,9 +242,7 @@ class Decoder:
         if not self.problem.has_inputs:
             # A language model goes on from the line, so no EOS.
             return encode_batch(self.encoders["targets"], lines)
-        # The suffix _rev swaps the sides, and so their prefixes.
-        reversed_ = self.run.problem != self.problem.name and "_rev" in self.run.problem
-        prefix = self.problem.targets_prefix if reversed_ else self.problem.inputs_prefix
+        prefix = self.line_prefix
         rows = encode_batch(self.encoders["inputs"], [prefix + line for line in lines])
         if how.max_input_size > 0:
             rows = [row[: how.max_input_size] for row in rows]

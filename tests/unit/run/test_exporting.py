@@ -1,0 +1,232 @@
+"""An export answers as the Decoder does, and needs nothing of t2tlite to be loaded."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from t2tlite import Decoder, registry, text_problems
+from t2tlite.config import HParams
+from t2tlite.errors import OutputError, VocabularyError
+from t2tlite.run import checkpoints, exporting
+from t2tlite.run.record import Run
+from t2tlite.text import train_sentencepiece
+
+GOLDEN = Path(__file__).parents[2] / "golden" / "model"
+LINES = ["3 1 4", "2 7 1 8 2 8", "", "9", " \t\u3000", "1 2 3 4 5 6 7 8 9"]
+TINY = {"hidden_size": 8, "num_heads": 2, "filter_size": 16, "num_hidden_layers": 1}
+WORDS = ["the quick brown fox", "jumps over", "a lazy dög \u2581 \x1a.", "Pack my box", "42"]
+
+# What a server may lack: this project, its tokenizer and, where no text op needs it, Keras.
+LOADER = """
+import json, sys
+folder, blocked, ops = sys.argv[1], sys.argv[2].split(","), sys.argv[3:]
+sys.modules.update(dict.fromkeys(blocked))
+import tensorflow as tf
+for name in ops:
+    __import__(name)
+found = tf.saved_model.load(folder).signatures["serving_default"](
+    inputs=tf.constant(json.loads(sys.stdin.read()))
+)
+print(json.dumps({
+    "outputs": [[one.decode() for one in row] for row in found["outputs"].numpy()],
+    "scores": found["scores"].numpy().tolist(),
+}))
+"""
+
+
+class Echo(text_problems.Text2TextProblem):
+    inputs_prefix = "say: "
+
+    def generate_samples(self, data_dir, tmp_dir, dataset_split):
+        yield from ({"inputs": line, "targets": line} for line in WORDS)
+
+
+class EchoBytes(Echo):
+    vocab_type = text_problems.VocabType.CHARACTER
+
+
+class Talk(text_problems.Text2SelfProblem):
+    vocab_type = text_problems.VocabType.CHARACTER
+
+    def generate_samples(self, data_dir, tmp_dir, dataset_split):
+        yield from ({"targets": line} for line in WORDS)
+
+
+class Mood(text_problems.Text2ClassProblem):
+    vocab_type = text_problems.VocabType.CHARACTER
+    num_classes = 3
+
+    def class_labels(self, data_dir):
+        return ["glad", "sad", "none"]
+
+    def generate_samples(self, data_dir, tmp_dir, dataset_split):
+        yield from ({"inputs": line, "label": 0} for line in WORDS)
+
+
+@pytest.fixture
+def model(tmp_path, monkeypatch):
+    """A function that writes the folder of a model with new weights and returns a Decoder."""
+
+    def write(problem, name="transformer", how=""):
+        import keras
+
+        keras.utils.set_random_seed(5)
+        monkeypatch.setattr(registry, "problem", lambda _: problem())
+        folder = tmp_path / "model"
+        folder.mkdir()
+        if problem is Echo:
+            train_sentencepiece(WORDS * 9, 300, folder / Echo().sentencepiece_filename)
+        run = Run.describe(problem().name, name, HParams(**TINY), [])
+        run.take_vocabularies(folder, folder)
+        run.write(folder, folder)
+        network = run.make_model(problem().get_hparams(HParams(**TINY), str(folder)))
+        weights = {one.path: np.asarray(one) * 3 for one in network.weights}
+        checkpoints.write_weights(folder, 1, weights)
+        return Decoder(folder, decode_hparams=how)
+
+    return write
+
+
+def load(folder):
+    import tensorflow as tf
+
+    return tf.saved_model.load(str(folder)).signatures
+
+
+def check_same(decoder, found, lines):
+    """Compares the signature's answers with the Decoder's."""
+    outputs = [[one.decode() for one in row] for row in found["outputs"].numpy()]
+    for line, texts, scores, expected in zip(
+        lines, outputs, found["scores"].numpy(), decoder.n_best(lines), strict=True
+    ):
+        if not line.strip():
+            assert set(texts) == {""}
+            assert not scores.any()
+            continue
+        assert texts == [one.text for one in expected]
+        assert scores == pytest.approx([one.score for one in expected], abs=1e-4)
+
+
+@pytest.mark.parametrize("how", ["beam_size=1", "beam_size=4,max_input_size=4"])
+def test_texts_of_a_token_vocabulary(tmp_path, how):
+    import tensorflow as tf
+
+    decoder = Decoder(GOLDEN, decode_hparams=f"{how},extra_length=3")
+    folder = exporting.export(decoder, tmp_path / "export")
+    found = load(folder)["serving_default"](inputs=tf.constant(LINES))
+    assert [row[0].decode() for row in found["outputs"].numpy()[:2]] != ["", ""]
+    check_same(decoder, found, LINES)
+    assert (folder / "assets" / "vocab.reverse_digits.tokens").is_file()
+
+
+@pytest.mark.parametrize(
+    ("problem", "name"),
+    [
+        (Echo, "transformer"),
+        (EchoBytes, "transformer"),
+        (Talk, "transformer"),
+        (Mood, "transformer_encoder"),
+    ],
+)
+def test_problems(problem, name, model, tmp_path):
+    import tensorflow as tf
+
+    decoder = model(problem, name, "beam_size=2,extra_length=6")
+    found = load(exporting.export(decoder, tmp_path / "export"))["serving_default"]
+    check_same(decoder, found(inputs=tf.constant([*WORDS, "", " "])), [*WORDS, "", " "])
+
+
+def test_ill_formed_text_is_replaced(model, tmp_path):
+    import tensorflow as tf
+
+    decoder = model(EchoBytes, how="beam_size=2,extra_length=4")
+    found = load(exporting.export(decoder, tmp_path))["serving_default"]
+    check_same(decoder, found(inputs=tf.constant([b"a\xe2\x82b\xff"])), ["a\ufffdb\ufffd"])
+
+
+@pytest.mark.parametrize("return_beams", [False, True])
+def test_t2ts_protocol(tmp_path, return_beams):
+    import tensorflow as tf
+
+    how = f"beam_size=4,extra_length=3,return_beams={return_beams}"
+    decoder = Decoder(GOLDEN, decode_hparams=how)
+    answer = load(exporting.export(decoder, tmp_path))["serialized_examples"]
+    encoder = decoder.encoders["inputs"]
+    asked = [line for line in LINES if line.strip()]
+    examples = []
+    for line in asked:
+        example = tf.train.Example()
+        example.features.feature["inputs"].int64_list.value.extend([*encoder.encode(line), 1])
+        # T2T's clients send more than is needed.
+        example.features.feature["targets"].int64_list.value.append(0)
+        examples.append(example.SerializeToString())
+    found = answer(input=tf.constant(examples))
+    ids, scores = found["outputs"].numpy(), found["scores"].numpy()
+    assert ids.ndim == (3 if return_beams else 2)
+    for row, score, best in zip(ids, scores, decoder.n_best(asked), strict=True):
+        row, score = (row[0], score[0]) if return_beams else (row, score)
+        assert encoder.decode(row.tolist(), strip_extraneous=True) == best[0].text
+        assert score == pytest.approx(best[0].score, abs=1e-4)
+
+
+@pytest.mark.parametrize("text_ops", [False, True])
+def test_a_server_needs_tensorflow_and_its_text_ops_alone(model, tmp_path, text_ops):
+    decoder = model(Echo if text_ops else EchoBytes, how="beam_size=2,extra_length=4")
+    folder = exporting.export(decoder, tmp_path / "export")
+    blocked = ["t2tlite", "sentencepiece", "safetensors", *([] if text_ops else ["keras"])]
+    done = subprocess.run(
+        [sys.executable, "-c", LOADER, folder, ",".join(blocked)]
+        + (["tensorflow_text"] if text_ops else []),
+        input=json.dumps(WORDS),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    for texts, scores, expected in zip(
+        found["outputs"], found["scores"], decoder.n_best(WORDS), strict=True
+    ):
+        assert texts == [one.text for one in expected]
+        assert scores == pytest.approx([one.score for one in expected], abs=1e-4)
+
+
+def test_what_is_no_export_folder_is_left_alone(tmp_path):
+    decoder = Decoder(GOLDEN)
+    (tmp_path / "novel.txt").write_text("mine")
+    with pytest.raises(OutputError, match=r"novel\.txt.*choose another"):
+        exporting.export(decoder, tmp_path)
+    with pytest.raises(OutputError, match="is a file"):
+        exporting.export(decoder, tmp_path / "novel.txt")
+    assert [one.name for one in tmp_path.iterdir()] == ["novel.txt"]
+
+
+def test_versions_stand_side_by_side_and_a_failure_leaves_nothing(tmp_path, monkeypatch):
+    decoder = Decoder(GOLDEN, decode_hparams="beam_size=1,extra_length=3")
+    monkeypatch.setattr(exporting.time, "time", lambda: 7.0)
+    first, second = (exporting.export(decoder, tmp_path) for _ in range(2))
+    assert (first.name, second.name) == ("7", "8")
+
+    def fail(folder):
+        assert (folder / "saved_model.pb").exists()
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(exporting, "_flush", fail)
+    with pytest.raises(OutputError, match="free some space"):
+        exporting.export(decoder, tmp_path)
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["7", "8"]
+
+
+def test_a_vocabulary_in_python_is_refused(tmp_path):
+    class Own:
+        vocab_size = 12
+
+    decoder = Decoder(GOLDEN)
+    decoder.encoders = {"inputs": Own(), "targets": Own()}
+    with pytest.raises(VocabularyError, match="Own is Python code.*t2t-decoder"):
+        exporting.export(decoder, tmp_path / "export")
+    assert not (tmp_path / "export").exists()
