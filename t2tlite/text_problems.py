@@ -15,11 +15,13 @@ from __future__ import annotations
 import itertools
 import logging
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from t2tlite.config import HParams, ProblemHParams
 from t2tlite.data import generate
+from t2tlite.data.encoding import Encoding
 from t2tlite.data.samples import checked
 from t2tlite.data.text_files import text2class_txt_iterator as text2class_txt_iterator
 from t2tlite.data.text_files import text2self_txt_iterator as text2self_txt_iterator
@@ -30,7 +32,6 @@ from t2tlite.data.text_files import txt_line_iterator as txt_line_iterator
 from t2tlite.errors import DataError, VocabularyError
 from t2tlite.problem import DatasetSplit, Metrics, Problem, SpaceID
 from t2tlite.text import (
-    EOS_ID,
     ByteTextEncoder,
     ClassLabelEncoder,
     TokenTextEncoder,
@@ -39,9 +40,6 @@ from t2tlite.text import (
 )
 
 log = logging.getLogger(__name__)
-
-# Samples encoded by one call of the tokenizer.
-_ENCODE_BATCH = 1024
 
 
 class VocabType:
@@ -56,6 +54,9 @@ class Text2TextProblem(Problem):
     """A sequence of tokens in, another out. Implement `generate_samples`."""
 
     # Hooks that a subclass implements or overrides.
+
+    # Samples by split, where making the vocabulary has counted them.
+    _counted: Mapping[str, int] = MappingProxyType({})
 
     def generate_samples(
         self, data_dir: str, tmp_dir: str, dataset_split: str
@@ -131,11 +132,15 @@ class Text2TextProblem(Problem):
 
     def generate_text_for_vocab(self, data_dir: str, tmp_dir: str) -> Iterator[str]:
         """Yields the texts that a SUBWORD vocabulary is made from: all of the training samples."""
-        samples = self._checked_samples(data_dir, tmp_dir, DatasetSplit.TRAIN)
-        for sample in itertools.islice(samples, self.max_samples_for_vocab):
+        count = 0
+        for sample in self._checked_samples(data_dir, tmp_dir, DatasetSplit.TRAIN):
+            if count == self.max_samples_for_vocab:
+                return
+            count += 1
             if self.has_inputs:
                 yield sample["inputs"]
             yield sample["targets"]
+        self._counted = {DatasetSplit.TRAIN: count}
 
     # What the recipe makes of them.
 
@@ -234,27 +239,50 @@ class Text2TextProblem(Problem):
     def generate_encoded_samples(
         self, data_dir: str, tmp_dir: str, dataset_split: str
     ) -> Iterator[dict[str, Any]]:
-        """Yields samples as lists of ids, each ended by EOS."""
-        samples = self._checked_samples(data_dir, tmp_dir, dataset_split)
+        """Yields samples as lists of ids, each ended by EOS.
+
+        A problem with a method of this name of its own is encoded by one process.
+        """
+        samples = self._texts(data_dir, tmp_dir, dataset_split)
         # A problem may write its TOKEN vocabulary while it generates, so the first sample is
         # pulled before the vocabulary is looked for.
         samples = itertools.chain(list(itertools.islice(samples, 1)), samples)
+        yield from self._encoding(data_dir, tmp_dir).encoded(samples)
+
+    def _texts(self, data_dir: str, tmp_dir: str, dataset_split: str) -> Iterator[dict[str, Any]]:
+        """The samples with texts where `_encoding` has encoders, and finished values elsewhere."""
+        return self._checked_samples(data_dir, tmp_dir, dataset_split)
+
+    def _encoding(self, data_dir: str, tmp_dir: str) -> Encoding:
+        """How `_texts` become ids; makes the vocabulary if need be."""
         encoder = self.get_or_create_vocab(data_dir, tmp_dir)
-        yield from text2text_generate_encoded(
-            samples,
-            encoder,
-            has_inputs=self.has_inputs,
-            inputs_prefix=self.inputs_prefix,
-            targets_prefix=self.targets_prefix,
-        )
+        return Encoding(dict.fromkeys(self._sample_types, encoder), self._prefixes)
+
+    @property
+    def _prefixes(self) -> dict[str, str]:
+        return {"inputs": self.inputs_prefix, "targets": self.targets_prefix}
+
+    @property
+    def _encodes_itself(self) -> bool:
+        """Whether generate_encoded_samples is a plugin's own."""
+        own = type(self).generate_encoded_samples
+        return own is not Text2TextProblem.generate_encoded_samples
 
     def generate_data(self, data_dir: str, tmp_dir: str, task_id: int = -1) -> None:
         def stream(split: str, paths: dict[str, list[str]]) -> generate.Stream:
+            if not self._encodes_itself:
+                return generate.Stream(
+                    f"{self.name}: generate_samples({split})",
+                    lambda: self._texts(data_dir, tmp_dir, split),
+                    paths,
+                    lambda: self._encoding(data_dir, tmp_dir),
+                    lambda: self._counted.get(split),
+                )
             hook = self.generate_encoded_samples
             source = f"{self.name}: generate_encoded_samples({split})"
             encoded: dict[str, type] = {"targets": object}
             return generate.Stream(
-                f"{self.name}: generate_samples({split})",
+                source,
                 lambda: checked(lambda: hook(data_dir, tmp_dir, split), source, encoded),
                 paths,
             )
@@ -264,7 +292,7 @@ class Text2TextProblem(Problem):
             streams = [stream(split, {split: shards}) for split, shards in paths.items()]
         else:
             streams = [stream(DatasetSplit.TRAIN, paths)]
-        self.write_dataset(streams, data_dir, self.vocabulary_filenames)
+        self.write_dataset(streams, data_dir, self.vocabulary_filenames, tmp_dir)
 
     def hparams(self, defaults: ProblemHParams, model_hparams: HParams) -> None:
         names = ["inputs", "targets"] if self.has_inputs else ["targets"]
@@ -311,21 +339,18 @@ class Text2ClassProblem(Text2TextProblem):
         for sample in itertools.islice(samples, self.max_samples_for_vocab):
             yield sample["inputs"]
 
-    def generate_encoded_samples(
-        self, data_dir: str, tmp_dir: str, dataset_split: str
-    ) -> Iterator[dict[str, Any]]:
-        samples = self._checked_samples(data_dir, tmp_dir, dataset_split)
-        samples = itertools.chain(list(itertools.islice(samples, 1)), samples)
-        encoder = self.get_or_create_vocab(data_dir, tmp_dir)
-        for sample in samples:
+    def _texts(self, data_dir: str, tmp_dir: str, dataset_split: str) -> Iterator[dict[str, Any]]:
+        for sample in self._checked_samples(data_dir, tmp_dir, dataset_split):
             label = sample["label"]
             if not 0 <= label < self.num_classes:
                 raise DataError(
                     f"{self.name}: found label {label}; expected 0 to {self.num_classes - 1}: mend "
                     f"generate_samples or num_classes"
                 )
-            inputs = encoder.encode(self.inputs_prefix + sample["inputs"])
-            yield {"inputs": [*inputs, EOS_ID], "targets": [label]}
+            yield {"inputs": sample["inputs"], "targets": [label]}
+
+    def _encoding(self, data_dir: str, tmp_dir: str) -> Encoding:
+        return Encoding({"inputs": self.get_or_create_vocab(data_dir, tmp_dir)}, self._prefixes)
 
     def feature_encoders(self, data_dir: str | None) -> dict[str, Any]:
         labels: Any = self.class_labels
@@ -376,23 +401,11 @@ def text2text_generate_encoded(
       inputs_prefix: text put before all inputs.
       targets_prefix: text put before all targets.
 
-    Yields:
-      The samples with lists of ids in place of texts.
+    Returns:
+      The samples with lists of ids in place of texts, as they are asked for.
     """
-    sides = [("targets", targets_vocab or vocab, targets_prefix)]
+    encoders = {"targets": targets_vocab or vocab}
     if has_inputs:
-        sides.append(("inputs", vocab, inputs_prefix))
-    samples = iter(sample_generator)
-    # Copied as they come: a generator may yield one dict again and again with other values.
-    while chunk := [dict(one) for one in itertools.islice(samples, _ENCODE_BATCH)]:
-        for name, encoder, prefix in sides:
-            ids = encode_batch(encoder, [prefix + sample[name] for sample in chunk])
-            for sample, one in zip(chunk, ids, strict=True):
-                sample[name] = [*one, EOS_ID]
-        yield from chunk
-
-
-def encode_batch(encoder: Any, texts: list[str]) -> list[list[int]]:
-    """Encodes texts with the encoder's batch call if it has one; any encoder will do."""
-    batch: Callable[[list[str]], list[list[int]]] | None = getattr(encoder, "encode_batch", None)
-    return batch(texts) if batch else [list(encoder.encode(text)) for text in texts]
+        encoders["inputs"] = vocab
+    prefixes = {"inputs": inputs_prefix, "targets": targets_prefix}
+    return Encoding(encoders, prefixes).encoded(sample_generator)

@@ -12,7 +12,6 @@ The address may be an URL or the name of a file in tmp_dir, "" if the texts lie 
 
 from __future__ import annotations
 
-import itertools
 import json
 import logging
 import os
@@ -22,16 +21,14 @@ from typing import Any
 
 from t2tlite.config import HParams
 from t2tlite.data.corpora import Corpus
+from t2tlite.data.encoding import Encoding
 from t2tlite.data.text_files import text2text_distill_iterator, text2text_txt_iterator
 from t2tlite.errors import DataError
 from t2tlite.files import atomic
 from t2tlite.problem import FILE_WORD, DatasetSplit
-from t2tlite.text import EOS_ID
 from t2tlite.text_problems import (
     Text2TextProblem,
-    encode_batch,
     sentencepiece_filename,
-    text2text_generate_encoded,
 )
 
 log = logging.getLogger(__name__)
@@ -127,20 +124,8 @@ class TwoVocabTranslateProblem(TranslateProblem):
     def feature_encoders(self, data_dir: str | None) -> dict[str, Any]:
         return self._encoders_of(data_dir or "", None)
 
-    def generate_encoded_samples(
-        self, data_dir: str, tmp_dir: str, dataset_split: str
-    ) -> Iterator[dict[str, Any]]:
-        samples = self._checked_samples(data_dir, tmp_dir, dataset_split)
-        # TOKEN vocabularies may be written with the first sample.
-        samples = itertools.chain(list(itertools.islice(samples, 1)), samples)
-        encoders = self._encoders_of(data_dir, tmp_dir)
-        yield from text2text_generate_encoded(
-            samples,
-            encoders["inputs"],
-            encoders["targets"],
-            inputs_prefix=self.inputs_prefix,
-            targets_prefix=self.targets_prefix,
-        )
+    def _encoding(self, data_dir: str, tmp_dir: str) -> Encoding:
+        return Encoding(self._encoders_of(data_dir, tmp_dir), self._prefixes)
 
     def _encoders_of(self, data_dir: str, tmp_dir: str | None) -> dict[str, Any]:
         def texts(language: str) -> Callable[[], Iterable[str]] | None:
@@ -183,13 +168,13 @@ class TranslateDistillProblem(TranslateProblem):
         path = str(self.source_data_files(dataset_split))
         return text2text_distill_iterator(f"{path}inputs", f"{path}gold", f"{path}prediction")
 
-    def generate_encoded_samples(
-        self, data_dir: str, tmp_dir: str, dataset_split: str
-    ) -> Iterator[dict[str, Any]]:
+    def _encoding(self, data_dir: str, tmp_dir: str) -> Encoding:
+        common = super()._encoding(data_dir, tmp_dir)
         encoder = self.get_or_create_vocab(data_dir, tmp_dir)
-        for sample in super().generate_encoded_samples(data_dir, tmp_dir, dataset_split):
-            (ids,) = encode_batch(encoder, [self.targets_prefix + sample["dist_targets"]])
-            yield {**sample, "dist_targets": [*ids, EOS_ID]}
+        return Encoding(
+            {**common.encoders, "dist_targets": encoder},
+            {**common.prefixes, "dist_targets": self.targets_prefix},
+        )
 
     def example_reading_spec(self) -> tuple[dict[str, Any], Any]:
         spec, decoders = super().example_reading_spec()

@@ -129,12 +129,12 @@ def _refuse_buckets() -> None:
     """Raises UsageError where a folder is an address in a bucket, as T2T took on TPUs."""
     for name in ("data_dir", "output_dir", "tmp_dir"):
         value = str(FLAGS[name].value or "") if name in FLAGS else ""
-        scheme, slashes, rest = value.partition("://")
+        _, slashes, rest = value.partition("://")
         if slashes:
             bucket = rest.split("/")[0]
             raise UsageError(
-                f"--{name}={value} is an address, and a folder is expected: mount the bucket, with "
-                f"gcsfuse {bucket} /mnt/{bucket} for {scheme}://, and give /mnt/{rest}"
+                f"--{name}={value} is an address, and a folder is expected: mount the bucket (for "
+                f"gs://: gcsfuse {bucket} /mnt/{bucket}) and give /mnt/{rest}"
             )
 
 

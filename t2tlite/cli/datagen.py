@@ -6,6 +6,7 @@ t2t-datagen --t2t_usr_dir=./poetry --problem=my_poetry_lines --data_dir=data --t
 
 from __future__ import annotations
 
+import os
 import sys
 
 from absl import flags
@@ -16,7 +17,8 @@ from t2tlite.run.generation import generate_data
 
 FLAGS = flags.FLAGS
 
-flags.DEFINE_integer("random_seed", 0, "Seed of the shuffle, and of Python's random module.")
+flags.DEFINE_integer("random_seed", 0, "Seed of the shuffle, and of what hooks draw.")
+flags.DEFINE_integer("num_workers", 0, "Processes that encode; 0: as many as cores.", 0)
 flags.DEFINE_bool("only_list", False, "List the problems, and exit.")
 flags.DEFINE_bool("overwrite", False, "Make the data anew, also where it is complete.")
 flags.DEFINE_string("exclude_problems", "", "Problems to leave out, joined by commas.")
@@ -32,7 +34,13 @@ def main() -> None:
     app.require("problem", "data_dir")
     for name in _problem_names():
         generate_data(
-            name, FLAGS.data_dir, FLAGS.tmp_dir, FLAGS.random_seed, FLAGS.overwrite, FLAGS.task_id
+            name,
+            FLAGS.data_dir,
+            FLAGS.tmp_dir,
+            FLAGS.random_seed,
+            FLAGS.overwrite,
+            FLAGS.task_id,
+            FLAGS.num_workers or len(os.sched_getaffinity(0)),
         )
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from collections.abc import Callable
 from types import ModuleType
 from typing import Any, NoReturn
 
@@ -124,6 +125,22 @@ class AbsentName:
     __add__ = __radd__ = __sub__ = __mul__ = __rmul__ = __setattr__ = _used
 
 
+def names_of(module: str) -> Callable[[str], AbsentName]:
+    """The `__getattr__` of a module that stands for one of T2T's: what it lacks is absent.
+
+    Args:
+      module: its own name, below t2tlite.compat.
+    """
+    t2ts = module.removeprefix("t2tlite.compat.")
+
+    def find(name: str) -> AbsentName:
+        if name.startswith("__"):
+            raise AttributeError(f"module {module!r} has no attribute {name!r}")
+        return AbsentName(f"{t2ts}.{name}")
+
+    return find
+
+
 class AbsentModule(ModuleType):
     """A module of absent names."""
 
@@ -131,9 +148,7 @@ class AbsentModule(ModuleType):
     __all__: list[str] = []
 
     def __getattr__(self, attribute: str) -> AbsentName:
-        if attribute.startswith("__"):
-            raise AttributeError(attribute)
-        return AbsentName(f"{self.__name__}.{attribute}")
+        return names_of(self.__name__)(attribute)
 
 
 def _users_place() -> str:

@@ -88,8 +88,11 @@ def reads_command_line(folder: Path) -> bool:
 
 
 def _sources(folder: Path) -> Iterator[bytes]:
-    for file in [folder] if folder.is_file() else folder.glob("*.py"):
-        yield file.read_bytes()
+    if folder.is_file():
+        yield folder.read_bytes()
+    for depth in ("*.py", "*/*.py"):
+        for file in folder.glob(depth):
+            yield file.read_bytes()
 
 
 def _real_is_installed() -> bool:

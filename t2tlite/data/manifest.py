@@ -23,6 +23,7 @@ class Split:
       examples: records in all of them.
       tokens: sum of lengths by feature.
       max_length: longest by feature, in tokens.
+      empty: examples whose text is empty, by feature.
       bytes: size by file name.
     """
 
@@ -30,6 +31,7 @@ class Split:
     examples: int = 0
     tokens: dict[str, int] = field(default_factory=dict)
     max_length: dict[str, int] = field(default_factory=dict)
+    empty: dict[str, int] = field(default_factory=dict)
     bytes: dict[str, int] = field(default_factory=dict)
 
 
@@ -43,6 +45,7 @@ class Manifest:
       seed: of the shuffle.
       vocabularies: sha256 by file name.
       source: sha256 of the source code of the problem's class.
+      sources: size, and time of change in ns, of the files below tmp_dir that it was made from.
       versions: of the libraries whose change could change the data.
     """
 
@@ -51,12 +54,17 @@ class Manifest:
     splits: dict[str, Split] = field(default_factory=dict)
     vocabularies: dict[str, str] = field(default_factory=dict)
     source: str = ""
+    sources: dict[str, list[int]] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
     format: int = FORMAT
 
     def write(self, folder: str | Path) -> None:
         """Writes it into a data folder, whole or not at all."""
-        with atomic(path_of(folder, self.problem), "w") as file:
+        self.write_to(path_of(folder, self.problem))
+
+    def write_to(self, path: Path) -> None:
+        """Writes it as a file, whole or not at all."""
+        with atomic(path, "w") as file:
             json.dump(dataclasses.asdict(self), file, indent=1)
             file.write("\n")
 
@@ -73,8 +81,15 @@ def read(folder: str | Path, problem: str) -> Manifest | None:
       DataError: it isn't JSON, or of a later format.
     """
     path = path_of(folder, problem)
-    if not path.exists():
-        return None
+    return read_from(path) if path.exists() else None
+
+
+def read_from(path: Path) -> Manifest:
+    """Reads a manifest.
+
+    Raises:
+      DataError: it isn't JSON, or of a later format.
+    """
     try:
         values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         if values["format"] > FORMAT:

@@ -1,6 +1,7 @@
 """The training loss.
 
-Shape letters as in `t2tlite.model.layers`; M tokens of a batch, K chunks, C tokens of a chunk.
+Shape letters as in `t2tlite.model.layers`; S devices that share the rows in one program, M tokens
+of a share, C tokens of a chunk.
 """
 
 import math
@@ -51,7 +52,7 @@ def cross_entropy(logits_BTV, targets_BT, label_smoothing=0.0):
 
 
 def projected_cross_entropy(
-    hidden_BTD, table_VD, targets_BT, weights_BT, label_smoothing=0.0, vocab_size=None
+    hidden_BTD, table_VD, targets_BT, weights_BT, label_smoothing=0.0, vocab_size=None, shares=1
 ):
     """Sum of the weighted cross-entropy of hidden @ table^T, without ever holding all logits.
 
@@ -67,6 +68,8 @@ def projected_cross_entropy(
       weights_BT: float32, 0 where a position doesn't count.
       label_smoothing: between 0 and 1.
       vocab_size: tokens; by default all rows.
+      shares: devices over which one program divides the rows; each takes chunks of its own, so that
+        none needs another's tokens. B is a multiple of it.
 
     Returns:
       A float32 scalar.
@@ -74,85 +77,103 @@ def projected_cross_entropy(
     width, rows = hidden_BTD.shape[-1], table_VD.shape[0]
     vocab_size = vocab_size or rows
     peak, floor, entropy = _smoothed(label_smoothing, vocab_size)
-    targets_M = ops.reshape(targets_BT, (-1,))
-    weights_M = ops.reshape(weights_BT, (-1,))
+    targets_SM = ops.reshape(targets_BT, (shares, -1))
+    weights_SM = ops.reshape(weights_BT, (shares, -1))
 
     @ops.custom_gradient
-    def total(hidden_MD, table_VD):
-        norms_M, pulled_MD, grad_VD = _chunks(hidden_MD, table_VD, weights_M, vocab_size)
-        hidden32_MD = ops.cast(hidden_MD, "float32")
-        wanted_MD = ops.take(table_VD, targets_M, axis=0)
+    def total(hidden_SMD, table_VD):
+        norms_SM, pulled_SMD, grad_VD = _chunks(hidden_SMD, table_VD, weights_SM, vocab_size)
+        hidden32_SMD = ops.cast(hidden_SMD, "float32")
+        wanted_SMD = ops.take(table_VD, targets_SM, axis=0)
         # The sum over all tokens' rows of the table gives the sum of the logits.
         row_sum_D = ops.sum(table_VD[:vocab_size], axis=0)
-        expected_M = ops.sum(hidden32_MD * (peak * wanted_MD + floor * row_sum_D), axis=-1)
-        value = ops.sum(weights_M * (norms_M - expected_M - entropy))
+        expected_SM = ops.sum(hidden32_SMD * (peak * wanted_SMD + floor * row_sum_D), axis=-1)
+        value = ops.sum(weights_SM * (norms_SM - expected_SM - entropy))
 
         def grad(*args, upstream=None):
             scalar = upstream if upstream is not None else args[-1]
-            w_M1 = weights_M[:, None]
-            hidden_grad = pulled_MD - w_M1 * (peak * wanted_MD + floor * row_sum_D)
-            weighted_MD = w_M1 * hidden32_MD
-            table_grad = grad_VD - peak * ops.segment_sum(weighted_MD, targets_M, rows)
+            w_SM1 = weights_SM[..., None]
+            hidden_grad = pulled_SMD - w_SM1 * (peak * wanted_SMD + floor * row_sum_D)
+            weighted_SMD = w_SM1 * hidden32_SMD
+            picked_VD = ops.segment_sum(
+                ops.reshape(weighted_SMD, (-1, width)), ops.reshape(targets_SM, (-1,)), rows
+            )
+            table_grad = grad_VD - peak * picked_VD
             if floor:
                 real_V1 = ops.cast(ops.arange(rows) < vocab_size, "float32")[:, None]
-                table_grad -= floor * real_V1 * ops.sum(weighted_MD, axis=0)
-            return ops.cast(scalar * hidden_grad, hidden_MD.dtype), scalar * table_grad
+                table_grad -= floor * real_V1 * ops.sum(weighted_SMD, axis=(0, 1))
+            return ops.cast(scalar * hidden_grad, hidden_SMD.dtype), scalar * table_grad
 
         return value, grad
 
-    return total(ops.reshape(hidden_BTD, (-1, width)), ops.convert_to_tensor(table_VD))
+    return total(ops.reshape(hidden_BTD, (shares, -1, width)), ops.convert_to_tensor(table_VD))
 
 
-def _chunks(hidden_MD, table_VD, weights_M, vocab_size):
-    """Runs over the tokens in chunks.
+def _chunks(hidden_SMD, table_VD, weights_SM, vocab_size):
+    """Runs over the tokens of all shares at once, in chunks.
 
     Returns:
-      Log-normalisers [M], and the softmax's part of the gradients of hidden [M, D] and of the
+      Log-normalisers [S, M], and the softmax's part of the gradients of hidden [S, M, D] and of the
       table [V, D], all float32.
     """
-    dtype = hidden_MD.dtype
-    width, rows = hidden_MD.shape[-1], table_VD.shape[0]
-    tokens = ops.shape(hidden_MD)[0]
+    dtype = hidden_SMD.dtype
+    shares, width, rows = hidden_SMD.shape[0], hidden_SMD.shape[-1], table_VD.shape[0]
+    tokens = ops.shape(hidden_SMD)[1]
     chunks = (tokens + CHUNK_TOKENS - 1) // CHUNK_TOKENS
     # Equal chunks: as few tokens as can be are only there to fill up the last one.
     size = (tokens + chunks - 1) // chunks
     missing = chunks * size - tokens
-    hidden_MD = ops.pad(hidden_MD, [[0, missing], [0, 0]])
-    weights_M1 = ops.pad(weights_M, [[0, missing]])[:, None]
+    hidden_SMD = ops.pad(hidden_SMD, [[0, 0], [0, missing], [0, 0]])
+    weights_SM1 = ops.pad(weights_SM, [[0, 0], [0, missing]])[..., None]
     table = ops.cast(table_VD, dtype)
     mask_V = MASKED * ops.cast(ops.arange(rows) >= vocab_size, "float32")
 
-    def one(chunk, norms_M1, pulled_MD, grad_VD):
-        start = chunk * size
-        hidden_CD = ops.slice(hidden_MD, (start, 0), (size, width))
-        weights_C1 = ops.slice(weights_M1, (start, 0), (size, 1))
-        logits_CV = ops.cast(ops.matmul(hidden_CD, ops.transpose(table)), "float32")
+    def one(chunk, norms_SM1, pulled_SMD, grad_SVD):
+        start = (0, chunk * size, 0)
+        hidden_SCD = ops.slice(hidden_SMD, start, (shares, size, width))
+        weights_SC1 = ops.slice(weights_SM1, start, (shares, size, 1))
+        logits_SCV = ops.cast(_product(hidden_SCD, ops.transpose(table)), "float32")
         if vocab_size < rows:
-            logits_CV = logits_CV + mask_V
-        top_C1 = ops.max(logits_CV, axis=-1, keepdims=True)
-        exp_CV = ops.exp(logits_CV - top_C1)
-        sum_C1 = ops.sum(exp_CV, axis=-1, keepdims=True)
+            logits_SCV = logits_SCV + mask_V
+        top_SC1 = ops.max(logits_SCV, axis=-1, keepdims=True)
+        exp_SCV = ops.exp(logits_SCV - top_SC1)
+        sum_SC1 = ops.sum(exp_SCV, axis=-1, keepdims=True)
         # softmax^T x = exp^T (x / sum): dividing [C, D] spares a pass over [C, V].
-        scale_C1 = weights_C1 / sum_C1
-        exp_CV = ops.cast(exp_CV, dtype)
-        pulled_CD = ops.cast(ops.matmul(exp_CV, table), "float32") * scale_C1
-        scaled_CD = ops.cast(ops.cast(hidden_CD, "float32") * scale_C1, dtype)
-        pushed_VD = ops.cast(ops.matmul(ops.transpose(exp_CV), scaled_CD), "float32")
+        scale_SC1 = weights_SC1 / sum_SC1
+        exp_SCV = ops.cast(exp_SCV, dtype)
+        pulled_SCD = ops.cast(_product(exp_SCV, table), "float32") * scale_SC1
+        scaled_SCD = ops.cast(ops.cast(hidden_SCD, "float32") * scale_SC1, dtype)
+        # Summed over the shares only at the end: that is one exchange instead of one a chunk.
+        pushed_SVD = ops.cast(_pushed(exp_SCV, scaled_SCD), "float32")
         return (
             chunk + 1,
-            ops.slice_update(norms_M1, (start, 0), ops.log(sum_C1) + top_C1),
-            ops.slice_update(pulled_MD, (start, 0), pulled_CD),
-            grad_VD + pushed_VD,
+            ops.slice_update(norms_SM1, start, ops.log(sum_SC1) + top_SC1),
+            ops.slice_update(pulled_SMD, start, pulled_SCD),
+            grad_SVD + pushed_SVD,
         )
 
-    _, norms_M1, pulled_MD, grad_VD = ops.while_loop(
+    _, norms_SM1, pulled_SMD, grad_SVD = ops.while_loop(
         lambda chunk, *_: chunk < chunks,
         one,
         (
             ops.zeros((), "int32"),
-            ops.zeros_like(weights_M1),
-            ops.zeros_like(hidden_MD, dtype="float32"),
-            ops.zeros((rows, width), "float32"),
+            ops.zeros_like(weights_SM1),
+            ops.zeros_like(hidden_SMD, dtype="float32"),
+            ops.zeros((shares, rows, width), "float32"),
         ),
     )
-    return norms_M1[:tokens, 0], pulled_MD[:tokens], grad_VD
+    return norms_SM1[:, :tokens, 0], pulled_SMD[:, :tokens], ops.sum(grad_SVD, axis=0)
+
+
+def _product(left_SCK, right_KN):
+    """[S, C, K] x [K, N] -> [S, C, N]; of one share a plain product, as TensorFlow's is faster."""
+    if left_SCK.shape[0] == 1:
+        return ops.matmul(left_SCK[0], right_KN)[None]
+    return ops.matmul(left_SCK, right_KN)
+
+
+def _pushed(exp_SCV, scaled_SCD):
+    """[S, C, V] x [S, C, D] -> [S, V, D]."""
+    if exp_SCV.shape[0] == 1:
+        return ops.matmul(ops.transpose(exp_SCV[0]), scaled_SCD[0])[None]
+    return ops.matmul(ops.transpose(exp_SCV, (0, 2, 1)), scaled_SCD)

@@ -14,11 +14,11 @@ from typing import Any
 from t2tlite import progress, registry
 from t2tlite.compat import decode_hparams as foreign
 from t2tlite.config import HParams, parse_assignments
+from t2tlite.data.encoding import encode_batch
 from t2tlite.errors import DataError, DeviceError, HParamsError
 from t2tlite.files import atomic
 from t2tlite.run import checkpoints, devices, record
 from t2tlite.text import EOS_ID, PAD_ID
-from t2tlite.text_problems import encode_batch
 
 log = logging.getLogger(__name__)
 

@@ -54,6 +54,7 @@ class Objective(keras.Model):
       hparams: reads label_smoothing.
       problem_hparams: reads modality and loss_multiplier.
       sum_over_replicas: adds a vector up over the devices that share a batch.
+      row_shares: devices over which one program divides the rows of a batch.
 
     Attributes:
       stop_asked: variable, 1 where this machine was asked to stop; the totals tell all machines.
@@ -65,6 +66,7 @@ class Objective(keras.Model):
         hparams: HParams,
         problem_hparams: ProblemHParams,
         sum_over_replicas: Callable[[Any], Any],
+        row_shares: int = 1,
     ):
         super().__init__(name="objective")
         self.network = network
@@ -74,6 +76,7 @@ class Objective(keras.Model):
         self.label_smoothing = hparams.label_smoothing
         self.loss_multiplier = problem_hparams.loss_multiplier
         self.sum_over_replicas = sum_over_replicas
+        self.row_shares = row_shares
         self.totals = Totals()
         self.stop_asked = self.add_weight((), "zeros", trainable=False, name="stop_asked")
         self.built = True
@@ -112,6 +115,7 @@ class Objective(keras.Model):
                 weights_BT,
                 self.label_smoothing,
                 softmax.vocab_size,
+                self.row_shares,
             )
         else:
             losses_BT = cross_entropy(y_pred, targets_BT, self.label_smoothing)

@@ -109,6 +109,16 @@ class Workplace:
             packed_length=self.problem.packed_length,
         )
 
+    @functools.cached_property
+    def evaluation_batching(self) -> inputs.Batching:
+        """How evaluation examples are batched."""
+        return inputs.evaluation_batching(
+            self.hparams,
+            static=self.device.static_shapes,
+            replicas=self.device.row_shares,
+            length_multiple=self.device.length_multiple,
+        )
+
     def examples(self, split: str) -> inputs.ToExamples:
         """Turns records of a split into examples."""
         return lambda records: self.problem.examples(records, split, self.hparams)
@@ -173,13 +183,9 @@ class Workplace:
             modality = self.problem_hparams.modality["targets"]
             self._scorer = Scorer(self.network, modality, self.device.gather)
             self._scorer.compile(jit_compile=self.device.static_shapes)
-        batching = inputs.evaluation_batching(
-            self.hparams,
-            static=self.device.static_shapes,
-            replicas=self.device.row_shares,
-            length_multiple=self.device.length_multiple,
+        batches = inputs.evaluation_batches(
+            self.shards[split], self.examples(split), self.evaluation_batching
         )
-        batches = inputs.evaluation_batches(self.shards[split], self.examples(split), batching)
         if self.schedule.eval_steps:
             batches = batches.take(self.schedule.eval_steps)
         metrics = self.problem.eval_metrics()
@@ -222,7 +228,11 @@ def train(
     with device.scope():
         optimizer = make_optimizer(place.hparams, schedule.train_steps)
         objective = Objective(
-            place.network, place.hparams, place.problem_hparams, device.sum_over_replicas
+            place.network,
+            place.hparams,
+            place.problem_hparams,
+            device.sum_over_replicas,
+            device.row_shares,
         )
         optimizer.build(place.network.trainable_variables)
     step = checkpoints.restore(output_dir, place.network, optimizer)

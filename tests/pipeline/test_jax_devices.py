@@ -111,7 +111,7 @@ def test_a_checkpoint_of_eight_devices_goes_on_on_one(
 
 def test_decoding_on_eight_devices(command, on_eight, tmp_path):
     lines = tmp_path / "lines.txt"
-    lines.write_text("".join(f"{number}\n" for number in range(10, 23)))
+    lines.write_text("".join(f"{' '.join(str(number))}\n" for number in range(10, 23)))
     found = []
     for count in (1, 8):
         answers = tmp_path / str(count)

@@ -15,7 +15,13 @@ from t2tlite.data.records import count_records
 
 HERE = Path(__file__).parent
 PLUGINS = HERE / "t2t"
-TINY = "hidden_size=32,filter_size=64,num_heads=2,num_hidden_layers=1,batch_size=512"
+# One shape of batches, so that a training compiles once.
+TINY = (
+    "hidden_size=32,filter_size=64,num_heads=2,num_hidden_layers=1,batch_size=256,max_length=64,"
+    "batching=pad"
+)
+# Those that evaluate, too, which costs seconds: for a test split and for metrics.
+EVALUATED = {"trap_split_literals", "trap_before14"}
 
 # The problem, its plugin, and what else is on the command line.
 RUNS = {
@@ -74,6 +80,7 @@ def errors(folder):
             "train_steps": 10,
             "local_eval_frequency": 10,
             "eval_steps": 1,
+            "schedule": "train_and_evaluate" if problem in EVALUATED else "train",
         }
         runs.append(
             [problem, ["--generate_data", *(f"--{k}={v}" for k, v in flags.items()), *words]]

@@ -3,6 +3,7 @@
 import logging
 
 import pytest
+from absl import flags
 
 from t2tlite import plugins
 from t2tlite.cli import app
@@ -66,6 +67,15 @@ def test_a_wrong_flag(command, argument, message):
 def test_a_required_flag(command):
     status, _, err = command(lambda: app.require("count", "t2t_usr_dir"))
     assert (status, err) == (2, "t2t-test: --t2t_usr_dir must be given (--help lists all flags)\n")
+
+
+def test_an_address_in_a_bucket_is_no_folder(command, own_flags):
+    flags.DEFINE_string("data_dir", "", "Folder.", flag_values=own_flags)
+    status, _, err = command(lambda: app.require("data_dir"), "--data_dir=gs://mine/data/x")
+    assert status == 2
+    assert "--data_dir=gs://mine/data/x is an address, and a folder is expected" in err
+    assert "gcsfuse mine /mnt/mine" in err
+    assert "give /mnt/mine/data/x" in err
 
 
 def test_the_users_traceback_is_beneath_the_line(command):

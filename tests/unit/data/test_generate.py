@@ -1,28 +1,32 @@
 """Samples to shards: order, determinism, and nothing half-made whatever happens."""
 
-import collections
+import multiprocessing
 import os
 
 import pytest
 import tensorflow as tf
 
-from t2tlite.data import generate, manifest
-from t2tlite.data.generate import Stream, is_complete, working_folder, write_dataset
+from t2tlite.data import chunks, generate, manifest
+from t2tlite.data.dataset_files import is_complete, working_folder
+from t2tlite.data.encoding import Encoding
+from t2tlite.data.generate import Dataset, Stream
 from t2tlite.data.manifest import Manifest
 from t2tlite.data.records import read_shard, shard_paths
+from t2tlite.data.workers import Workers
 from t2tlite.errors import DataError, OutputError, SampleError
+from t2tlite.text import ByteTextEncoder
 
 
 def numbers(count):
     return [{"targets": [number + 2] * (number % 5 + 1)} for number in range(count)]
 
 
-def write(folder, examples, seed=0, train=3, dev=0):
+def write(folder, examples, seed=0, train=3, dev=0, workers=1):
     paths = {"train": shard_paths(folder, "p-train", train)}
     if dev:
         paths["eval"] = shard_paths(folder, "p-dev", dev)
     stream = Stream("generate_samples(train)", lambda: examples, paths)
-    return write_dataset([stream], folder, Manifest("p", seed))
+    return Dataset([stream], folder, Manifest("p", seed)).write(Workers(workers))
 
 
 def content(path):
@@ -32,7 +36,7 @@ def content(path):
 
 
 def files(folder):
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
 
 
 def test_shards_are_filled_in_turn_and_shuffled(tmp_path):
@@ -71,34 +75,141 @@ def test_manifest_counts(tmp_path):
     }
 
 
-@pytest.mark.parametrize("error", [ZeroDivisionError, KeyboardInterrupt])
-@pytest.mark.parametrize("phase", ["generating", "shuffling", "renaming"])
-def test_what_stops_midway_leaves_nothing(tmp_path, monkeypatch, error, phase):
-    if phase == "generating":
+def interrupted(monkeypatch, target, after, error=KeyboardInterrupt):
+    """Makes a function of the module fail after some calls."""
+    original = getattr(generate, target)
+    calls = []
 
-        def examples():
-            yield from numbers(20)
+    def fails(*args):
+        calls.append(args)
+        if len(calls) > after:
             raise error
-    else:
+        return original(*args)
 
-        def examples():
-            return numbers(20)
+    monkeypatch.setattr(generate, target, fails)
+    return calls
 
-        target = (generate, "write_shard") if phase == "shuffling" else (generate.os, "fsync")
-        calls = collections.Counter()
-        original = getattr(*target)
 
-        def second_fails(*args):
-            calls["all"] += 1
-            if calls["all"] == 2:
-                raise error
-            return original(*args)
+@pytest.fixture
+def small_chunks(monkeypatch):
+    monkeypatch.setattr(generate, "CHUNK_SAMPLES", 10)
 
-        monkeypatch.setattr(*target, second_fails)
-    stream = Stream("s", examples, {"train": shard_paths(tmp_path, "p-train", 3)})
-    with pytest.raises(error):
-        write_dataset([stream], tmp_path, Manifest("p", 0))
-    assert os.listdir(tmp_path) == []
+
+@pytest.mark.usefixtures("small_chunks")
+class TestGoingOn:
+    """A second run ends what a first one began, with the same bytes."""
+
+    @pytest.fixture
+    def undisturbed(self, tmp_path):
+        write(tmp_path / "undisturbed", numbers(64))
+        return files(tmp_path / "undisturbed")
+
+    @pytest.mark.parametrize(
+        ("target", "after"),
+        [("write_chunk", 3), ("write_merged_shard", 2), ("publish", 0)],
+    )
+    def test_after_a_stop(self, tmp_path, monkeypatch, undisturbed, target, after):
+        folder = tmp_path / "data"
+        with monkeypatch.context() as patch:
+            interrupted(patch, target, after)
+            with pytest.raises(KeyboardInterrupt):
+                write(folder, numbers(64))
+        # Nothing but the working folder.
+        assert os.listdir(folder) == [working_folder("", "p").name]
+        calls = interrupted(monkeypatch, target, 10**6)
+        write(folder, numbers(64))
+        assert files(folder) == undisturbed
+        # Chunks are compared with their samples, finished shards aren't made again.
+        assert len(calls) == {"write_chunk": 7, "write_merged_shard": 1, "publish": 1}[target]
+
+    def test_in_the_middle_of_moving(self, tmp_path, monkeypatch, undisturbed):
+        folder = tmp_path / "data"
+        replaced = []
+
+        def replace(source, target):
+            if (
+                "of-" in str(target)
+                and len(replaced) == 2
+                and str(folder) == os.path.dirname(target)
+            ):
+                raise KeyboardInterrupt
+            if str(folder) == os.path.dirname(target):
+                replaced.append(target)
+            os.rename(source, target)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(generate.publish.__globals__["os"], "replace", replace)
+            with pytest.raises(KeyboardInterrupt):
+                write(folder, numbers(64))
+        assert len(list(folder.glob("*-of-*"))) == 2
+        assert not is_complete(folder, "p", shard_paths(folder, "p-train", 3))
+        write(folder, numbers(64))
+        assert files(folder) == undisturbed
+
+    def test_a_generator_that_raised_and_was_mended(self, tmp_path, undisturbed):
+        def broken():
+            yield from numbers(64)[:35]
+            raise ZeroDivisionError
+
+        with pytest.raises(ZeroDivisionError):
+            write(tmp_path / "data", broken())
+        write(tmp_path / "data", numbers(64))
+        assert files(tmp_path / "data") == undisturbed
+
+    def test_other_samples_are_noticed(self, tmp_path, monkeypatch, undisturbed):
+        folder = tmp_path / "data"
+        with monkeypatch.context() as patch:
+            interrupted(patch, "write_chunk", 6)
+            with pytest.raises(KeyboardInterrupt):
+                write(folder, [*numbers(15), *numbers(49)])
+        write(folder, numbers(64))
+        assert files(folder) == undisturbed
+
+    def test_fewer_samples_than_before(self, tmp_path, monkeypatch, undisturbed):
+        folder = tmp_path / "data"
+        with monkeypatch.context() as patch:
+            interrupted(patch, "count_leaks", 0)
+            with pytest.raises(KeyboardInterrupt):
+                write(folder, numbers(200), seed=0)
+        (working_folder(folder, "p") / "spread.json").unlink()
+        write(folder, numbers(64))
+        assert files(folder) == undisturbed
+
+    def test_another_seed_starts_over(self, tmp_path, monkeypatch, undisturbed, warned):
+        folder = tmp_path / "data"
+        with monkeypatch.context() as patch:
+            interrupted(patch, "write_merged_shard", 1)
+            with pytest.raises(KeyboardInterrupt):
+                write(folder, numbers(64), seed=5)
+        write(folder, numbers(64))
+        assert files(folder) == undisturbed
+        assert "since then this changed: seed; starting over" in "\n".join(warned)
+
+    def test_a_source_that_changed(self, tmp_path, monkeypatch, warned):
+        source = tmp_path / "source.txt"
+        source.write_text("1\n2\n3\n4\n")
+
+        def samples():
+            with open(source) as file:
+                yield from ({"targets": [int(line)]} for line in file)
+
+        def dataset():
+            stream = Stream(
+                "s",
+                samples,
+                {"train": shard_paths(tmp_path / "data", "p-train", 2)},
+            )
+            return Dataset([stream], tmp_path / "data", Manifest("p", 0), source_dir=str(tmp_path))
+
+        with monkeypatch.context() as patch:
+            interrupted(patch, "write_merged_shard", 1)
+            with pytest.raises(KeyboardInterrupt):
+                dataset().write()
+        source.write_text("1\n2\n3\n4\n5\n")
+        made = dataset().write()
+        assert made.splits["train"].examples == 5
+        assert set(made.sources) == {"source.txt"}
+        assert "changed since an earlier run: source.txt; generating again" in "\n".join(warned)
 
 
 def test_what_fails_leaves_an_older_data_set_as_it_was(tmp_path):
@@ -112,13 +223,101 @@ def test_what_fails_leaves_an_older_data_set_as_it_was(tmp_path):
     with pytest.raises(ZeroDivisionError):
         write(tmp_path, examples())
     assert files(tmp_path) == before
+    assert is_complete(tmp_path, "p", [])
+
+
+def test_fewer_shards_than_before(tmp_path):
+    write(tmp_path, numbers(20), train=7)
+    write(tmp_path, numbers(20), train=3)
+    assert len(list(tmp_path.glob("*-of-*"))) == 3
+
+
+@pytest.mark.usefixtures("small_chunks")
+class TestProcesses:
+    """Several processes do as one does."""
+
+    def texts(self, count):
+        return [{"inputs": str(number), "targets": "ü" * (number % 7)} for number in range(count)]
+
+    def write(self, folder, samples, workers, encoder=None):
+        encoder = encoder or ByteTextEncoder()
+        stream = Stream(
+            "generate_samples(train)",
+            lambda: samples,
+            {"train": shard_paths(folder, "p-train", 3), "eval": shard_paths(folder, "p-dev", 1)},
+            lambda: Encoding({"inputs": encoder, "targets": encoder}, {"inputs": "> "}),
+        )
+        return Dataset([stream], folder, Manifest("p", 3)).write(Workers(workers))
+
+    def test_the_bytes_are_the_same(self, tmp_path, monkeypatch):
+        made = [self.write(tmp_path / str(n), self.texts(95), n) for n in (1, 3)]
+        assert made[0] == made[1]
+        assert files(tmp_path / "1") == files(tmp_path / "3")
+        dev = made[0].splits["eval"]
+        numbers = range(3, 95, 4)
+        assert dev.tokens["inputs"] == sum(len(f"> {number}") + 1 for number in numbers)
+        assert dev.empty == {"inputs": 0, "targets": sum(number % 7 == 0 for number in numbers)}
+        # And a shard that is merged in several parts.
+        monkeypatch.setattr(chunks, "_MERGE_BYTES", 100)
+        self.write(tmp_path / "parts", self.texts(95), 1)
+        assert files(tmp_path / "parts") == files(tmp_path / "1")
+
+    def test_a_text_that_cant_be_encoded(self, tmp_path):
+        samples = self.texts(50)
+        samples[37]["targets"] = "a\ud800"
+        with pytest.raises(SampleError, match="^generate_samples.train., sample 37: 'targets': "
+                           "character 1 of the text"):  # fmt: skip
+            self.write(tmp_path, samples, 2)
+        samples[37]["targets"] = "a"
+        self.write(tmp_path, samples, 2)
+
+    def test_a_process_that_is_killed(self, tmp_path):
+        def samples():
+            for number, one in enumerate(self.texts(200)):
+                if number == 100:
+                    (child, *_) = multiprocessing.active_children()
+                    child.kill()
+                    child.join()
+                yield one
+
+        with pytest.raises(DataError, match="one of 2 processes was killed.*num_workers=1"):
+            self.write(tmp_path, samples(), 2)
+        self.write(tmp_path, self.texts(200), 2)
+        assert is_complete(tmp_path, "p", [])
+
+    def test_an_encoder_that_is_nobody_elses(self, tmp_path):
+        class Own:
+            def encode(self, text):
+                return [len(text) + 2]
+
+        self.write(tmp_path, self.texts(40), 2, Own())
+        examples = [
+            tf.train.Example.FromString(one).features.feature
+            for one in read_shard(shard_paths(tmp_path, "p-dev", 1)[0])
+        ]
+        assert {tuple(one["inputs"].int64_list.value) for one in examples} == {(5, 1), (6, 1)}
+
+
+def test_leaks_and_empty_texts_are_told(tmp_path, warned):
+    samples = [{"targets": str(number // 4 * (number > 7)).strip("0")} for number in range(32)]
+    encoder = ByteTextEncoder()
+    stream = Stream(
+        "s",
+        lambda: samples,
+        {"train": shard_paths(tmp_path, "p-train", 3), "eval": shard_paths(tmp_path, "p-dev", 1)},
+        lambda: Encoding({"targets": encoder}),
+    )
+    Dataset([stream], tmp_path, Manifest("p", 0)).write()
+    text = "\n".join(warned)
+    assert "p train: 6 of 24 examples have empty targets" in text
+    assert "p eval: 8 of 8 examples are in the training split, too" in text
 
 
 def test_a_split_without_examples(tmp_path):
     with pytest.raises(SampleError, match="^generate_samples.train. yielded too few samples: "
                        "split 'eval' is empty"):  # fmt: skip
         write(tmp_path, numbers(2), train=3, dev=1)
-    assert os.listdir(tmp_path) == []
+    assert not is_complete(tmp_path, "p", [])
 
 
 def test_a_folder_that_cant_be_made(tmp_path):
@@ -127,14 +326,15 @@ def test_a_folder_that_cant_be_made(tmp_path):
         write(tmp_path / "file" / "data", numbers(9))
 
 
-def test_a_disk_that_fills_up(tmp_path, monkeypatch):
-    def full(*args):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(generate, "write_shard", full)
-    with pytest.raises(OutputError, match="No space left on device; free some space"):
-        write(tmp_path, numbers(9))
-    assert os.listdir(tmp_path) == []
+@pytest.mark.parametrize("target", ["write_chunk", "write_merged_shard"])
+def test_a_disk_that_fills_up(tmp_path, monkeypatch, target):
+    with monkeypatch.context() as patch:
+        interrupted(patch, target, 0, OSError(28, "No space left on device"))
+        with pytest.raises(OutputError, match="No space left on device; free some space"):
+            write(tmp_path, numbers(9))
+    assert not list(tmp_path.glob("*-of-*"))
+    write(tmp_path, numbers(9))
+    assert is_complete(tmp_path, "p", [])
 
 
 class TestIsComplete:

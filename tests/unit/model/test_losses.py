@@ -61,10 +61,12 @@ CASES = [
 ]
 
 
+@pytest.mark.parametrize("shared", [False, True])
 @pytest.mark.parametrize(("rows", "vocab_size", "batch", "length", "smoothing"), CASES)
 def test_projection_in_chunks_is_the_dense_one(
-    monkeypatch, gradients, rows, vocab_size, batch, length, smoothing
+    monkeypatch, gradients, rows, vocab_size, batch, length, smoothing, shared
 ):
+    shares = batch if shared else 1
     monkeypatch.setattr(losses, "CHUNK_TOKENS", 64)
     hidden, table = random(1, batch, length, D), random(2, rows, D)
     rng = np.random.default_rng(3)
@@ -74,7 +76,7 @@ def test_projection_in_chunks_is_the_dense_one(
 
     def chunked(hidden, table):
         total = losses.projected_cross_entropy(
-            hidden, table, targets, ops.convert_to_tensor(weights), smoothing, vocab_size
+            hidden, table, targets, ops.convert_to_tensor(weights), smoothing, vocab_size, shares
         )
         # A factor behind it, as the objective has one.
         return 3.0 * total

@@ -2,7 +2,9 @@
 
 from typing import Any
 
-from t2tlite.compat.absent import AbsentName
+from t2tlite.compat.absent import names_of
+
+__getattr__ = names_of(__name__)
 
 
 def main(argv: Any = None) -> None:
@@ -11,9 +13,3 @@ def main(argv: Any = None) -> None:
     from t2tlite.cli import trainer
 
     trainer.main()
-
-
-def __getattr__(name: str) -> Any:
-    if name.startswith("__"):
-        raise AttributeError(name)
-    return AbsentName(f"tensor2tensor.bin.t2t_trainer.{name}")

@@ -3,11 +3,13 @@
 from collections.abc import Iterator
 from typing import Any
 
-from t2tlite.compat.absent import AbsentName
+from t2tlite.compat.absent import names_of
 from t2tlite.compat.problems import Text2TextProblem
 from t2tlite.compat.tensor2tensor.data_generators import generator_utils, text_encoder
 from t2tlite.compat.tensor2tensor.utils import registry
 from t2tlite.problem import DatasetSplit
+
+__getattr__ = names_of(__name__)
 
 __all__ = ["AlgorithmicProblem", "generator_utils", "registry", "text_encoder"]
 
@@ -54,9 +56,3 @@ class AlgorithmicProblem(Text2TextProblem):
     def feature_encoders(self, data_dir: str | None) -> dict[str, Any]:
         encoder = _Symbols(self.num_symbols)
         return {"inputs": encoder, "targets": encoder}
-
-
-def __getattr__(name: str) -> Any:
-    if name.startswith("__"):
-        raise AttributeError(name)
-    return AbsentName(f"tensor2tensor.data_generators.algorithmic.{name}")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
 
-from t2tlite.compat.absent import AbsentName
+from t2tlite.compat.absent import names_of
 from t2tlite.compat.tensor2tensor.data_generators import text_encoder, tokenizer
 from t2tlite.data import download
 from t2tlite.data.download import gunzip_file
@@ -17,6 +17,8 @@ from t2tlite.data.records import ShardWriter, read_shard, serialized, shard_path
 from t2tlite.errors import DownloadError
 from t2tlite.files import make_folder
 from t2tlite.translate import generate_lines_for_vocab
+
+__getattr__ = names_of(__name__)
 
 __all__ = [
     "UNSHUFFLED_SUFFIX",
@@ -259,9 +261,3 @@ def get_or_generate_txt_vocab(
                 yield from (line.strip() for line in file)
 
     return get_or_generate_vocab_inner(data_dir, vocab_filename, vocab_size, texts())
-
-
-def __getattr__(name: str) -> Any:
-    if name.startswith("__"):
-        raise AttributeError(name)
-    return AbsentName(f"tensor2tensor.data_generators.generator_utils.{name}")

@@ -2,16 +2,21 @@
 
 from typing import Any
 
+from t2tlite import config
+from t2tlite.compat.absent import names_of
 from t2tlite.compat.problems import Problem, Text2TextProblem
 from t2tlite.compat.t2t_hparams import HParams
 from t2tlite.compat.tensor2tensor.data_generators import generator_utils, text_encoder
 from t2tlite.compat.tensor2tensor.utils import metrics, registry
 from t2tlite.problem import DatasetSplit, SpaceID
 
+__getattr__ = names_of(__name__)
+
 __all__ = [
     "DatasetSplit",
     "Problem",
     "SpaceID",
+    "TaskID",
     "Text2TextProblem",
     "default_model_hparams",
     "generator_utils",
@@ -22,6 +27,20 @@ __all__ = [
 ]
 
 
+class TaskID:
+    """T2T's numbers of tasks."""
+
+    EN_CHR = 2
+    EN_CHR_SENT = 3
+    EN_PR_HYP = 4
+    EN_NLI = 5
+    COLA = 6
+    EN_Q_CONT = 7
+    EN_SIM = 8
+    EN_SENT_PAIR = 9
+    THREE_CL_NLI = 10
+
+
 def default_model_hparams() -> HParams:
     """The hparams that a problem sees where there is no model."""
     return HParams()
@@ -29,7 +48,7 @@ def default_model_hparams() -> HParams:
 
 def preprocess_example_common(example: dict[str, Any], mode: Any, hparams: Any) -> dict[str, Any]:
     """Cuts inputs and targets to the hparams' limits; mode and hparams come in either order."""
-    if isinstance(mode, HParams):
+    if isinstance(mode, config.HParams):
         mode, hparams = hparams, mode
     made: dict[str, Any] = Problem().preprocess_example(example, mode, hparams)
     return made

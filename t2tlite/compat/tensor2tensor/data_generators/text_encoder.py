@@ -8,7 +8,6 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from t2tlite.compat.absent import AbsentName
 from t2tlite.compat.tensor2tensor.data_generators import tokenizer
 from t2tlite.text import (
     EOS,
@@ -222,9 +221,3 @@ def _unescape_token(escaped_token: str) -> str:
         lambda found: chr(int(found[1])) if found[1] else ("_" if found[0] == "\\u" else "\\"),
         word,
     )
-
-
-def __getattr__(name: str) -> Any:
-    if name.startswith("__"):
-        raise AttributeError(name)
-    return AbsentName(f"tensor2tensor.data_generators.text_encoder.{name}")

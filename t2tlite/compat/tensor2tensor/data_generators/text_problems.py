@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from t2tlite import text_problems as _text_problems
-from t2tlite.compat.absent import AbsentName
+from t2tlite.compat.absent import names_of
 from t2tlite.compat.problems import (
     Text2ClassProblem,
     Text2SelfProblem,
@@ -49,14 +49,6 @@ class QuestionAndContext2TextProblem(Text2TextProblem):
     def generate_text_for_vocab(self, data_dir: str, tmp_dir: str) -> Iterator[str]:
         for sample in self._checked_samples(data_dir, tmp_dir, problem.DatasetSplit.TRAIN):
             yield from (sample[name] for name in ("inputs", "context", "targets"))
-
-    def generate_encoded_samples(
-        self, data_dir: str, tmp_dir: str, dataset_split: str
-    ) -> Iterator[dict[str, Any]]:
-        for sample in super().generate_encoded_samples(data_dir, tmp_dir, dataset_split):
-            encoder = self.get_or_create_vocab(data_dir, tmp_dir)
-            context = [*encoder.encode(sample["context"]), text_encoder.EOS_ID]
-            yield {**sample, "context": context}
 
     def feature_encoders(self, data_dir: str | None) -> dict[str, Any]:
         encoders = super().feature_encoders(data_dir)
@@ -109,11 +101,9 @@ def text2text_generate_encoded(
 
 
 def __getattr__(name: str) -> Any:
-    if name.startswith("__"):
-        raise AttributeError(name)
     if name in _PROBLEMS and _PROBLEMS[name] in _registered:
         return with_t2ts_names(_registered.get(_PROBLEMS[name]))
     if hasattr(_text_problems, name):
         found = getattr(_text_problems, name)
         return with_t2ts_names(found) if isinstance(found, type) else found
-    return AbsentName(f"tensor2tensor.data_generators.text_problems.{name}")
+    return names_of(__name__)(name)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from t2tlite import translate as _translate
-from t2tlite.compat.absent import AbsentName
+from t2tlite.compat.absent import names_of
 from t2tlite.compat.problems import with_t2ts_names
 from t2tlite.compat.tensor2tensor.data_generators import (
     generator_utils,
@@ -74,9 +74,7 @@ def _encoded(
 
 
 def __getattr__(name: str) -> Any:
-    if name.startswith("__"):
-        raise AttributeError(name)
     if hasattr(_translate, name):
         found = getattr(_translate, name)
         return with_t2ts_names(found) if isinstance(found, type) else found
-    return AbsentName(f"tensor2tensor.data_generators.translate.{name}")
+    return names_of(__name__)(name)

@@ -1,7 +1,10 @@
 """As `tensor2tensor.layers.common_hparams`."""
 
+from t2tlite.compat.absent import names_of
 from t2tlite.compat.t2t_hparams import HParams
 from t2tlite.config import RangedHParams
+
+__getattr__ = names_of(__name__)
 
 __all__ = ["RangedHParams", "basic_params1"]
 

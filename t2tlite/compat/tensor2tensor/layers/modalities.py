@@ -2,7 +2,9 @@
 
 from typing import Any
 
-from t2tlite.compat.absent import AbsentName
+from t2tlite.compat.absent import names_of
+
+__getattr__ = names_of(__name__)
 
 
 class ModalityType:
@@ -47,9 +49,3 @@ class ClassLabelModality(_Modality):
     """One label."""
 
     t2t_modality = ModalityType.CLASS_LABEL
-
-
-def __getattr__(name: str) -> Any:
-    if name.startswith("__"):
-        raise AttributeError(name)
-    return AbsentName(f"tensor2tensor.layers.modalities.{name}")

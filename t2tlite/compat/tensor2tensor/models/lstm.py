@@ -1,10 +1,10 @@
 """As `tensor2tensor.models.lstm`: the sets, without the models."""
 
-from typing import Any
-
-from t2tlite.compat.absent import AbsentName
+from t2tlite.compat.absent import names_of
 from t2tlite.compat.t2t_hparams import HParams
 from t2tlite.compat.tensor2tensor.layers.common_hparams import basic_params1
+
+__getattr__ = names_of(__name__)
 
 __all__ = [
     "lstm_attention",
@@ -61,9 +61,3 @@ def lstm_luong_attention_multi() -> HParams:
     hparams = lstm_luong_attention()
     hparams.num_heads = 4
     return hparams
-
-
-def __getattr__(name: str) -> Any:
-    if name.startswith("__"):
-        raise AttributeError(name)
-    return AbsentName(f"tensor2tensor.models.lstm.{name}")

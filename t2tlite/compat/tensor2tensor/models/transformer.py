@@ -5,7 +5,7 @@ from collections.abc import Callable
 from types import FunctionType
 from typing import Any
 
-from t2tlite.compat.absent import AbsentName
+from t2tlite.compat.absent import names_of
 from t2tlite.compat.t2t_hparams import HParams
 
 # By its module, not through the registry: a plugin may register a set of the same name.
@@ -32,8 +32,6 @@ def _with_t2ts_methods(function: Callable[[], Any]) -> Callable[[], HParams]:
 
 
 def __getattr__(name: str) -> Any:
-    if name.startswith("__"):
-        raise AttributeError(name)
     if name not in _SETS:
-        return AbsentName(f"tensor2tensor.models.transformer.{name}")
+        return names_of(__name__)(name)
     return _with_t2ts_methods(_SETS[name])

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from t2tlite.compat.absent import AbsentName
+from t2tlite.compat.absent import names_of
 from t2tlite.registry import (
     help_string,
     hparams,
@@ -21,9 +21,10 @@ from t2tlite.registry import (
     snake_case,
 )
 
+__getattr__ = names_of(__name__)
+
 __all__ = [
     "Modalities",
-    "create_modality",
     "default_name",
     "help_string",
     "hparams",
@@ -42,8 +43,6 @@ __all__ = [
     "register_ranged_hparams",
     "register_symbol_modality",
 ]
-
-create_modality = AbsentName("tensor2tensor.layers.modalities.create_modality")
 
 
 class Modalities:

@@ -1,10 +1,10 @@
 """As `tensor2tensor.utils.trainer_lib`: reading hparams; t2tlite.train trains."""
 
-from typing import Any
-
 from t2tlite import registry
-from t2tlite.compat.absent import AbsentName
+from t2tlite.compat.absent import names_of
 from t2tlite.compat.t2t_hparams import HParams
+
+__getattr__ = names_of(__name__)
 
 
 def create_hparams(
@@ -18,9 +18,3 @@ def create_hparams(
     made = HParams.of(registry.hparams(hparams_set))
     made.override(hparams_overrides_str)
     return made
-
-
-def __getattr__(name: str) -> Any:
-    if name.startswith("__"):
-        raise AttributeError(name)
-    return AbsentName(f"tensor2tensor.utils.trainer_lib.{name}")

@@ -1,0 +1,104 @@
+"""The command compiles for a TPU with the TPU's own compiler; no TPU is needed."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("jax", reason="compiling for a TPU needs jax: pip install t2tlite[tpu]")
+pytest.importorskip("libtpu", reason="compiling for a TPU needs libtpu: pip install t2tlite[tpu]")
+
+COMMAND = Path(__file__).resolve().parents[2] / "bin" / "t2t-tpu-check"
+SMALLEST = (
+    "hidden_size=8,filter_size=16,num_heads=2,num_hidden_layers=1,batch_size=128,max_length=16,"
+    "attention_dropout=0,relu_dropout=0,layer_prepostprocess_dropout=0"
+)
+DYNAMIC = '''
+import keras
+from keras import ops
+
+from t2tlite import registry
+from t2tlite.model.transformer import Transformer
+
+
+class Picky(keras.layers.Layer):
+    """Its result is as long as there are tokens."""
+
+    def call(self, ids):
+        return ops.nonzero(ids)[0]
+
+
+@registry.register_model
+class PickyTransformer(Transformer):
+    def make_layers(self, hparams):
+        super().make_layers(hparams)
+        self.picky = Picky(name="picky")
+
+    def hidden(self, features, training=False):
+        kept = ops.shape(self.picky(features["targets"]))[0]
+        return super().hidden(features, training) * ops.cast(kept > 0, "float32")
+'''
+
+
+@pytest.fixture
+def check(digits):
+    """A function that runs the command; returns status, and lines of standard error."""
+
+    def run(*flags, hparams=SMALLEST):
+        words = [
+            f"--data_dir={digits}",
+            "--problem=reverse_digits",
+            "--hparams_set=transformer_tiny",
+            f"--hparams={hparams}",
+            *flags,
+        ]
+        done = subprocess.run(
+            [sys.executable, COMMAND, *words],
+            capture_output=True,
+            text=True,
+            timeout=600,
+            # The command sets it itself; that of the tests must not help it.
+            env={name: value for name, value in os.environ.items() if name != "KERAS_BACKEND"},
+        )
+        assert done.stdout == ""
+        return done.returncode, done.stderr.splitlines()
+
+    return run
+
+
+@pytest.mark.slow
+def test_the_smallest_model_compiles(check):
+    status, lines = check("--model=transformer", "--nosearch_batch_size")
+    text = "\n".join(lines)
+    assert status == 0, text
+    for step in ("training", "evaluation", "decoding, greedy", "decoding, beam of 4"):
+        (line,) = [one for one in lines if one.startswith(f"{step}  ")]
+        assert "%" in line
+    (training,) = [one for one in lines if one.startswith("training  ")]
+    assert "8 x 128" in training
+    (reduced,) = [one for one in lines if one.startswith("all-reduce")]
+    assert int(reduced.split()[1]) > 0
+    assert any("num_heads=1" in one or "hidden_size=128" in one for one in lines), text
+    assert "an estimate" in text
+
+
+@pytest.mark.slow
+def test_a_dynamic_shape_is_one_line_that_names_the_layer(check, tmp_path):
+    plugin = tmp_path / "picky_plugin"
+    plugin.mkdir()
+    (plugin / "__init__.py").write_text(DYNAMIC)
+    status, lines = check(f"--t2t_usr_dir={plugin}", "--model=picky_transformer")
+    assert status == 1
+    assert "Traceback" not in "\n".join(lines)
+    assert lines[-1].startswith("t2t-tpu-check: training: layer transformer/picky (Picky, ")
+    assert f"{plugin / '__init__.py'}:13) needs a value" in lines[-1]
+
+
+@pytest.mark.parametrize("name", ["v9:2x4", "v5e:3x9", "v5e"])
+def test_a_topology_that_does_not_exist(check, name):
+    status, lines = check("--model=transformer", f"--topology={name}")
+    assert status == 1
+    assert lines[-1].startswith(f"t2t-tpu-check: --topology={name}: ")
+    assert lines[-1].endswith("v5e:2x4, v6e:2x4, v4:2x2x1 or v5p:2x2x1")
