@@ -6,12 +6,13 @@
 
 Two signatures:
 
-    serving_default      "inputs", string [B] -> "outputs", string [B, K]; "scores", float32 [B, K]
+    serving_default      "inputs", string [B] -> "outputs", string [B]; "scores", float32 [B]
     serialized_examples  "input", string [B], each a tf.Example with the int64 feature "inputs"
-                         (of a language model "targets") -> "outputs", int32 [B, T]; "scores" [B];
-                         with return_beams [B, K, T] and [B, K]: what T2T's clients send and expect
+                         (of a language model "targets") -> "outputs", int32 [B, T]; "scores",
+                         float32 [B]: what T2T's clients send and expect
 
-The K answers to a text stand best first, as in `Decoder.n_best`; a blank text gets blank ones.
+With `return_beams` the outputs are [B, K] and [B, K, T] and the scores [B, K], the K answers to a
+text best first, as in `Decoder.n_best`. A blank text gets blank answers of score 0.
 
 Shapes: B texts, L ids of the longest, K beams (of a classifier: labels), T ids of an answer.
 """
@@ -20,7 +21,6 @@ from __future__ import annotations
 
 import logging
 import os
-import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -28,8 +28,8 @@ from typing import Any
 import tensorflow as tf
 
 from t2tlite.errors import DeviceError, OutputError
-from t2tlite.files import cannot_write, make_folder
 from t2tlite.run.decoding import LENGTH_STEP, Decoder
+from t2tlite.run.export_folder import PREFIX, flush, refuse_file, working_folder
 from t2tlite.run.graph_characters import is_blank, well_formed
 from t2tlite.run.graph_text import graph_encoder
 from t2tlite.run.searching import make_search
@@ -55,28 +55,23 @@ def export(decoder: Decoder, export_dir: str | os.PathLike[str]) -> Path:
     """
     check_export_dir(export_dir)
     module = TextModel(decoder)
-    folder = make_folder(export_dir)
-    # TensorFlow Serving looks at numbers only, so this name is nothing to it.
-    temporary = folder / f".export.{os.getpid()}.tmp"
-    try:
-        tf.saved_model.save(
-            module,
-            str(temporary),
-            signatures={
-                "serving_default": module.answer_texts,
-                "serialized_examples": module.answer_examples,
-            },
-        )
-        _flush(temporary)
-        return _publish(temporary, folder)
-    except tf.errors.OpError as error:
-        raise OutputError(
-            f"can't write {temporary}: {error.message}; free some space or choose another folder"
-        ) from error
-    except OSError as error:
-        raise cannot_write(folder, error) from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+    # TensorFlow Serving looks at numbers only, so a working folder is nothing to it.
+    with working_folder(export_dir) as folder:
+        try:
+            tf.saved_model.save(
+                module,
+                str(folder),
+                signatures={
+                    "serving_default": module.answer_texts,
+                    "serialized_examples": module.answer_examples,
+                },
+            )
+        except tf.errors.OpError as error:
+            raise OutputError(
+                f"can't write {export_dir}: {error.message}; free some space or choose another "
+                f"folder"
+            ) from error
+        return _publish(folder)
 
 
 def check_export_dir(export_dir: str | os.PathLike[str]) -> None:
@@ -86,11 +81,10 @@ def check_export_dir(export_dir: str | os.PathLike[str]) -> None:
       OutputError: it is a file, or holds something else.
     """
     folder = Path(export_dir)
-    if folder.exists() and not folder.is_dir():
-        raise OutputError(f"{folder} is a file, expected a folder; choose another --export_dir")
+    refuse_file(folder)
     for entry in sorted(folder.iterdir()) if folder.exists() else []:
         is_version = entry.name.isdigit() and (entry / "saved_model.pb").exists()
-        if not is_version and not entry.name.startswith(".export."):
+        if not is_version and not entry.name.startswith(PREFIX):
             raise OutputError(
                 f"{folder} is no folder of exports: it holds {entry.name}, expected only folders "
                 f"with a number as their name and a saved_model.pb; choose another --export_dir"
@@ -138,10 +132,10 @@ class TextModel(tf.Module):
             rows = tf.concat([rows, tf.fill([rows.nrows(), 1], EOS_ID)], axis=1)
         found = self._found(rows, blank_B)
         texts_BK = self._texts(found["ids"])
-        return {
-            "outputs": tf.where(blank_B[:, None], "", texts_BK),
-            "scores": tf.where(blank_B[:, None], 0.0, found["scores"]),
-        }
+        return self._best(
+            tf.where(blank_B[:, None], "", texts_BK),
+            tf.where(blank_B[:, None], 0.0, found["scores"]),
+        )
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="input")])
     def answer_examples(self, input: Any) -> dict[str, Any]:
@@ -149,10 +143,13 @@ class TextModel(tf.Module):
         feature = tf.io.RaggedFeature(tf.int64, row_splits_dtype=tf.int64)
         rows = tf.cast(tf.io.parse_example(input, {self._source: feature})[self._source], tf.int32)
         found = self._found(rows, rows.row_lengths() == 0)
-        ids_BKT, scores_BK = found["ids"], found["scores"]
+        return self._best(found["ids"], found["scores"])
+
+    def _best(self, outputs_BK: Any, scores_BK: Any) -> dict[str, Any]:
+        """All answers with return_beams, otherwise the best."""
         if self._how.return_beams:
-            return {"outputs": ids_BKT, "scores": scores_BK}
-        return {"outputs": ids_BKT[:, 0], "scores": scores_BK[:, 0]}
+            return {"outputs": outputs_BK, "scores": scores_BK}
+        return {"outputs": outputs_BK[:, 0], "scores": scores_BK[:, 0]}
 
     def _found(self, rows: Any, blank_B: Any) -> dict[str, Any]:
         """The search's answers to ragged rows of ids; a blank row costs no step."""
@@ -176,22 +173,15 @@ class TextModel(tf.Module):
         return tf.reshape(texts_N, shape[:2])
 
 
-def _flush(folder: Path) -> None:
-    """Makes sure that a folder's files are on disk before its name is."""
-    for path in folder.rglob("*"):
-        if path.is_file():
-            with open(path, "rb") as file:
-                os.fsync(file.fileno())
-
-
-def _publish(temporary: Path, folder: Path) -> Path:
+def _publish(folder: Path) -> Path:
     """Gives a finished export its name, the time in seconds or the next number that is free."""
+    flush(folder)
     version = int(time.time())
     while True:
-        target = folder / str(version)
+        target = folder.with_name(str(version))
         try:
             if not target.exists():
-                os.rename(temporary, target)
+                os.rename(folder, target)
                 return target
         except OSError:
             # Another export took the name in this moment.

@@ -78,7 +78,7 @@ class GraphSentencePiece(tf.Module):
 
 
 class GraphTokens(tf.Module):
-    """`TokenTextEncoder`; a token that it lacks is an error, unless the problem has an oov_token."""
+    """`TokenTextEncoder`; an unknown token is an error, unless the problem has an oov_token."""
 
     def __init__(self, encoder: TokenTextEncoder):
         super().__init__()

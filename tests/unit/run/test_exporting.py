@@ -1,6 +1,7 @@
 """An export answers as the Decoder does, and needs nothing of t2tlite to be loaded."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -11,12 +12,12 @@ import pytest
 from t2tlite import Decoder, registry, text_problems
 from t2tlite.config import HParams
 from t2tlite.errors import OutputError, VocabularyError
-from t2tlite.run import checkpoints, exporting
+from t2tlite.run import checkpoints, export_folder, exporting
 from t2tlite.run.record import Run
 from t2tlite.text import train_sentencepiece
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "model"
-LINES = ["3 1 4", "2 7 1 8 2 8", "", "9", " \t\u3000", "1 2 3 4 5 6 7 8 9"]
+LINES = ["3 1 4", "2 7 1 8 2 8", "", "9", " \t\u3000", "1 2 3 4 5 6 7 8 9", "5 6 " * 60]
 TINY = {"hidden_size": 8, "num_heads": 2, "filter_size": 16, "num_hidden_layers": 1}
 WORDS = ["the quick brown fox", "jumps over", "a lazy dög \u2581 \x1a.", "Pack my box", "42"]
 
@@ -32,7 +33,7 @@ found = tf.saved_model.load(folder).signatures["serving_default"](
     inputs=tf.constant(json.loads(sys.stdin.read()))
 )
 print(json.dumps({
-    "outputs": [[one.decode() for one in row] for row in found["outputs"].numpy()],
+    "outputs": [one.decode() for one in found["outputs"].numpy()],
     "scores": found["scores"].numpy().tolist(),
 }))
 """
@@ -98,11 +99,18 @@ def load(folder):
 
 
 def check_same(decoder, found, lines):
-    """Compares the signature's answers with the Decoder's."""
-    outputs = [[one.decode() for one in row] for row in found["outputs"].numpy()]
-    for line, texts, scores, expected in zip(
-        lines, outputs, found["scores"].numpy(), decoder.n_best(lines), strict=True
+    """Compares the signature's answers with the Decoder's, which are those of t2t-decoder."""
+    outputs, all_scores = found["outputs"].numpy(), found["scores"].numpy()
+    assert outputs.ndim == all_scores.ndim == (2 if decoder.decode_hparams.return_beams else 1)
+    count = outputs.shape[1] if outputs.ndim == 2 else 1
+    for line, row, scores, answers in zip(
+        lines,
+        outputs.reshape(len(lines), count),
+        all_scores.reshape(len(lines), count),
+        decoder.n_best(lines),
+        strict=True,
     ):
+        texts, expected = [one.decode() for one in row], answers[:count]
         if not line.strip():
             assert set(texts) == {""}
             assert not scores.any()
@@ -111,15 +119,20 @@ def check_same(decoder, found, lines):
         assert scores == pytest.approx([one.score for one in expected], abs=1e-4)
 
 
-@pytest.mark.parametrize("how", ["beam_size=1", "beam_size=4,max_input_size=4"])
+@pytest.mark.parametrize(
+    "how", ["beam_size=1", "beam_size=4", "beam_size=4,max_input_size=4,return_beams=True"]
+)
 def test_texts_of_a_token_vocabulary(tmp_path, how):
     import tensorflow as tf
 
     decoder = Decoder(GOLDEN, decode_hparams=f"{how},extra_length=3")
     folder = exporting.export(decoder, tmp_path / "export")
-    found = load(folder)["serving_default"](inputs=tf.constant(LINES))
-    assert [row[0].decode() for row in found["outputs"].numpy()[:2]] != ["", ""]
-    check_same(decoder, found, LINES)
+    answer = load(folder)["serving_default"]
+    check_same(decoder, answer(inputs=tf.constant(LINES)), LINES)
+    # Any number of texts, and none.
+    check_same(decoder, answer(inputs=tf.constant(LINES[:1])), LINES[:1])
+    assert answer(inputs=tf.constant([], tf.string))["outputs"].shape[0] == 0
+    assert "return_beams" in how or decoder.decode(["3 1 4"]) == ["4 1 3"]
     assert (folder / "assets" / "vocab.reverse_digits.tokens").is_file()
 
 
@@ -135,7 +148,7 @@ def test_texts_of_a_token_vocabulary(tmp_path, how):
 def test_problems(problem, name, model, tmp_path):
     import tensorflow as tf
 
-    decoder = model(problem, name, "beam_size=2,extra_length=6")
+    decoder = model(problem, name, "beam_size=2,extra_length=6,return_beams=True")
     found = load(exporting.export(decoder, tmp_path / "export"))["serving_default"]
     check_same(decoder, found(inputs=tf.constant([*WORDS, "", " "])), [*WORDS, "", " "])
 
@@ -144,7 +157,7 @@ def test_ill_formed_text_is_replaced(model, tmp_path):
     import tensorflow as tf
 
     decoder = model(EchoBytes, how="beam_size=2,extra_length=4")
-    found = load(exporting.export(decoder, tmp_path))["serving_default"]
+    found = load(exporting.export(decoder, tmp_path / "export"))["serving_default"]
     check_same(decoder, found(inputs=tf.constant([b"a\xe2\x82b\xff"])), ["a\ufffdb\ufffd"])
 
 
@@ -188,11 +201,9 @@ def test_a_server_needs_tensorflow_and_its_text_ops_alone(model, tmp_path, text_
     )
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
-    for texts, scores, expected in zip(
-        found["outputs"], found["scores"], decoder.n_best(WORDS), strict=True
-    ):
-        assert texts == [one.text for one in expected]
-        assert scores == pytest.approx([one.score for one in expected], abs=1e-4)
+    expected = [answers[0] for answers in decoder.n_best(WORDS)]
+    assert found["outputs"] == [one.text for one in expected]
+    assert found["scores"] == pytest.approx([one.score for one in expected], abs=1e-4)
 
 
 def test_what_is_no_export_folder_is_left_alone(tmp_path):
@@ -215,10 +226,29 @@ def test_versions_stand_side_by_side_and_a_failure_leaves_nothing(tmp_path, monk
         assert (folder / "saved_model.pb").exists()
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(exporting, "_flush", fail)
+    monkeypatch.setattr(exporting, "flush", fail)
     with pytest.raises(OutputError, match="free some space"):
         exporting.export(decoder, tmp_path)
     assert sorted(one.name for one in tmp_path.iterdir()) == ["7", "8"]
+
+
+def test_what_a_killed_export_left_goes(tmp_path):
+    script = (
+        "import os, sys, pathlib\n"
+        "from t2tlite.run.export_folder import working_folder\n"
+        "with working_folder(sys.argv[1]) as folder:\n"
+        "    pathlib.Path(folder, 'half').touch()\n"
+        "    os._exit(9)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script, tmp_path], check=False)
+    assert done.returncode == 9
+    [left] = tmp_path.iterdir()
+    # That of a process that lives stays.
+    others = left.with_name(left.name.rpartition(".")[0] + f".{os.getppid()}")
+    others.mkdir()
+    with export_folder.working_folder(tmp_path) as mine:
+        assert set(tmp_path.iterdir()) == {mine, others}
+    assert list(tmp_path.iterdir()) == [others]
 
 
 def test_a_vocabulary_in_python_is_refused(tmp_path):
