@@ -112,6 +112,7 @@ setup(
             "t2t-decoder = t2tlite.cli.decoder:run",
             "t2t-exporter = t2tlite.cli.exporter:run",
             "t2t-import-checkpoint = t2tlite.cli.import_checkpoint:run",
+            "t2t-inspect = t2tlite.cli.inspect:run",
             "t2t-make-tf-configs = t2tlite.cli.make_tf_configs:run",
             "t2t-tpu-check = t2tlite.cli.tpu_check:run",
             "t2t-trainer = t2tlite.cli.trainer:run",

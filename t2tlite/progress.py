@@ -32,6 +32,13 @@ def console() -> Any:
     return Console(stderr=True)
 
 
+def output() -> Any:
+    """A rich console on standard output, for results; in a pipe it breaks no line."""
+    from rich.console import Console
+
+    return Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 1_000_000)
+
+
 def track(items: Iterable[T], what: str, total: int | None = None) -> Iterator[T]:
     """Yields `items` and shows how far it has come, with the time left.
 

@@ -12,6 +12,8 @@ and the manifest after them.
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
 import logging
 import os
@@ -49,7 +51,7 @@ from t2tlite.data.dataset_files import (
 from t2tlite.data.encoding import Encoding
 from t2tlite.data.manifest import Manifest, Split
 from t2tlite.data.workers import Workers
-from t2tlite.errors import SampleError
+from t2tlite.errors import DataError, SampleError
 from t2tlite.files import atomic, cannot_write, make_folder, opened_below
 
 log = logging.getLogger(__name__)
@@ -139,7 +141,7 @@ class Dataset:
         """
         make_folder(self.data_dir)
         try:
-            with workers or Workers() as pool:
+            with _alone(self.folder), workers or Workers() as pool:
                 self._open()
                 if not is_finished(self.folder):
                     spread = self._read_spread() or self._spread(pool)
@@ -176,7 +178,8 @@ class Dataset:
                 self.manifest.problem,
                 changed,
             )
-        shutil.rmtree(self.folder, ignore_errors=True)
+        for path in self.folder.iterdir():
+            path.unlink()
         with atomic(settings, "w") as file:
             json.dump(wanted, file)
 
@@ -297,21 +300,27 @@ class Dataset:
 
     def _warn(self, spread: _Spread) -> None:
         """Tells of empty texts, and of examples that evaluation has seen in training."""
+        words = {
+            # The word in the file names, "dev" for "eval".
+            split: names[0].rsplit("-", 4)[1]
+            for stream in self.streams
+            for split, names in stream.names.items()
+        }
         for split, counts in spread.splits.items():
             for name, empty in counts.empty.items():
                 if empty:
                     log.warning(
-                        "%s %s: %s of %s examples have empty %s; t2t-inspect shows them, leave "
-                        "them out in generate_samples",
-                        *(self.manifest.problem, split, f"{empty:,}", f"{counts.examples:,}", name),
+                        "%s %s: %s have empty %s; t2t-inspect shows them, leave them out in "
+                        "generate_samples",
+                        *(self.manifest.problem, words[split], _part(empty, counts.examples), name),
                     )
         for split, leaked in count_leaks(self._where(spread), _TRAIN).items():
             if leaked:
                 log.warning(
-                    "%s %s: %s of %s examples are in the training split, too, so evaluation "
-                    "flatters; t2t-inspect shows them, split so that no example is in both",
-                    *(self.manifest.problem, split, f"{leaked:,}"),
-                    f"{spread.splits[split].examples:,}",
+                    "%s %s: %s are in %s too, so evaluation flatters; t2t-inspect shows them, "
+                    "split so that no example is in both",
+                    *(self.manifest.problem, words[split]),
+                    *(_part(leaked, spread.splits[split].examples), _TRAIN),
                 )
 
     def _where(self, spread: _Spread) -> dict[str, tuple[list[Path], range]]:
@@ -353,6 +362,28 @@ class Dataset:
         finish(self.folder, self.manifest)
 
 
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Makes the working folder and keeps other runs out of it.
+
+    Raises:
+      DataError: another run is at work there.
+    """
+    folder.mkdir(exist_ok=True)
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError:
+        raise DataError(
+            f"another t2t-datagen is making this data in {folder.parent}; wait until it has ended, "
+            f"or choose another --data_dir"
+        ) from None
+    finally:
+        # The system lets go by itself when a process is killed.
+        os.close(descriptor)
+
+
 def _chunked(
     samples: Iterable[Mapping[str, Any]], stream: Stream
 ) -> Iterator[list[dict[str, Any]]]:
@@ -392,3 +423,7 @@ def _add(
             split.max_length[feature] = longest
         for feature, empty in summary.empty.items():
             split.empty[feature] = split.empty.get(feature, 0) + empty[shard]
+
+
+def _part(count: int, total: int) -> str:
+    return f"{count:,} of {total:,} ({100 * count / total:.3g} %)"

@@ -69,6 +69,11 @@ class TextEncoder(ABC):
         return self._num_reserved_ids
 
     @property
+    def fallback_ids(self) -> frozenset[int]:
+        """The ids that stand for text without a token of its own; many of them: a poor fit."""
+        return frozenset()
+
+    @property
     @abstractmethod
     def vocab_size(self) -> int:
         """The number of ids, reserved ones included; all ids are below it."""

@@ -87,6 +87,13 @@ class SentencePieceEncoder(TextEncoder):
         """The number of pieces, control and byte pieces included."""
         return int(self._processor.get_piece_size())
 
+    @property
+    def fallback_ids(self) -> frozenset[int]:
+        """The byte pieces, and the unknown piece of a model without them."""
+        processor = self._processor
+        ids = range(self.vocab_size)
+        return frozenset(i for i in ids if processor.is_byte(i) or processor.is_unknown(i))
+
     def encode(self, text: str) -> list[int]:
         """Returns the piece ids of `text`.
 

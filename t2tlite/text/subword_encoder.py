@@ -60,6 +60,12 @@ class SubwordTextEncoder(TextEncoder):
         """The number of lines of the file."""
         return len(self._subtokens)
 
+    @property
+    def fallback_ids(self) -> frozenset[int]:
+        """The subtokens with which an escape begins that is spelled out, such as `\\9786;`."""
+        bare = (s.replace("\\\\", "").replace("\\u", "") for s in self._subtokens)
+        return frozenset(id_ for id_, subtoken in enumerate(bare) if "\\" in subtoken)
+
     def encode(self, text: str) -> list[int]:
         """The subtoken ids of `text`.
 

@@ -71,6 +71,11 @@ class TokenTextEncoder(TextEncoder):
         """The number of lines or tokens, reserved ones included."""
         return len(self._tokens)
 
+    @property
+    def fallback_ids(self) -> frozenset[int]:
+        """The id of `replace_oov`, if there is one."""
+        return frozenset() if self._oov_id is None else frozenset([self._oov_id])
+
     def encode(self, text: str) -> list[int]:
         """The ids of the tokens of `text`.
 

@@ -11,6 +11,17 @@ import pytest
 BIN = Path(sys.executable).parent
 
 
+@pytest.fixture(scope="session", autouse=True)
+def compiled_programs(tmp_path_factory):
+    """A folder in which JAX keeps what it compiled: many runs here are of the same program."""
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
+    # Set for all commands; tests that start one by themselves hand the environment on.
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = str(folder / "compiled_programs")
+    os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+
+
 @pytest.fixture(scope="session")
 def command(tmp_path_factory):
     """Runs a console command in an empty folder; returns the finished process.

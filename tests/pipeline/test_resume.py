@@ -110,12 +110,12 @@ def train_here(words):
     trainer.run()
 
 
-def test_ten_kills_at_random_moments_change_no_bit(command, digits, tmp_path, monkeypatch):
+def test_kills_at_random_moments_change_no_bit(command, digits, tmp_path, monkeypatch):
     # Moving averages and accumulated gradients are state, as the dropout's random numbers are.
     hparams = f"{HPARAMS},ema_decay=0.9,optimizer_multistep_accumulate_steps=3"
     given = {"hparams": hparams, "eval_steps": 1, "local_eval_frequency": 100}
     given["save_checkpoints_secs"] = 1
-    steps = 800
+    steps = 500
     command(*arguments(digits, tmp_path / "whole", steps, **given))
 
     folder = tmp_path / "killed"
@@ -125,7 +125,7 @@ def test_ten_kills_at_random_moments_change_no_bit(command, digits, tmp_path, mo
     # Each process starts with TensorFlow imported, which is most of the time that a start takes.
     monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "1")  # before the import, as the command does
     processes.set_forkserver_preload(["tensorflow", "t2tlite.run.watching"])
-    for kill in range(10):
+    for kill in range(5):
         before = checkpoints.steps(folder)
         process = processes.Process(target=train_here, args=(words,))
         process.start()

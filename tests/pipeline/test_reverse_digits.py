@@ -5,6 +5,7 @@ import json
 import pytest
 
 from t2tlite import registry
+from t2tlite.run import checkpoints
 
 # A model of 64 x 2 learns it in some hundred steps without dropout.
 HPARAMS = (
@@ -14,7 +15,12 @@ HPARAMS = (
 )
 
 
-@pytest.fixture(scope="module", params=["tensorflow", "jax"])
+# Steps after which all but a few lines of the evaluation split are right. The backends' random
+# numbers differ, and so do their weights at the start.
+STEPS = {"tensorflow": 700, "jax": 400}
+
+
+@pytest.fixture(scope="module", params=STEPS)
 def model(request, command, digits, tmp_path_factory):
     """A model folder, trained until it has learned the task."""
     if request.param == "jax":
@@ -28,8 +34,8 @@ def model(request, command, digits, tmp_path_factory):
         "--model=transformer",
         "--hparams_set=transformer_tiny",
         f"--hparams={HPARAMS}",
-        "--train_steps=700",
-        "--local_eval_frequency=350",
+        f"--train_steps={STEPS[request.param]}",
+        f"--local_eval_frequency={STEPS[request.param] // 2}",
         f"--backend={request.param}",
     )
     return folder
@@ -60,8 +66,9 @@ def test_learns_the_task_and_decodes_it_from_a_file(command, model, held_out, tm
 
 
 def test_writes_what_evaluation_found(model):
+    steps = checkpoints.steps(model)
     rows = [json.loads(line) for line in (model / "eval.jsonl").read_text().splitlines()]
-    assert [row["step"] for row in rows] == [350, 700]
+    assert [row["step"] for row in rows] == steps == [steps[-1] // 2, steps[-1]]
     assert rows[-1]["accuracy_per_sequence"] >= 0.98
     assert rows[-1]["loss"] == pytest.approx(-rows[-1]["neg_log_perplexity"])
     assert rows[-1]["loss"] < rows[0]["loss"]

@@ -226,6 +226,17 @@ def test_what_fails_leaves_an_older_data_set_as_it_was(tmp_path):
     assert is_complete(tmp_path, "p", [])
 
 
+def test_two_runs_at_once(tmp_path):
+    def examples():
+        yield from numbers(20)
+        with pytest.raises(DataError, match="another t2t-datagen is making this data"):
+            write(tmp_path, numbers(20))
+        yield from numbers(20)
+
+    write(tmp_path, examples())
+    assert sum(len(content(path)) for path in shard_paths(tmp_path, "p-train", 3)) == 40
+
+
 def test_fewer_shards_than_before(tmp_path):
     write(tmp_path, numbers(20), train=7)
     write(tmp_path, numbers(20), train=3)
@@ -309,8 +320,8 @@ def test_leaks_and_empty_texts_are_told(tmp_path, warned):
     )
     Dataset([stream], tmp_path, Manifest("p", 0)).write()
     text = "\n".join(warned)
-    assert "p train: 6 of 24 examples have empty targets" in text
-    assert "p eval: 8 of 8 examples are in the training split, too" in text
+    assert "p train: 6 of 24 (25 %) have empty targets" in text
+    assert "p dev: 8 of 8 (100 %) are in train too" in text
 
 
 def test_a_split_without_examples(tmp_path):

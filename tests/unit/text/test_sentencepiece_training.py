@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from t2tlite.errors import DataError, OutputError, VocabularyError
-from t2tlite.text import train_sentencepiece
+from t2tlite.text import load_vocabulary, train_sentencepiece
 
 from .conftest import RESERVED, VERSES
 
@@ -169,3 +169,18 @@ def test_a_failing_source_of_texts_fails_with_its_own_error(tmp_path) -> None:
 
     with pytest.raises(RuntimeError, match="1 vs 2"):
         train_sentencepiece(texts(), 300, tmp_path / "vocab.model")
+
+
+def test_of_much_text_a_sample_is_learned_from(tmp_path, caplog) -> None:
+    # The second half has letters of its own, which a sample from the start wouldn't have.
+    texts = [f"{word} {number}" for word in ("abc", "xyz") for number in range(1000)]
+    caplog.set_level("INFO", logger="t2tlite")
+    models = []
+    for name in ("a.model", "b.model"):
+        train_sentencepiece(texts, 300, tmp_path / name, budget_characters=3000)
+        models.append((tmp_path / name).read_bytes())
+    assert models[0] == models[1]
+    assert any("learning 300 tokens from" in one for one in caplog.messages)
+    pieces = load_vocabulary(tmp_path / "a.model").decode_list(range(259, 300))
+    assert any("x" in piece for piece in pieces)
+    assert any("a" in piece for piece in pieces)

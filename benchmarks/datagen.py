@@ -1,0 +1,129 @@
+"""Times t2t-datagen on a text file, each line and the next a pair; see README.md."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+PLUGIN = '''
+import gzip
+import itertools
+
+from t2tlite import registry, text_problems
+
+PATH, LIMIT, REPEAT = {path!r}, {limit!r}, {repeat!r}
+
+
+@registry.register_problem
+class BenchmarkLines(text_problems.Text2TextProblem):
+    """Each line of a file, and the next one."""
+
+    approx_vocab_size = 4096
+    is_generate_per_split = False
+
+    def generate_samples(self, data_dir, tmp_dir, dataset_split):
+        for _ in range(REPEAT):
+            opened = gzip.open if PATH.endswith(".gz") else open
+            with opened(PATH, "rt", encoding="utf-8") as file:
+                lines = (line.rstrip("\\n") for line in itertools.islice(file, LIMIT))
+                for pair in itertools.pairwise(lines):
+                    yield {{"inputs": pair[0], "targets": pair[1]}}
+'''
+
+
+def encode_alone(path: str, vocabulary: Path, limit: int) -> float:
+    """MB/s of SentencePiece's own batch call on one core, on lines from the file."""
+    import gzip
+    import itertools
+
+    import sentencepiece
+
+    with (gzip.open if path.endswith(".gz") else open)(path, "rt", encoding="utf-8") as file:
+        lines = [line.rstrip("\n") for line in itertools.islice(file, limit)]
+    processor = sentencepiece.SentencePieceProcessor(model_file=str(vocabulary))
+    started = time.perf_counter()
+    processor.encode(lines, num_threads=1)
+    return sum(len(line.encode()) for line in lines) / 1e6 / (time.perf_counter() - started)
+
+
+def peak_memory(group: int) -> float:
+    """MB that the processes of a group take now, shared pages counted once for each (PSS)."""
+    total = 0
+    for entry in Path("/proc").iterdir():
+        try:
+            if entry.name.isdigit() and os.getpgid(int(entry.name)) == group:
+                for line in (entry / "smaps_rollup").read_text().splitlines():
+                    if line.startswith("Pss:"):
+                        total += int(line.split()[1])
+        except OSError:
+            continue
+    return total / 1024
+
+
+def generate(folder: Path, plugin: Path, workers: int) -> dict[str, float]:
+    """Runs t2t-datagen; returns seconds, and the peak of memory in MB."""
+    words = [
+        *(Path(sys.executable).parent / "t2t-datagen", f"--t2t_usr_dir={plugin}"),
+        *("--problem=benchmark_lines", f"--data_dir={folder}", f"--num_workers={workers}"),
+    ]
+    started = time.perf_counter()
+    process = subprocess.Popen(words, start_new_session=True, stderr=subprocess.PIPE, text=True)
+    peak = 0.0
+    while process.poll() is None:
+        peak = max(peak, peak_memory(process.pid))
+        time.sleep(0.2)
+    seconds = time.perf_counter() - started
+    if process.returncode:
+        sys.exit(process.communicate()[1])
+    return {"seconds": seconds, "peak_mb": peak}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("text", help="a file of lines, plain or .gz")
+    parser.add_argument("--limit", type=int, help="lines to take")
+    parser.add_argument("--repeat", type=int, default=1, help="how often to go through them")
+    parser.add_argument("--workers", type=int, nargs="+", default=[1, 2])
+    given = parser.parse_args()
+    path = os.path.abspath(given.text)
+    with tempfile.TemporaryDirectory() as scratch:
+        plugin = Path(scratch, "benchmark_plugin")
+        plugin.mkdir()
+        (plugin / "__init__.py").write_text(
+            PLUGIN.format(path=path, limit=given.limit, repeat=given.repeat)
+        )
+        for workers in given.workers:
+            folder = Path(scratch, f"data{workers}")
+            figures = generate(folder, plugin, workers)
+            manifest = json.loads((folder / "benchmark_lines.manifest.json").read_text())
+            examples = sum(split["examples"] for split in manifest["splits"].values())
+            # All lines but the first and the last are an input and a target.
+            megabytes = 2 * text_megabytes(path, given)
+            (vocabulary,) = folder.glob("*.model")
+            alone = encode_alone(path, vocabulary, 200_000)
+            rate = megabytes / figures["seconds"]
+            print(
+                f"{workers} workers: {examples:,} pairs, {megabytes:,.0f} MB of inputs and targets "
+                f"in {figures['seconds']:.1f} s: {rate:.2f} MB/s, peak {figures['peak_mb']:,.0f} "
+                f"MB; sentencepiece alone, one core: {alone:.2f} MB/s"
+            )
+
+
+def text_megabytes(path: str, given: argparse.Namespace) -> float:
+    """MB of all lines, without their ends."""
+    import gzip
+    import itertools
+
+    with (gzip.open if path.endswith(".gz") else open)(path, "rb") as file:
+        lines = itertools.islice(file, given.limit)
+        return given.repeat * sum(len(line.rstrip(b"\n")) for line in lines) / 1e6
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,38 @@
+"""t2t-inspect: shows examples of a data folder, decoded, and sums up its splits.
+
+t2t-inspect --problem=psalm_line_problem --data_dir=data
+t2t-inspect --t2t_usr_dir=./poetry --problem=my_poetry_lines --data_dir=data --split=dev --n=20
+
+Lengths are in tokens, EOS included. Fallback tokens are bytes (SentencePiece), out-of-vocabulary
+tokens (TOKEN) or escapes (T2T's .subwords). Splits are compared unless --split names one.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from absl import flags
+
+from t2tlite import registry
+from t2tlite.cli import app, shared_flags
+
+FLAGS = flags.FLAGS
+
+flags.DEFINE_enum("split", "", ["", "train", "dev", "test"], "One split alone; by default all.")
+flags.DEFINE_integer("n", 5, "Examples to show of each kind.", lower_bound=0)
+
+
+def main() -> None:
+    """Prints examples and tables."""
+    if FLAGS.registry_help:
+        print(registry.help_string())
+        return
+    app.require("problem", "data_dir")
+    from t2tlite.run.inspecting import inspect_data
+
+    inspect_data(FLAGS.problem, FLAGS.data_dir, FLAGS.split, FLAGS.n)
+
+
+def run() -> None:
+    """The console command."""
+    app.run(main, __doc__, [sys.modules[__name__], shared_flags])
