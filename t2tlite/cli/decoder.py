@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import logging
 import sys
+from typing import Any
 
 from absl import flags
 
 from t2tlite import registry
 from t2tlite.cli import app, shared_flags, t2t_flags
+from t2tlite.files import atomic
 
 FLAGS = flags.FLAGS
 log = logging.getLogger("t2tlite.cli")
@@ -22,10 +24,20 @@ shared_flags.define_device_flags()
 flags.DEFINE_string("checkpoint_path", "", "A weights file or a step; by default the newest.")
 flags.DEFINE_string("decode_from_file", "", "File of lines to decode.")
 flags.DEFINE_string("decode_to_file", "", "Output file; by default T2T's name beside the input.")
+flags.DEFINE_string("decode_prefix_file", "", "Line n: what the answer to line n begins with.")
+flags.DEFINE_bool(
+    "decode_in_memory", False, "Keep no working file: an interrupted decode starts over."
+)
 flags.DEFINE_bool("decode_interactive", False, "Answer typed lines.")
 flags.DEFINE_string("decode_hparams", "", 'How to decode: "beam_size=4,alpha=0.6,extra_length=50".')
-flags.DEFINE_string("decode_reference", "", "File of right answers; prints BLEU against it.")
-flags.DEFINE_string("score_file", "", "T2T's scoring of given pairs, which isn't built yet.")
+flags.DEFINE_string("decode_reference", "", "File of right answers; prints BLEU and more.")
+flags.DEFINE_string(
+    "score_file", "", 'File of "input TAB target" lines; writes each one\'s loss a token, in nats.'
+)
+flags.DEFINE_enum("engine", "keras", ["keras", "ctranslate2"], "What answers a file's lines.")
+flags.DEFINE_string(
+    "export_dir", "", "Model of --engine=ctranslate2, by default OUTPUT_DIR/ctranslate2."
+)
 t2t_flags.define(t2t_flags.TRAINING)
 
 
@@ -35,37 +47,76 @@ def main() -> None:
         print(registry.help_string())
         return
     app.require("output_dir")
-    if FLAGS.score_file:
-        raise app.UsageError("--score_file isn't built yet; write_beam_scores scores answers")
-    if not (FLAGS.decode_from_file or FLAGS.decode_interactive):
-        raise app.UsageError("--decode_from_file=FILE or --decode_interactive must be given")
-    if FLAGS.decode_from_file and FLAGS.decode_interactive:
-        raise app.UsageError("--decode_from_file doesn't go with --decode_interactive")
-    from t2tlite.run import decoding, record
+    sources = ["decode_from_file", "decode_interactive", "score_file"]
+    if sum(bool(FLAGS[name].value) for name in sources) != 1:
+        raise app.UsageError(f"one of {', '.join(f'--{name}' for name in sources)} must be given")
+    if (FLAGS.decode_prefix_file or FLAGS.decode_reference) and not FLAGS.decode_from_file:
+        raise app.UsageError(
+            "--decode_prefix_file and --decode_reference go with --decode_from_file"
+        )
+    _check_engine()
+    from t2tlite.run import decode_files, decoding, record, scoring
 
     # Checked before anything slow: a wrong name must not cost a model's loading.
     how = decoding.DecodeHParams().override(FLAGS.decode_hparams).check()
+    how.decode_in_memory = how.decode_in_memory or FLAGS.decode_in_memory
     if FLAGS.decode_from_file:
-        decoding.read_lines(FLAGS.decode_from_file, how.delimiter)
+        lines = decoding.read_lines(FLAGS.decode_from_file, how.delimiter)
+        if FLAGS.decode_prefix_file:
+            decode_files.read_beside(FLAGS.decode_prefix_file, FLAGS.decode_from_file, lines)
+        answered = lines[: how.num_samples] if how.num_samples >= 0 else lines
+        for path in filter(None, FLAGS.decode_reference.split(",")):
+            decode_files.read_beside(path, FLAGS.decode_from_file, answered)
+    if FLAGS.score_file:
+        decoding.read_lines(FLAGS.score_file)
     _tell_differences(record.read(FLAGS.output_dir))
-    decoder = decoding.Decoder(
-        FLAGS.output_dir,
-        FLAGS.checkpoint_path,
-        how,
-        usr_dirs=shared_flags.usr_dirs(),
-        device=shared_flags.device(),
-    )
+    decoder = _decoder(how)
     if FLAGS.decode_interactive:
         from t2tlite.run.interactive import interactive
 
         interactive(decoder)
         return
-    written = decoding.decode_file(decoder, FLAGS.decode_from_file, FLAGS.decode_to_file)
+    if FLAGS.score_file:
+        _write_scores(scoring.score_file(decoder, FLAGS.score_file))
+        return
+    written = decoding.decode_file(
+        decoder, FLAGS.decode_from_file, FLAGS.decode_to_file, FLAGS.decode_prefix_file
+    )
     log.info("wrote %s", written)
     if FLAGS.decode_reference:
         from t2tlite.run.bleu import file_bleu
 
         print(file_bleu(str(written), FLAGS.decode_reference))
+
+
+def _check_engine() -> None:
+    """Raises UsageError where a flag is given that the engine doesn't take."""
+    names = ["export_dir"]
+    if FLAGS.engine == "ctranslate2":
+        names = ["decode_interactive", "score_file", "decode_prefix_file", "checkpoint_path"]
+        names += ["use_tpu", "backend"]
+    if given := [f"--{name}" for name in names if FLAGS[name].value]:
+        raise app.UsageError(f"--engine={FLAGS.engine} doesn't take {' and '.join(given)}")
+
+
+def _decoder(how: Any) -> Any:
+    if FLAGS.engine == "ctranslate2":
+        from t2tlite.run.ctranslate2_decoding import CTranslate2Decoder
+
+        return CTranslate2Decoder(FLAGS.output_dir, FLAGS.export_dir, how, shared_flags.usr_dirs())
+    from t2tlite.run.decoding import Decoder
+
+    device = shared_flags.device()
+    return Decoder(FLAGS.output_dir, FLAGS.checkpoint_path, how, shared_flags.usr_dirs(), device)
+
+
+def _write_scores(scores: list[str]) -> None:
+    if not FLAGS.decode_to_file:
+        print(*scores, sep="\n")
+        return
+    with atomic(FLAGS.decode_to_file, "w") as file:
+        file.writelines(f"{one}\n" for one in scores)
+    log.info("wrote %s", FLAGS.decode_to_file)
 
 
 def _tell_differences(run: object) -> None:

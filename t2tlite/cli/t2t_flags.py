@@ -69,7 +69,6 @@ IGNORED: dict[str, tuple[Any, str]] = {
     "num_concurrent_processes": (0, "set worker processes of some problems"),
     "keep_timestamp": (False, "copied the time of a checkpoint onto its decodes"),
     "decode_shards": (1, "split a file over machines; split it before"),
-    "decode_in_memory": (False, "chose how a file was read"),
 }
 
 

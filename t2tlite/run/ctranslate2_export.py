@@ -23,15 +23,14 @@ import numpy as np
 from keras import ops
 
 from t2tlite.config import HParams
-from t2tlite.errors import HParamsError, OutputError, VocabularyError
+from t2tlite.errors import HParamsError, OutputError
 from t2tlite.model.layers import sinusoids
 from t2tlite.model.transformer import Transformer
+from t2tlite.run.ctranslate2_decoding import POSITIONS, require_library, tokens
 from t2tlite.run.decoding import Decoder
 from t2tlite.run.export_folder import refuse_file, replace, working_folder
 from t2tlite.text import EOS_ID, PAD_ID
 
-# The longest text and the longest answer, in tokens: CTranslate2 keeps a vector for each position.
-POSITIONS = 4096
 QUANTIZATIONS = ("float32", "float16", "int16", "int8")
 
 
@@ -81,35 +80,7 @@ def check_export_dir(export_dir: str | os.PathLike[str]) -> None:
             f"{folder} holds other things than a CTranslate2 model (model.bin is missing); choose "
             f"another --export_dir"
         )
-    try:
-        import ctranslate2  # noqa: F401
-    except ImportError:
-        raise OutputError(
-            "--format=ctranslate2 needs CTranslate2; pip install t2tlite[ct2]"
-        ) from None
-
-
-def tokens(encoder: Any) -> list[str]:
-    """Returns a vocabulary's token for each id, all different: what CTranslate2 calls them.
-
-    Raises:
-      VocabularyError: the encoder is a class of the user's own that names no ids.
-    """
-    if not hasattr(encoder, "decode_list"):
-        raise VocabularyError(
-            f"the vocabulary {type(encoder).__qualname__} has no decode_list(ids), and CTranslate2 "
-            f"needs a token for each id; derive it from t2tlite.text.TextEncoder"
-        )
-    names: list[str] = []
-    taken: set[str] = set()
-    # The last of two alike is the one that encoders use, so it keeps its name.
-    for id_ in reversed(range(encoder.vocab_size)):
-        [name] = encoder.decode_list([id_])
-        while not name or name in taken:
-            name += f"<{id_}>"
-        taken.add(name)
-        names.append(name)
-    return names[::-1]
+    require_library("--format=ctranslate2")
 
 
 def _spec(decoder: Decoder) -> Any:
@@ -117,7 +88,7 @@ def _spec(decoder: Decoder) -> Any:
     from ctranslate2.specs import TransformerSpec
 
     hparams, network = decoder.hparams, decoder.network
-    pre_norm = _check(hparams, network)
+    pre_norm = check_expressible(hparams, network)
     spec = TransformerSpec.from_config(
         (len(network.encoder.blocks), len(network.decoder.blocks)),
         hparams.num_heads,
@@ -147,40 +118,41 @@ def _spec(decoder: Decoder) -> Any:
     spec.config.eos_token = target[EOS_ID]
     spec.config.unk_token = target[PAD_ID]
     spec.config.add_source_eos = True
+    # Not CTranslate2's: they tell the decoder of what model this is.
+    spec.config.add_attribute("checkpoint", decoder.checkpoint_name)
+    spec.config.add_attribute("vocabularies", decoder.run.vocabularies)
     return spec
 
 
-def _check(hparams: HParams, network: Any) -> bool:
+def check_expressible(hparams: HParams, network: Any) -> bool:
     """Returns whether norms stand before the sublayers (else after them).
 
     Raises:
       HParamsError: CTranslate2 can't express the model.
     """
+    found = ""
     # Not isinstance: a subclass may compute something else.
-    if type(network) is not Transformer or not network.has_inputs:
-        found = "a language model" if type(network) is Transformer else type(network).__qualname__
-        raise HParamsError(
-            f"CTranslate2 gets models of the class Transformer with inputs, found {found}; use "
-            f"--format=savedmodel"
-        )
-    norms = tuple(
-        sequence.replace("none", "").replace("d", "")
-        for sequence in (hparams.layer_preprocess_sequence, hparams.layer_postprocess_sequence)
-    )
+    if type(network) is not Transformer:
+        found = f"the model class {type(network).__qualname__}"
+    elif not network.has_inputs:
+        found = "a language model"
+    names = ["layer_preprocess_sequence", "layer_postprocess_sequence"]
+    norms = [getattr(hparams, name).replace("none", "").replace("d", "") for name in names]
     width = hparams.hidden_size
-    problems = {
-        "unidirectional_encoder": hparams.unidirectional_encoder,
-        "attention_key_channels": hparams.attention_key_channels not in (0, width),
-        "attention_value_channels": hparams.attention_value_channels not in (0, width),
-        "layer_preprocess_sequence": norms not in (("n", "a"), ("", "an")),
+    wrong = {
+        ("unidirectional_encoder",): hparams.unidirectional_encoder,
+        ("attention_key_channels",): hparams.attention_key_channels not in (0, width),
+        ("attention_value_channels",): hparams.attention_value_channels not in (0, width),
+        tuple(names): norms not in (["n", "a"], ["", "an"]),
     }
-    for name, wrong in problems.items():
-        if wrong:
-            raise HParamsError(
-                f"CTranslate2 can't express {name}={getattr(hparams, name)}; use "
-                f"--format=savedmodel"
-            )
-    return norms == ("n", "a")
+    for fields in (fields for fields, is_wrong in wrong.items() if is_wrong):
+        found = found or " and ".join(f"{name}={getattr(hparams, name)}" for name in fields)
+    if found:
+        raise HParamsError(
+            f"CTranslate2 can't express every Transformer: found {found}, expected an "
+            f"encoder-decoder as in the set transformer_base; use --format=savedmodel"
+        )
+    return norms == ["n", "a"]
 
 
 def _array(variable: Any) -> np.ndarray:

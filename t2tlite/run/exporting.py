@@ -109,6 +109,8 @@ class TextModel(tf.Module):
         self._decoder = decoder
         self._how = decoder.decode_hparams
         self._source = "inputs" if decoder.problem.has_inputs else "targets"
+        # A language model's lines get no prefix.
+        self._before = decoder.sides[0] if decoder.problem.has_inputs else ""
         self.encoder = graph_encoder(decoder.encoders[self._source])
         self.answers = graph_encoder(decoder.encoders["targets"])
         search = make_search(decoder.network, decoder.problem_hparams, decoder.hparams, self._how)
@@ -125,7 +127,7 @@ class TextModel(tf.Module):
         """Answers texts."""
         texts_B = well_formed(inputs)
         blank_B = is_blank(texts_B)
-        rows = self.encoder.encode(tf.strings.join([self._decoder.line_prefix, texts_B]))
+        rows = self.encoder.encode(tf.strings.join([self._before, texts_B]))
         if self._decoder.problem.has_inputs:
             if self._how.max_input_size > 0:
                 rows = rows[:, : self._how.max_input_size]
@@ -158,8 +160,7 @@ class TextModel(tf.Module):
         ids_BL = rows.to_tensor(PAD_ID)
         missing = width - tf.shape(ids_BL)[1]
         ids_BL = tf.pad(ids_BL, [[0, 0], [0, missing]], constant_values=PAD_ID)
-        lengths_B = tf.cast(rows.row_lengths(), tf.int32)
-        lengths_B = tf.where(blank_B, -self._how.extra_length, lengths_B)
+        lengths_B = tf.where(blank_B, 0, tf.cast(rows.row_lengths(), tf.int32))
         return self._search({"ids": ids_BL, "lengths": lengths_B})
 
     def _texts(self, ids_BKT: Any) -> Any:

@@ -9,7 +9,8 @@ from keras import ops
 
 from t2tlite.config import HParams, ProblemHParams
 from t2tlite.model import search
-from t2tlite.run.decoding import DecodeHParams
+from t2tlite.model.constraints import at_least, forced, no_repeat
+from t2tlite.run.decode_hparams import DecodeHParams
 
 
 def make_search(
@@ -17,8 +18,9 @@ def make_search(
 ) -> keras.Model:
     """Returns a Keras model of the search that `how` describes.
 
-    It takes {"ids": int32 [B, L], "lengths": int32 [B]} and returns {"ids": int32 [B, K, T],
-    "scores": float32 [B, K]}, the best of the K answers first.
+    It takes {"ids": int32 [B, L], "lengths": int32 [B]}, where a row of length 0 only fills up the
+    batch, and optionally {"prefix": int32 [B, P]}, with which the answers then begin. It returns
+    {"ids": int32 [B, K, T], "scores": float32 [B, K]}, the best of the K answers first.
     """
     if problem_hparams.modality["targets"] == "class_label":
         return Classes(network)
@@ -53,17 +55,31 @@ class Search(keras.Model):
         self.top_k = how.sampling_keep_top_k or hparams.sampling_keep_top_k
         self.seed_generator = keras.random.SeedGenerator(how.random_seed)
 
+    def seed(self, draw: int) -> None:
+        """Makes the next batch draw the samples that the batch of this number draws."""
+        self.seed_generator.state.assign([self.how.random_seed, draw])
+
     def call(self, features: dict[str, Any]) -> dict[str, Any]:
         ids_BL, how = features["ids"], self.how
         batch, width = ops.shape(ids_BL)[0], ops.shape(ids_BL)[1]
         beams = 1 if self.samples else how.beam_size
-        max_steps = width + how.extra_length
-        limits_B = features["lengths"] + how.extra_length
+        # The answer to a filling row would be thrown away, so it takes no step.
+        lengths_B, prefix_BP = features["lengths"], features.get("prefix")
+        least = how.min_length + 1 if how.min_length else 0
+        limits_B = ops.maximum(lengths_B + how.extra_length, least)
+        limits_B = ops.where(lengths_B > 0, limits_B, 0)
+        max_steps = width + max(how.extra_length, least)
         # A language model sees only targets: the line is the beginning of the answer.
         inputs = {"inputs" if self.has_inputs else "targets": ids_BL}
-        step, cache = stepper(self.network, inputs, max_steps, beams)
         if not self.has_inputs:
-            step = forced(step, ops.repeat(ids_BL, beams, axis=0))
+            prefix_BP = ids_BL
+        elif prefix_BP is not None:
+            limits_B += ops.sum(ops.cast(prefix_BP != 0, "int32"), axis=1)
+            max_steps += ops.shape(prefix_BP)[1]
+        step, cache = stepper(self.network, inputs, max_steps, beams)
+        step, cache = self._constrained(step, cache, limits_B, max_steps, beams)
+        if prefix_BP is not None:
+            step = forced(step, ops.repeat(prefix_BP, beams, axis=0))
         if beams > 1:
             ids_BKT, scores_BK = search.beam_search(
                 step, cache, batch, beams, max_steps, how.alpha, row_limits_B=limits_B
@@ -84,6 +100,20 @@ class Search(keras.Model):
         else:
             ids_BT, scores_B = search.greedy(step, cache, batch, max_steps, row_limits_B=limits_B)
         return {"ids": ids_BT[:, None], "scores": scores_B[:, None]}
+
+    def _constrained(
+        self, step: Any, cache: dict[str, Any], limits_B: Any, max_steps: Any, beams: int
+    ) -> tuple[Any, dict[str, Any]]:
+        """The step with what the decode hparams ask of answers."""
+        how, limits_N = self.how, ops.repeat(limits_B, beams, axis=0)
+        if how.no_repeat_ngram_size:
+            room_NT = ops.zeros((ops.shape(limits_N)[0], max_steps), "int32")
+            step, cache = no_repeat(step, cache, how.no_repeat_ngram_size, room_NT)
+        if how.force_decode_length:
+            return at_least(step, limits_N, search.EOS_ID), cache
+        if how.min_length:
+            step = at_least(step, ops.full_like(limits_N, how.min_length), search.EOS_ID)
+        return step, cache
 
 
 def stepper(
@@ -117,17 +147,3 @@ def stepper(
 
     rows = ops.shape(next(iter(features.values())))[0]
     return step, {"targets": ops.zeros((rows, max_steps), "int32")}
-
-
-def forced(step: Any, prefix_NP: Any) -> Any:
-    """Wraps a step function so that each row begins with its prefix (0: no token)."""
-
-    def forced_step(ids_N: Any, position: Any, cache: Any) -> tuple[Any, Any]:
-        logits_NV, cache = step(ids_N, position, cache)
-        width = ops.shape(prefix_NP)[1]
-        wanted_N = ops.take(prefix_NP, ops.minimum(position, width - 1), axis=1)
-        wanted_N = ops.where(position < width, wanted_N, ops.zeros_like(wanted_N))
-        only_NV = ops.where(ops.arange(logits_NV.shape[-1])[None] == wanted_N[:, None], 0.0, -1e9)
-        return ops.where(wanted_N[:, None] > 0, only_NV, logits_NV), cache
-
-    return forced_step

@@ -74,7 +74,7 @@ class TokenTextEncoder(TextEncoder):
     @property
     def fallback_ids(self) -> frozenset[int]:
         """The id of `replace_oov`, if there is one."""
-        return frozenset() if self._oov_id is None else frozenset([self._oov_id])
+        return frozenset() if self.oov_id is None else frozenset([self.oov_id])
 
     def encode(self, text: str) -> list[int]:
         """The ids of the tokens of `text`.

@@ -22,7 +22,7 @@ def test_what_changes_no_answer_is_told(warned):
     ]
 
 
-@pytest.mark.parametrize("text", ["shards=2", "force_decode_length=true", "shard_id=x"])
+@pytest.mark.parametrize("text", ["shards=2", "skip_eos_postprocess=true", "shard_id=x"])
 def test_what_would_change_answers_is_an_error(text):
     with pytest.raises(HParamsError, match=f"decode hparam {text} can't be had: it "):
         DecodeHParams().override(text)

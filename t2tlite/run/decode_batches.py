@@ -1,0 +1,99 @@
+"""Lines made ready to be decoded: their ids, in batches of like length."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from t2tlite.data.encoding import encode_batch
+from t2tlite.errors import DataError
+from t2tlite.run.decode_hparams import DecodeHParams
+from t2tlite.text import EOS_ID
+
+if TYPE_CHECKING:
+    from t2tlite.run.decoding import Decoder
+
+log = logging.getLogger(__name__)
+
+# Tokens of a batch, all beams and the room for the answer included.
+BATCH_TOKENS = 65_536
+
+
+def encode_lines(
+    decoder: Decoder, lines: Sequence[str], asked: list[int], how: DecodeHParams, first: int
+) -> dict[int, list[int]]:
+    """Returns what the model reads of each asked line, by its index.
+
+    Args:
+      decoder: the model.
+      lines: texts.
+      asked: indices of those to encode.
+      how: reads max_input_size.
+      first: number of the first line, from 0, in its file; for messages.
+    """
+    if not decoder.problem.has_inputs:
+        # A language model goes on from the line, so no EOS.
+        rows = encode_batch(decoder.encoders["targets"], [lines[i] for i in asked])
+        return dict(zip(asked, rows, strict=True))
+    before, limit = decoder.sides[0], how.max_input_size
+    rows = encode_batch(decoder.encoders["inputs"], [before + lines[i] for i in asked])
+    if limit > 0:
+        cut = [first + i + 1 for i, row in zip(asked, rows, strict=True) if len(row) > limit]
+        if cut:
+            more = f" and {len(cut) - 5:,} others" if len(cut) > 5 else ""
+            log.warning(
+                "cut to max_input_size=%d tokens: line %s%s; -1 decodes them in full",
+                limit,
+                ", ".join(map(str, cut[:5])),
+                more,
+            )
+        rows = [row[:limit] for row in rows]
+    return {i: [*row, EOS_ID] for i, row in zip(asked, rows, strict=True)}
+
+
+def encode_prefixes(
+    decoder: Decoder, lines: Sequence[str], asked: list[int], prefixes: Sequence[str] | None
+) -> dict[int, list[int]]:
+    """Returns the ids that the answers to each asked line begin with, by its index.
+
+    Raises:
+      DataError: the model takes no prefixes, or there isn't one for each line.
+    """
+    if prefixes is None:
+        return {i: [] for i in asked}
+    if len(prefixes) != len(lines):
+        raise DataError(
+            f"there are {len(lines)} lines and {len(prefixes)} prefixes; give one for each "
+            f"line, an empty one where nothing is asked"
+        )
+    if decoder.classifies or not decoder.problem.has_inputs:
+        why = "names a class" if decoder.classifies else "goes on from the line itself"
+        raise DataError(f"the model {why}, so its answers take no prefixes; leave them out")
+    texts = [prefixes[i].rstrip() for i in asked]
+    ids = encode_batch(decoder.encoders["targets"], [decoder.sides[1] + text for text in texts])
+    begun = [one if text else [] for one, text in zip(ids, texts, strict=True)]
+    return dict(zip(asked, begun, strict=True))
+
+
+def grouped(
+    rows: dict[int, list[int]], begun: dict[int, list[int]], how: DecodeHParams, shares: int
+) -> list[list[int]]:
+    """Groups lines of like length, the longest first: memory runs out at once or never.
+
+    Args:
+      rows, begun: ids of each line, and of the beginning of its answers.
+      how: reads batch_size, beam_size and the lengths of answers.
+      shares: devices that share the rows of a batch.
+    """
+    sizes = {i: len(rows[i]) + len(begun[i]) for i in rows}
+    order = sorted(rows, key=lambda i: (-sizes[i], i))
+    batches: list[list[int]] = []
+    limit = 0
+    for i in order:
+        if not batches or len(batches[-1]) >= limit:
+            tokens = how.beam_size * (2 * sizes[i] + max(how.extra_length, how.min_length))
+            limit = how.batch_size or max(1, shares * BATCH_TOKENS // tokens)
+            batches.append([])
+        batches[-1].append(i)
+    return batches

@@ -1,0 +1,234 @@
+"""Decoding from Python and of files, with a small model that has learned to reverse digits."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+
+from t2tlite.errors import DataError, HParamsError, OutputError
+from t2tlite.run import decode_files, decoding
+from t2tlite.run.working_file import working_file
+
+MODEL = Path(__file__).parents[2] / "golden" / "model"
+LINES = ["3 1 4", "2 7 1 8 2 8", "", "9", "5 5", "1 2 3 4 5"]
+
+
+@pytest.fixture(scope="module")
+def decoder():
+    return decoding.Decoder(MODEL, decode_hparams="beam_size=2,extra_length=3")
+
+
+def how(decoder, text):
+    return dataclasses.replace(decoder.decode_hparams).override(text)
+
+
+def texts(answers):
+    return [row[0].text for row in answers]
+
+
+class Interrupted(Exception):
+    pass
+
+
+@pytest.fixture
+def interrupt(monkeypatch):
+    """A function that lets only so many batches be searched; None: all of them."""
+    search = decoding.Decoder._search
+    searched = []
+
+    def interrupt(after=None):
+        searched.clear()
+
+        def stopping(self, rows, how, draw):
+            if len(searched) == after:
+                raise Interrupted
+            searched.append(draw)
+            return search(self, rows, how, draw)
+
+        monkeypatch.setattr(decoding.Decoder, "_search", stopping)
+        return searched
+
+    return interrupt
+
+
+@pytest.fixture
+def source(tmp_path):
+    (tmp_path / "lines").write_text("\n".join(LINES * 3) + "\n")
+    return tmp_path / "lines"
+
+
+# ---- the answers
+
+
+def test_answers_begin_with_their_prefixes(decoder):
+    plain = decoder.n_best(LINES)
+    for text in ("beam_size=1", "beam_size=2", "sampling_method=random,beam_size=1"):
+        found = decoder.n_best(LINES, how(decoder, text), prefixes=["7 7", "", "7", "", "8 ", ""])
+        assert [row[0].text.startswith("7 7") for row in found] == [True] + [False] * 5
+        assert found[4][0].text.startswith("8")
+        assert found[2][0].text == ""
+        if "sampling" not in text:
+            assert texts(found)[3] == texts(plain)[3]
+    # What is forced costs nothing, and the rest is as long as without.
+    alone = decoder.n_best(LINES[:1], prefixes=[texts(plain)[0]])[0][0]
+    assert alone.text == texts(plain)[0]
+    assert alone.score > plain[0][0].score
+
+
+def test_prefixes_must_fit_the_lines(decoder):
+    with pytest.raises(DataError, match="there are 6 lines and 1 prefixes"):
+        decoder.n_best(LINES, prefixes=["7"])
+
+
+def test_an_answer_is_as_long_as_asked(decoder):
+    plain = decoder.n_best(LINES)
+    for text in ("beam_size=1", "beam_size=2"):
+        longer = decoder.n_best(LINES, how(decoder, f"{text},min_length=5"))
+        assert [len(row[0].ids) >= 5 for row in longer] == [bool(line) for line in LINES]
+        assert texts(longer)[1] == texts(plain)[1]
+        forced = decoder.n_best(LINES, how(decoder, f"{text},force_decode_length=true"))
+        # The line's tokens, its EOS, and extra_length.
+        sizes = [len(line.split()) + 1 + 3 if line else 0 for line in LINES]
+        assert [len(row[0].ids) for row in forced] == sizes
+
+
+def test_a_minimum_may_be_longer_than_the_line_allows(decoder):
+    found = decoder.n_best(["9"], how(decoder, "min_length=20,extra_length=0,beam_size=1"))
+    assert len(found[0][0].ids) >= 20
+
+
+def test_no_repeat_ngram_size(decoder):
+    assert len(set(decoder.n_best(["5 5"])[0][0].ids)) == 1
+    for text in ("beam_size=1", "beam_size=2"):
+        found = decoder.n_best(["5 5"], how(decoder, f"{text},no_repeat_ngram_size=1"))
+        assert len(set(found[0][0].ids)) == len(found[0][0].ids)
+
+
+@pytest.mark.parametrize("text", ["min_length=-1", "no_repeat_ngram_size=-2"])
+def test_what_makes_no_sense_is_an_error(decoder, text):
+    with pytest.raises(HParamsError, match=text):
+        decoder.n_best(LINES, how(decoder, text))
+
+
+def test_ways_to_decode_do_not_pile_up(decoder):
+    for length in range(12):
+        decoder.n_best(["9"], how(decoder, f"beam_size=1,extra_length={length}"))
+    assert len(decoder._compiled) <= 8
+    kept = list(decoder._compiled.values())
+    decoder.n_best(["9"], how(decoder, "beam_size=1,extra_length=11,num_samples=3,batch_size=1"))
+    assert list(decoder._compiled.values()) == kept
+
+
+def test_a_cut_line_is_told_by_its_number(decoder, warned):
+    cut = decoder.n_best(LINES, how(decoder, "max_input_size=3"))
+    assert warned == ["cut to max_input_size=3 tokens: line 2, 6; -1 decodes them in full"]
+    assert len(cut[1][0].ids) < 6
+    warned.clear()
+    whole = decoder.n_best(["1 2 " * 60], how(decoder, "force_decode_length=true"))
+    assert len(whole[0][0].ids) == 2 * 60 + 1 + 3
+    assert warned == []
+
+
+# ---- files
+
+
+def test_a_file_is_answered_line_by_line(decoder, source, tmp_path):
+    target = decoding.decode_file(decoder, source, tmp_path / "out")
+    assert target.read_text().splitlines() == texts(decoder.n_best(LINES)) * 3
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["lines", "out"]
+
+
+@pytest.mark.parametrize("text", ["beam_size=2", "beam_size=1,sampling_method=random"])
+def test_an_interrupted_file_goes_on(decoder, source, tmp_path, interrupt, monkeypatch, text):
+    monkeypatch.setattr(decoder, "decode_hparams", how(decoder, f"{text},batch_size=4"))
+    # Two blocks, of several batches each.
+    monkeypatch.setattr(decode_files, "BLOCK_LINES", 12)
+    searched = interrupt()
+    decoding.decode_file(decoder, source, tmp_path / "whole")
+    batches = list(searched)
+    assert len(batches) == len(set(batches)) == 5
+
+    interrupt(after=3)
+    with pytest.raises(Interrupted):
+        decoding.decode_file(decoder, source, tmp_path / "out")
+    working = tmp_path / ".out.working"
+    assert not (tmp_path / "out").exists()
+    # A kill may leave half a line.
+    with open(working, "ab") as file:
+        file.write(b'[3, [["4 ')
+    searched = interrupt()
+    decoding.decode_file(decoder, source, tmp_path / "out")
+    assert searched == batches[3:]
+    assert (tmp_path / "out").read_bytes() == (tmp_path / "whole").read_bytes()
+    assert not working.exists()
+
+
+def test_other_lines_are_decoded_from_the_start(decoder, source, tmp_path, interrupt, monkeypatch):
+    monkeypatch.setattr(decoder, "decode_hparams", how(decoder, "batch_size=4"))
+    interrupt(after=2)
+    with pytest.raises(Interrupted):
+        decoding.decode_file(decoder, source, tmp_path / "out")
+    source.write_text("9\n")
+    searched = interrupt()
+    decoding.decode_file(decoder, source, tmp_path / "out")
+    assert len(searched) == 1
+    assert (tmp_path / "out").read_text() == "9\n"
+
+
+def test_in_memory_there_is_nothing_to_go_on_from(
+    decoder, source, tmp_path, interrupt, monkeypatch
+):
+    monkeypatch.setattr(
+        decoder, "decode_hparams", how(decoder, "batch_size=4,decode_in_memory=true")
+    )
+    interrupt(after=2)
+    with pytest.raises(Interrupted):
+        decoding.decode_file(decoder, source, tmp_path / "out")
+    assert [path.name for path in tmp_path.iterdir()] == ["lines"]
+    interrupt()
+    decoding.decode_file(decoder, source, tmp_path / "out")
+    assert (tmp_path / "out").read_text().splitlines() == texts(decoder.n_best(LINES)) * 3
+
+
+def test_two_processes_do_not_write_one_file(decoder, source, tmp_path):
+    with (
+        working_file(tmp_path / "out", "digest"),
+        pytest.raises(OutputError, match="out is being written by another process"),
+    ):
+        decoding.decode_file(decoder, source, tmp_path / "out")
+
+
+def test_hooks_get_every_answer(decoder, source, tmp_path, monkeypatch):
+    got = []
+    monkeypatch.setattr(type(decoder.problem), "decode_hooks", [got.append])
+    decoding.decode_file(decoder, source, tmp_path / "out")
+    assert got[0].inputs == LINES * 3
+    found = [[one.text for one in row] for row in got[0].hypotheses]
+    assert found == [[one.text for one in row] for row in decoder.n_best(LINES * 3)]
+
+
+def test_a_prefix_file(decoder, source, tmp_path):
+    (tmp_path / "begin").write_text("7\n" * 18)
+    target = decoding.decode_file(decoder, source, tmp_path / "out", tmp_path / "begin")
+    for line, answer in zip(LINES * 3, target.read_text().splitlines(), strict=True):
+        assert answer.startswith("7") == bool(line)
+    (tmp_path / "begin").write_text("7\n")
+    with pytest.raises(DataError, match="lines has 18 lines and .*begin has 1; they must agree"):
+        decoding.decode_file(decoder, source, tmp_path / "out", tmp_path / "begin")
+
+
+def test_broken_utf8_is_named_by_its_line(tmp_path):
+    (tmp_path / "lines").write_bytes(b"good\nb\xffd\n")
+    with pytest.raises(DataError, match="lines, line 2: byte 0xff is not UTF-8"):
+        decoding.read_lines(tmp_path / "lines")
+
+
+def test_the_working_file_says_what_it_is(tmp_path):
+    with pytest.raises(Interrupted), working_file(tmp_path / "out", "digest") as answers:
+        answers.update([(7, [decoding.Hypothesis("é", -0.1, [4, 5])])])
+        raise Interrupted
+    rows = [json.loads(line) for line in (tmp_path / ".out.working").read_text().splitlines()]
+    assert rows == [{"decoding": "digest"}, [7, [["é", -0.1, [4, 5]]]]]
+    with working_file(tmp_path / "out", "digest") as answers:
+        assert dict(answers) == {7: [decoding.Hypothesis("é", -0.1, [4, 5])]}
