@@ -116,6 +116,7 @@ setup(
             "t2t-make-tf-configs = t2tlite.cli.make_tf_configs:run",
             "t2t-tpu-check = t2tlite.cli.tpu_check:run",
             "t2t-trainer = t2tlite.cli.trainer:run",
+            "t2t-translate-all = t2tlite.cli.translate_all:run",
         ],
         # The built-in plugins, found by the same loop as those of any other package.
         "t2tlite.plugins": [

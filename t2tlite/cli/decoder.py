@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 from absl import flags
@@ -55,20 +56,18 @@ def main() -> None:
             "--decode_prefix_file and --decode_reference go with --decode_from_file"
         )
     _check_engine()
-    from t2tlite.run import decode_files, decoding, record, scoring
+    from t2tlite.run import decoding, record, scoring, text_lines
 
     # Checked before anything slow: a wrong name must not cost a model's loading.
     how = decoding.DecodeHParams().override(FLAGS.decode_hparams).check()
     how.decode_in_memory = how.decode_in_memory or FLAGS.decode_in_memory
     if FLAGS.decode_from_file:
-        lines = decoding.read_lines(FLAGS.decode_from_file, how.delimiter)
-        if FLAGS.decode_prefix_file:
-            decode_files.read_beside(FLAGS.decode_prefix_file, FLAGS.decode_from_file, lines)
-        answered = lines[: how.num_samples] if how.num_samples >= 0 else lines
-        for path in filter(None, FLAGS.decode_reference.split(",")):
-            decode_files.read_beside(path, FLAGS.decode_from_file, answered)
+        lines = text_lines.count_lines(FLAGS.decode_from_file, how.delimiter)
+        beside = [FLAGS.decode_prefix_file, *FLAGS.decode_reference.split(",")]
+        for path in filter(None, beside):
+            text_lines.check_beside(path, FLAGS.decode_from_file, lines, how.delimiter)
     if FLAGS.score_file:
-        decoding.read_lines(FLAGS.score_file)
+        text_lines.count_lines(FLAGS.score_file)
     _tell_differences(record.read(FLAGS.output_dir))
     decoder = _decoder(how)
     if FLAGS.decode_interactive:
@@ -84,9 +83,9 @@ def main() -> None:
     )
     log.info("wrote %s", written)
     if FLAGS.decode_reference:
-        from t2tlite.run.bleu import file_bleu
+        from t2tlite.run.bleu import answers_bleu
 
-        print(file_bleu(str(written), FLAGS.decode_reference))
+        print(answers_bleu(written, FLAGS.decode_reference, how))
 
 
 def _check_engine() -> None:
@@ -110,9 +109,10 @@ def _decoder(how: Any) -> Any:
     return Decoder(FLAGS.output_dir, FLAGS.checkpoint_path, how, shared_flags.usr_dirs(), device)
 
 
-def _write_scores(scores: list[str]) -> None:
+def _write_scores(scores: Iterator[str]) -> None:
     if not FLAGS.decode_to_file:
-        print(*scores, sep="\n")
+        for one in scores:
+            print(one)
         return
     with atomic(FLAGS.decode_to_file, "w") as file:
         file.writelines(f"{one}\n" for one in scores)

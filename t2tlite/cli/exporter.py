@@ -50,11 +50,12 @@ def main() -> None:
         raise app.UsageError("--quantization goes with --format=ctranslate2 only")
     if FLAGS.format == "ctranslate2" and FLAGS.decode_hparams:
         raise app.UsageError("--decode_hparams is given when a CTranslate2 model is used")
-    from t2tlite.run import decoding, devices
+    from t2tlite.run import decoding, devices, record
 
     how = decoding.DecodeHParams().override(FLAGS.decode_hparams).check()
+    record.read(FLAGS.output_dir)
     device = devices.choose(backend="tensorflow")
-    # The exports are checked before anything slow.
+    # The folders are checked before the model is loaded.
     write, export_dir = _savedmodel() if FLAGS.format == "savedmodel" else _ctranslate2()
     decoder = decoding.Decoder(
         FLAGS.output_dir,

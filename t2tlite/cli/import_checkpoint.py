@@ -45,6 +45,7 @@ def main() -> None:
         log.info("--hparams_set isn't needed: %s has %s", source, model_folder.HPARAMS)
     model = FLAGS.model or recorded.get("model", "transformer")
     run = record.Run.describe(problem, model, hparams, shared_flags.usr_dirs())
+    run.hparams_set = hparams_set
     log.info("%s: problem %s, model %s", source, problem, model)
     checkpoint = tf1_checkpoint.Checkpoint(source)
     data_dir = FLAGS.data_dir or _data_dir(source, recorded)

@@ -84,6 +84,7 @@ def _described_run() -> record.Run:
         registry.model(FLAGS.model)
     hparams = registry.hparams(FLAGS.hparams_set).override(FLAGS.hparams).check()
     run = record.Run.describe(FLAGS.problem, FLAGS.model, hparams, shared_flags.usr_dirs())
+    run.hparams_set = FLAGS.hparams_set
     try:
         before = record.read(FLAGS.output_dir)
     except CheckpointError:

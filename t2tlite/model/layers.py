@@ -11,6 +11,8 @@ import math
 import keras
 from keras import ops
 
+from t2tlite.model.attention_weights import record
+
 # Added to the logits of attention where it must not look; as T2T, not -inf, so that a row without
 # anything to look at gives finite numbers.
 MASKED = -1e9
@@ -171,6 +173,7 @@ class Attention(keras.layers.Layer):
         logits_BHQK = ops.matmul(queries_BHQD, ops.transpose(keys_BHKD, (0, 1, 3, 2)))
         logits_BHQK += ops.cast(bias, logits_BHQK.dtype)
         weights_BHQK = ops.softmax(ops.cast(logits_BHQK, "float32"))
+        record(self, weights_BHQK)
         weights_BHQK = ops.cast(weights_BHQK, self.compute_dtype)
         weights_BHQK = self.dropout(weights_BHQK, training=training)
         mixed_BQHD = ops.transpose(ops.matmul(weights_BHQK, values_BHKD), (0, 2, 1, 3))

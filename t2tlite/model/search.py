@@ -73,7 +73,7 @@ def greedy(
       probabilities of a row's ids.
     """
     limits_B = _limits(batch_size, max_steps, row_limits_B)
-    path = _follow(_most_probable, step, cache, max_steps, limits_B, eos_id)
+    path = _follow(most_probable, step, cache, max_steps, limits_B, eos_id)
     return path.ids_BT, path.log_probs_B
 
 
@@ -106,17 +106,9 @@ def sample(
     Raises:
       HParamsError: `temperature` or `top_p` is out of range.
     """
-    if temperature <= 0:
-        raise HParamsError(f"temperature={temperature} is not above 0; for 0 use greedy search")
-    if not 0 < top_p <= 1:
-        raise HParamsError(f"top_p={top_p} is not in (0, 1]; choose 1 to draw among all ids")
     # A number for each step and row is enough; drawn here, it keeps random state out of the loop.
     uniform_TB = keras.random.uniform((max_steps, batch_size), dtype="float32", seed=seed)
-
-    def choose(logits_BV, position):
-        uniform_B = ops.take(uniform_TB, position, axis=0)
-        return _draw(logits_BV / temperature, uniform_B, top_k, top_p)
-
+    choose = drawing(uniform_TB, temperature, top_k, top_p)
     limits_B = _limits(batch_size, max_steps, row_limits_B)
     path = _follow(choose, step, cache, max_steps, limits_B, eos_id)
     return path.ids_BT, path.log_probs_B
@@ -163,7 +155,7 @@ def beam_search(
         raise HParamsError(f"alpha={alpha} is negative; choose 0 for no length penalty")
     limits_B = _limits(batch_size, max_steps, row_limits_B)
     if beam_size == 1:
-        path = _follow(_most_probable, step, cache, max_steps, limits_B, eos_id)
+        path = _follow(most_probable, step, cache, max_steps, limits_B, eos_id)
         scores_B = path.log_probs_B / length_penalty(path.lengths_B, alpha)
         return path.ids_BT[:, None], scores_B[:, None]
 
@@ -180,46 +172,77 @@ def beam_search(
     return ids_BKT[:, :n_best], scores_BK[:, :n_best]
 
 
-class _Path(NamedTuple):
-    """One sequence for each row, as far as it got."""
+class Path(NamedTuple):
+    """One sequence for each row, as far as it got; `extended` takes it a step further."""
 
     ids_BT: Tensor
     log_probs_B: Tensor
     lengths_B: Tensor
     last_B: Tensor
     done_B: Tensor
+    limits_B: Tensor
+
+    @classmethod
+    def start(cls, limits_B, max_steps) -> Path:
+        """Nothing yet; a row of limit 0 is done before it starts."""
+        zeros_B = ops.zeros_like(limits_B)
+        return cls(
+            ids_BT=ops.full((ops.shape(limits_B)[0], max_steps), PAD_ID, "int32"),
+            log_probs_B=ops.cast(zeros_B, "float32"),
+            lengths_B=zeros_B,
+            last_B=zeros_B,
+            done_B=limits_B <= 0,
+            limits_B=limits_B,
+        )
 
 
-def _follow(choose, step, cache, max_steps, limits_B, eos_id) -> _Path:
-    """Appends `choose(logits_BV, position)` to each row until all are done."""
-    zeros_B, batch_size = ops.zeros_like(limits_B), ops.shape(limits_B)[0]
+def extended(choose, step, position, path, cache, eos_id=EOS_ID) -> tuple[Path, Cache]:
+    """Appends `choose(logits_BV, position)` to each row that isn't done."""
+    batch_size = ops.shape(path.last_B)[0]
+    logits_NV, cache = step(path.last_B, position, cache)
+    logits_BV = ops.reshape(ops.cast(logits_NV, "float32"), (batch_size, logits_NV.shape[-1]))
+    chosen_B = ops.cast(choose(logits_BV, position), "int32")
+    chosen_logits_B = pick(logits_BV, chosen_B[:, None])[:, 0]
+    longer = path._replace(
+        ids_BT=write(path.ids_BT, position, chosen_B),
+        log_probs_B=path.log_probs_B + (chosen_logits_B - ops.logsumexp(logits_BV, axis=-1)),
+        lengths_B=path.lengths_B + 1,
+        last_B=chosen_B,
+        done_B=(chosen_B == eos_id) | (position + 1 >= path.limits_B),
+    )
+    return freeze(path, longer), cache
+
+
+def _follow(choose, step, cache, max_steps, limits_B, eos_id) -> Path:
+    """Extends each row until all are done."""
 
     def body(position, path, cache):
-        logits_NV, cache = step(path.last_B, position, cache)
-        logits_BV = ops.reshape(ops.cast(logits_NV, "float32"), (batch_size, logits_NV.shape[-1]))
-        chosen_B = ops.cast(choose(logits_BV, position), "int32")
-        chosen_logits_B = pick(logits_BV, chosen_B[:, None])[:, 0]
-        longer = _Path(
-            ids_BT=write(path.ids_BT, position, chosen_B),
-            log_probs_B=path.log_probs_B + (chosen_logits_B - ops.logsumexp(logits_BV, axis=-1)),
-            lengths_B=path.lengths_B + 1,
-            last_B=chosen_B,
-            done_B=(chosen_B == eos_id) | (position + 1 >= limits_B),
-        )
-        return position + 1, freeze(path, longer), cache
+        return position + 1, *extended(choose, step, position, path, cache, eos_id)
 
-    start = _Path(
-        ids_BT=ops.full((batch_size, max_steps), PAD_ID, "int32"),
-        log_probs_B=ops.cast(zeros_B, "float32"),
-        lengths_B=zeros_B,
-        last_B=zeros_B,
-        done_B=limits_B <= 0,
-    )
-    return _loop(body, start, cache)
+    return _loop(body, Path.start(limits_B, max_steps), cache)
 
 
-def _most_probable(logits_BV, position):
+def most_probable(logits_BV, position):
+    """Chooses as greedy search does."""
     return ops.argmax(logits_BV, axis=-1)
+
+
+def drawing(uniform_TB, temperature, top_k, top_p):
+    """Returns what chooses as `sample` does, by numbers drawn from 0 to 1.
+
+    Raises:
+      HParamsError: `temperature` or `top_p` is out of range.
+    """
+    if temperature <= 0:
+        raise HParamsError(f"temperature={temperature} is not above 0; for 0 use greedy search")
+    if not 0 < top_p <= 1:
+        raise HParamsError(f"top_p={top_p} is not in (0, 1]; choose 1 to draw among all ids")
+
+    def choose(logits_BV, position):
+        uniform_B = ops.take(uniform_TB, position, axis=0)
+        return _draw(logits_BV / temperature, uniform_B, top_k, top_p)
+
+    return choose
 
 
 def _draw(logits_BV, uniform_B, top_k, top_p):

@@ -11,6 +11,7 @@ plugin's own:
   with a cache; without them decoding runs `call` on the whole prefix at each step;
 - optionally `hidden(features, training)` and `softmax`, an `Embedding` whose `logits` of the hidden
   states are those of `call`: then training never holds all logits of a batch at once;
+- optionally `attention_weights(features)`, as `t2tlite.model.attention_weights.of_network`;
 - optionally `packs = True`, if it keeps the examples of a packed row apart.
 """
 
@@ -20,6 +21,7 @@ import keras
 from keras import ops
 
 from t2tlite.errors import HParamsError
+from t2tlite.model import attention_weights
 from t2tlite.model.layers import MASKED, Block, Dropout, Embedding, Process, initializer, sinusoids
 
 # T2T's number of rows in the learned table of target languages.
@@ -145,6 +147,10 @@ class _TextModel(keras.Model):
         if self.hparams.unidirectional_encoder:
             bias = ops.minimum(bias, _hide_future(ops.shape(inputs_BL)[1]))
         return self.encoder(x_BLD, bias, training=training), padding_bias
+
+    def attention_weights(self, features):
+        """Returns what each position of whole texts attends to, by kind; see `of_network`."""
+        return attention_weights.of_network(self, features)
 
 
 class Transformer(_TextModel):

@@ -99,6 +99,10 @@ class CTranslate2Decoder(Decoder):
         """
         raise DeviceError("CTranslate2 does nothing but answer; use a Decoder (--engine=keras)")
 
+    def streams(self, how: DecodeHParams) -> bool:
+        """No answer is written token by token."""
+        return False
+
     def _check_origin(self, config: dict[str, Any]) -> None:
         """Tells an export of another checkpoint than the newest.
 
@@ -126,8 +130,7 @@ class CTranslate2Decoder(Decoder):
 
         It draws other samples, and gives a banned id the logit 0, which may be the largest.
         """
-        method = how.sampling_method or self.hparams.sampling_method
-        asked = ["sampling_method=random"] if method == "random" else []
+        asked = ["sampling_method=random"] if self.samples(how) else []
         for name in ("min_length", "no_repeat_ngram_size", "force_decode_length"):
             if value := getattr(how, name):
                 asked.append(f"{name}={value}")

@@ -6,9 +6,9 @@ import contextlib
 import dataclasses
 import functools
 import os
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from t2tlite import progress, registry
 from t2tlite.config import HParams
@@ -20,11 +20,15 @@ from t2tlite.run.decode_batches import (
     encode_prefixes,
     grouped,
 )
-from t2tlite.run.decode_files import decode_file, default_target, read_lines
+from t2tlite.run.decode_files import decode_file, default_target
 from t2tlite.run.decode_hparams import DecodeHParams
 from t2tlite.run.hypothesis import DecodeHookArgs, Hypothesis
 from t2tlite.run.scoring import Score, score
+from t2tlite.run.text_lines import read_lines
 from t2tlite.text import EOS_ID, PAD_ID
+
+if TYPE_CHECKING:
+    from t2tlite.run.attention import Attention
 
 __all__ = [
     "BATCH_TOKENS",
@@ -81,6 +85,9 @@ class Decoder:
         self.decode_hparams = decode_hparams.check()
         self.problem_hparams = self.problem.get_hparams(self.hparams, self.output_dir)
         self.encoders = self.problem_hparams.vocabulary
+        self._compiled: dict[Any, Any] = {}
+        # Tokens that inputs are padded to at least: who decodes line by line has one shape by it.
+        self.least_width = 1
         self._load(checkpoint, device)
 
     def _load(self, checkpoint: str | int, device: devices.Devices | None) -> None:
@@ -95,7 +102,18 @@ class Decoder:
         with self._device.scope():
             self.network = self.run.make_model(self.problem_hparams)
         checkpoints.load_weights(self.network, self._weights)
-        self._compiled: dict[Any, Any] = {}
+
+    def load_checkpoint(self, checkpoint: str | int) -> None:
+        """Takes the weights of another checkpoint of the same model: a step, or a file's path.
+
+        What is compiled stays.
+
+        Raises:
+          CheckpointError: it is gone, or of another model.
+        """
+        path = _weights_file(self.output_dir, checkpoint)
+        checkpoints.load_weights(self.network, path)
+        self._weights = path
 
     @property
     def weights(self) -> Path:
@@ -144,12 +162,82 @@ class Decoder:
                 answers[i] = hypotheses
         return answers
 
+    def stream(
+        self, line: str, decode_hparams: DecodeHParams | None = None
+    ) -> Iterator[Hypothesis]:
+        """Yields the answer to a line after each of its tokens; the last one is `n_best`'s.
+
+        Where `streams` says no, it yields only that.
+
+        Args:
+          line: a text; for a language model, its beginning.
+          decode_hparams: for this call.
+        """
+        how = (decode_hparams or self.decode_hparams).check()
+        if not line.strip() or not self.streams(how):
+            yield self.n_best([line], how)[0][0]
+            return
+        row = encode_lines(self, [line], [0], how, 0)[0]
+        for ids, scores in self._compiled_stream(how).ids(self._features([(row, [])])):
+            yield self._hypotheses(ids[0], scores[0])[0]
+
+    def warm_up(self, how: DecodeHParams, rows: int = 1, stream: bool = False) -> None:
+        """Traces or compiles what the answers to short lines need, without an answer.
+
+        Args:
+          how: to decode.
+          rows: lines at once.
+          stream: for `stream` and not for `n_best`.
+        """
+        features = self._features([([], [])] * rows)
+        if stream:
+            self._compiled_stream(how).warm_up(features)
+        else:
+            self._compiled_search(how).predict_on_batch(self._device.feed(features))
+
+    def streams(self, how: DecodeHParams) -> bool:
+        """Whether answers are written token by token: not by beams, nor by several devices."""
+        one_path = how.beam_size == 1 or self.samples(how)
+        return self.is_alone and not self.classifies and one_path
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether one device does it all."""
+        return self._device.count * self._device.model_parallel == 1
+
+    def samples(self, how: DecodeHParams) -> bool:
+        """Whether answers are drawn, one a line, and not searched."""
+        return (how.sampling_method or self.hparams.sampling_method) == "random"
+
     def score(self, pairs: Sequence[tuple[str, str]]) -> list[Score]:
         """Returns how probable each pair's second text is, given the first.
 
         A language model reads the second alone.
         """
         return score(self, pairs)
+
+    def attention(self, line: str, answer: str | Hypothesis | None = None) -> Attention:
+        """Returns what the model looks at while it writes an answer: all layers and heads.
+
+        Args:
+          line: a text; for a language model, the beginning of the answer.
+          answer: a text or one of `n_best`'s; by default the best one. A classifier has none, and
+            a language model's holds the line.
+
+        Returns:
+          Tokens and weights, which draw themselves; a notebook shows them.
+
+        Raises:
+          DataError: the line is blank, or the model is a plugin's that doesn't tell its weights.
+        """
+        from t2tlite.run.attention import attend
+
+        return attend(self, line, answer)
+
+    @property
+    def has_attention(self) -> bool:
+        """Whether the model tells what it looks at."""
+        return hasattr(self.network, "attention_weights")
 
     def batches(
         self,
@@ -165,7 +253,8 @@ class Decoder:
           lines, decode_hparams, prefixes: as for `n_best`.
           known: indices of lines; a batch of such lines alone is left out.
           first: number of the first of the lines, from 0, in the file that they are a part of;
-            samples are then drawn by it and not by what was drawn before.
+            samples are then drawn by it and not by what was drawn before, and whoever reads the
+            file shows the progress.
 
         Yields:
           Indices of lines, which aren't blank, and the answers to each.
@@ -177,7 +266,7 @@ class Decoder:
         batches = grouped(rows, begun, how, self._device.row_shares)
         with contextlib.ExitStack() as shown:
             advance = None
-            if len(batches) > 2:
+            if first is None and len(batches) > 2:
                 meter = progress.meter("decoding", "lines", len(asked))
                 advance = shown.enter_context(meter)
             for number, batch in enumerate(batches):
@@ -200,6 +289,18 @@ class Decoder:
         self, rows: list[tuple[list[int], list[int]]], how: DecodeHParams, draw: int | None
     ) -> list[list[Hypothesis]]:
         """Answers rows of ids, each with the ids that its answers begin with."""
+        search = self._compiled_search(how)
+        if draw is not None and not self.classifies:
+            search.seed(draw)
+        found = search.predict_on_batch(self._device.feed(self._features(rows)))
+        return [
+            self._hypotheses(row_ids, row_scores)
+            for row_ids, row_scores in zip(
+                found["ids"][: len(rows)], found["scores"][: len(rows)], strict=True
+            )
+        ]
+
+    def _features(self, rows: list[tuple[list[int], list[int]]]) -> dict[str, Any]:
         import numpy as np
 
         ids_BL = self.padded([line for line, _ in rows])
@@ -208,22 +309,14 @@ class Decoder:
         features = {"ids": ids_BL, "lengths": np.array(lengths, np.int32)}
         if any(begun for _, begun in rows):
             features["prefix"] = self.padded([begun for _, begun in rows])
-        search = self._compiled_search(how)
-        if draw is not None and not self.classifies:
-            search.seed(draw)
-        found = search.predict_on_batch(self._device.feed(features))
-        return [
-            self._hypotheses(row_ids, row_scores)
-            for row_ids, row_scores in zip(
-                found["ids"][: len(rows)], found["scores"][: len(rows)], strict=True
-            )
-        ]
+        return features
 
     def padded(self, rows: Sequence[Sequence[int]]) -> Any:
         """Returns ids as an int32 array of one of few shapes, with 0 where there are none."""
         import numpy as np
 
-        width, height = -(-max(1, *map(len, rows)) // LENGTH_STEP) * LENGTH_STEP, len(rows)
+        longest, height = max(self.least_width, *map(len, rows)), len(rows)
+        width = -(-longest // LENGTH_STEP) * LENGTH_STEP
         if self._device.static_shapes:
             # Each new shape is a compilation: powers of two keep them few.
             width, height = _power_of_two(width), _power_of_two(height)
@@ -244,19 +337,41 @@ class Decoder:
         scorer.compile(jit_compile=self._device.static_shapes)
         return scorer
 
+    @functools.cached_property
+    def watched(self) -> Any:
+        """A Keras model that returns the attention weights of given features, by kind."""
+        from t2tlite.run.attention import Watched
+
+        watched = Watched(self.network, self._device.gather)
+        watched.compile(jit_compile=self._device.static_shapes)
+        return watched
+
     def _compiled_search(self, how: DecodeHParams) -> Any:
-        key = how.of_search()
-        if key not in self._compiled:
+        def make() -> Any:
             from t2tlite.run.searching import make_search
 
-            if len(self._compiled) >= _SEARCHES:
-                del self._compiled[next(iter(self._compiled))]
             # A copy: an interactive session goes on changing its own.
             search = make_search(
                 self.network, self.problem_hparams, self.hparams, dataclasses.replace(how)
             )
             search.compile(jit_compile=self._device.static_shapes)
-            self._compiled[key] = search
+            return search
+
+        return self._kept(how.of_search(), make)
+
+    def _compiled_stream(self, how: DecodeHParams) -> Any:
+        def make() -> Any:
+            from t2tlite.run.streaming import Stream
+
+            return Stream(self._compiled_search(how), self._device.static_shapes)
+
+        return self._kept(("stream", *how.of_search()), make)
+
+    def _kept(self, key: tuple[Any, ...], make: Callable[[], Any]) -> Any:
+        if key not in self._compiled:
+            if len(self._compiled) >= _SEARCHES:
+                del self._compiled[next(iter(self._compiled))]
+            self._compiled[key] = make()
         return self._compiled[key]
 
     def _hypotheses(self, ids: Any, scores: Any) -> list[Hypothesis]:

@@ -38,6 +38,7 @@ class Run:
       vocabularies: sha256 by file name; the files lie beside run.json.
       versions: of the libraries.
       command: the command line that made it.
+      hparams_set: registered name of the set that the hparams are of; "": nobody knows.
     """
 
     problem: str
@@ -47,6 +48,7 @@ class Run:
     vocabularies: dict[str, str] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
     command: list[str] = field(default_factory=list)
+    hparams_set: str = ""
 
     @classmethod
     def describe(cls, problem: str, model: str, hparams: HParams, usr_dirs: list[str]) -> Run:

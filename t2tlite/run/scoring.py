@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from t2tlite import progress
 from t2tlite.data.encoding import encode_batch
 from t2tlite.errors import DataError
-from t2tlite.run.decode_files import read_lines
+from t2tlite.run.text_lines import each_line
 from t2tlite.text import EOS_ID
 
 if TYPE_CHECKING:
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 # Most tokens of a batch, padding included: their logits are in memory together.
 BATCH_TOKENS = 4096
+# Lines of a file that are sorted by length together, and whose tokens are in memory together.
+BLOCK_LINES = 65_536
 
 
 @dataclass(frozen=True)
@@ -45,42 +48,63 @@ def score(decoder: Decoder, pairs: Sequence[tuple[str, str]]) -> list[Score]:
       decoder: the model.
       pairs: input and target; a language model reads the targets alone.
     """
-    rows = _encoded(decoder, pairs)
-    scores: list[Score | None] = [None] * len(pairs)
-    batches = _batches(rows)
-    tracked = progress.track(batches, "scoring") if len(batches) > 2 else batches
-    for batch in tracked:
-        features = {name: decoder.padded([ids[i] for i in batch]) for name, ids in rows.items()}
-        found = decoder.scorer.predict_on_batch(decoder.device.feed(features))
-        for place, i in enumerate(batch):
-            scores[i] = Score(-float(found["loss"][place]), int(found["tokens"][place]))
-    return [one for one in scores if one is not None]
+    with progress.meter("scoring", "pairs", len(pairs)) as advance:
+        return _scored(decoder, pairs, advance)
 
 
-def score_file(decoder: Decoder, source: str | os.PathLike[str]) -> list[str]:
+def score_file(decoder: Decoder, source: str | os.PathLike[str]) -> Iterator[str]:
     """Scores a file of "input TAB target" lines, or for a language model of targets.
 
     Whitespace around a text isn't part of it, as in T2T.
 
     Returns:
-      For each line its mean loss a token in nats, with six digits; of a blank line "".
+      An iterator over the lines' mean losses a token in nats, with six digits; "" for a blank line.
 
     Raises:
       DataError: the file is missing or isn't UTF-8, or a line has no tab, or several.
     """
-    lines = read_lines(source)
-    pairs = {
-        i: _pair(source, i + 1, line, decoder.problem.has_inputs)
-        for i, line in enumerate(lines)
-        if line.strip()
-    }
-    found = dict(zip(pairs, score(decoder, list(pairs.values())), strict=True))
-    return [f"{found[i].loss:.6f}" if i in found else "" for i in range(len(lines))]
+    count = 0
+    for count, line in enumerate(each_line(source), 1):
+        # All of them before the first is scored, which may take hours.
+        _pair(source, count, line, decoder.problem.has_inputs)
+    return _file_scores(decoder, source, count)
+
+
+def _file_scores(decoder: Decoder, source: str | os.PathLike[str], count: int) -> Iterator[str]:
+    lines, first = each_line(source), 1
+    with progress.meter("scoring", "lines", count) as advance:
+        while block := list(itertools.islice(lines, BLOCK_LINES)):
+            found = [
+                _pair(source, number, line, decoder.problem.has_inputs)
+                for number, line in enumerate(block, first)
+            ]
+            pairs = [pair for pair in found if pair]
+            scores = iter(_scored(decoder, pairs, advance))
+            advance(len(block) - len(pairs))
+            yield from (f"{next(scores).loss:.6f}" if pair else "" for pair in found)
+            first += len(block)
+
+
+def _scored(
+    decoder: Decoder, pairs: Sequence[tuple[str, str]], advance: Callable[[int], None]
+) -> list[Score]:
+    rows = _encoded(decoder, pairs)
+    scores: dict[int, Score] = {}
+    for batch in _batches(rows):
+        features = {name: decoder.padded([ids[i] for i in batch]) for name, ids in rows.items()}
+        found = decoder.scorer.predict_on_batch(decoder.device.feed(features))
+        for place, i in enumerate(batch):
+            scores[i] = Score(-float(found["loss"][place]), int(found["tokens"][place]))
+        advance(len(batch))
+    return [scores[i] for i in range(len(pairs))]
 
 
 def _pair(
     source: str | os.PathLike[str], number: int, line: str, has_inputs: bool
-) -> tuple[str, str]:
+) -> tuple[str, str] | None:
+    """Input and target of a line; None if it is blank."""
+    if not line.strip():
+        return None
     fields = line.split("\t")
     if len(fields) > 2 or (has_inputs and len(fields) < 2):
         raise DataError(

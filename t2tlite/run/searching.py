@@ -51,6 +51,7 @@ class Search(keras.Model):
         self.has_inputs = has_inputs
         self.how = how
         self.samples = (how.sampling_method or hparams.sampling_method) == "random"
+        self.beams = 1 if self.samples else how.beam_size
         self.temperature = how.sampling_temp or hparams.sampling_temp
         self.top_k = how.sampling_keep_top_k or hparams.sampling_keep_top_k
         self.seed_generator = keras.random.SeedGenerator(how.random_seed)
@@ -60,29 +61,12 @@ class Search(keras.Model):
         self.seed_generator.state.assign([self.how.random_seed, draw])
 
     def call(self, features: dict[str, Any]) -> dict[str, Any]:
-        ids_BL, how = features["ids"], self.how
-        batch, width = ops.shape(ids_BL)[0], ops.shape(ids_BL)[1]
-        beams = 1 if self.samples else how.beam_size
-        # The answer to a filling row would be thrown away, so it takes no step.
-        lengths_B, prefix_BP = features["lengths"], features.get("prefix")
-        least = how.min_length + 1 if how.min_length else 0
-        limits_B = ops.maximum(lengths_B + how.extra_length, least)
-        limits_B = ops.where(lengths_B > 0, limits_B, 0)
-        max_steps = width + max(how.extra_length, least)
-        # A language model sees only targets: the line is the beginning of the answer.
-        inputs = {"inputs" if self.has_inputs else "targets": ids_BL}
-        if not self.has_inputs:
-            prefix_BP = ids_BL
-        elif prefix_BP is not None:
-            limits_B += ops.sum(ops.cast(prefix_BP != 0, "int32"), axis=1)
-            max_steps += ops.shape(prefix_BP)[1]
-        step, cache = stepper(self.network, inputs, max_steps, beams)
-        step, cache = self._constrained(step, cache, limits_B, max_steps, beams)
-        if prefix_BP is not None:
-            step = forced(step, ops.repeat(prefix_BP, beams, axis=0))
-        if beams > 1:
+        how, batch = self.how, ops.shape(features["ids"])[0]
+        given, cache, max_steps = self.begin(features)
+        step, limits_B = self.step(given), given["limits"]
+        if self.beams > 1:
             ids_BKT, scores_BK = search.beam_search(
-                step, cache, batch, beams, max_steps, how.alpha, row_limits_B=limits_B
+                step, cache, batch, self.beams, max_steps, how.alpha, row_limits_B=limits_B
             )
             return {"ids": ids_BKT, "scores": scores_BK}
         if self.samples:
@@ -101,25 +85,62 @@ class Search(keras.Model):
             ids_BT, scores_B = search.greedy(step, cache, batch, max_steps, row_limits_B=limits_B)
         return {"ids": ids_BT[:, None], "scores": scores_B[:, None]}
 
-    def _constrained(
-        self, step: Any, cache: dict[str, Any], limits_B: Any, max_steps: Any, beams: int
-    ) -> tuple[Any, dict[str, Any]]:
-        """The step with what the decode hparams ask of answers."""
-        how, limits_N = self.how, ops.repeat(limits_B, beams, axis=0)
+    def begin(self, features: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any], Any]:
+        """Runs what comes before the first step.
+
+        Returns:
+          What every step reads, in tensors; the cache at position 0; the most steps of any row.
+        """
+        ids_BL, how = features["ids"], self.how
+        width = ops.shape(ids_BL)[1]
+        # The answer to a filling row would be thrown away, so it takes no step.
+        lengths_B, prefix_BP = features["lengths"], features.get("prefix")
+        least = how.min_length + 1 if how.min_length else 0
+        limits_B = ops.maximum(lengths_B + how.extra_length, least)
+        limits_B = ops.where(lengths_B > 0, limits_B, 0)
+        max_steps = width + max(how.extra_length, least)
+        # A language model sees only targets: the line is the beginning of the answer.
+        inputs = {"inputs" if self.has_inputs else "targets": ids_BL}
+        if not self.has_inputs:
+            prefix_BP = ids_BL
+        elif prefix_BP is not None:
+            limits_B += ops.sum(ops.cast(prefix_BP != 0, "int32"), axis=1)
+            max_steps += ops.shape(prefix_BP)[1]
+        memory, cache = started(self.network, inputs, max_steps, self.beams)
+        given = {"memory": memory, "limits": limits_B}
+        if prefix_BP is not None:
+            given["prefix"] = prefix_BP
         if how.no_repeat_ngram_size:
-            room_NT = ops.zeros((ops.shape(limits_N)[0], max_steps), "int32")
-            step, cache = no_repeat(step, cache, how.no_repeat_ngram_size, room_NT)
+            rows = ops.shape(limits_B)[0] * self.beams
+            room_NT = ops.zeros((rows, max_steps), "int32")
+            step = stepper(self.network, memory)
+            _, cache = no_repeat(step, cache, how.no_repeat_ngram_size, room_NT)
+        return given, cache, max_steps
+
+    def step(self, given: dict[str, Any]) -> Any:
+        """Returns the step function with what the decode hparams ask of answers.
+
+        Args:
+          given: of `begin`.
+        """
+        how, step = self.how, stepper(self.network, given["memory"])
+        limits_N = ops.repeat(given["limits"], self.beams, axis=0)
+        if how.no_repeat_ngram_size:
+            # Its cache was made at the beginning.
+            step, _ = no_repeat(step, {}, how.no_repeat_ngram_size, None)
         if how.force_decode_length:
-            return at_least(step, limits_N, search.EOS_ID), cache
-        if how.min_length:
+            step = at_least(step, limits_N, search.EOS_ID)
+        elif how.min_length:
             step = at_least(step, ops.full_like(limits_N, how.min_length), search.EOS_ID)
-        return step, cache
+        if "prefix" in given:
+            step = forced(step, ops.repeat(given["prefix"], self.beams, axis=0))
+        return step
 
 
-def stepper(
+def started(
     network: Any, features: dict[str, Any], max_steps: Any, beams: int
-) -> tuple[Any, dict[str, Any]]:
-    """Returns a step function over B x beams rows, and its cache.
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Returns what all steps of a search read, and the cache of the first, for B x beams rows.
 
     Args:
       network: a model, with or without a cache of its own; see `t2tlite.model.transformer`.
@@ -131,19 +152,29 @@ def stepper(
     def repeated(tensors: dict[str, Any]) -> dict[str, Any]:
         return {name: ops.repeat(value, beams, axis=0) for name, value in tensors.items()}
 
-    if hasattr(network, "start") and hasattr(network, "step"):
+    if _has_cache(network):
         # The encoder runs once for all beams of a row.
         memory, cache = map(repeated, network.start(features, max_steps))
-        return lambda ids_N, position, cache: network.step(ids_N, position, memory, cache), cache
+        return memory, cache
+    memory = repeated(features)
+    rows = ops.shape(next(iter(memory.values())))[0]
+    return memory, {"targets": ops.zeros((rows, max_steps), "int32")}
 
-    features = repeated(features)
+
+def stepper(network: Any, memory: dict[str, Any]) -> Any:
+    """Returns a step function over rows of which `started` made the memory and the cache."""
+    if _has_cache(network):
+        return lambda ids_N, position, cache: network.step(ids_N, position, memory, cache)
 
     def step(ids_N: Any, position: Any, cache: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
         steps = ops.arange(ops.shape(cache["targets"])[1])
         written = ops.where(steps[None] == position - 1, ids_N[:, None], cache["targets"])
         # The token at a position is predicted from those before it: its own isn't read.
-        logits_NTV = network({**features, "targets": written}, training=False)
+        logits_NTV = network({**memory, "targets": written}, training=False)
         return ops.take(logits_NTV, position, axis=1), {"targets": written}
 
-    rows = ops.shape(next(iter(features.values())))[0]
-    return step, {"targets": ops.zeros((rows, max_steps), "int32")}
+    return step
+
+
+def _has_cache(network: Any) -> bool:
+    return hasattr(network, "start") and hasattr(network, "step")

@@ -105,3 +105,17 @@ def test_ctranslate2_answers_are_t2ts(decoder, examples, tmp_path):
 def without_eos(ids):
     ids = ids[: ids.index(1)] if 1 in ids else ids
     return [one for one in ids if one]
+
+
+def test_scores_of_texts_are_t2ts(decoder, examples):
+    """The score that T2T's beam search gave an answer is that of the answer given as a text."""
+    pairs, expected = [], []
+    for example in examples:
+        for one in example["beam"]:
+            # Another way to write the same text is another answer.
+            if decoder.encoders["targets"].encode(one["text"]) == one["ids"]:
+                pairs.append((example["inputs_text"], one["text"]))
+                expected.append(one["score"])
+    assert len(pairs) > 32
+    found = [one.log_prob / ((5 + one.tokens) / 6) ** 0.6 for one in decoder.score(pairs)]
+    assert found == pytest.approx(expected, abs=1e-3)

@@ -99,7 +99,7 @@ def test_averaged_checkpoints_decode_and_score(command, model, held_out, tmp_pat
         f"--output_dir={tmp_path / 'mean'}",
         f"--decode_from_file={tmp_path / 'lines'}",
     )
-    decoded = tmp_path / "lines.transformer.reverse_digits.beam4.alpha0.6.decodes"
+    decoded = tmp_path / "lines.transformer.transformer_tiny.reverse_digits.beam4.alpha0.6.decodes"
     done = command("t2t-bleu", f"--translation={decoded}", f"--reference={tmp_path / 'answers'}")
     assert "BLEU = 9" in done.stdout or "BLEU = 100" in done.stdout
     assert "exact match" in done.stdout

@@ -4,10 +4,11 @@ import dataclasses
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from t2tlite.errors import DataError, HParamsError, OutputError
-from t2tlite.run import decode_files, decoding
+from t2tlite.errors import CheckpointError, DataError, HParamsError, OutputError
+from t2tlite.run import checkpoints, decode_files, decoding, searching
 from t2tlite.run.working_file import working_file
 
 MODEL = Path(__file__).parents[2] / "golden" / "model"
@@ -111,13 +112,51 @@ def test_what_makes_no_sense_is_an_error(decoder, text):
         decoder.n_best(LINES, how(decoder, text))
 
 
-def test_ways_to_decode_do_not_pile_up(decoder):
-    for length in range(12):
+def test_ways_to_decode_do_not_pile_up(decoder, monkeypatch):
+    monkeypatch.setattr(decoding, "_SEARCHES", 2)
+    monkeypatch.setattr(decoder, "_compiled", {})
+    for length in range(3):
         decoder.n_best(["9"], how(decoder, f"beam_size=1,extra_length={length}"))
-    assert len(decoder._compiled) <= 8
+    assert len(decoder._compiled) == 2
     kept = list(decoder._compiled.values())
-    decoder.n_best(["9"], how(decoder, "beam_size=1,extra_length=11,num_samples=3,batch_size=1"))
+    decoder.n_best(["9"], how(decoder, "beam_size=1,extra_length=2,num_samples=3,batch_size=1"))
     assert list(decoder._compiled.values()) == kept
+
+
+def test_shapes_of_any_number_are_traced_a_few_times(decoder, monkeypatch):
+    traces = []
+    call = searching.Search.call
+    monkeypatch.setattr(decoder, "_compiled", {})
+    monkeypatch.setattr(
+        searching.Search,
+        "call",
+        lambda self, features: traces.append(features) or call(self, features),
+    )
+    asked = how(decoder, "beam_size=2,extra_length=0")
+    lines = [["1 2 3 4 " * width] * height for width in (1, 3, 5, 7) for height in (1, 2, 3, 5)]
+    for batch in lines:
+        decoder.n_best(batch, asked)
+    assert len(traces) <= 3
+    # Where each shape is a compilation of its own, there are few.
+    monkeypatch.setattr(decoder, "_device", dataclasses.replace(decoder.device, backend="jax"))
+    assert decoder.device.static_shapes
+    shapes = {decoder.padded([[4] * n] * rows).shape for n in range(1, 200) for rows in (1, 7, 8)}
+    assert shapes == {(rows, width) for rows in (1, 8) for width in (8, 16, 32, 64, 128, 256)}
+
+
+def test_another_checkpoint_of_the_model(decoder, tmp_path):
+    other = decoding.Decoder(MODEL, decode_hparams=decoder.decode_hparams)
+    expected = texts(other.n_best(LINES))
+    zeros = {one.path: np.zeros(one.shape, "float32") for one in other.network.weights}
+    checkpoints.write_weights(tmp_path, 7, zeros)
+    other.load_checkpoint(checkpoints.weights_path(tmp_path, 7))
+    assert other.weights == checkpoints.weights_path(tmp_path, 7)
+    assert texts(other.n_best(LINES)) != expected
+    other.load_checkpoint(250)
+    assert texts(other.n_best(LINES)) == expected
+    with pytest.raises(CheckpointError, match="251.safetensors doesn't exist"):
+        other.load_checkpoint(251)
+    assert other.weights.name == "model.ckpt-250.safetensors"
 
 
 def test_a_cut_line_is_told_by_its_number(decoder, warned):
@@ -128,6 +167,39 @@ def test_a_cut_line_is_told_by_its_number(decoder, warned):
     whole = decoder.n_best(["1 2 " * 60], how(decoder, "force_decode_length=true"))
     assert len(whole[0][0].ids) == 2 * 60 + 1 + 3
     assert warned == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "beam_size=1",
+        "beam_size=1,no_repeat_ngram_size=1,min_length=4",
+        "beam_size=1,force_decode_length=true",
+        "sampling_method=random,sampling_temp=2.0,sampling_keep_top_k=4",
+    ],
+)
+def test_tokens_as_they_come_make_the_answer(decoder, text):
+    drawn = how(decoder, f"{text},random_seed=5")
+    answer = decoder.n_best([LINES[1]], drawn)[0][0]
+    # The same draws once more: a search goes on with its own.
+    decoder._compiled_search(drawn).seed(0)
+    expected = decoder.n_best([LINES[1]], drawn)[0][0] if "random" in text else answer
+    decoder._compiled_search(drawn).seed(0)
+    assert decoder.streams(drawn)
+    steps = list(decoder.stream(LINES[1], drawn))
+    assert steps[-1].ids == expected.ids
+    assert steps[-1].text == expected.text
+    assert steps[-1].score == pytest.approx(expected.score, rel=1e-4)
+    assert [one.ids for one in steps] == [expected.ids[: n + 1] for n in range(len(steps) - 1)] + [
+        expected.ids
+    ]
+    assert [one.score for one in steps] == sorted((one.score for one in steps), reverse=True)
+
+
+def test_beams_come_at_once(decoder):
+    assert not decoder.streams(decoder.decode_hparams)
+    assert list(decoder.stream(LINES[1])) == [decoder.n_best([LINES[1]])[0][0]]
+    assert [one.text for one in decoder.stream(" ", how(decoder, "beam_size=1"))] == [""]
 
 
 # ---- files
@@ -216,12 +288,6 @@ def test_a_prefix_file(decoder, source, tmp_path):
     (tmp_path / "begin").write_text("7\n")
     with pytest.raises(DataError, match="lines has 18 lines and .*begin has 1; they must agree"):
         decoding.decode_file(decoder, source, tmp_path / "out", tmp_path / "begin")
-
-
-def test_broken_utf8_is_named_by_its_line(tmp_path):
-    (tmp_path / "lines").write_bytes(b"good\nb\xffd\n")
-    with pytest.raises(DataError, match="lines, line 2: byte 0xff is not UTF-8"):
-        decoding.read_lines(tmp_path / "lines")
 
 
 def test_the_working_file_says_what_it_is(tmp_path):

@@ -7,6 +7,7 @@ import pytest
 
 from t2tlite.errors import DataError
 from t2tlite.run import scoring
+from t2tlite.run.decode_hparams import DecodeHParams
 from t2tlite.run.decoding import Decoder
 
 MODEL = Path(__file__).parents[2] / "golden" / "model"
@@ -24,6 +25,19 @@ def test_a_greedy_answer_has_the_score_that_the_search_gave_it(decoder):
     found = decoder.score(pairs)
     np.testing.assert_allclose([one.log_prob for one in found], [a.score for a in answers], 1e-3)
     assert [one.tokens for one in found] == [len(one.ids) + 1 for one in answers]
+
+
+def test_each_beam_has_the_score_that_the_search_gave_it(decoder):
+    how = DecodeHParams(beam_size=4, alpha=0.6, extra_length=3)
+    beams = [
+        (line, one)
+        for line, row in zip(LINES, decoder.n_best(LINES, how), strict=True)
+        for one in row
+    ]
+    found = decoder.score([(line, one.text) for line, one in beams])
+    penalties = [((5 + one.tokens) / 6) ** 0.6 for one in found]
+    scores = [one.log_prob / penalty for one, penalty in zip(found, penalties, strict=True)]
+    np.testing.assert_allclose(scores, [one.score for _, one in beams], 1e-3)
 
 
 def test_a_score_is_the_sum_of_the_models_log_probabilities(decoder):
@@ -47,8 +61,10 @@ def test_batches_change_no_score(decoder, monkeypatch):
     np.testing.assert_allclose([one.log_prob for one in decoder.score(pairs)], alone, 1e-3)
 
 
-def test_a_file_keeps_its_blank_lines(decoder, tmp_path):
+def test_a_file_keeps_its_blank_lines(decoder, tmp_path, monkeypatch):
     (tmp_path / "pairs").write_text("3 1 4\t4 1 3\n\n 9 \t 9 \n9\t3 3 3 3\n")
+    # Each line is a block of its own.
+    monkeypatch.setattr(scoring, "BLOCK_LINES", 1)
     first, blank, second, third = scoring.score_file(decoder, tmp_path / "pairs")
     scores = decoder.score([("3 1 4", "4 1 3"), ("9", "9")])
     assert [first, blank, second] == [f"{scores[0].loss:.6f}", "", f"{scores[1].loss:.6f}"]
