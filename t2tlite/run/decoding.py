@@ -83,21 +83,25 @@ class Decoder:
         if isinstance(decode_hparams, str):
             decode_hparams = DecodeHParams().override(decode_hparams)
         self.decode_hparams = decode_hparams.check()
-        self._weights = _weights_file(output_dir, checkpoint)
+        self.problem_hparams = self.problem.get_hparams(self.hparams, self.output_dir)
+        self.encoders = self.problem_hparams.vocabulary
+        self._compiled: dict[Any, Any] = {}
+        # Tokens that inputs are padded to at least: who decodes line by line has one shape by it.
+        self.least_width = 1
+        self._load(checkpoint, device)
+
+    def _load(self, checkpoint: str | int, device: devices.Devices | None) -> None:
+        """Loads the weights into the engine that answers, here Keras."""
+        self._weights = _weights_file(self.output_dir, checkpoint)
         self._device = device or devices.current()
         if self._device.workers > 1:
             raise DeviceError(
                 f"decoding runs on one machine, and this is one of {self._device.workers}; unset "
                 f"TF_CONFIG, or decode on a machine that is no part of a TPU pod"
             )
-        self.problem_hparams = self.problem.get_hparams(self.hparams, self.output_dir)
-        self.encoders = self.problem_hparams.vocabulary
         with self._device.scope():
             self.network = self.run.make_model(self.problem_hparams)
         checkpoints.load_weights(self.network, self._weights)
-        self._compiled: dict[Any, Any] = {}
-        # Tokens that inputs are padded to at least: who decodes line by line has one shape by it.
-        self.least_width = 1
 
     def load_checkpoint(self, checkpoint: str | int) -> None:
         """Takes the weights of another checkpoint of the same model: a step, or a file's path.

@@ -25,10 +25,10 @@ from t2tlite.text.vocabulary_file import read_vocabulary_lines
 
 # The words of a large corpus, about 100 MB when full; a lookup is ten times an encoding's speed.
 _CACHED_TOKENS = 2**17
-_ESCAPE_CHARACTERS = frozenset("\\_u;0123456789")
+ESCAPE_CHARACTERS = frozenset("\\_u;0123456789")
 _ESCAPE = re.compile(r"\\u|\\\\|\\([0-9]+);")
 # T2T's stand-in for an escape that names no character.
-_UNDEFINED = "\u3013"
+UNDEFINED = "\u3013"
 
 
 class SubwordTextEncoder(TextEncoder):
@@ -52,7 +52,7 @@ class SubwordTextEncoder(TextEncoder):
         # Of a subtoken that appears twice the later id counts, as in T2T.
         self._subtoken_to_id = {s: i for i, s in enumerate(self._subtokens) if s}
         self._longest = max(map(len, self._subtokens))
-        self._alphabet = _ESCAPE_CHARACTERS.union(*self._subtokens)
+        self._alphabet = ESCAPE_CHARACTERS.union(*self._subtokens)
         self._token_ids = lru_cache(_CACHED_TOKENS)(self._cut)
 
     @property
@@ -156,5 +156,5 @@ def _character(escape: re.Match[str]) -> str:
         # T2T would return a lone surrogate here, which no file and no terminal takes.
         character.encode("utf-8")
     except (ValueError, OverflowError):
-        return _UNDEFINED
+        return UNDEFINED
     return character

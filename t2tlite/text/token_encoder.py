@@ -53,10 +53,10 @@ class TokenTextEncoder(TextEncoder):
             raise VocabularyError(
                 "TokenTextEncoder found neither vocab_filename nor vocab_list; give it one of them"
             )
-        self._reverse = reverse
+        self.reverse = reverse
         # Of a token that appears twice the later id counts, as in T2T.
         self._token_to_id = {token: id_ for id_, token in enumerate(self._tokens)}
-        self._oov_id: int | None = None
+        self.oov_id: int | None = None
         if replace_oov is not None:
             if replace_oov not in self._token_to_id:
                 source = os.fspath(vocab_filename) if vocab_filename else "the vocabulary list"
@@ -64,7 +64,7 @@ class TokenTextEncoder(TextEncoder):
                     f"oov_token {replace_oov!r} isn't in {source}; add it as a line of its own, or "
                     "name a token that is there"
                 )
-            self._oov_id = self._token_to_id[replace_oov]
+            self.oov_id = self._token_to_id[replace_oov]
 
     @property
     def vocab_size(self) -> int:
@@ -74,7 +74,7 @@ class TokenTextEncoder(TextEncoder):
     @property
     def fallback_ids(self) -> frozenset[int]:
         """The id of `replace_oov`, if there is one."""
-        return frozenset() if self._oov_id is None else frozenset([self._oov_id])
+        return frozenset() if self.oov_id is None else frozenset([self.oov_id])
 
     def encode(self, text: str) -> list[int]:
         """The ids of the tokens of `text`.
@@ -83,8 +83,8 @@ class TokenTextEncoder(TextEncoder):
           VocabularyError: a token isn't in the vocabulary and there is no `replace_oov`.
         """
         tokens = text.split()
-        if self._oov_id is not None:
-            ids = [self._token_to_id.get(token, self._oov_id) for token in tokens]
+        if self.oov_id is not None:
+            ids = [self._token_to_id.get(token, self.oov_id) for token in tokens]
         else:
             try:
                 ids = [self._token_to_id[token] for token in tokens]
@@ -94,7 +94,7 @@ class TokenTextEncoder(TextEncoder):
                     "vocabulary; set the problem's oov_token to the one that stands for unknown "
                     "tokens, or add it to the vocabulary file"
                 ) from None
-        return ids[::-1] if self._reverse else ids
+        return ids[::-1] if self.reverse else ids
 
     def decode(self, ids: Sequence[int], strip_extraneous: bool = False) -> str:
         """The tokens of `ids` with single spaces between them."""
@@ -102,7 +102,7 @@ class TokenTextEncoder(TextEncoder):
 
     def decode_list(self, ids: Sequence[int]) -> list[str]:
         """The tokens of `ids`; an id that no token has becomes `ID_7`."""
-        ordered = reversed(ids) if self._reverse else ids
+        ordered = reversed(ids) if self.reverse else ids
         size = self.vocab_size
         return [self._tokens[id_] if 0 <= id_ < size else f"ID_{id_}" for id_ in ordered]
 

@@ -79,6 +79,29 @@ def test_answers_are_t2ts(decoder, examples):
         assert [one.score for one in row] == pytest.approx(scores, abs=1e-3)
 
 
+def test_ctranslate2_answers_are_t2ts(decoder, examples, tmp_path):
+    from t2tlite.run import ctranslate2_export
+    from t2tlite.run.ctranslate2_decoding import CTranslate2Decoder
+    from t2tlite.run.decode_hparams import DecodeHParams
+
+    folder = ctranslate2_export.export(decoder, tmp_path / "ctranslate2")
+    theirs = CTranslate2Decoder(decoder.output_dir, folder)
+    lines = [one["inputs_text"] for one in examples]
+    greedy = theirs.n_best(lines, DecodeHParams(beam_size=1))
+    # T2T stopped at 20 tokens more than the longest line.
+    assert [row[0].ids[:20] for row in greedy] == [
+        without_eos(one["greedy_ids"])[:20] for one in examples
+    ]
+    same = 0
+    for row, expected in zip(theirs.n_best(lines), examples, strict=True):
+        scores = {one["text"]: one["score"] for one in expected["beam"]}
+        found = {one.text: one.score for one in row if one.text in scores}
+        assert found == pytest.approx({text: scores[text] for text in found}, abs=1e-3)
+        same += row[0].text == expected["beam"][0]["text"]
+    # It ends a beam only where that is among the K likeliest candidates; T2T takes 2 K.
+    assert same >= 13
+
+
 def without_eos(ids):
     ids = ids[: ids.index(1)] if 1 in ids else ids
     return [one for one in ids if one]

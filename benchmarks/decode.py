@@ -1,0 +1,166 @@
+"""Times decoding, also by exports to CTranslate2, in turn with peers; see README.md."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shlex
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from train import SIZES, matrix_rate, measured
+
+LINES, LENGTH = 128, 32
+WAYS = {"greedy": 1, "beam4": 4}
+ENGINES = ["keras", "float32", "int8"]
+
+
+def prepare(size: str, folder: Path) -> None:
+    """Writes a model with new weights, and its exports to CTranslate2."""
+    import keras
+    import numpy as np
+
+    from t2tlite import Decoder, registry
+    from t2tlite.run import checkpoints, ctranslate2_export
+    from t2tlite.run.record import Run
+
+    name, vocab_size = SIZES[size]
+    problem, hparams = registry.problem("text2text_tmpdir_tokens"), registry.hparams(name)
+    words = ["<pad>", "<EOS>", "<UNK>", *(f"w{i}" for i in range(3, vocab_size))]
+    (folder / problem.vocab_filename).write_text("".join(f"{word}\n" for word in words))
+    run = Run.describe(problem.name, "transformer", hparams, [])
+    run.take_vocabularies(folder, folder)
+    run.write(folder, folder)
+    keras.utils.set_random_seed(0)
+    network = run.make_model(problem.get_hparams(hparams, str(folder)))
+    checkpoints.write_weights(folder, 1, {one.path: np.asarray(one) for one in network.weights})
+    decoder = Decoder(folder)
+    for quantization in ENGINES[1:]:
+        ctranslate2_export.export(decoder, folder / quantization, quantization)
+
+
+def ours(size: str, folder: Path, engine: str, repeats: int) -> dict[str, float]:
+    """Decodes random lines, every answer as long as its line, and returns the figures."""
+    import numpy as np
+
+    # EOS is the last of a line's tokens.
+    draw = np.random.default_rng(0).integers(3, SIZES[size][1], (LINES, LENGTH - 1))
+    words = [[f"w{word}" for word in row] for row in draw]
+    figures = {}
+    if engine == "keras":
+        figures["matrix_gflops"] = matrix_rate()
+        answer = ours_by_keras(folder, words)
+    else:
+        answer = ours_by_ctranslate2(folder / engine, words)
+    for name, beams in WAYS.items():
+        seconds = []
+        for _ in range(repeats + 1):
+            started = time.perf_counter()
+            answer(beams)
+            seconds.append(time.perf_counter() - started)
+        # The first compiles.
+        figures[f"{name}_tokens_per_s"] = LINES * LENGTH / min(seconds[1:])
+    return figures
+
+
+def ours_by_keras(folder: Path, words: list[list[str]]) -> Callable[[int], None]:
+    """Returns what answers lines with so many beams."""
+    from t2tlite import Decoder
+    from t2tlite.run.decode_hparams import DecodeHParams
+
+    decoder = Decoder(folder)
+    lines = [" ".join(row) for row in words]
+
+    def answer(beams: int) -> None:
+        decoder.n_best(lines, DecodeHParams(beams, extra_length=0, force_decode_length=True))
+
+    return answer
+
+
+def ours_by_ctranslate2(folder: Path, words: list[list[str]]) -> Callable[[int], None]:
+    """The same by an export; of all answers to have one length only the library can be asked."""
+    import ctranslate2
+
+    translator = ctranslate2.Translator(str(folder), intra_threads=len(os.sched_getaffinity(0)))
+    lengths = {"min_decoding_length": LENGTH, "max_decoding_length": LENGTH}
+
+    def answer(beams: int) -> None:
+        found = translator.translate_batch(words, beam_size=beams, length_penalty=0.6, **lengths)
+        assert all(len(one.hypotheses[0]) == LENGTH for one in found)
+
+    return answer
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--peer", action="append", default=[], help="command of another system, see README.md"
+    )
+    parser.add_argument("--size", choices=list(SIZES), default="poetry")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--prepare", type=Path, help="write the models to this folder")
+    parser.add_argument("--measure", nargs=2, help="engine and folder: measure once, print JSON")
+    arguments = parser.parse_args()
+    if arguments.prepare:
+        prepare(arguments.size, arguments.prepare)
+        print("{}")
+    elif arguments.measure:
+        engine, folder = arguments.measure
+        print(json.dumps(ours(arguments.size, Path(folder), engine, arguments.repeats)))
+    else:
+        with tempfile.TemporaryDirectory() as folder:
+            compare(arguments, folder)
+
+
+def compare(arguments: argparse.Namespace, folder: str) -> None:
+    """Measures all systems in turn and prints their rates and ratios."""
+    from rich.console import Console
+    from rich.table import Table
+
+    environment = {
+        "KERAS_BACKEND": "tensorflow",
+        "OMP_WAIT_POLICY": "passive",
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+    }
+    again = [sys.executable, __file__, f"--size={arguments.size}"]
+    measured([*again, f"--prepare={folder}"], environment)
+    names = {"keras": "t2tlite", **{one: f"t2tlite, CTranslate2 {one}" for one in ENGINES[1:]}}
+    commands = {
+        names[engine]: [*again, f"--repeats={arguments.repeats}", "--measure", engine, folder]
+        for engine in ENGINES
+    }
+    peers = {f"peer {i}": shlex.split(peer) for i, peer in enumerate(arguments.peer, 1)}
+    title = f"Tokens/s of answers, {arguments.size} size, {LINES} lines x {LENGTH} tokens"
+    table = Table(title=title)
+    for column in ("round", "system", *WAYS, "matrix rate", "peak MB"):
+        table.add_column(column, justify="right")
+    rates: dict[str, list[dict[str, float]]] = {system: [] for system in [*commands, *peers]}
+    for number in range(1, arguments.rounds + 1):
+        for system, command in {**commands, **peers}.items():
+            found = measured(command, environment)
+            rates[system].append(found)
+            cells = [f"{found[f'{way}_tokens_per_s']:,.0f}" for way in WAYS]
+            matrix = f"{found['matrix_gflops']:.0f} GFLOP/s" if "matrix_gflops" in found else ""
+            first = str(number) if system == "t2tlite" else ""
+            table.add_row(first, system, *cells, matrix, f"{found['peak_mb']:,.0f}")
+    Console(width=100).print(table)
+    for us in commands:
+        for peer, command in peers.items():
+            told = ", ".join(f"{way} {ratio(rates[us], rates[peer], way):.2f}" for way in WAYS)
+            print(f"{us} is {told} times {peer} (median): {shlex.join(command)}")
+
+
+def ratio(us: list[dict[str, float]], its: list[dict[str, float]], way: str) -> float:
+    """The median over the rounds of how many times as fast we are."""
+    name = f"{way}_tokens_per_s"
+    return statistics.median(a[name] / b[name] for a, b in zip(us, its, strict=True))
+
+
+if __name__ == "__main__":
+    main()
