@@ -26,7 +26,7 @@ from t2tlite.files import atomic
 Array = np.ndarray[Any, Any]
 
 # A chunk ends with the first of these: samples, and characters of text.
-CHUNK_SAMPLES = 2**14
+CHUNK_SAMPLES = 2**15
 CHUNK_CHARACTERS = 2**23
 # Of a shard, this much is merged at a time.
 _MERGE_BYTES = 2**26

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
-from t2tlite.data.records import example_of, feature_of, ids_feature
+from t2tlite.data.records import entries_of, examples_of, feature_of, ids_features
 from t2tlite.errors import Error, SampleError
 from t2tlite.text.encoder import EOS_ID
 
@@ -58,8 +58,8 @@ class Encoded:
     """
 
     records: list[bytes]
-    lengths: dict[str, list[int]]
-    empty: dict[str, list[bool]]
+    lengths: dict[str, Sequence[int]]
+    empty: dict[str, Sequence[bool]]
 
 
 def serialize(
@@ -78,29 +78,34 @@ def serialize(
     Raises:
       SampleError: a text can't be encoded; names the sample.
     """
-    known = _features(encoding, samples, first, source)
-    names = sorted({name for sample in samples for name in sample})
-    encoded = Encoded([], {name: [] for name in names}, {name: [] for name in known})
-    for sample in samples:
-        features = {}
-        for name in names:
-            length = 0
-            if name in known:
-                features[name], length = known[name][sample[name]]
-                encoded.empty[name].append(not sample[name].strip())
-            elif name in sample:
-                value = sample[name]
-                features[name] = feature_of(name, value)
-                length = 1 if isinstance(value, (str, bytes, int, float)) else len(value)
-            encoded.lengths[name].append(length)
-        encoded.records.append(example_of(features))
+    tables = _tables(encoding, samples, first, source)
+    columns: list[Iterable[bytes]] = []
+    encoded = Encoded([], {}, {})
+    # Columns and look-ups instead of a loop over samples: this is done for millions.
+    for name in sorted(set().union(*samples)):
+        if name in tables:
+            found = [tables[name][sample[name]] for sample in samples]
+            entries, encoded.lengths[name], encoded.empty[name] = zip(*found, strict=True)
+            columns.append(entries)
+        else:
+            columns.append([_entry(name, sample) for sample in samples])
+            encoded.lengths[name] = [_length(sample.get(name, ())) for sample in samples]
+    encoded.records = examples_of(columns)
     return encoded
 
 
-def _features(
+def _entry(name: str, sample: Mapping[str, Any]) -> bytes:
+    return entries_of(name, [feature_of(name, sample[name])])[0] if name in sample else b""
+
+
+def _length(value: Any) -> int:
+    return 1 if isinstance(value, (str, bytes, int, float)) else len(value)
+
+
+def _tables(
     encoding: Encoding, samples: Sequence[Mapping[str, Any]], first: int, source: str
-) -> dict[str, dict[str, tuple[bytes, int]]]:
-    """By name and text, the serialized feature and its number of ids."""
+) -> dict[str, dict[str, tuple[bytes, int, bool]]]:
+    """By name and text: its part of an example, its number of ids, and whether it is empty."""
     groups: dict[tuple[int, str], list[str]] = {}
     for name, encoder in encoding.encoders.items():
         groups.setdefault((id(encoder), encoding.prefixes.get(name, "")), []).append(name)
@@ -111,8 +116,11 @@ def _features(
             ids = encoding.ids(names[0], texts)
         except Error as error:
             raise _with_its_sample(error, encoding, names, samples, first, source) from error
-        by_text = {text: (ids_feature(one), len(one)) for text, one in zip(texts, ids, strict=True)}
-        found.update(dict.fromkeys(names, by_text))
+        features, lengths = ids_features(ids), list(map(len, ids))
+        empty = [not text.strip() for text in texts]
+        for name in names:
+            rows = zip(entries_of(name, features), lengths, empty, strict=True)
+            found[name] = dict(zip(texts, rows, strict=True))
     return found
 
 

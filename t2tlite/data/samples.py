@@ -32,24 +32,25 @@ def checked(
       SampleError: a sample isn't a dict, lacks a key or holds another type, or the user's code
         raised; their exception is the `__cause__`, so that a command can show its traceback.
     """
-    iterator: Iterator[Any] | None = None
-    number = -1
-    while True:
-        number += 1
-        try:
-            if iterator is None:
-                iterator = _iterator(hook(), source)
-            sample = next(iterator)
-        except StopIteration:
-            return
-        except Error:
-            # Already in words for the user: a failed download, say.
-            raise
-        except Exception as error:
-            raise SampleError(
-                f"{source} raised {type(error).__name__} at sample {number}: {error}; mend the hook"
-            ) from error
-        yield _check(sample, number, source, required)
+    number = 0
+    items = list(required.items())
+    try:
+        for sample in _iterator(hook(), source):
+            # Nothing more than this for each of millions.
+            if not isinstance(sample, dict):
+                raise _unfit(sample, number, source, required)
+            for key, wanted in items:
+                if key not in sample or not isinstance(sample[key], wanted):
+                    raise _unfit(sample, number, source, required)
+            yield sample
+            number += 1
+    except Error:
+        # Already in words for the user: a failed download, say.
+        raise
+    except Exception as error:
+        raise SampleError(
+            f"{source} raised {type(error).__name__} at sample {number}: {error}; mend the hook"
+        ) from error
 
 
 def users_traceback(error: SampleError) -> str:
@@ -79,20 +80,20 @@ def _iterator(samples: Any, source: str) -> Iterator[Any]:
         ) from None
 
 
-def _check(sample: Any, number: int, source: str, required: Mapping[str, type]) -> dict[str, Any]:
+def _unfit(sample: Any, number: int, source: str, required: Mapping[str, type]) -> SampleError:
+    """Says what is wrong with a sample."""
     where = f"{source}, sample {number}"
     if not isinstance(sample, dict):
-        raise SampleError(f"{where}: found {_shown(sample)}; expected a dict of {_keys(required)}")
-    for key, wanted in required.items():
-        if key not in sample:
-            found = ", ".join(map(repr, sample)) or "no key"
-            raise SampleError(f"{where}: found {found}; expected {_keys(required)}: add {key!r}")
-        if not isinstance(sample[key], wanted):
-            raise SampleError(
-                f"{where}: {key!r} is {_shown(sample[key])}; expected {wanted.__name__}"
-                + (": decode the bytes" if isinstance(sample[key], bytes) else "")
-            )
-    return sample
+        return SampleError(f"{where}: found {_shown(sample)}; expected a dict of {_keys(required)}")
+    absent = next((key for key in required if key not in sample), None)
+    if absent is not None:
+        found = ", ".join(map(repr, sample)) or "no key"
+        return SampleError(f"{where}: found {found}; expected {_keys(required)}: add {absent!r}")
+    key = next(key for key, wanted in required.items() if not isinstance(sample[key], wanted))
+    return SampleError(
+        f"{where}: {key!r} is {_shown(sample[key])}; expected {required[key].__name__}"
+        + (": decode the bytes" if isinstance(sample[key], bytes) else "")
+    )
 
 
 def _keys(required: Mapping[str, type]) -> str:

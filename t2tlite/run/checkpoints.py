@@ -131,6 +131,9 @@ def _write(
     state_values: Mapping[str, Any],
     keep: int,
 ) -> None:
+    # What killed processes left half-written: only one process at a time saves here.
+    for left in Path(folder).glob(".*.ckpt-*.tmp"):
+        left.unlink(missing_ok=True)
     write_tensors(weights_path(folder, step), weight_values, {"step": str(step)})
     write_tensors(optimizer_path(folder, step), state_values, {"step": str(step)})
     listed = [old for old in steps(folder) if old != step] + [step]

@@ -20,7 +20,7 @@ from typing import Any
 
 from t2tlite.data import inputs
 from t2tlite.errors import DeviceError
-from t2tlite.run import cluster, jax_devices
+from t2tlite.run import cluster, jax_devices, silence
 
 log = logging.getLogger(__name__)
 
@@ -214,21 +214,12 @@ def import_tensorflow() -> None:
 
     TensorFlow itself chooses oneDNN's products only on CPUs with AVX512-VNNI, but they were faster
     with AVX2, too: benchmarks/train.py with TF_ENABLE_ONEDNN_OPTS=0 and =1 measures it.
-
-    The lines come before any log level is read, so the file descriptor itself is turned away.
     """
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
-    kept = os.dup(2)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    try:
+    with silence.standard_error():
         tensorflow = importlib.import_module("tensorflow")
         # Looking for GPUs prints as well, once.
         tensorflow.config.list_physical_devices()
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
 
 
 def _tensorflow(worker_gpu: int) -> Devices:
@@ -283,7 +274,7 @@ def _jax(worker_gpu: int, model_parallel: int) -> Devices:
     import jax
 
     _hide_from_tensorflow()
-    devices = jax.devices()
+    devices = jax_devices.devices()
     kind = devices[0].platform.upper()
     if kind == "CPU" and worker_gpu > 1:
         raise DeviceError(f"--worker_gpu={worker_gpu}: JAX sees no GPU here; drop the flag")

@@ -15,7 +15,7 @@ import signal
 from typing import Any
 
 from t2tlite.errors import DeviceError
-from t2tlite.run import cluster
+from t2tlite.run import cluster, silence
 
 log = logging.getLogger(__name__)
 
@@ -63,6 +63,22 @@ def join(machines: cluster.Cluster) -> None:
     log.info("all %d machines are there", machines.workers)
 
 
+def devices() -> list[Any]:
+    """Returns the devices that JAX prefers here, of all processes."""
+    import jax
+
+    if _chips() or not importlib.util.find_spec("libtpu"):
+        return jax.devices()
+    # JAX asks libtpu first, which asks the network for its TPU and prints that there is none.
+    os.environ.setdefault("TPU_SKIP_MDS_QUERY", "1")
+    with silence.standard_error():
+        return jax.devices()
+
+
+def _chips() -> list[str]:
+    return glob.glob("/dev/accel*") + glob.glob("/dev/vfio/[0-9]*")
+
+
 def tpus() -> list[Any]:
     """Returns the TPU cores of this machine, or of the pod that it belongs to.
 
@@ -71,7 +87,7 @@ def tpus() -> list[Any]:
     """
     import jax
 
-    chips = glob.glob("/dev/accel*") + glob.glob("/dev/vfio/[0-9]*")
+    chips = _chips()
     try:
         if chips:
             # The TPU's own environment tells who the others are; alone, that is one process.

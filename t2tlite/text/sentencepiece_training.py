@@ -38,7 +38,7 @@ _SENTENCE_CHARACTERS = 4096
 _UTF8_BYTES_PER_CHARACTER = 4
 # Of more text a sample is learned from: pieces that it lacks are too rare to matter. The trainer
 # takes about 10 bytes of memory, and 0.3 us, for each of them.
-BUDGET_CHARACTERS = 20_000_000
+BUDGET_CHARACTERS = 10_000_000
 # The trainer drops every sentence with this character, its own mark of the unknown. So sentences
 # are cut at it; it is never learned, and encoded as bytes.
 _TRAINER_MARK = "\u2585"
@@ -120,21 +120,22 @@ class _Sample:
     """
 
     def __init__(self, texts: Iterable[str], budget: int):
-        self.texts: list[str] = []
-        self.characters = self.seen = 0
+        kept: list[str] = []
+        characters = seen = 0
         draw = random.Random(0).random
         rate = 1.0
         for text in texts:
-            self.seen += len(text)
-            if rate < 1.0 and draw() >= rate:
+            seen += len(text)
+            if draw() >= rate:
                 continue
-            self.texts.append(text)
-            self.characters += len(text)
-            while self.characters > budget and len(self.texts) > 1:
+            kept.append(text)
+            characters += len(text)
+            while characters > budget and len(kept) > 1:
                 # Each text that was seen so far stays with the same probability.
                 rate /= 2
-                self.texts = [one for one in self.texts if draw() < 0.5] or self.texts[:1]
-                self.characters = sum(map(len, self.texts))
+                kept = [one for one in kept if draw() < 0.5] or kept[:1]
+                characters = sum(map(len, kept))
+        self.texts, self.characters, self.seen = kept, characters, seen
 
 
 def _sentences(texts: Iterable[str]) -> Iterable[str]:

@@ -102,10 +102,7 @@ def test_a_checkpoint_of_eight_devices_goes_on_on_one(
     command, digits, on_eight, on_one, tmp_path, backend
 ):
     folder = tmp_path / "model"
-    shutil.copytree(on_eight, folder)
-    for path in folder.glob(f"*.ckpt-{STEPS}.safetensors"):
-        path.unlink()
-    (folder / "checkpoint.json").write_text('{"steps": [10]}')
+    step_ten_of(on_eight, folder)
     told = command("t2t-trainer", *flags(digits, folder, 1024, backend=backend)).stderr
     assert "goes on at step 10" in told
     assert_equal(folder, on_one)
@@ -138,6 +135,7 @@ class Pod:
     """Two machines of four devices each, over loopback."""
 
     def __init__(self, command, words, logs):
+        logs.mkdir()
         masters = ",".join(f"localhost:{port}" for port in free_ports(2))
         made = command("t2t-make-tf-configs", f"--masters={masters}").stdout
         self.lines = made.splitlines()
@@ -165,26 +163,47 @@ class Pod:
 
 @pytest.fixture
 def pod(command, digits, tmp_path):
-    logs = tmp_path / "logs"
-    logs.mkdir()
-    made = Pod(command, flags(digits, tmp_path / "model", 128), logs)
-    yield made
-    made.end()
+    """A function that makes a pod that trains into a folder."""
+    made = []
+
+    def make(folder):
+        logs = tmp_path / f"logs{len(made)}"
+        made.append(Pod(command, flags(digits, folder, 128), logs))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.end()
 
 
-def test_a_pod_of_which_one_machine_is_killed(pod, on_one, tmp_path):
-    folder = tmp_path / "model"
-    chief, worker = pod.start(0), pod.start(1)
+def step_ten_of(folder, copy):
+    """Makes a model folder as it was when the checkpoint of step 10 had been written."""
+    shutil.copytree(folder, copy)
+    for path in copy.glob(f"*.ckpt-{STEPS}.safetensors"):
+        path.unlink()
+    (copy / "checkpoint.json").write_text('{"steps": [10]}')
+
+
+def test_a_pod_of_which_one_machine_is_killed(pod, tmp_path):
+    folder, undisturbed = tmp_path / "model", tmp_path / "undisturbed"
+    disturbed = pod(folder)
+    chief, worker = disturbed.start(0), disturbed.start(1)
     deadline = time.monotonic() + 400
     while not (folder / "model.ckpt-10.safetensors").exists():
-        assert time.monotonic() < deadline, pod.log(0).read_text()
+        assert time.monotonic() < deadline, disturbed.log(0).read_text()
         time.sleep(0.02)
     worker.send_signal(signal.SIGKILL)
-    again = pod.start(1)
-    assert again.wait(timeout=400) == 0, pod.log(2).read_text()
-    assert chief.wait(timeout=100) == 0, pod.log(0).read_text()
-    told = pod.log(0).read_text()
+    again = disturbed.start(1)
+    assert again.wait(timeout=400) == 0, disturbed.log(2).read_text()
+    assert chief.wait(timeout=100) == 0, disturbed.log(0).read_text()
+    told = disturbed.log(0).read_text()
     assert "machine 0 of 2" in told
     assert "another machine went away" in told
     assert "goes on at step 10" in told
-    assert_equal(folder, on_one)
+
+    # Each machine reads files of its own, so one alone makes other batches than a pod does.
+    step_ten_of(folder, undisturbed)
+    other = pod(undisturbed)
+    for process in [other.start(0), other.start(1)]:
+        assert process.wait(timeout=400) == 0, other.log(0).read_text()
+    assert_equal(folder, undisturbed)

@@ -1,19 +1,17 @@
 """Training that is stopped goes on where it was, and a wrong continuation is refused."""
 
 import json
-import multiprocessing
 import os
 import random
 import signal
 import subprocess
-import sys
 import time
 
 import pytest
 from safetensors.numpy import load_file
 
 from t2tlite.run import checkpoints
-from tests.pipeline.conftest import BIN
+from tests.pipeline.conftest import BIN, from_warm, run_entry_point
 
 HPARAMS = "hidden_size=32,filter_size=64,num_hidden_layers=1,batch_size=512,batching=bucket"
 
@@ -101,16 +99,7 @@ def test_evaluate_needs_only_the_folders(command, digits, tmp_path):
     assert float(printed["loss"]) == pytest.approx(last["loss"], abs=1e-5)
 
 
-def train_here(words):
-    """Runs t2t-trainer in this process."""
-    sys.argv = [str(word) for word in words]
-    # Not at the head of this file: each command defines its flags, and a process has one command.
-    from t2tlite.cli import trainer
-
-    trainer.run()
-
-
-def test_kills_at_random_moments_change_no_bit(command, digits, tmp_path, monkeypatch):
+def test_kills_at_random_moments_change_no_bit(command, digits, tmp_path):
     # Moving averages and accumulated gradients are state, as the dropout's random numbers are.
     hparams = f"{HPARAMS},ema_decay=0.9,optimizer_multistep_accumulate_steps=3"
     given = {"hparams": hparams, "eval_steps": 1, "local_eval_frequency": 100}
@@ -121,14 +110,10 @@ def test_kills_at_random_moments_change_no_bit(command, digits, tmp_path, monkey
     folder = tmp_path / "killed"
     words = arguments(digits, folder, steps, **given)
     draw = random.Random(7)
-    processes = multiprocessing.get_context("forkserver")
-    # Each process starts with TensorFlow imported, which is most of the time that a start takes.
-    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "1")  # before the import, as the command does
-    processes.set_forkserver_preload(["tensorflow", "t2tlite.run.watching"])
+    outputs = [os.devnull, tmp_path / "stdout", tmp_path / "stderr"]
     for kill in range(5):
         before = checkpoints.steps(folder)
-        process = processes.Process(target=train_here, args=(words,))
-        process.start()
+        process = from_warm(run_entry_point, words, tmp_path, outputs)
         # Every other one dies while it trains and saves, the rest anywhere from the start on.
         deadline = time.monotonic() + 120
         while kill % 2 and process.is_alive() and checkpoints.steps(folder) == before:

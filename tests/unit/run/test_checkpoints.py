@@ -69,6 +69,14 @@ def test_the_newest_are_kept(tmp_path, make_model, keep, left):
     assert set(os.listdir(tmp_path)) == {*kept, "checkpoint.json"}
 
 
+def test_what_a_killed_save_left_is_removed(tmp_path, make_model):
+    (tmp_path / ".model.ckpt-3.safetensors.4711.tmp").write_bytes(b"half")
+    (tmp_path / "notes.tmp").write_text("mine")
+    save(tmp_path, 4, *make_model(), keep=1)
+    left = {"model.ckpt-4.safetensors", "optimizer.ckpt-4.safetensors", "checkpoint.json"}
+    assert set(os.listdir(tmp_path)) == {*left, "notes.tmp"}
+
+
 @pytest.mark.parametrize("kind", ["weights", "optimizer"])
 @pytest.mark.parametrize("damage", ["cut", "gone"])
 def test_a_damaged_newest_is_passed_over(tmp_path, make_model, warned, kind, damage):
