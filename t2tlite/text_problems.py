@@ -151,6 +151,11 @@ class Text2TextProblem(Problem):
     def _sample_types(self) -> dict[str, type]:
         return {"inputs": str, "targets": str} if self.has_inputs else {"targets": str}
 
+    @property
+    def _tasks(self) -> int:
+        """The tasks that generate_samples is called for."""
+        return self.num_generate_tasks
+
     def _checked_samples(
         self, data_dir: str, tmp_dir: str, dataset_split: str, task_id: int | None = None
     ) -> Iterator[dict[str, Any]]:
@@ -158,9 +163,9 @@ class Text2TextProblem(Problem):
         if task_id is None:
             return itertools.chain.from_iterable(
                 self._checked_samples(data_dir, tmp_dir, dataset_split, one)
-                for one in range(self.num_generate_tasks)
+                for one in range(self._tasks)
             )
-        part = {"task_id": task_id} if self.num_generate_tasks > 1 else {}
+        part = {"task_id": task_id} if self._tasks > 1 else {}
         return checked(
             lambda: self.generate_samples(data_dir, tmp_dir, dataset_split, **part),
             source_of(f"{self.name}: generate_samples({dataset_split})", part.get("task_id")),
@@ -293,7 +298,7 @@ class Text2TextProblem(Problem):
                     paths,
                     lambda: self._encoding(data_dir, tmp_dir),
                     lambda: self._counted.get(split),
-                    self.num_generate_tasks,
+                    self._tasks,
                 )
             hook = self.generate_encoded_samples
             source = f"{self.name}: generate_encoded_samples({split})"
