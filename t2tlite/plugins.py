@@ -170,6 +170,11 @@ def read_command_line() -> bool:
     return any(alias.reads_command_line(Path(one)) for one in _loaded if os.path.exists(one))
 
 
+def loaded_folders() -> list[str]:
+    """The folders and files that `load_usr_dir` has loaded, for other processes to load them."""
+    return [one for one in _loaded if os.path.isabs(one)]
+
+
 def searched() -> str:
     """Where plugins were looked for, for messages."""
     return ", ".join(_loaded) or "no plugin at all"

@@ -20,7 +20,6 @@ from t2tlite.config import HParams, ProblemHParams
 from t2tlite.data import generate
 from t2tlite.data.manifest import Manifest
 from t2tlite.data.records import find_shards, shard_paths
-from t2tlite.data.workers import Workers
 from t2tlite.errors import DataError
 from t2tlite.registry import snake_case
 from t2tlite.text.vocabulary import vocabulary_sha256
@@ -133,6 +132,15 @@ class Problem:
         raise NotImplementedError(f"{type(self).__name__} has no generate_data")
 
     @property
+    def num_generate_tasks(self) -> int:
+        """Parts that the samples of a split can be made in, on many machines at a time.
+
+        With more than one, generate_samples has a fourth argument `task_id` and yields that part:
+        of a list of files, say, `files[task_id :: self.num_generate_tasks]`.
+        """
+        return 1
+
+    @property
     def dataset_splits(self) -> list[dict[str, Any]]:
         """The splits with their numbers of shards."""
         return [
@@ -173,14 +181,14 @@ class Problem:
             for one in self.dataset_splits
         }
 
-    def write_dataset(
+    def _dataset_of(
         self,
         streams: Sequence[generate.Stream],
         data_dir: str,
         vocabularies: Iterable[str],
         tmp_dir: str = "",
-    ) -> Manifest:
-        """Writes shards and manifest, or goes on with them after a run that was stopped.
+    ) -> generate.Dataset:
+        """Returns a data set that can be written.
 
         Args:
           streams: samples, and the shards that they fill.
@@ -203,8 +211,7 @@ class Problem:
                 **{name: importlib.metadata.version(name) for name in libraries},
             },
         )
-        dataset = generate.Dataset(streams, data_dir, manifest, hashes, tmp_dir)
-        return dataset.write(Workers(self.num_workers))
+        return generate.Dataset(streams, data_dir, manifest, hashes, tmp_dir)
 
     def source_sha256(self) -> str:
         """A hash of the class's source code: data of a changed class can be told."""

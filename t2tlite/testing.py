@@ -52,8 +52,8 @@ def check_problem(
     generated: list[dict[str, Any]] = []
     original = problem.generate_samples
 
-    def first_samples(*args: Any) -> Any:
-        for sample in itertools.islice(original(*args), samples):
+    def first_samples(*args: Any, **task: Any) -> Any:
+        for sample in itertools.islice(original(*args, **task), samples):
             generated.append(dict(sample))
             yield sample
 

@@ -22,13 +22,14 @@ from typing import Any
 from t2tlite.config import HParams, ProblemHParams
 from t2tlite.data import generate
 from t2tlite.data.encoding import Encoding
-from t2tlite.data.samples import checked
+from t2tlite.data.samples import checked, source_of
 from t2tlite.data.text_files import text2class_txt_iterator as text2class_txt_iterator
 from t2tlite.data.text_files import text2self_txt_iterator as text2self_txt_iterator
 from t2tlite.data.text_files import text2text_distill_iterator as text2text_distill_iterator
 from t2tlite.data.text_files import text2text_txt_iterator as text2text_txt_iterator
 from t2tlite.data.text_files import text2text_txt_tab_iterator as text2text_txt_tab_iterator
 from t2tlite.data.text_files import txt_line_iterator as txt_line_iterator
+from t2tlite.data.workers import Workers
 from t2tlite.errors import DataError, VocabularyError
 from t2tlite.problem import DatasetSplit, Metrics, Problem, SpaceID
 from t2tlite.text import (
@@ -67,6 +68,8 @@ class Text2TextProblem(Problem):
           data_dir: the data folder, for vocabulary files that the problem brings.
           tmp_dir: downloads and the user's own files.
           dataset_split: "train", "eval" or "test"; "train" for all if not per split.
+
+        With num_generate_tasks it has a fourth argument, the task_id of the part to yield.
         """
         raise NotImplementedError(f"{type(self).__name__} has no generate_samples; write one")
 
@@ -148,13 +151,24 @@ class Text2TextProblem(Problem):
     def _sample_types(self) -> dict[str, type]:
         return {"inputs": str, "targets": str} if self.has_inputs else {"targets": str}
 
+    @property
+    def _tasks(self) -> int:
+        """The tasks that generate_samples is called for."""
+        return self.num_generate_tasks
+
     def _checked_samples(
-        self, data_dir: str, tmp_dir: str, dataset_split: str
+        self, data_dir: str, tmp_dir: str, dataset_split: str, task_id: int | None = None
     ) -> Iterator[dict[str, Any]]:
-        source = f"{self.name}: generate_samples({dataset_split})"
+        """The samples of one task, or of all."""
+        if task_id is None:
+            return itertools.chain.from_iterable(
+                self._checked_samples(data_dir, tmp_dir, dataset_split, one)
+                for one in range(self._tasks)
+            )
+        part = {"task_id": task_id} if self._tasks > 1 else {}
         return checked(
-            lambda: self.generate_samples(data_dir, tmp_dir, dataset_split),
-            source,
+            lambda: self.generate_samples(data_dir, tmp_dir, dataset_split, **part),
+            source_of(f"{self.name}: generate_samples({dataset_split})", part.get("task_id")),
             self._sample_types,
         )
 
@@ -249,9 +263,11 @@ class Text2TextProblem(Problem):
         samples = itertools.chain(list(itertools.islice(samples, 1)), samples)
         yield from self._encoding(data_dir, tmp_dir).encoded(samples)
 
-    def _texts(self, data_dir: str, tmp_dir: str, dataset_split: str) -> Iterator[dict[str, Any]]:
+    def _texts(
+        self, data_dir: str, tmp_dir: str, dataset_split: str, task_id: int | None = None
+    ) -> Iterator[dict[str, Any]]:
         """The samples with texts where `_encoding` has encoders, and finished values elsewhere."""
-        return self._checked_samples(data_dir, tmp_dir, dataset_split)
+        return self._checked_samples(data_dir, tmp_dir, dataset_split, task_id)
 
     def _encoding(self, data_dir: str, tmp_dir: str) -> Encoding:
         """How `_texts` become ids; makes the vocabulary if need be."""
@@ -269,21 +285,27 @@ class Text2TextProblem(Problem):
         return own is not Text2TextProblem.generate_encoded_samples
 
     def generate_data(self, data_dir: str, tmp_dir: str, task_id: int = -1) -> None:
+        self.dataset_to_write(data_dir, tmp_dir).write(Workers(self.num_workers))
+
+    def dataset_to_write(self, data_dir: str, tmp_dir: str) -> generate.Dataset:
+        """Returns what `generate_data` writes; on each machine that makes a part of it the same."""
+
         def stream(split: str, paths: dict[str, list[str]]) -> generate.Stream:
             if not self._encodes_itself:
                 return generate.Stream(
                     f"{self.name}: generate_samples({split})",
-                    lambda: self._texts(data_dir, tmp_dir, split),
+                    lambda task_id: self._texts(data_dir, tmp_dir, split, task_id),
                     paths,
                     lambda: self._encoding(data_dir, tmp_dir),
                     lambda: self._counted.get(split),
+                    self._tasks,
                 )
             hook = self.generate_encoded_samples
             source = f"{self.name}: generate_encoded_samples({split})"
             encoded: dict[str, type] = {"targets": object}
             return generate.Stream(
                 source,
-                lambda: checked(lambda: hook(data_dir, tmp_dir, split), source, encoded),
+                lambda task_id: checked(lambda: hook(data_dir, tmp_dir, split), source, encoded),
                 paths,
             )
 
@@ -292,7 +314,7 @@ class Text2TextProblem(Problem):
             streams = [stream(split, {split: shards}) for split, shards in paths.items()]
         else:
             streams = [stream(DatasetSplit.TRAIN, paths)]
-        self.write_dataset(streams, data_dir, self.vocabulary_filenames, tmp_dir)
+        return self._dataset_of(streams, data_dir, self.vocabulary_filenames, tmp_dir)
 
     def hparams(self, defaults: ProblemHParams, model_hparams: HParams) -> None:
         names = ["inputs", "targets"] if self.has_inputs else ["targets"]
@@ -339,8 +361,10 @@ class Text2ClassProblem(Text2TextProblem):
         for sample in itertools.islice(samples, self.max_samples_for_vocab):
             yield sample["inputs"]
 
-    def _texts(self, data_dir: str, tmp_dir: str, dataset_split: str) -> Iterator[dict[str, Any]]:
-        for sample in self._checked_samples(data_dir, tmp_dir, dataset_split):
+    def _texts(
+        self, data_dir: str, tmp_dir: str, dataset_split: str, task_id: int | None = None
+    ) -> Iterator[dict[str, Any]]:
+        for sample in self._checked_samples(data_dir, tmp_dir, dataset_split, task_id):
             label = sample["label"]
             if not 0 <= label < self.num_classes:
                 raise DataError(

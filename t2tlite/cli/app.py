@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 import os
 import sys
-import traceback
 from collections.abc import Callable, Sequence
 from types import ModuleType
 from typing import NoReturn
@@ -17,6 +16,7 @@ from absl import flags
 
 from t2tlite import plugins
 from t2tlite.cli import t2t_flags
+from t2tlite.data.samples import users_traceback
 from t2tlite.errors import Error, SampleError
 from t2tlite.run import devices
 
@@ -53,8 +53,8 @@ def run(
         status = _say(name, f"{error} (--help lists all flags)", 2)
     except Error as error:
         status = _say(name, str(error), 1)
-        if error.__cause__ is not None and isinstance(error, SampleError):
-            _show_users_code(error.__cause__)
+        if isinstance(error, SampleError) and (shown := users_traceback(error)):
+            print(f"Traceback (your code):\n{shown}", file=sys.stderr)
     except KeyboardInterrupt:
         status = _say(name, "stopped by Ctrl-C; the same command starts over or goes on", 130)
     except BrokenPipeError:
@@ -92,18 +92,6 @@ def _help(description: str, modules: Sequence[ModuleType]) -> None:
 def _say(name: str, text: str, status: int) -> int:
     print(f"{name}: {text}", file=sys.stderr)
     return status
-
-
-def _show_users_code(cause: BaseException) -> None:
-    """Prints the traceback of a user's exception, from the first frame of their code on."""
-    package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-    frames = traceback.extract_tb(cause.__traceback__)
-    theirs = [i for i, frame in enumerate(frames) if not frame.filename.startswith(package)]
-    if not theirs:
-        return
-    shown = traceback.format_list(frames[theirs[0] :])
-    shown += traceback.format_exception_only(cause)
-    print("Traceback (your code):\n" + "".join(shown).rstrip(), file=sys.stderr)
 
 
 def _log_to_stderr(name: str) -> None:

@@ -2,18 +2,21 @@
 
 t2t-datagen --problem=psalm_line_problem --data_dir=data
 t2t-datagen --t2t_usr_dir=./poetry --problem=my_poetry_lines --data_dir=data --tmp_dir=texts
+t2t-datagen --problem=psalm_line_problem --data_dir=data --runner=beam \
+            --beam_options="--runner=FlinkRunner --flink_master=HOST:PORT"
 """
 
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 
 from absl import flags
 
 from t2tlite import registry
 from t2tlite.cli import app, shared_flags, t2t_flags
-from t2tlite.run.generation import generate_data
+from t2tlite.run.generation import generate_data, generate_data_with_beam
 
 FLAGS = flags.FLAGS
 
@@ -23,6 +26,8 @@ flags.DEFINE_bool("only_list", False, "List the problems, and exit.")
 flags.DEFINE_bool("overwrite", False, "Make the data anew, also where it is complete.")
 flags.DEFINE_string("exclude_problems", "", "Problems to leave out, joined by commas.")
 flags.DEFINE_integer("task_id", -1, "Part of a problem's work on many machines; -1: all.")
+flags.DEFINE_enum("runner", "local", ["local", "beam"], "What makes the data: see docs/datagen.md.")
+flags.DEFINE_string("beam_options", "", "With --runner=beam: Beam's own options, as one string.")
 t2t_flags.define(t2t_flags.GENERATING)
 
 
@@ -32,15 +37,27 @@ def main() -> None:
         print("\n".join(registry.list_problems()) if FLAGS.only_list else registry.help_string())
         return
     app.require("problem", "data_dir")
+    _check_runner()
+    num_workers = FLAGS.num_workers or len(os.sched_getaffinity(0))
     for name in _problem_names():
-        generate_data(
-            name,
-            FLAGS.data_dir,
-            FLAGS.tmp_dir,
-            FLAGS.random_seed,
-            FLAGS.overwrite,
-            FLAGS.task_id,
-            FLAGS.num_workers or len(os.sched_getaffinity(0)),
+        common = name, FLAGS.data_dir, FLAGS.tmp_dir, FLAGS.random_seed, FLAGS.overwrite
+        if FLAGS.runner == "beam":
+            generate_data_with_beam(*common, num_workers, shlex.split(FLAGS.beam_options))
+        else:
+            generate_data(*common, FLAGS.task_id, num_workers)
+
+
+def _check_runner() -> None:
+    """Raises UsageError where flags don't go together."""
+    if FLAGS.runner != "beam":
+        if FLAGS.beam_options:
+            raise app.UsageError("--beam_options goes with --runner=beam")
+    elif FLAGS.task_id != -1:
+        raise app.UsageError("--task_id doesn't go with --runner=beam, which runs all tasks")
+    elif FLAGS.num_workers and FLAGS.beam_options:
+        raise app.UsageError(
+            "--num_workers doesn't go with --beam_options; for processes here give "
+            '--beam_options="--direct_num_workers=N --direct_running_mode=multi_processing"'
         )
 
 

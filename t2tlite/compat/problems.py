@@ -8,6 +8,7 @@ Many a later class has those names too, by copying; T2T ignored them there, and 
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator
 from typing import Any
 
@@ -122,6 +123,12 @@ class Text2TextProblem(Problem, text_problems.Text2TextProblem):
             samples: Iterator[dict[str, Any]] = self.generator(data_dir, tmp_dir, is_training)
             return samples
         return super().generate_encoded_samples(data_dir, tmp_dir, dataset_split)
+
+    @property
+    def _tasks(self) -> int:
+        # In T2T they were of a generate_data that wrote shards itself.
+        accepted = inspect.signature(self.generate_samples).parameters
+        return super()._tasks if "task_id" in accepted else 1
 
     @property
     def _encodes_itself(self) -> bool:

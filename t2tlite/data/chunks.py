@@ -12,7 +12,7 @@ import hashlib
 import json
 import os
 import pickle
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,21 +34,23 @@ _MERGE_BYTES = 2**26
 
 @dataclass(frozen=True)
 class ChunkJob:
-    """What a process needs to write one chunk.
+    """What a process needs to make one chunk.
 
     Attributes:
       path: the file to write.
       source: names the hook that yielded the samples, for messages.
       first: number of the first sample.
+      turn: number of the shard that the first sample goes to; past the last one it begins anew.
       samples: the pickled list of samples.
       encoding: the pickled `Encoding`.
       shards: how many the data set's stream has; examples go to them in turn.
-      entropy: seed, stream and chunk: keys are drawn from them.
+      entropy: seed, stream, task and chunk: keys are drawn from them.
     """
 
     path: str
     source: str
     first: int
+    turn: int
     samples: bytes
     encoding: bytes
     shards: int
@@ -57,7 +59,7 @@ class ChunkJob:
     @property
     def digest(self) -> str:
         """What the chunk is made from: the same digest, the same file."""
-        settings = repr((self.first, self.shards, self.entropy)).encode()
+        settings = repr((self.first, self.turn, self.shards, self.entropy)).encode()
         parts = hashlib.blake2b(settings, digest_size=16)
         parts.update(self.encoding)
         parts.update(self.samples)
@@ -83,6 +85,51 @@ class ChunkSummary:
     empty: dict[str, list[int]]
 
 
+@dataclass(frozen=True)
+class Run:
+    """Examples of one shard, sorted by key.
+
+    Attributes:
+      keys: uint64 [examples].
+      ends: where each serialized example ends in `content`, int64 [examples].
+      content: the serialized examples.
+    """
+
+    keys: Array
+    ends: Array
+    content: bytes
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Serialized examples by shard, then by key.
+
+    Attributes:
+      summary: what there is by shard.
+      keys: uint64 [examples].
+      hashes: of the serialized examples, uint64 [examples].
+      lengths: of the serialized examples, int64 [examples].
+      records: the serialized examples.
+    """
+
+    summary: ChunkSummary
+    keys: Array
+    hashes: Array
+    lengths: Array
+    records: list[bytes]
+
+    @property
+    def starts(self) -> Array:
+        """The first example of each shard, and the number of all; int64 [shards + 1]."""
+        return np.concatenate([[0], np.cumsum(self.summary.examples)]).astype(np.int64)
+
+    def run(self, shard: int) -> Run:
+        """What there is for one shard."""
+        here = slice(*self.starts[shard : shard + 2].tolist())
+        ends = np.cumsum(self.lengths[here])
+        return Run(self.keys[here], ends, b"".join(self.records[here]))
+
+
 def write_chunk(job: ChunkJob) -> ChunkSummary:
     """Encodes the samples of a chunk and writes its file, unless it is there already.
 
@@ -96,11 +143,30 @@ def write_chunk(job: ChunkJob) -> ChunkSummary:
     found = read_summary(job.path, digest)
     if found:
         return found
+    chunk = make_chunk(job)
+    arrays: dict[str, Array] = {
+        "starts": chunk.starts,
+        "keys": chunk.keys,
+        "hashes": chunk.hashes,
+        "ends": np.cumsum(chunk.lengths),
+        "records": np.frombuffer(b"".join(chunk.records), np.uint8),
+    }
+    with atomic(job.path) as file:
+        file.write(save(arrays, {"digest": digest, "summary": json.dumps(vars(chunk.summary))}))
+    return chunk.summary
+
+
+def make_chunk(job: ChunkJob) -> Chunk:
+    """Encodes the samples of a chunk, deals them to the shards and draws their keys.
+
+    Raises:
+      Error: a sample can't be encoded; names it.
+    """
     samples: list[Mapping[str, Any]] = pickle.loads(job.samples)
     encoding: Encoding = pickle.loads(job.encoding)
     encoded = serialize(samples, encoding, job.first, job.source)
     count = len(samples)
-    shards = (job.first + np.arange(count)) % job.shards
+    shards = (job.turn + np.arange(count)) % job.shards
     # Of all of NumPy's random numbers only these are promised to stay the same for ever.
     keys = np.random.PCG64(np.random.SeedSequence(job.entropy)).random_raw(count)
     order = np.lexsort((keys, shards))
@@ -115,16 +181,13 @@ def write_chunk(job: ChunkJob) -> ChunkSummary:
         longest={k: _most(shards, job.shards, v) for k, v in encoded.lengths.items()},
         empty={k: _sums(shards, job.shards, v) for k, v in encoded.empty.items()},
     )
-    arrays: dict[str, Array] = {
-        "starts": np.concatenate([[0], np.cumsum(summary.examples)]).astype(np.int64),
-        "keys": np.asarray(keys)[order],
-        "hashes": hashes[order],
-        "ends": np.cumsum(lengths[order]),
-        "records": np.frombuffer(b"".join([encoded.records[i] for i in order]), np.uint8),
-    }
-    with atomic(job.path) as file:
-        file.write(save(arrays, {"digest": digest, "summary": json.dumps(vars(summary))}))
-    return summary
+    return Chunk(
+        summary,
+        keys=np.asarray(keys)[order],
+        hashes=hashes[order],
+        lengths=lengths[order],
+        records=[encoded.records[i] for i in order],
+    )
 
 
 def read_summary(path: str | os.PathLike[str], digest: str) -> ChunkSummary | None:
@@ -153,8 +216,10 @@ def _read_hashes(paths: Sequence[Path], shards: range) -> Iterator[Array]:
     for path in paths:
         with safe_open(path, framework="np") as file:
             starts = file.get_slice("starts")
-            first, last = starts[shards.start : shards.start + 1], starts[shards.stop :]
-            yield file.get_slice("hashes")[int(first[0]) : int(last[0])]
+            first, last = (int(starts[at : at + 1][0]) for at in (shards.start, shards.stop))
+            # Nothing at the end of a file can't be sliced.
+            if first < last:
+                yield file.get_slice("hashes")[first:last]
 
 
 @dataclass(frozen=True)
@@ -184,15 +249,13 @@ def write_merged_shard(job: ShardJob) -> None:
     bounds = [2**64 * part // parts for part in range(parts + 1)]
     with atomic(job.path) as file:
         for first, last in zip(bounds, bounds[1:], strict=False):
-            file.writelines(map(framed, _merged(job, first, last)))
+            file.writelines(map(framed, merged(_runs(job, first, last))))
 
 
-def _merged(job: ShardJob, first: int, last: int) -> list[bytes]:
-    """The shard's records with keys in [first, last), sorted."""
+def _runs(job: ShardJob, first: int, last: int) -> Iterator[Run]:
+    """The shard's examples with keys in [first, last), chunk by chunk."""
     from safetensors import safe_open
 
-    records: list[bytes] = []
-    keys: list[Array] = []
     for path in job.chunks:
         with safe_open(path, framework="np") as file:
             start, stop = map(int, file.get_slice("starts")[job.shard : job.shard + 2])
@@ -207,12 +270,17 @@ def _merged(job: ShardJob, first: int, last: int) -> list[bytes]:
             ends = file.get_slice("ends")[max(start + begin - 1, 0) : start + end].tolist()
             ends = ends if start + begin else [0, *ends]
             content = file.get_slice("records")[ends[0] : ends[-1]].tobytes()
-            records += [
-                content[a - ends[0] : b - ends[0]] for a, b in zip(ends, ends[1:], strict=False)
-            ]
-            keys.append(here[begin:end])
-    if not keys:
-        return []
+            yield Run(here[begin:end], np.array(ends[1:]) - ends[0], content)
+
+
+def merged(runs: Iterable[Run]) -> list[bytes]:
+    """Returns the examples of runs sorted by key; those with the same key in the order of runs."""
+    records: list[bytes] = []
+    keys: list[Array] = [np.zeros(0, np.uint64)]
+    for run in runs:
+        ends = [0, *run.ends.tolist()]
+        records += [run.content[a:b] for a, b in zip(ends, ends[1:], strict=False)]
+        keys.append(run.keys)
     order = np.argsort(np.concatenate(keys), kind="stable")
     return [records[i] for i in order]
 
@@ -243,8 +311,13 @@ def count_leaks(chunks: Mapping[str, tuple[Sequence[Path], range]], trained: str
         for split, where in chunks.items()
         if split != trained
     }
+    return count_shared(held, _read_hashes(*chunks.get(trained, ((), range(0)))))
+
+
+def count_shared(held: Mapping[str, Array], others: Iterable[Array]) -> dict[str, int]:
+    """Counts by split the hashes, uint64 [examples], that are among the others'."""
     leaked = {split: np.zeros(len(hashes), bool) for split, hashes in held.items()}
-    for seen in _read_hashes(*chunks.get(trained, ((), range(0)))):
+    for seen in others:
         seen = np.sort(seen)
         for split, hashes in held.items():
             places = np.searchsorted(seen, hashes)

@@ -50,6 +50,7 @@ from t2tlite.data.dataset_files import (
 )
 from t2tlite.data.encoding import Encoding
 from t2tlite.data.manifest import Manifest, Split
+from t2tlite.data.samples import source_of
 from t2tlite.data.workers import Workers
 from t2tlite.errors import DataError, SampleError
 from t2tlite.files import atomic, cannot_write, make_folder, opened_below
@@ -57,6 +58,7 @@ from t2tlite.files import atomic, cannot_write, make_folder, opened_below
 log = logging.getLogger(__name__)
 
 _TRAIN = "train"
+_SETTINGS = "settings.json"
 _OURS = "t2tlite.text."
 
 
@@ -66,19 +68,26 @@ class Stream:
 
     Attributes:
       name: for messages: "generate_samples(train)".
-      samples: makes the samples: dicts of texts, and of whatever else goes into the records.
+      samples: makes the samples of a task: dicts of texts, and of whatever else goes into the
+        records.
       encoding: says how they're encoded; called when the first sample is there, as a problem may
         write its vocabulary with it.
       paths: the final shards, by split; an example goes to the next of all of them in turn, as in
         T2T, so that splits fill in proportion to their shards.
       total: how many samples there will be, if that is known by then.
+      tasks: parts that the samples can be made in, one apart from another.
     """
 
     name: str
-    samples: Callable[[], Iterable[Mapping[str, Any]]]
+    samples: Callable[[int], Iterable[Mapping[str, Any]]]
     paths: Mapping[str, Sequence[str]]
     encoding: Callable[[], Encoding] = lambda: Encoding({})
     total: Callable[[], int | None] = lambda: None
+    tasks: int = 1
+
+    def source(self, task: int) -> str:
+        """The name of a task's part, for messages: "generate_samples(train), task 3"."""
+        return source_of(self.name, task if self.tasks > 1 else None)
 
     @property
     def names(self) -> dict[str, list[str]]:
@@ -87,22 +96,47 @@ class Stream:
 
 
 @dataclass
-class _Spread:
+class Spread:
     """What the chunks hold, as the file that ends the first half of the work says it.
 
     Attributes:
-      chunks: by stream, the number of chunk files.
+      chunks: by stream, the names of the chunk files.
       bytes: by stream, the size of each shard's examples.
       splits: counts by split.
       sources: size and time of change of the files that the generators read.
       vocabularies: sha256 by file name.
     """
 
-    chunks: list[int] = field(default_factory=list)
+    chunks: list[list[str]] = field(default_factory=list)
     bytes: list[list[int]] = field(default_factory=list)
     splits: dict[str, Split] = field(default_factory=dict)
     sources: dict[str, list[int]] = field(default_factory=dict)
     vocabularies: dict[str, str] = field(default_factory=dict)
+
+    def add_stream(self, stream: Stream, chunks: list[str], held: Iterable[ChunkSummary]) -> int:
+        """Adds what the chunks of the next stream hold, as they are made.
+
+        Returns:
+          The number of examples.
+
+        Raises:
+          SampleError: a split got nothing.
+        """
+        split_of = [split for split, paths in stream.paths.items() for _ in paths]
+        splits = {split: Split(shards=len(paths)) for split, paths in stream.paths.items()}
+        sizes = [0] * len(split_of)
+        for summary in held:
+            _add(summary, splits, split_of, sizes)
+        for name, split in splits.items():
+            if not split.examples:
+                raise SampleError(
+                    f"{stream.name} yielded too few samples: split {name!r} is empty; yield more, "
+                    f"or change dataset_splits"
+                )
+        self.chunks.append(chunks)
+        self.bytes.append(sizes)
+        self.splits.update(splits)
+        return sum(split.examples for split in splits.values())
 
 
 class Dataset:
@@ -139,14 +173,43 @@ class Dataset:
           DataError: a process was killed.
           OutputError: the disk is full or the folder read-only; nothing half-written is left.
         """
+        with workers or Workers() as pool:
+
+            def make() -> None:
+                spread = self._read_spread() or self._spread(pool)
+                self._warn(spread, count_leaks(self._where(spread), _TRAIN))
+                self._merge(spread, pool)
+                self._finish(spread)
+
+            return self._written(make)
+
+    def write_by(self, make: Callable[[Path], tuple[Spread, Mapping[str, int]]]) -> Manifest:
+        """Writes all shards and the manifest, where something else than this makes the shards.
+
+        Args:
+          make: writes all shards into the folder that it is called with; returns what they hold,
+            and how many examples of each other split are in the training data too.
+
+        Raises:
+          Error: as `write` does, and what `make` raises; nothing half-written is left.
+        """
+
+        def cleared() -> None:
+            self._forget(path for path in self.folder.iterdir() if path.name != _SETTINGS)
+            spread, leaked = make(self.folder)
+            self._warn(spread, leaked)
+            self._finish(spread)
+
+        return self._written(cleared)
+
+    def _written(self, make: Callable[[], None]) -> Manifest:
+        """Has the working folder finished, while no other run does, and moves it into place."""
         make_folder(self.data_dir)
         try:
-            with _alone(self.folder), workers or Workers() as pool:
+            with _alone(self.folder):
                 self._open()
                 if not is_finished(self.folder):
-                    spread = self._read_spread() or self._spread(pool)
-                    self._warn(spread)
-                    self._merge(spread, pool)
+                    make()
                 return publish(self.folder, self.data_dir)
         except OSError as error:
             raise cannot_write(self.data_dir, error) from error
@@ -164,8 +227,9 @@ class Dataset:
             "shards": [
                 {k: [Path(p).name for p in v] for k, v in s.paths.items()} for s in self.streams
             ],
+            "tasks": [one.tasks for one in self.streams],
         }
-        settings = self.folder / "settings.json"
+        settings = self.folder / _SETTINGS
         if settings.exists():
             found = json.loads(settings.read_text())
             if found == wanted:
@@ -178,21 +242,20 @@ class Dataset:
                 self.manifest.problem,
                 changed,
             )
-        for path in self.folder.iterdir():
-            path.unlink()
+        self._forget(self.folder.iterdir())
         with atomic(settings, "w") as file:
             json.dump(wanted, file)
 
     # The first half: from generators to chunks.
 
-    def _read_spread(self) -> _Spread | None:
+    def _read_spread(self) -> Spread | None:
         """The end of the first half, if an earlier run reached it and nothing changed since."""
         path = self.folder / "spread.json"
         if not path.exists():
             return None
         values = json.loads(path.read_text())
         splits = {name: Split(**one) for name, one in values.pop("splits").items()}
-        spread = _Spread(splits=splits, **values)
+        spread = Spread(splits=splits, **values)
         changed = changed_files(self.source_dir, spread.sources)
         if not changed and spread.vocabularies == self.vocabularies():
             return spread
@@ -206,99 +269,116 @@ class Dataset:
 
     def _forget(self, paths: Iterable[Path]) -> None:
         for path in paths:
-            path.unlink()
+            # A run on other machines works in a folder of its own.
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
 
-    def _spread(self, pool: Workers) -> _Spread:
-        spread = _Spread()
+    def _spread(self, pool: Workers) -> Spread:
+        spread = Spread()
         with opened_below(self.source_dir) as opened:
             for number, stream in enumerate(self.streams):
                 self._spread_stream(number, stream, spread, pool)
-        own = {
-            Path(path).name
-            for one in self.streams
-            for paths in one.paths.values()
-            for path in paths
-        }
         spread.vocabularies = self.vocabularies()
-        own.update(spread.vocabularies)
-        for name in sorted(opened):
-            path = Path(self.source_dir, name)
-            # Not what this run wrote itself.
-            if path.is_file() and path.name not in own and not name.startswith("."):
-                spread.sources[name] = file_state(path)
+        spread.sources = self.sources(opened)
         with atomic(self.folder / "spread.json", "w") as file:
             json.dump(asdict(spread), file)
         return spread
 
-    def _spread_stream(self, number: int, stream: Stream, spread: _Spread, pool: Workers) -> None:
-        split_of = [split for split, paths in stream.paths.items() for _ in paths]
-        # What the hooks draw must not depend on what ran before, which a second run may leave out.
-        self._seed(number)
-        splits = {split: Split(shards=len(paths)) for split, paths in stream.paths.items()}
-        sizes = [0] * len(split_of)
-        chunks = 0
+    def sources(self, opened: Iterable[str]) -> dict[str, list[int]]:
+        """States of those files of `opened`, names below the source folder, that are no results."""
+        own = {Path(p).name for one in self.streams for paths in one.paths.values() for p in paths}
+        own.update(self.vocabularies())
+        found = {name: Path(self.source_dir, name) for name in sorted(opened)}
+        return {
+            name: file_state(path)
+            for name, path in found.items()
+            if path.is_file() and path.name not in own and not name.startswith(".")
+        }
+
+    def _spread_stream(self, number: int, stream: Stream, spread: Spread, pool: Workers) -> None:
+        names: list[str] = []
+
+        def named(jobs: Iterable[ChunkJob]) -> Iterator[ChunkJob]:
+            for job in jobs:
+                names.append(Path(job.path).name)
+                yield job
+
         started = time.monotonic()
-        for summary in pool.map(write_chunk, self._jobs(number, stream)):
-            chunks += 1
-            _add(summary, splits, split_of, sizes)
-        total = sum(split.examples for split in splits.values())
-        seconds = time.monotonic() - started
-        log.info("%s: %s samples in %.1f s", stream.name, f"{total:,}", seconds)
-        for name, split in splits.items():
-            if not split.examples:
-                raise SampleError(
-                    f"{stream.name} yielded too few samples: split {name!r} is empty; yield more, "
-                    f"or change dataset_splits"
-                )
+        held = pool.map(write_chunk, named(self._jobs(number, stream)))
+        count = spread.add_stream(stream, names, held)
+        log.info("%s: %s samples in %.1f s", stream.name, f"{count:,}", time.monotonic() - started)
         # A run before this one may have had more.
         self._forget(
-            path
-            for path in self.folder.glob(f"{number}-*.chunk")
-            if path >= self._chunk(number, chunks)
+            path for path in self.folder.glob(f"{number}-*.chunk") if path.name not in names
         )
-        spread.chunks.append(chunks)
-        spread.bytes.append(sizes)
-        spread.splits.update(splits)
 
     def _jobs(self, number: int, stream: Stream) -> Iterator[ChunkJob]:
-        """Cuts what the generator yields into chunks."""
-        samples = iter(stream.samples())
-        samples = chain(list(islice(samples, 1)), samples)
-        # A vocabulary is made once, and a run that goes on finds it: what the hooks draw meanwhile
-        # must not change what they draw next.
-        states = random.getstate(), np.random.get_state()
-        self._seed(number)
-        encoding = stream.encoding()
-        random.setstate(states[0])
-        np.random.set_state(states[1])
-        if not all(type(one).__module__.startswith(_OURS) for one in encoding.encoders.values()):
-            # Other processes don't have the plugin that this encoder comes from.
+        """Cuts what the generators yield into chunks."""
+        samples = self.samples(number, 0)
+        encoding = self.encoding(number)
+        with progress.meter(f"{stream.name}: encoding", "samples", stream.total()) as advance:
+            yield from self.chunk_jobs(number, 0, samples, encoding, advance)
+            for task in range(1, stream.tasks):
+                samples = self.samples(number, task)
+                yield from self.chunk_jobs(number, task, samples, encoding, advance)
+
+    def samples(self, number: int, task: int) -> Iterator[Mapping[str, Any]]:
+        """Returns the samples of a stream's task, the first of which is made at once."""
+        # What the hooks draw must not depend on what ran before, which a second run may leave out.
+        self._seed(number, task)
+        samples = iter(self.streams[number].samples(task))
+        return chain(list(islice(samples, 1)), samples)
+
+    def encoding(self, number: int) -> Encoding:
+        """Returns a stream's encoding; its vocabulary is made if need be."""
+        # A vocabulary is made once, and a run that goes on finds it.
+        with draws_kept():
+            self._seed(number, 0)
+            return self.streams[number].encoding()
+
+    def chunk_jobs(
+        self,
+        number: int,
+        task: int,
+        samples: Iterator[Mapping[str, Any]],
+        encoding: Encoding,
+        advance: Callable[[int, int], None] = lambda samples, characters: None,
+    ) -> Iterator[ChunkJob]:
+        """Cuts the samples of a stream's task into chunks.
+
+        Args:
+          number: of the stream.
+          task: of the stream's tasks.
+          samples: as `samples` returns them.
+          encoding: as `encoding` returns it; encodes here where other processes can't.
+          advance: is told of samples and their characters.
+        """
+        stream = self.streams[number]
+        if not is_portable(encoding):
             samples, encoding = encoding.encoded(samples), Encoding({})
         pickled = pickle.dumps(encoding)
         shards = sum(map(len, stream.paths.values()))
         seed = self.manifest.seed
         first = 0
-        for chunk, batch in enumerate(_chunked(samples, stream)):
+        for chunk, (batch, characters) in enumerate(_chunked(samples)):
+            advance(len(batch), characters)
             yield ChunkJob(
-                path=os.fspath(self._chunk(number, chunk)),
-                source=stream.name,
+                path=os.fspath(self.folder / f"{number}-{task:06d}-{chunk:06d}.chunk"),
+                source=stream.source(task),
                 first=first,
+                turn=task + first,
                 samples=pickle.dumps(batch, pickle.HIGHEST_PROTOCOL),
                 encoding=pickled,
                 shards=shards,
-                entropy=(abs(seed), int(seed < 0), number, chunk),
+                entropy=(abs(seed), int(seed < 0), number, task, chunk),
             )
             first += len(batch)
 
-    def _seed(self, number: int) -> None:
+    def _seed(self, number: int, task: int) -> None:
         """Seeds what hooks may draw from, so that a stream doesn't depend on those before it."""
-        random.seed(f"{self.manifest.seed}/{number}")
+        random.seed(f"{self.manifest.seed}/{number}/{task}")
         np.random.seed(random.getrandbits(32))
 
-    def _chunk(self, stream: int, chunk: int) -> Path:
-        return self.folder / f"{stream}-{chunk:06d}.chunk"
-
-    def _warn(self, spread: _Spread) -> None:
+    def _warn(self, spread: Spread, leaks: Mapping[str, int]) -> None:
         """Tells of empty texts, and of examples that evaluation has seen in training."""
         words = {
             # The word in the file names, "dev" for "eval".
@@ -314,7 +394,7 @@ class Dataset:
                         "generate_samples",
                         *(self.manifest.problem, words[split], _part(empty, counts.examples), name),
                     )
-        for split, leaked in count_leaks(self._where(spread), _TRAIN).items():
+        for split, leaked in leaks.items():
             if leaked:
                 log.warning(
                     "%s %s: %s are in %s too, so evaluation flatters; t2t-inspect shows them, "
@@ -323,7 +403,7 @@ class Dataset:
                     *(_part(leaked, spread.splits[split].examples), _TRAIN),
                 )
 
-    def _where(self, spread: _Spread) -> dict[str, tuple[list[Path], range]]:
+    def _where(self, spread: Spread) -> dict[str, tuple[list[Path], range]]:
         """The chunk files of each split, and the numbers of its shards in them."""
         where = {}
         for number, stream in enumerate(self.streams):
@@ -333,12 +413,12 @@ class Dataset:
                 first += len(paths)
         return where
 
-    def _chunks(self, number: int, spread: _Spread) -> list[Path]:
-        return [self._chunk(number, chunk) for chunk in range(spread.chunks[number])]
+    def _chunks(self, number: int, spread: Spread) -> list[Path]:
+        return [self.folder / name for name in spread.chunks[number]]
 
     # The second half: from chunks to shards.
 
-    def _merge(self, spread: _Spread, pool: Workers) -> None:
+    def _merge(self, spread: Spread, pool: Workers) -> None:
         jobs = []
         for number, (stream, sizes) in enumerate(zip(self.streams, spread.bytes, strict=True)):
             chunks = self._chunks(number, spread)
@@ -353,6 +433,9 @@ class Dataset:
             len(jobs),
         ):
             pass
+
+    def _finish(self, spread: Spread) -> None:
+        """Writes the manifest beside the shards."""
         self.manifest.splits = spread.splits
         self.manifest.vocabularies = spread.vocabularies
         self.manifest.sources = spread.sources
@@ -384,26 +467,37 @@ def _alone(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _chunked(
-    samples: Iterable[Mapping[str, Any]], stream: Stream
-) -> Iterator[list[dict[str, Any]]]:
-    """Yields the samples of a chunk at a time, and shows how many there were."""
+@contextlib.contextmanager
+def draws_kept() -> Iterator[None]:
+    """Keeps what is drawn in the block from changing what hooks draw after it."""
+    states = random.getstate(), np.random.get_state()
+    try:
+        yield
+    finally:
+        random.setstate(states[0])
+        np.random.set_state(states[1])
+
+
+def is_portable(encoding: Encoding) -> bool:
+    """Whether other processes have its encoders; they don't have a plugin's own."""
+    return all(type(one).__module__.startswith(_OURS) for one in encoding.encoders.values())
+
+
+def _chunked(samples: Iterable[Mapping[str, Any]]) -> Iterator[tuple[list[dict[str, Any]], int]]:
+    """Yields the samples of a chunk at a time, and the number of their characters."""
     batch: list[dict[str, Any]] = []
     characters = 0
-    with progress.meter(f"{stream.name}: encoding", "samples", stream.total()) as advance:
-        for sample in samples:
-            # A copy: a generator may yield one dict again and again with other values.
-            batch.append(dict(sample))
-            for value in sample.values():
-                if type(value) is str:
-                    characters += len(value)
-            if len(batch) >= CHUNK_SAMPLES or characters >= CHUNK_CHARACTERS:
-                advance(len(batch), characters)
-                yield batch
-                batch, characters = [], 0
-        if batch:
-            advance(len(batch), characters)
-            yield batch
+    for sample in samples:
+        # A copy: a generator may yield one dict again and again with other values.
+        batch.append(dict(sample))
+        for value in sample.values():
+            if type(value) is str:
+                characters += len(value)
+        if len(batch) >= CHUNK_SAMPLES or characters >= CHUNK_CHARACTERS:
+            yield batch, characters
+            batch, characters = [], 0
+    if batch:
+        yield batch, characters
 
 
 def _add(

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import traceback
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from t2tlite.errors import Error, SampleError
+
+
+def source_of(name: str, task: int | None) -> str:
+    """How messages name a hook, or one of the tasks that it is called for."""
+    return name if task is None else f"{name}, task {task}"
 
 
 def checked(
@@ -44,6 +51,24 @@ def checked(
         raise SampleError(
             f"{source} raised {type(error).__name__} at sample {number}: {error}; mend the hook"
         ) from error
+
+
+def users_traceback(error: SampleError) -> str:
+    """Returns the traceback of a user's exception, from the first frame of their code on.
+
+    Args:
+      error: as `checked` raises it; "" is returned where no code of a user's raised.
+    """
+    if error.remote_traceback or error.__cause__ is None:
+        return error.remote_traceback
+    package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    frames = traceback.extract_tb(error.__cause__.__traceback__)
+    theirs = [i for i, frame in enumerate(frames) if not frame.filename.startswith(package)]
+    if not theirs:
+        return ""
+    shown = traceback.format_list(frames[theirs[0] :])
+    shown += traceback.format_exception_only(error.__cause__)
+    return "".join(shown).rstrip()
 
 
 def _iterator(samples: Any, source: str) -> Iterator[Any]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from t2tlite import registry
+from t2tlite import plugins, registry
 from t2tlite.data import dataset_files, manifest
-from t2tlite.errors import VocabularyError
+from t2tlite.errors import DataError, VocabularyError
 from t2tlite.files import make_folder
 from t2tlite.problem import Problem
 from t2tlite.text.vocabulary import vocabulary_sha256
@@ -40,9 +41,71 @@ def generate_data(
     Raises:
       Error: a sample can't be used, a file is missing, the disk is full: the message says which.
     """
+
+    def make(problem: Problem, data_dir: str, tmp_dir: str) -> None:
+        problem.num_workers = num_workers
+        problem.generate_data(data_dir, tmp_dir, task_id)
+
+    _generate(name, data_dir, tmp_dir, seed, overwrite, make)
+
+
+def generate_data_with_beam(
+    name: str,
+    data_dir: str,
+    tmp_dir: str = "",
+    seed: int = 0,
+    overwrite: bool = False,
+    num_workers: int = 1,
+    beam_options: Sequence[str] = (),
+) -> None:
+    """Does as `generate_data` with an Apache Beam pipeline; the data are the same.
+
+    Args:
+      name: the registered problem; all workers must have its plugin in the same place.
+      data_dir: gets the data; all workers must share it.
+      tmp_dir: likewise; by default `data_dir`.
+      seed: as of `generate_data`.
+      overwrite: likewise.
+      num_workers: processes here, where `beam_options` says nothing.
+      beam_options: Beam's own: ["--runner=FlinkRunner", "--flink_master=..."].
+
+    Raises:
+      Error: as `generate_data`; or Beam isn't installed, or its pipeline failed.
+    """
+    # Beam warns, while it is imported, of libraries that it doesn't need here.
+    logging.disable(logging.WARNING)
+    try:
+        from t2tlite.run import beam_generation
+    except ModuleNotFoundError as error:
+        if error.name != "apache_beam":
+            raise
+        raise DataError(
+            "--runner=beam needs Apache Beam; get it with: pip install 't2tlite[beam]'"
+        ) from None
+    finally:
+        logging.disable(logging.NOTSET)
+    pipeline = beam_generation.pipeline_of(beam_options, num_workers)
+
+    def make(problem: Problem, data_dir: str, tmp_dir: str) -> None:
+        # Workers have other current folders.
+        data_dir, tmp_dir = (str(Path(one).expanduser().resolve()) for one in (data_dir, tmp_dir))
+        work = beam_generation.Work(name, data_dir, tmp_dir, seed, tuple(plugins.loaded_folders()))
+        beam_generation.write(work, pipeline)
+
+    _generate(name, data_dir, tmp_dir, seed, overwrite, make)
+
+
+def _generate(
+    name: str,
+    data_dir: str,
+    tmp_dir: str,
+    seed: int,
+    overwrite: bool,
+    make: Callable[[Problem, str, str], None],
+) -> None:
+    """Calls `make` with the problem and its folders, unless the data are complete."""
     problem = registry.problem(name)
     problem.random_seed = seed
-    problem.num_workers = num_workers
     tmp_dir = tmp_dir or data_dir
     make_folder(data_dir)
     make_folder(tmp_dir)
@@ -53,7 +116,7 @@ def generate_data(
         _tell_what_changed(problem, data_dir, tmp_dir)
         return
     started = time.monotonic()
-    problem.generate_data(data_dir, tmp_dir, task_id)
+    make(problem, data_dir, tmp_dir)
     made = manifest.read(data_dir, stem)
     for split, sizes in made.splits.items() if made else ():
         tokens = ", ".join(f"{count:,} of {kind}" for kind, count in sizes.tokens.items())

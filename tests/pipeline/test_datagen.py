@@ -104,6 +104,18 @@ def test_what_changed_since_is_told(command, words, tmp_path):
     assert all(content != before[name] for name, content in files(folder).items())
 
 
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--beam_options=--x"], "--beam_options goes with --runner=beam"),
+        (["--runner=beam", "--task_id=1"], "--task_id doesn't go with --runner=beam"),
+        (["--runner=beam", "--num_workers=2", "--beam_options=--x"], "--num_workers doesn't go"),
+    ],
+)
+def test_flags_that_dont_go_together(command, words, tmp_path, flags, message):
+    assert message in command(*words(tmp_path / "data", *flags), status=2).stderr
+
+
 def test_ctrl_c_leaves_no_process_and_goes_on(command, words, tmp_path):
     folder = tmp_path / "data"
     name, *flags = words(folder, "--num_workers=2")

@@ -25,7 +25,7 @@ def write(folder, examples, seed=0, train=3, dev=0, workers=1):
     paths = {"train": shard_paths(folder, "p-train", train)}
     if dev:
         paths["eval"] = shard_paths(folder, "p-dev", dev)
-    stream = Stream("generate_samples(train)", lambda: examples, paths)
+    stream = Stream("generate_samples(train)", lambda task: examples, paths)
     return Dataset([stream], folder, Manifest("p", seed)).write(Workers(workers))
 
 
@@ -189,7 +189,7 @@ class TestGoingOn:
         source = tmp_path / "source.txt"
         source.write_text("1\n2\n3\n4\n")
 
-        def samples():
+        def samples(task):
             with open(source) as file:
                 yield from ({"targets": [int(line)]} for line in file)
 
@@ -254,7 +254,7 @@ class TestProcesses:
         encoder = encoder or ByteTextEncoder()
         stream = Stream(
             "generate_samples(train)",
-            lambda: samples,
+            lambda task: samples,
             {"train": shard_paths(folder, "p-train", 3), "eval": shard_paths(folder, "p-dev", 1)},
             lambda: Encoding({"inputs": encoder, "targets": encoder}, {"inputs": "> "}),
         )
@@ -314,7 +314,7 @@ def test_leaks_and_empty_texts_are_told(tmp_path, warned):
     encoder = ByteTextEncoder()
     stream = Stream(
         "s",
-        lambda: samples,
+        lambda task: samples,
         {"train": shard_paths(tmp_path, "p-train", 3), "eval": shard_paths(tmp_path, "p-dev", 1)},
         lambda: Encoding({"targets": encoder}),
     )
@@ -322,6 +322,12 @@ def test_leaks_and_empty_texts_are_told(tmp_path, warned):
     text = "\n".join(warned)
     assert "p train: 6 of 24 (25 %) have empty targets" in text
     assert "p dev: 8 of 8 (100 %) are in train too" in text
+
+
+def test_a_last_chunk_that_has_nothing_for_the_last_split(tmp_path, monkeypatch):
+    monkeypatch.setattr(generate, "CHUNK_SAMPLES", 4)
+    made = write(tmp_path, numbers(9), train=3, dev=1)
+    assert made.splits["eval"].examples == 2
 
 
 def test_a_split_without_examples(tmp_path):
