@@ -43,6 +43,15 @@ def atomic(path: str | os.PathLike[str], mode: str = "wb") -> Iterator[IO[Any]]:
         temporary.unlink(missing_ok=True) if temporary.parent.is_dir() else None
 
 
+def remove_temporaries(path: Path) -> None:
+    """Removes what processes left that were killed while they wrote `path` by `atomic`.
+
+    Only for who knows that nobody is writing it now.
+    """
+    for temporary in path.parent.glob(f".{path.name}.*.tmp"):
+        temporary.unlink(missing_ok=True)
+
+
 def cannot_write(path: str | os.PathLike[str], error: OSError) -> OutputError:
     """Returns the one-line error for a failed write to `path`."""
     advice = {

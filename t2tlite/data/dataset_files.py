@@ -10,6 +10,7 @@ from pathlib import Path
 from t2tlite.data import manifest as manifests
 from t2tlite.data.manifest import Manifest
 from t2tlite.errors import DataError
+from t2tlite.files import remove_temporaries
 
 # The manifest lies in the working folder under this name when all shards are there.
 _FINISHED = "manifest.json"
@@ -80,6 +81,9 @@ def publish(folder: Path, data_dir: Path) -> Manifest:
     ):
         (data_dir / name).unlink(missing_ok=True)
     manifest.write(data_dir)
+    # Runs that were killed while they wrote a vocabulary.
+    for name in manifest.vocabularies:
+        remove_temporaries(data_dir / name)
     shutil.rmtree(folder)
     return manifest
 

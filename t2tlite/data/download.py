@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import gzip
 import hashlib
 import http.client
+import json
 import logging
 import os
 import shutil
@@ -17,9 +19,9 @@ import urllib.parse
 import urllib.request
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from t2tlite import progress
 from t2tlite.errors import DownloadError
@@ -37,7 +39,12 @@ _CHUNK_BYTES = 2**16
 _HEADERS = {"User-Agent": "t2tlite"}
 
 # Answers after which another attempt may go well, though they blame the client.
-_RETRY_STATUS = {http.HTTPStatus.REQUEST_TIMEOUT, http.HTTPStatus.TOO_MANY_REQUESTS}
+_RETRY_STATUS = {
+    http.HTTPStatus.REQUEST_TIMEOUT,
+    http.HTTPStatus.TOO_MANY_REQUESTS,
+    # The note is gone by then, so the next attempt asks for the whole.
+    http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,
+}
 
 
 class _Interrupted(Exception):
@@ -54,7 +61,8 @@ def maybe_download(
     """Returns the path of `directory/filename`, downloaded first if it isn't there yet.
 
     The file appears under its name only when it is complete and its checksum is right, so what is
-    there was downloaded whole (or was put there by the user) and needs no network.
+    there was downloaded whole (or was put there by the user) and needs no network. A download that
+    is stopped, even by a kill, goes on where it was; of two runs at a time one waits.
 
     Args:
       directory: where to keep it, usually a problem's tmp_dir; made if need be.
@@ -112,42 +120,112 @@ def gunzip_file(gz_path: str | os.PathLike[str], new_path: str | os.PathLike[str
 
 
 def _download(path: Path, uri: str, sha256: str | None) -> None:
-    """One attempt."""
-    digest = hashlib.sha256()
-    # Reading raises _Interrupted alone: an OSError in here is one of writing.
-    with atomic(path) as file:
-        for chunk in _chunks(uri, path.name):
-            digest.update(chunk)
-            file.write(chunk)
-        if sha256 is not None:
-            _check(digest.hexdigest(), sha256, uri, "check the address, or correct the checksum")
+    """One attempt; goes on where an earlier one was broken off, if the server can."""
+    part = path.with_name(f".{path.name}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with _alone(part) as file:
+            if path.exists():
+                # Another run had it, and this one waited.
+                part.unlink()
+                return
+            try:
+                # Reading raises _Interrupted alone: an OSError in here is one of writing.
+                for chunk in _chunks(uri, path.name, file, _note_of(part)):
+                    file.write(chunk)
+                file.flush()
+                os.fsync(file.fileno())
+                if sha256 is not None:
+                    advice = "check the address, or correct the checksum"
+                    _check(sha256_of(part), sha256, uri, advice)
+            except DownloadError:
+                _note_of(part).unlink(missing_ok=True)
+                raise
+            else:
+                os.replace(part, path)
+                _note_of(part).unlink(missing_ok=True)
+            finally:
+                # Without a note nothing says that what the server has now is what it had then.
+                if not _note_of(part).exists():
+                    part.unlink(missing_ok=True)
+    except OSError as error:
+        raise cannot_write(path, error) from error
 
 
-def _chunks(uri: str, name: str) -> Iterator[bytes]:
-    """Yields the content of `uri`; raises _Interrupted when it ends early."""
-    received = 0
+def _note_of(part: Path) -> Path:
+    """The file that says of which content a partial file is the beginning."""
+    return part.with_name(f"{part.name}.json")
+
+
+@contextlib.contextmanager
+def _alone(part: Path) -> Iterator[IO[bytes]]:
+    """Opens a partial file for appending, as soon as no other run has it open."""
+    while True:
+        with open(part, "ab") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                log.info("waiting for another run that downloads %s", part)
+                fcntl.flock(file, fcntl.LOCK_EX)
+            # The other run has renamed or removed it since it was opened here.
+            if part.exists() and os.path.samestat(os.fstat(file.fileno()), part.stat()):
+                yield file
+                return
+
+
+def _chunks(uri: str, name: str, file: IO[bytes], note: Path) -> Iterator[bytes]:
+    """Yields the content of `uri` that `file` lacks; raises _Interrupted when it ends early."""
     try:
         request = urllib.request.Request(uri, headers=_HEADERS)
+    except ValueError as error:
+        raise _Interrupted(str(error), final=True) from error
+    received = file.tell()
+    known = json.loads(note.read_text()) if received and note.exists() else {}
+    if known.get("uri") == uri:
+        request.add_header("Range", f"bytes={received}-")
+        # The whole, if it isn't the same content any more.
+        request.add_header("If-Range", known["validator"])
+    total = None
+    try:
         with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as response:
-            total = int(response.headers.get("Content-Length") or 0) or None
+            if getattr(response, "status", None) != http.HTTPStatus.PARTIAL_CONTENT:
+                file.truncate(0)
+                received = 0
+            elif received:
+                log.info("going on with %s after %s bytes", uri, f"{received:,}")
+            total = int(response.headers.get("Content-Length") or 0) + received or None
+            _write_note(note, uri, response.headers)
             with _shown(uri, name, total) as advance:
+                advance(received)
                 while chunk := response.read(_CHUNK_BYTES):
                     received += len(chunk)
                     yield chunk
                     advance(len(chunk))
     except urllib.error.HTTPError as error:
         error.close()
+        if error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+            note.unlink(missing_ok=True)
         client = 400 <= error.code < 500 and error.code not in _RETRY_STATUS
         raise _Interrupted(f"the server answers {error.code} {error.reason}", client) from error
     except urllib.error.URLError as error:
         raise _Interrupted(str(error.reason), uri.startswith("file:")) from error
     except (OSError, http.client.HTTPException) as error:
         raise _Interrupted(f"broken off after {received} bytes ({error!r})") from error
-    except ValueError as error:
-        raise _Interrupted(str(error), final=True) from error
     # http.client takes a connection that is closed too soon for the end of the content.
     if total is not None and received < total:
         raise _Interrupted(f"broken off after {received} of {total} bytes")
+
+
+def _write_note(note: Path, uri: str, headers: Mapping[str, str]) -> None:
+    """Notes what tells this content from a later one, if the server says it."""
+    entity = headers.get("ETag") or ""
+    # A weak one stands for contents that mean the same and may differ in their bytes.
+    validator = headers.get("Last-Modified") if entity.startswith("W/") or not entity else entity
+    if validator and headers.get("Accept-Ranges") != "none":
+        with atomic(note, "w") as file:
+            json.dump({"uri": uri, "validator": validator}, file)
+    else:
+        note.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

@@ -78,7 +78,7 @@ def serialize(
     Raises:
       SampleError: a text can't be encoded; names the sample.
     """
-    known = {name: _features(encoding, name, samples, first, source) for name in encoding.encoders}
+    known = _features(encoding, samples, first, source)
     names = sorted({name for sample in samples for name in sample})
     encoded = Encoded([], {name: [] for name in names}, {name: [] for name in known})
     for sample in samples:
@@ -98,31 +98,39 @@ def serialize(
 
 
 def _features(
-    encoding: Encoding, name: str, samples: Sequence[Mapping[str, Any]], first: int, source: str
-) -> dict[str, tuple[bytes, int]]:
-    """The serialized feature, and the number of ids, of each text that samples have as `name`."""
-    texts = list(dict.fromkeys(sample[name] for sample in samples))
-    try:
-        ids = encoding.ids(name, texts)
-    except Error as error:
-        raise _with_its_sample(error, encoding, name, samples, first, source) from error
-    return {text: (ids_feature(one), len(one)) for text, one in zip(texts, ids, strict=True)}
+    encoding: Encoding, samples: Sequence[Mapping[str, Any]], first: int, source: str
+) -> dict[str, dict[str, tuple[bytes, int]]]:
+    """By name and text, the serialized feature and its number of ids."""
+    groups: dict[tuple[int, str], list[str]] = {}
+    for name, encoder in encoding.encoders.items():
+        groups.setdefault((id(encoder), encoding.prefixes.get(name, "")), []).append(name)
+    found = {}
+    for names in groups.values():
+        texts = list(dict.fromkeys(sample[name] for sample in samples for name in names))
+        try:
+            ids = encoding.ids(names[0], texts)
+        except Error as error:
+            raise _with_its_sample(error, encoding, names, samples, first, source) from error
+        by_text = {text: (ids_feature(one), len(one)) for text, one in zip(texts, ids, strict=True)}
+        found.update(dict.fromkeys(names, by_text))
+    return found
 
 
 def _with_its_sample(
     error: Error,
     encoding: Encoding,
-    name: str,
+    names: Sequence[str],
     samples: Sequence[Mapping[str, Any]],
     first: int,
     source: str,
 ) -> Error:
     """The error of the first sample that can't be encoded alone."""
     for number, sample in enumerate(samples, first):
-        try:
-            encoding.ids(name, [sample[name]])
-        except Error as one:
-            return SampleError(f"{source}, sample {number}: {name!r}: {one}")
+        for name in names:
+            try:
+                encoding.ids(name, [sample[name]])
+            except Error as one:
+                return SampleError(f"{source}, sample {number}: {name!r}: {one}")
     return error
 
 

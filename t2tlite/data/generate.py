@@ -12,6 +12,8 @@ and the manifest after them.
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
 import logging
 import os
@@ -49,7 +51,7 @@ from t2tlite.data.dataset_files import (
 from t2tlite.data.encoding import Encoding
 from t2tlite.data.manifest import Manifest, Split
 from t2tlite.data.workers import Workers
-from t2tlite.errors import SampleError
+from t2tlite.errors import DataError, SampleError
 from t2tlite.files import atomic, cannot_write, make_folder, opened_below
 
 log = logging.getLogger(__name__)
@@ -139,7 +141,7 @@ class Dataset:
         """
         make_folder(self.data_dir)
         try:
-            with workers or Workers() as pool:
+            with _alone(self.folder), workers or Workers() as pool:
                 self._open()
                 if not is_finished(self.folder):
                     spread = self._read_spread() or self._spread(pool)
@@ -176,7 +178,8 @@ class Dataset:
                 self.manifest.problem,
                 changed,
             )
-        shutil.rmtree(self.folder, ignore_errors=True)
+        for path in self.folder.iterdir():
+            path.unlink()
         with atomic(settings, "w") as file:
             json.dump(wanted, file)
 
@@ -357,6 +360,28 @@ class Dataset:
             for split, names in stream.names.items():
                 spread.splits[split].bytes = dict.fromkeys(names, 0)
         finish(self.folder, self.manifest)
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Makes the working folder and keeps other runs out of it.
+
+    Raises:
+      DataError: another run is at work there.
+    """
+    folder.mkdir(exist_ok=True)
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError:
+        raise DataError(
+            f"another t2t-datagen is making this data in {folder.parent}; wait until it has ended, "
+            f"or choose another --data_dir"
+        ) from None
+    finally:
+        # The system lets go by itself when a process is killed.
+        os.close(descriptor)
 
 
 def _chunked(

@@ -59,7 +59,9 @@ def assert_equal(folder, expected):
     found, wanted = weights(folder), weights(expected)
     assert found.keys() == wanted.keys()
     for name, value in wanted.items():
-        np.testing.assert_allclose(found[name], value, rtol=0, atol=2e-5, err_msg=name)
+        # Rounding alone gives 1e-7; a ReLU that it moves across zero adds or drops one token's part
+        # of a gradient, which was up to 3e-5 of a weight here.
+        np.testing.assert_allclose(found[name], value, rtol=0, atol=1e-4, err_msg=name)
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +70,7 @@ def on_one(command, digits, tmp_path_factory):
     folder = tmp_path_factory.mktemp("jax") / "one"
     command("t2t-trainer", *flags(digits, folder, 1024))
     last, before = weights(folder), weights(folder, 10)
-    # What is compared with a tolerance of 2e-5 must have moved by much more.
+    # What is compared with a tolerance of 1e-4 must have moved by much more.
     assert max(np.abs(last[name] - before[name]).max() for name in last) > 1e-2
     return folder
 

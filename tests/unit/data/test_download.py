@@ -1,3 +1,4 @@
+import concurrent.futures
 import functools
 import gzip
 import hashlib
@@ -33,13 +34,22 @@ class Handler(http.server.BaseHTTPRequestHandler):
         status = {"/missing": 404, "/broken": 500}.get(self.path, 200)
         if self.path == "/second-time" and attempt == 1:
             status = 503
+        content = CONTENT
+        if self.path in ("/goes-on", "/changes"):
+            tag = f'"{attempt}"' if self.path == "/changes" else '"same"'
+            if self.headers.get("If-Range") == tag:
+                start = int(self.headers["Range"].removeprefix("bytes=").removesuffix("-"))
+                self.requests[-1] += f" from {start}"
+                status, content = 206, CONTENT[start:]
         self.send_response(status)
-        self.send_header("Content-Length", str(len(CONTENT)))
+        self.send_header("Content-Length", str(len(content)))
+        if self.path in ("/goes-on", "/changes"):
+            self.send_header("ETag", tag)
         self.end_headers()
-        if self.path == "/breaks-off" or (self.path == "/breaks-off-once" and attempt == 1):
-            self.wfile.write(CONTENT[:100_000])
-        else:
-            self.wfile.write(CONTENT)
+        once = ("/breaks-off-once", "/goes-on", "/changes")
+        if self.path == "/breaks-off" or (self.path in once and attempt == 1):
+            content = content[:100_000]
+        self.wfile.write(content)
 
     def log_message(self, *args: object) -> None:
         pass
@@ -133,6 +143,42 @@ def test_tries_again(server: str, requests: list[str], tmp_path: Path, path: str
     found = download.maybe_download(tmp_path, "poems.txt", server + path, SHA256)
     assert Path(found).read_bytes() == CONTENT
     assert requests == [path] * 2
+
+
+@pytest.mark.parametrize(
+    ("path", "second"), [("/goes-on", "/goes-on from 100000"), ("/changes", "/changes")]
+)
+def test_goes_on_after_a_stop(
+    server: str,
+    requests: list[str],
+    tmp_path: Path,
+    path: str,
+    second: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(download, "ATTEMPTS", 1)
+    with pytest.raises(DownloadError, match="broken off after 100000 of 240000 bytes"):
+        download.maybe_download(tmp_path, "poems.txt", server + path, SHA256)
+    assert (tmp_path / ".poems.txt.part").stat().st_size == 100_000
+    found = download.maybe_download(tmp_path, "poems.txt", server + path, SHA256)
+    assert Path(found).read_bytes() == CONTENT
+    assert requests == [path, second]
+    # Another address has another content.
+    (tmp_path / "poems.txt").rename(tmp_path / ".poems.txt.part")
+    (tmp_path / ".poems.txt.part.json").write_text('{"uri": "http://other", "validator": "x"}')
+    download.maybe_download(tmp_path, "poems.txt", f"{server}/poems", SHA256)
+    assert [one.name for one in tmp_path.iterdir()] == ["poems.txt"]
+
+
+def test_two_runs_download_once(server: str, requests: list[str], tmp_path: Path) -> None:
+    def run() -> None:
+        download.maybe_download(tmp_path, "poems.txt", f"{server}/poems", SHA256)
+
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        for done in [pool.submit(run) for _ in range(4)]:
+            done.result()
+    assert requests == ["/poems"]
+    assert [one.name for one in tmp_path.iterdir()] == ["poems.txt"]
 
 
 def test_waits_longer_each_time(

@@ -226,6 +226,17 @@ def test_what_fails_leaves_an_older_data_set_as_it_was(tmp_path):
     assert is_complete(tmp_path, "p", [])
 
 
+def test_two_runs_at_once(tmp_path):
+    def examples():
+        yield from numbers(20)
+        with pytest.raises(DataError, match="another t2t-datagen is making this data"):
+            write(tmp_path, numbers(20))
+        yield from numbers(20)
+
+    write(tmp_path, examples())
+    assert sum(len(content(path)) for path in shard_paths(tmp_path, "p-train", 3)) == 40
+
+
 def test_fewer_shards_than_before(tmp_path):
     write(tmp_path, numbers(20), train=7)
     write(tmp_path, numbers(20), train=3)

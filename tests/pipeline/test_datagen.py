@@ -1,0 +1,128 @@
+"""t2t-datagen as a user runs it: killed, watched, and with whatever number of processes."""
+
+import os
+import random
+import signal
+import subprocess
+import time
+
+import pytest
+
+from tests.pipeline.conftest import BIN
+
+PLUGIN = '''
+import random
+import time
+
+from t2tlite import registry, text_problems
+
+
+@registry.register_problem
+class ManyNumbers(text_problems.Text2TextProblem):
+    """Draws from the random module, which a second run must find as the first did."""
+
+    approx_vocab_size = 400
+    is_generate_per_split = False
+    dataset_splits = [{"split": "train", "shards": 5}, {"split": "eval", "shards": 1}]
+
+    def generate_samples(self, data_dir, tmp_dir, dataset_split):
+        for _ in range(60_000):
+            number = random.randrange(10**12)
+            yield {"inputs": f"the number {number}", "targets": f"{number:b}"}
+'''
+
+
+@pytest.fixture
+def words(tmp_path):
+    """A function of a data folder and flags: the command line."""
+    plugin = tmp_path / "many_numbers"
+    plugin.mkdir()
+    (plugin / "__init__.py").write_text(PLUGIN)
+
+    def words(folder, *flags):
+        return [
+            *("t2t-datagen", f"--t2t_usr_dir={plugin}", "--problem=many_numbers"),
+            *(f"--data_dir={folder}", *flags),
+        ]
+
+    return words
+
+
+def files(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_twenty_kills_at_random_moments_change_no_byte(command, words, tmp_path):
+    command(*words(tmp_path / "whole", "--num_workers=1"))
+    folder = tmp_path / "killed"
+    draw = random.Random(3)
+    stages = set()
+    for _ in range(20):
+        name, *flags = words(folder, "--num_workers=2")
+        process = subprocess.Popen([BIN / name, *flags], stderr=subprocess.DEVNULL)
+        # Half of them at once when something happens, the others after any time.
+        before = _stage(folder)
+        if draw.random() < 0.5:
+            while process.poll() is None and _stage(folder) == before:
+                time.sleep(0.005)
+        else:
+            time.sleep(draw.uniform(0.0, 4.0))
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        stages.add(_stage(folder))
+    # The kills hit different stages of the work.
+    assert len(stages) > 3, stages
+    command(*words(folder, "--num_workers=2"))
+    assert files(folder) == files(tmp_path / "whole")
+    told = command(*words(folder)).stderr
+    assert "many_numbers is complete" in told
+
+
+def _stage(folder):
+    """How many files of each kind there are."""
+    names = [name for _, _, names in os.walk(folder) for name in names]
+    return tuple(
+        sum(end in name for name in names)
+        for end in (".chunk", "-of-", ".model", "spread.json", "manifest.json")
+    )
+
+
+def test_what_changed_since_is_told(command, words, tmp_path):
+    folder = tmp_path / "data"
+    command(*words(folder))
+    before = files(folder)
+    told = command(*words(folder, "--random_seed=5")).stderr
+    assert "since the data was made this changed: the seed, 0 then and 5 now" in told
+    assert files(folder) == before
+    (vocabulary,) = folder.glob("*.model")
+    vocabulary.rename(tmp_path / "elsewhere.model")
+    told = command(*words(folder), status=1).stderr
+    assert "was removed since the data of many_numbers was made with it; bring it back" in told
+    assert files(folder).keys() == before.keys() - {vocabulary.name}
+    command(*words(folder, "--random_seed=5", "--overwrite"))
+    assert files(folder).keys() == before.keys()
+    assert all(content != before[name] for name, content in files(folder).items())
+
+
+def test_ctrl_c_leaves_no_process_and_goes_on(command, words, tmp_path):
+    folder = tmp_path / "data"
+    name, *flags = words(folder, "--num_workers=2")
+    process = subprocess.Popen(
+        [BIN / name, *flags], stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    while _stage(folder)[0] < 2:
+        assert process.poll() is None
+        time.sleep(0.01)
+    # As a terminal does: to all processes.
+    os.killpg(process.pid, signal.SIGINT)
+    _, told = process.communicate(timeout=60)
+    assert "Traceback" not in told
+    assert "stopped by Ctrl-C" in told
+    deadline = time.monotonic() + 30
+    with pytest.raises(ProcessLookupError):
+        while time.monotonic() < deadline:
+            os.killpg(process.pid, 0)
+            time.sleep(0.05)
+    command(*words(folder))
+    command(*words(tmp_path / "whole"))
+    assert files(folder) == files(tmp_path / "whole")
