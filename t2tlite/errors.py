@@ -15,6 +15,7 @@ and keeps its traceback. A message says what was found, what was expected and wh
     ├── CheckpointError    a checkpoint that is missing, broken or of another model
     ├── DeviceError        a device that was asked for and isn't there
     │   └── WorkerError    another machine that trains with this one went away
+    ├── ServingError       a server that can't be started, or reached, or that refuses a request
     └── OutputError        a folder or file that can't be written
 """
 
@@ -71,6 +72,10 @@ class DeviceError(Error):
 
 class WorkerError(DeviceError):
     """Another machine of a training run went away; all of them start again together."""
+
+
+class ServingError(Error):
+    """A server that can't be started with what was given, isn't reached, or refuses a request."""
 
 
 class OutputError(Error):
