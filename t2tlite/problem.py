@@ -20,6 +20,7 @@ from t2tlite.config import HParams, ProblemHParams
 from t2tlite.data import generate
 from t2tlite.data.manifest import Manifest
 from t2tlite.data.records import find_shards, shard_paths
+from t2tlite.data.streams import Stream
 from t2tlite.errors import DataError
 from t2tlite.registry import snake_case
 from t2tlite.text.vocabulary import vocabulary_sha256
@@ -183,7 +184,7 @@ class Problem:
 
     def _dataset_of(
         self,
-        streams: Sequence[generate.Stream],
+        streams: Sequence[Stream],
         data_dir: str,
         vocabularies: Iterable[str],
         tmp_dir: str = "",

@@ -23,6 +23,7 @@ from t2tlite.config import HParams, ProblemHParams
 from t2tlite.data import generate
 from t2tlite.data.encoding import Encoding
 from t2tlite.data.samples import checked, source_of
+from t2tlite.data.streams import Stream
 from t2tlite.data.text_files import text2class_txt_iterator as text2class_txt_iterator
 from t2tlite.data.text_files import text2self_txt_iterator as text2self_txt_iterator
 from t2tlite.data.text_files import text2text_distill_iterator as text2text_distill_iterator
@@ -290,9 +291,9 @@ class Text2TextProblem(Problem):
     def dataset_to_write(self, data_dir: str, tmp_dir: str) -> generate.Dataset:
         """Returns what `generate_data` writes; on each machine that makes a part of it the same."""
 
-        def stream(split: str, paths: dict[str, list[str]]) -> generate.Stream:
+        def stream(split: str, paths: dict[str, list[str]]) -> Stream:
             if not self._encodes_itself:
-                return generate.Stream(
+                return Stream(
                     f"{self.name}: generate_samples({split})",
                     lambda task_id: self._texts(data_dir, tmp_dir, split, task_id),
                     paths,
@@ -303,7 +304,7 @@ class Text2TextProblem(Problem):
             hook = self.generate_encoded_samples
             source = f"{self.name}: generate_encoded_samples({split})"
             encoded: dict[str, type] = {"targets": object}
-            return generate.Stream(
+            return Stream(
                 source,
                 lambda task_id: checked(lambda: hook(data_dir, tmp_dir, split), source, encoded),
                 paths,

@@ -8,17 +8,11 @@ Shapes: N rows, P prefix, T steps, V vocabulary.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 from keras import ops
 
 from t2tlite.model.beams import PAD_ID, write
 from t2tlite.model.layers import MASKED
-
-Tensor = Any
-Cache = dict[str, Any]
-Step = Callable[[Tensor, Tensor, Cache], tuple[Tensor, Cache]]
+from t2tlite.model.search import Cache, Step, Tensor
 
 
 def forced(step: Step, prefix_NP: Tensor) -> Step:

@@ -49,12 +49,13 @@ Tensor = Any
 Size = Any  # an int, or with TensorFlow a scalar int32 tensor
 Cache = dict[str, Any]
 Step = Callable[[Tensor, Tensor, Cache], tuple[Tensor, Cache]]
+MakeStep = Callable[[Cache], Step]  # of what is given
 
 EOS_ID = 1
 
 
 def greedy(
-    step: Step,
+    step: Step | MakeStep,
     cache: Cache,
     batch_size: Size,
     max_steps: Size,
@@ -85,7 +86,7 @@ def greedy(
 
 
 def sample(
-    step: Step,
+    step: Step | MakeStep,
     cache: Cache,
     batch_size: Size,
     max_steps: Size,
@@ -123,7 +124,7 @@ def sample(
 
 
 def beam_search(
-    step: Step,
+    step: Step | MakeStep,
     cache: Cache,
     batch_size: Size,
     beam_size: int,

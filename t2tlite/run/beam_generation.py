@@ -47,9 +47,10 @@ from t2tlite.data.chunks import (
     merged,
 )
 from t2tlite.data.encoding import Encoding
-from t2tlite.data.generate import Dataset, Spread, draws_kept, is_portable
+from t2tlite.data.generate import Dataset
 from t2tlite.data.records import framed
 from t2tlite.data.samples import users_traceback
+from t2tlite.data.streams import Spread, draws_kept, is_portable
 from t2tlite.errors import DataError, Error, OutputError, SampleError
 from t2tlite.files import atomic, opened_below
 from t2tlite.problem import DatasetSplit

@@ -6,12 +6,13 @@ import os
 import pytest
 import tensorflow as tf
 
-from t2tlite.data import chunks, generate, manifest
+from t2tlite.data import chunks, generate, manifest, streams
 from t2tlite.data.dataset_files import is_complete, working_folder
 from t2tlite.data.encoding import Encoding
-from t2tlite.data.generate import Dataset, Stream
+from t2tlite.data.generate import Dataset
 from t2tlite.data.manifest import Manifest
 from t2tlite.data.records import read_shard, shard_paths
+from t2tlite.data.streams import Stream
 from t2tlite.data.workers import Workers
 from t2tlite.errors import DataError, OutputError, SampleError
 from t2tlite.text import ByteTextEncoder
@@ -92,7 +93,7 @@ def interrupted(monkeypatch, target, after, error=KeyboardInterrupt):
 
 @pytest.fixture
 def small_chunks(monkeypatch):
-    monkeypatch.setattr(generate, "CHUNK_SAMPLES", 10)
+    monkeypatch.setattr(streams, "CHUNK_SAMPLES", 10)
 
 
 @pytest.mark.usefixtures("small_chunks")
@@ -325,7 +326,7 @@ def test_leaks_and_empty_texts_are_told(tmp_path, warned):
 
 
 def test_a_last_chunk_that_has_nothing_for_the_last_split(tmp_path, monkeypatch):
-    monkeypatch.setattr(generate, "CHUNK_SAMPLES", 4)
+    monkeypatch.setattr(streams, "CHUNK_SAMPLES", 4)
     made = write(tmp_path, numbers(9), train=3, dev=1)
     assert made.splits["eval"].examples == 2
 

@@ -6,7 +6,7 @@ import random
 import pytest
 
 from t2tlite import plugins, registry, text_problems
-from t2tlite.data import generate
+from t2tlite.data import streams
 from t2tlite.data.chunks import Run
 from t2tlite.data.dataset_files import working_folder
 from t2tlite.data.samples import users_traceback
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.usefixtures("own_names")
 
 @pytest.fixture
 def several_chunks(monkeypatch):
-    monkeypatch.setattr(generate, "CHUNK_SAMPLES", 10)
+    monkeypatch.setattr(streams, "CHUNK_SAMPLES", 10)
 
 
 class Bytes(text_problems.Text2TextProblem):

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from t2tlite import registry
-from t2tlite.data import generate, manifest
+from t2tlite.data import manifest, streams
 from t2tlite.errors import DataError, SampleError
 from t2tlite.run.generation import generate_data, generate_data_with_beam
 from t2tlite.testing import check_problem
@@ -38,7 +38,7 @@ def test_all_parts_are_made(tmp_path, monkeypatch):
     generate_data("parts", str(tmp_path / "once"))
     # Each part begins with the next shard, so that small parts fill all.
     assert manifest.read(tmp_path / "once", "parts").splits["eval"].examples == 6
-    monkeypatch.setattr(generate, "CHUNK_SAMPLES", 4)
+    monkeypatch.setattr(streams, "CHUNK_SAMPLES", 4)
     for workers in (1, 2):
         generate_data("parts", str(tmp_path / str(workers)), num_workers=workers)
     assert files(tmp_path / "1") == files(tmp_path / "2")
