@@ -62,8 +62,11 @@ def loop(body: Body, start: Any, cache: Cache, given: Cache | None, beam_size: i
         rest = ops.cond(halved, compacted, lambda: (state, cache, given, rows_R, found))
         return position, *rest
 
+    import tensorflow as tf
+
     # All of them, but so that the graph doesn't know their number, which then may change.
-    rows_R = _numbers(start.done_B | ~start.done_B)
+    every_R = ops.arange(rows, dtype="int32")
+    rows_R = tf.raw_ops.PlaceholderWithDefault(input=every_R, shape=[None])
     rows = ops.shape(rows_R)[0]
 
     def upto(count, tensors):
