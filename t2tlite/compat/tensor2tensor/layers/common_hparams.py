@@ -2,7 +2,7 @@
 
 from t2tlite.compat.absent import names_of
 from t2tlite.compat.t2t_hparams import HParams
-from t2tlite.config import RangedHParams
+from t2tlite.ranged_hparams import RangedHParams
 
 __getattr__ = names_of(__name__)
 

@@ -34,4 +34,5 @@ def _with_t2ts_methods(function: Callable[[], Any]) -> Callable[[], HParams]:
 def __getattr__(name: str) -> Any:
     if name not in _SETS:
         return names_of(__name__)(name)
-    return _with_t2ts_methods(_SETS[name])
+    # A range fills what it is given, and returns nothing.
+    return _SETS[name] if name.endswith("_range") else _with_t2ts_methods(_SETS[name])
