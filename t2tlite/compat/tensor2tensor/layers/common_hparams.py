@@ -6,7 +6,7 @@ from t2tlite.ranged_hparams import RangedHParams
 
 __getattr__ = names_of(__name__)
 
-__all__ = ["RangedHParams", "basic_params1"]
+__all__ = ["RangedHParams", "basic_params1", "fill_ranged_hparams_from_hparams"]
 
 
 def basic_params1() -> HParams:
@@ -30,3 +30,7 @@ def basic_params1() -> HParams:
     hparams.max_length = 0
     hparams.shared_embedding_and_softmax_weights = False
     return hparams
+
+
+def fill_ranged_hparams_from_hparams(hparams: HParams, ranged_hparams: RangedHParams) -> None:
+    """Gave each hparam a range of its one value, before 1.7; here it keeps that by itself."""
