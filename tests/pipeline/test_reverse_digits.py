@@ -7,8 +7,8 @@ import pytest
 from t2tlite import registry
 from t2tlite.run import checkpoints
 
-# A model of 64 x 2 learns it in some hundred steps without dropout. The rate ends at 0 and the moving
-# average is what is judged, so that the end isn't a matter of luck.
+# A model of 64 x 2 learns it in some hundred steps without dropout. The rate ends at 0, and the
+# moving average is what is judged, so that the end isn't a matter of luck.
 HPARAMS = (
     "hidden_size=64,filter_size=256,batch_size=1024,learning_rate_constant=0.003,"
     "learning_rate_schedule=constant*linear_warmup*single_cycle_cos_decay,"
