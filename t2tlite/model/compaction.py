@@ -26,7 +26,8 @@ def loop(body: Body, start: Any, cache: Cache, given: Cache | None, beam_size: i
 
     Args:
       body: takes a step; its `rows_R` are the numbers of the rows that are left, None: all are.
-      start: a named tuple of tensors of B rows, with bool `done_B`.
+      start: a named tuple of tensors of B rows, with bool `done_B`, which in a graph comes from its
+        inputs: of constants TensorFlow knows too much.
       cache: what changes from step to step, tensors of B * K rows.
       given: what all steps read, likewise; None: `body` knows it, and no row can be left out.
       beam_size: K.
@@ -62,11 +63,8 @@ def loop(body: Body, start: Any, cache: Cache, given: Cache | None, beam_size: i
         rest = ops.cond(halved, compacted, lambda: (state, cache, given, rows_R, found))
         return position, *rest
 
-    import tensorflow as tf
-
     # All of them, but so that the graph doesn't know their number, which then may change.
-    every_R = ops.arange(rows, dtype="int32")
-    rows_R = tf.raw_ops.PlaceholderWithDefault(input=every_R, shape=[None])
+    rows_R = _numbers(start.done_B | ~start.done_B)
     rows = ops.shape(rows_R)[0]
 
     def upto(count, tensors):
