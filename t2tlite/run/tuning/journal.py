@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 from t2tlite.errors import CheckpointError, DataError, OutputError
 from t2tlite.files import make_folder
 from t2tlite.run.tuning import space
+from t2tlite.run.tuning.locks import Busy, FileLock, Lease, Leaving
 from t2tlite.run.tuning.search import Search
 
 if TYPE_CHECKING:
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 NAME = "tuning.journal"
 _LOCK = ".tuning.lock"
 _JOURNAL_LOCK = ".tuning.journal.lock"
-# In a trial's folder; held by its process, and so let go however that ends.
-_LEASE = ".running.lock"
 # What the journal notes of a trial beside what Optuna does.
 _VALUES, _STEP, _WHY = "hparams", "step", "why"
 # Trials that finish before others are given up for being worse than their median.
@@ -55,23 +53,25 @@ class Trial:
 class Taken:
     """A trial that this process runs, and nobody else while `lease` is open."""
 
-    def __init__(self, trial: optuna.trial.Trial, values: dict[str, Any], lease: IO[bytes]):
+    def __init__(self, trial: optuna.trial.Trial, values: dict[str, Any], lease: Lease):
         self.number = trial.number
         self.values = values
         self.lease = lease
         self._trial = trial
-        self._reported = set(trial.study.trials[trial.number].intermediate_values)
+        noted = trial.study.get_trials(deepcopy=False)[trial.number]
+        self._reported = set(noted.intermediate_values)
+        self._hopeless: bool | None = None
 
     def report(self, values: Mapping[int, float]) -> bool:
         """Notes the objective by step; returns whether the trial is hopeless."""
-        hopeless = False
-        for step, value in values.items():
-            if step not in self._reported:
-                self._reported.add(step)
-                self._trial.report(value, step)
-        if values:
-            hopeless = self._trial.should_prune()
-        return hopeless
+        new = values.keys() - self._reported
+        for step in sorted(new):
+            self._trial.report(values[step], step)
+        self._reported |= new
+        # A kill may have come before a trial was given up, so what was noted then counts, too.
+        if values and (new or self._hopeless is None):
+            self._hopeless = self._trial.should_prune()
+        return bool(self._hopeless)
 
     def end(self, state: str, best: tuple[float, int] | None, why: str = "") -> None:
         """Notes how the trial ended, and lets go of it.
@@ -112,8 +112,8 @@ class Journal:
         make_folder(search.output_dir)
         path = search.output_dir / NAME
         schedule = search.schedule
-        self._lock = _FileLock(search.output_dir / _LOCK)
-        lock = _FileLock(search.output_dir / _JOURNAL_LOCK)
+        self._lock = FileLock(search.output_dir / _LOCK)
+        lock = FileLock(search.output_dir / _JOURNAL_LOCK)
         with self._lock:
             with lock:
                 _mend(path)
@@ -153,28 +153,40 @@ class Journal:
                 )
 
     def take(self) -> Taken | None:
-        """Takes a trial to run: one that was left behind, or a new one; None: there is neither."""
+        """Takes a trial to run: one that was left behind, or a new one.
+
+        Returns:
+          The trial; None if there is none to take now.
+        """
         import optuna
 
+        running = (optuna.trial.TrialState.RUNNING,)
         with self._lock:
-            for left in self._study.get_trials(
-                deepcopy=False, states=(optuna.trial.TrialState.RUNNING,)
-            ):
-                if lease := self._lease(left.number):
-                    return self._taken(optuna.trial.Trial(self._study, left._trial_id), lease)
+            leaving = False
+            for left in self._study.get_trials(deepcopy=False, states=running):
+                try:
+                    lease = Lease(self.search.folder(left.number))
+                except Busy:
+                    continue
+                except Leaving:
+                    # Soon to be taken: a new one before it would be drawn without its results.
+                    leaving = True
+                    continue
+                return self._taken(optuna.trial.Trial(self._study, left._trial_id), lease)
             number = len(self._study.get_trials(deepcopy=False))
-            if number >= self.search.max_trials:
+            if leaving or number >= self.search.max_trials:
                 return None
-            lease = self._lease(number)
-            if lease is None:
-                folder = self.search.folder(number)
+            try:
+                lease = Lease(self.search.folder(number))
+            except (Busy, Leaving):
                 raise OutputError(
-                    f"{folder} is in use by another search; choose a new --output_dir"
-                )
+                    f"{self.search.folder(number)} is in use by another search; choose a new "
+                    f"--output_dir"
+                ) from None
             self._study.sampler = self._sampler(number)
             return self._taken(self._study.ask(), lease)
 
-    def _taken(self, trial: optuna.trial.Trial, lease: IO[bytes]) -> Taken:
+    def _taken(self, trial: optuna.trial.Trial, lease: Lease) -> Taken:
         # A kill may have come between a new trial and its values.
         trial.study.sampler = self._sampler(trial.number)
         values = space.draw(self.search.dimensions, trial)
@@ -190,16 +202,6 @@ class Journal:
         blind = max(3, min(10, self.search.max_trials // 3))
         seed = np.random.SeedSequence([self.search.schedule.seed, number]).generate_state(1)
         return optuna.samplers.TPESampler(n_startup_trials=blind, seed=int(seed[0]))
-
-    def _lease(self, number: int) -> IO[bytes] | None:
-        folder = make_folder(self.search.folder(number))
-        lease = open(folder / _LEASE, "wb")  # noqa: SIM115 - as long as the trial runs
-        try:
-            fcntl.flock(lease, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            lease.close()
-            return None
-        return lease
 
     def trials(self) -> list[Trial]:
         """Returns all trials, by number."""
@@ -242,32 +244,6 @@ def _optuna() -> Any:
     # It tells each trial in its own form.
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     return optuna
-
-
-class _FileLock:
-    """What Optuna takes as the lock of a journal: one that the kernel frees after a kill.
-
-    Optuna's own is a file, which after a kill everybody waits for half a minute.
-    """
-
-    def __init__(self, path: Path):
-        self._path = path
-
-    def acquire(self) -> bool:
-        """Waits until it is free."""
-        self._file = open(self._path, "wb")  # noqa: SIM115 - until it is released
-        fcntl.flock(self._file, fcntl.LOCK_EX)
-        return True
-
-    def release(self) -> None:
-        """Frees it."""
-        self._file.close()
-
-    def __enter__(self) -> None:
-        self.acquire()
-
-    def __exit__(self, *raised: object) -> None:
-        self.release()
 
 
 def _mend(path: Path) -> None:

@@ -52,8 +52,11 @@ class Dimension:
             drawn = trial.suggest_int(self.name, low, high, log=logarithms)
         else:
             drawn = trial.suggest_float(self.name, low, high, log=logarithms)
-        # Optuna has no such scale, so the journal has the mirrored value.
-        return low + high - drawn if scale == RangedHParams.REVERSE_LOG_SCALE else drawn
+        if scale != RangedHParams.REVERSE_LOG_SCALE:
+            return drawn
+        # Optuna has no such scale, so the journal has the mirrored value. Rounding could leave the
+        # range.
+        return min(max(low + high - drawn, low), high)
 
     @property
     def shown_in(self) -> BaseDistribution:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import logging
 import signal
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from t2tlite.errors import HParamsError
-from t2tlite.files import atomic
+from t2tlite.files import atomic, cannot_write
 from t2tlite.run import checkpoints, reports
 from t2tlite.run.tuning import results, space
 from t2tlite.run.tuning.journal import Journal, Taken, Trial
@@ -54,6 +55,11 @@ def tune(search: Search, command: Command, gpus_each: int = 1) -> tuple[list[Tri
     with _stopping(loop):
         try:
             loop.run()
+        except OSError as error:
+            # The journal is Optuna's to write.
+            if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+                raise cannot_write(search.output_dir, error) from error
+            raise
         finally:
             loop.kill()
     trials = loop.journal.trials()
@@ -103,14 +109,18 @@ class _Loop:
         Raises:
           HParamsError: the first trials all failed.
         """
+        told = False
         while True:
             if not self.stop_asked:
                 self._fill()
             if not any(self._running) and (self.stop_asked or self._is_done()):
                 return
             time.sleep(POLL_SECONDS)
+            if self.stop_asked and not told:
+                told = True
+                log.info("%s: the trials save what they have and stop", self.stop_asked)
             for i, one in enumerate(self._running):
-                if one and self.stop_asked:
+                if one and told:
                     one.stop("the search stops")
                 if one and one.has_ended():
                     self._running[i] = None
@@ -177,7 +187,9 @@ class _Running:
         shown = results.assignments(self._taken.values)
         verb = f"goes on at step {self._step}" if self._step else "starts"
         log.info("trial %d %s: %s", self.number, verb, shown)
-        self._process = Process(command(self._folder), self._folder, place, self._taken.lease)
+        self._process = Process(
+            command(self._folder), self._folder, place, self._taken.lease.of_process
+        )
         return True
 
     def _saved(self) -> int:

@@ -162,9 +162,9 @@ def test_kills_change_nothing(tmp_path, search):
         time.sleep(0.1)
         process.send_signal(signal.SIGKILL)
         process.wait()
-        # The trial's process doesn't outlive it.
-        wait_for(lambda n=number: not runs(starts(folder / str(n))[-1]))
+    orphan = starts(folder / "2")[-1]
     assert driver(folder, 5).wait(60) == 0
+    assert not runs(orphan)
     undisturbed, _ = search(max_trials=5)
     killed = journal.Journal(described(folder, max_trials=5)).trials()
     assert killed == undisturbed
