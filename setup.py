@@ -55,6 +55,8 @@ DEV = [
     "ipykernel>=7.0",
     "mypy>=2.0",
     "nbclient>=0.11",
+    # Drives the server's page, where there is a Chromium.
+    "playwright>=1.55",
     "pre-commit>=4.0",
     "pytest-xdist>=3.6",
     "pytest>=9.0",
