@@ -105,7 +105,6 @@ TRAINING: dict[str, tuple[Any, str]] = {
     "hparams_range": ("", _TRAINS),
     "local_eval_frequency": (0, _TRAINS),
     "eval_steps": (0, _TRAINS),
-    "eval_use_test_set": (False, _TRAINS),
     "eval_early_stopping_steps": (0, _TRAINS),
     "eval_early_stopping_metric": ("", _TRAINS),
     "eval_early_stopping_metric_delta": ("", _TRAINS),
