@@ -55,7 +55,11 @@ def test_every_t2t_name_is_known(t2t_sets):
     }
 
 
-@pytest.mark.parametrize("name", registry.list_hparams())
+# Of docs/results.md; T2T had none like them.
+RECIPES = {"transformer_char_lm", "transformer_g2p", "transformer_multi30k", "transformer_scan"}
+
+
+@pytest.mark.parametrize("name", sorted(set(registry.list_hparams()) - RECIPES))
 def test_sets_have_t2ts_values(t2t_sets, name):
     ours = registry.hparams(name).check().values()
     if name in OUR_SETS:
