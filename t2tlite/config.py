@@ -44,6 +44,10 @@ class HParams:
     layer_postprocess_sequence: str = "da"  # after a sublayer; "none" and "dan" make post-norm
     norm_epsilon: float = 1e-6  # added to the variance in layer norm
     pos: str = "timing"  # positions: "timing" (sinusoids) or "none"
+    self_attention_type: str = "dot_product"  # or dot_product_relative: by distance of positions
+    max_relative_position: int = (
+        0  # positions beyond which dot_product_relative makes no difference
+    )
     shared_embedding_and_softmax_weights: bool = True  # one matrix for inputs, targets and logits
     multiply_embedding_mode: str = "sqrt_depth"  # scale of embeddings; anything else: 1
     use_target_space_embedding: bool = True  # add the target language's learned row to the inputs
@@ -152,7 +156,8 @@ class HParams:
         Raises:
           HParamsError: a name that doesn't exist, or a value that isn't of its type.
         """
-        for name, text in parse_assignments(assignments):
+        pairs = parse_assignments(assignments)
+        for name, text in pairs:
             if name in self.extra:
                 self.extra[name] = _parsed_like(name, text, self.extra[name])
             elif name in FOREIGN:
@@ -161,10 +166,14 @@ class HParams:
                 setattr(self, name, text)
             else:
                 raise HParamsError(_unknown(name))
+        for name, _ in pairs:
             self._tell_if_without_effect(name)
         return self
 
     def _tell_if_without_effect(self, name: str) -> None:
+        attention = self.self_attention_type
+        if name == "max_relative_position" and attention != "dot_product_relative":
+            log.warning("hparam %s has no effect: self_attention_type=%s", name, attention)
         schedule = self.learning_rate_schedule
         factors = {factor.strip() for factor in schedule.split("*")}
         reads = {
@@ -201,6 +210,11 @@ class HParams:
                 )
         if self.pos == "timing" and self.hidden_size % 2:
             raise HParamsError(f"hidden_size={self.hidden_size} is odd; positions need it even")
+        if self.self_attention_type == "dot_product_relative" and self.max_relative_position < 1:
+            raise HParamsError(
+                f"max_relative_position={self.max_relative_position} leaves "
+                f"self_attention_type=dot_product_relative no positions; choose 1 or more (T2T: 20)"
+            )
         for name in _FIELD_TYPES:
             low, high = _RANGES.get(name, (None, None))
             value = getattr(self, name)
@@ -261,6 +275,7 @@ _CHOICES: dict[str, list[Any]] = {
     "activation_dtype": ["float32", "bfloat16"],
     "batching": ["auto", "bucket", "pack", "pad"],
     "pos": ["timing", "none"],
+    "self_attention_type": ["dot_product", "dot_product_relative"],
     "initializer": [
         "uniform_unit_scaling",
         "normal_unit_scaling",

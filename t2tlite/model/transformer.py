@@ -15,41 +15,16 @@ plugin's own:
 - optionally `packs = True`, if it keeps the examples of a packed row apart.
 """
 
-from typing import Any
-
 import keras
 from keras import ops
 
 from t2tlite.errors import HParamsError
 from t2tlite.model import attention_weights
-from t2tlite.model.layers import MASKED, Block, Dropout, Embedding, Process, initializer, sinusoids
+from t2tlite.model.layers import MASKED, Dropout, Embedding, initializer, sinusoids
+from t2tlite.model.stacks import Past, Stack
 
 # T2T's number of rows in the learned table of target languages.
 TARGET_SPACES = 32
-
-
-class Stack(keras.layers.Layer):
-    """Blocks one after the other, with T2T's last preprocessing (the final norm of pre-norm)."""
-
-    def __init__(self, layers, hparams, seed_generator, cross, **kwargs):
-        super().__init__(**kwargs)
-        self.blocks: list[Any] = [
-            Block(hparams, seed_generator, cross, name=f"layer_{i}") for i in range(layers)
-        ]
-        sequence = hparams.layer_preprocess_sequence
-        self.finish = Process(sequence, hparams, seed_generator, name="finish")
-
-    def build(self, input_shape):
-        for layer in [*self.blocks, self.finish]:
-            layer.build(input_shape)
-
-    def call(self, x_BTD, self_bias, memory_BLD=None, cross_bias=None, training=False):
-        for block in self.blocks:
-            memory = None
-            if memory_BLD is not None:
-                memory = block.cross_attention.keys_values(memory_BLD)
-            x_BTD = block(x_BTD, self_bias, memory, cross_bias, training=training)
-        return self.finish(x_BTD, training=training)
 
 
 class _TextModel(keras.Model):
@@ -191,9 +166,10 @@ class Transformer(_TextModel):
 
     def hidden(self, features, training=False):
         """Returns the decoder's output [B, T, D], of which the logits are a projection."""
-        memory_BLD, cross_bias = None, None
+        memory, cross_bias = None, None
         if self.has_inputs:
-            memory_BLD, cross_bias = self.encode(features, training)
+            encoded_BLD, cross_bias = self.encode(features, training)
+            memory = self.decoder.memory(encoded_BLD)
         targets_BT = features["targets"]
         length = ops.shape(targets_BT)[1]
         x_BTD = self.target_embedding(self.drop_symbols(targets_BT, training))
@@ -210,7 +186,7 @@ class Transformer(_TextModel):
             if self.has_inputs:
                 cross_bias = _apart(segments_BT, features["inputs_segmentation"])
         x_BTD = self.embed_dropout(self.add_positions(x_BTD, positions), training=training)
-        return self.decoder(x_BTD, self_bias, memory_BLD, cross_bias, training=training)
+        return self.decoder(x_BTD, self_bias, memory, cross_bias, training=training)
 
     def start(self, features, max_steps):
         """Prepares decoding with a cache.
@@ -224,20 +200,11 @@ class Transformer(_TextModel):
           both are dicts of tensors with N rows.
         """
         rows = ops.shape(next(iter(features.values())))[0]
-        attention = self.decoder.blocks[0].self_attention
-        heads = attention.heads
-        cache = {}
-        for block in self.decoder.blocks:
-            for part, layer in [("keys", attention.key), ("values", attention.value)]:
-                shape = (rows, heads, max_steps, layer.units // heads)
-                cache[f"{block.name}_{part}"] = ops.zeros(shape, attention.compute_dtype)
         memory = {}
         if self.has_inputs:
-            encoded_NLD, memory["bias"] = self.encode(features)
-            for block in self.decoder.blocks:
-                keys, values = block.cross_attention.keys_values(encoded_NLD)
-                memory[f"{block.name}_keys"], memory[f"{block.name}_values"] = keys, values
-        return memory, cache
+            encoded_NLD, bias = self.encode(features)
+            memory = {**self.decoder.memory(encoded_NLD), "bias": bias}
+        return memory, self.decoder.room(rows, max_steps)
 
     def step(self, ids_N, position, memory, cache):
         """Decodes one position.
@@ -251,28 +218,13 @@ class Transformer(_TextModel):
         Returns:
           float32 logits [N, V] of the token at `position`, and the cache.
         """
-        cache = dict(cache)
+        past = Past(cache, position)
         x_N1D = self.target_embedding(ids_N[:, None])
         x_N1D *= ops.cast(position > 0, x_N1D.dtype)
         x_N1D = self.add_positions(x_N1D, ops.reshape(position, (1,)))
-        room = ops.shape(cache[f"{self.decoder.blocks[0].name}_keys"])[2]
-        steps = ops.arange(room)
-        here = ops.reshape(steps == position, (1, 1, -1, 1))
-        bias = _hide(ops.reshape(steps > position, (1, 1, 1, -1)))
-        for block in self.decoder.blocks:
-
-            def past(new, name=block.name):
-                pair = []
-                for part, one in zip(("keys", "values"), new, strict=True):
-                    cache[f"{name}_{part}"] = ops.where(here, one, cache[f"{name}_{part}"])
-                    pair.append(cache[f"{name}_{part}"])
-                return pair
-
-            cross = None
-            if self.has_inputs:
-                cross = memory[f"{block.name}_keys"], memory[f"{block.name}_values"]
-            x_N1D = block(x_N1D, bias, cross, memory.get("bias"), past=past)
-        return self.softmax.logits(self.decoder.finish(x_N1D)[:, 0]), cache
+        bias = _hide(ops.reshape(ops.arange(past.room) > position, (1, 1, 1, -1)))
+        x_N1D = self.decoder(x_N1D, bias, memory, memory.get("bias"), past=past)
+        return self.softmax.logits(x_N1D[:, 0]), past.cache
 
 
 class TransformerEncoder(_TextModel):

@@ -62,6 +62,8 @@ def test_sets_have_t2ts_values(t2t_sets, name):
         expected = {**t2t_sets["transformer_tiny"], **OUR_SETS[name]}
     else:
         expected = t2t_sets[name]
+    # T2T's word for it is None.
+    expected = {**expected, "pos": expected["pos"] or "none"}
     assert {key: ours[key] for key in FIELDS} == {key: expected[key] for key in FIELDS}
 
 
@@ -201,6 +203,8 @@ class TestWithoutEffect:
             "learning_rate_schedule=legacy,learning_rate=0.1,learning_rate_decay_scheme=none",
             "learning_rate_constant=1",
             "learning_rate_schedule=exp_decay,learning_rate_decay_rate=0.5",
+            "learning_rate=0.1,learning_rate_schedule=legacy",
+            "max_relative_position=4,self_attention_type=dot_product_relative",
         ],
     )
     def test_what_is_read_is_not(self, warned, assignments):
@@ -210,6 +214,12 @@ class TestWithoutEffect:
     def test_constant_without_its_factor(self, warned):
         HParams().override("learning_rate_schedule=legacy,learning_rate_constant=1")
         assert len(warned) == 1
+
+    def test_relative_positions_of_absolute_ones(self, warned):
+        HParams().override("max_relative_position=4")
+        assert warned == [
+            "hparam max_relative_position has no effect: self_attention_type=dot_product"
+        ]
 
 
 class TestAddedHParams:

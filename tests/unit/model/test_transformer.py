@@ -52,6 +52,12 @@ VARIANTS = {
     "untied": {"shared_embedding_and_softmax_weights": False},
     "no_space": {"use_target_space_embedding": False, "pos": "none"},
     "depths": {"num_encoder_layers": 1, "num_decoder_layers": 3},
+    # Distances up to 5 are clipped.
+    "relative": {
+        "self_attention_type": "dot_product_relative",
+        "max_relative_position": 2,
+        "pos": "none",
+    },
 }
 
 

@@ -10,9 +10,10 @@ from t2tlite.compat.t2t_hparams import HParams
 
 # By its module, not through the registry: a plugin may register a set of the same name.
 _ON_TPU = importlib.import_module("t2tlite.hparams.transformer_tpu")
+_FAMILIES = ["transformer", "transformer_relative", "transformer_tpu"]
 _SETS = {
     name: function
-    for module in (importlib.import_module("t2tlite.hparams.transformer"), _ON_TPU)
+    for module in (importlib.import_module(f"t2tlite.hparams.{family}") for family in _FAMILIES)
     for name, function in vars(module).items()
     if isinstance(function, FunctionType) and name.startswith("transformer_")
 }
