@@ -59,6 +59,7 @@ class HParams:
     layer_prepostprocess_dropout: float = 0.1  # on embeddings and on each sublayer's output
     attention_dropout: float = 0.1  # on attention weights
     relu_dropout: float = 0.1  # inside the feed-forward layers
+    dropout: float = 0.2  # on the input of each LSTM layer; Transformers don't read it
     symbol_dropout: float = 0.0  # on whole input and target tokens
     layer_prepostprocess_dropout_broadcast_dims: str = ""  # axes that share one mask, as "1"
     attention_dropout_broadcast_dims: str = ""  # axes of [batch, head, query, key], as "0,1"
@@ -262,7 +263,7 @@ _SHARE = (0.0, 0.99999)
 _POSITIVE = (1, 2**31)
 _RANGES: dict[str, tuple[Any, Any]] = {
     **dict.fromkeys(["layer_prepostprocess_dropout", "attention_dropout"], _SHARE),
-    **dict.fromkeys(["relu_dropout", "symbol_dropout", "label_smoothing"], _SHARE),
+    **dict.fromkeys(["dropout", "relu_dropout", "symbol_dropout", "label_smoothing"], _SHARE),
     **dict.fromkeys(["ema_decay", "optimizer_adafactor_beta1"], _SHARE),
     **dict.fromkeys(["hidden_size", "num_hidden_layers", "num_heads", "filter_size"], _POSITIVE),
     **dict.fromkeys(["batch_size", "vocab_divisor", "min_length_bucket"], _POSITIVE),

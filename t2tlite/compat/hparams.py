@@ -44,7 +44,6 @@ FOREIGN: dict[str, Foreign] = {
     "compress_steps": Foreign(0, "compresses inputs of models that are not part of t2tlite"),
     "conv_first_kernel": Foreign(3, _CONV),
     "daisy_chain_variables": Foreign(True, _GRAPH, harmless=True),
-    "dropout": Foreign(0.2, "is read by no Transformer of T2T's", harmless=True),
     "eval_run_autoregressive": Foreign(
         False, "evaluates on decoded text; t2t-decoder with t2t-bleu does that"
     ),

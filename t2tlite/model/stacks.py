@@ -134,37 +134,45 @@ class Stack(keras.layers.Layer):
         for layer in [*self.blocks, self.finish]:
             layer.build(input_shape)
 
-    def memory(self, encoded_BLD):
-        """Returns the keys and values of the encoder's output for each block, by name."""
-        found: dict[str, Any] = {}
+    def memory(self, encoded_BLD, bias):
+        """Returns what each step of the stack reads of the encoder's output.
+
+        Args:
+          encoded_BLD: the output.
+          bias: hides its padding.
+
+        Returns:
+          "bias", and keys and values for each block by name.
+        """
+        found: dict[str, Any] = {"bias": bias}
         for block in self.blocks:
             pair = block.cross_attention.keys_values(encoded_BLD)
             found.update(zip(_names(block.name), pair, strict=True))
         return found
 
+    def places(self):
+        """Returns the names under which runs of blocks keep their keys and values."""
+        return [block.name for block in self.blocks]
+
     def room(self, rows, max_steps):
         """Returns the empty cache of a `Past` for N rows of at most so many positions."""
-        return self.room_of([block.name for block in self.blocks], rows, max_steps)
-
-    def room_of(self, names, rows, max_steps):
-        """Returns what `room` does, for parts of these names."""
         attention = self.blocks[0].self_attention
         cache = {}
-        for name in names:
+        for name in self.places():
             layers = attention.key, attention.value
             for part, layer in zip(_names(name), layers, strict=True):
                 shape = (rows, attention.heads, max_steps, layer.units // attention.heads)
                 cache[part] = ops.zeros(shape, attention.compute_dtype)
         return cache
 
-    def call(self, x_BTD, self_bias, memory=None, cross_bias=None, past=None, training=False):
+    def call(self, x_BTD, self_bias, positions, memory=None, past=None, training=False):
         """Runs the stack.
 
         Args:
           x_BTD: its input.
           self_bias: of self-attention.
-          memory: as the method of that name returns it; None without an encoder.
-          cross_bias: of the attention to the encoder.
+          positions: of x, [T] or [B, T]; what it needs of them, x has already.
+          memory: as the method of that name returns it; None or {} without an encoder.
           past: a `Past` that gets this position's keys and values; None when a whole sequence is
             run at once.
           training: whether to drop.
@@ -172,12 +180,16 @@ class Stack(keras.layers.Layer):
         Returns:
           [B, T, D].
         """
-        for block in self.blocks:
-            kept = None if past is None else (block.name, past)
-            x_BTD = self.run(block, x_BTD, self_bias, memory, cross_bias, kept, training)
+        places = iter(self.places())
+        x_BTD = self.run(x_BTD, self_bias, memory, past, places, training)
         return self.finish(x_BTD, training=training)
 
-    def run(self, block, x_BTD, self_bias, memory, cross_bias, past, training):
-        """Runs one block, with its part of the memory."""
-        pair = [memory[name] for name in _names(block.name)] if memory else None
-        return block(x_BTD, self_bias, pair, cross_bias, past=past, training=training)
+    def run(self, x_BTD, self_bias, memory, past, places, training):
+        """Runs all blocks once; `places` yields their names in `past`, the rest is as in `call`."""
+        for block in self.blocks:
+            pair, bias = None, None
+            if memory:
+                pair, bias = [memory[name] for name in _names(block.name)], memory["bias"]
+            place = (next(places), past) if past is not None else None
+            x_BTD = block(x_BTD, self_bias, pair, bias, past=place, training=training)
+        return x_BTD
