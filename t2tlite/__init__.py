@@ -19,8 +19,9 @@ from t2tlite import plugins as plugins
 
 if TYPE_CHECKING:
     from t2tlite import errors, problem, registry, testing, text, text_problems, translate
-    from t2tlite.config import HParams, RangedHParams
+    from t2tlite.config import HParams
     from t2tlite.data import download
+    from t2tlite.ranged_hparams import RangedHParams
     from t2tlite.run.decoding import Decoder
     from t2tlite.run.training import train
 
@@ -28,7 +29,7 @@ _PUBLIC = {
     "Decoder": "t2tlite.run.decoding:Decoder",
     "HParams": "t2tlite.config:HParams",
     "download": "t2tlite.data.download",
-    "RangedHParams": "t2tlite.config:RangedHParams",
+    "RangedHParams": "t2tlite.ranged_hparams:RangedHParams",
     "train": "t2tlite.run.training:train",
     "errors": "t2tlite.errors",
     "problem": "t2tlite.problem",

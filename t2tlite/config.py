@@ -12,10 +12,13 @@ import dataclasses
 import difflib
 import json
 import logging
+import os
 import re
 import types
 import typing
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
+from pathlib import Path
 from typing import Any
 
 from t2tlite.compat.hparams import FOREIGN
@@ -168,13 +171,54 @@ class HParams:
             else:
                 raise HParamsError(_unknown(name))
         for name, _ in pairs:
-            self._tell_if_without_effect(name)
+            if told := self.without_effect(name):
+                log.warning("%s", told)
         return self
 
-    def _tell_if_without_effect(self, name: str) -> None:
+    def assign(self, values: Mapping[str, Any]) -> HParams:
+        """Assigns values by name, as a file of hparams has them; returns self.
+
+        Raises:
+          HParamsError: a name that doesn't exist, or a value that isn't of its type.
+        """
+        for name, value in values.items():
+            self.existing(name)
+            setattr(self, name, value)
+        return self
+
+    def assign_json(self, path: str | os.PathLike[str]) -> dict[str, Any]:
+        """Assigns from a JSON file of names and values, as best.json of a tuning run.
+
+        Returns:
+          What the file holds.
+
+        Raises:
+          HParamsError: it can't be read, or holds a name that doesn't exist or a wrong value.
+        """
+        try:
+            values = json.loads(Path(path).read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise HParamsError(f"can't read hparams from {path}: {error}") from None
+        if not isinstance(values, dict):
+            raise HParamsError(f'{path} holds no hparams; expected {{"name": value, ...}}')
+        self.assign(values)
+        return values
+
+    def existing(self, name: str) -> Any:
+        """Returns the value of an hparam.
+
+        Raises:
+          HParamsError: there is none of this name; says which are close.
+        """
+        if name == "extra" or not (name in _FIELD_TYPES or name in self.extra or name in FOREIGN):
+            raise HParamsError(_unknown(name, self.extra))
+        return getattr(self, name)
+
+    def without_effect(self, name: str) -> str:
+        """Says why an assignment to an hparam has no effect; "" where it has one."""
         attention = self.self_attention_type
         if name == "max_relative_position" and attention != "dot_product_relative":
-            log.warning("hparam %s has no effect: self_attention_type=%s", name, attention)
+            return f"hparam {name} has no effect: self_attention_type={attention}"
         schedule = self.learning_rate_schedule
         factors = {factor.strip() for factor in schedule.split("*")}
         reads = {
@@ -184,13 +228,13 @@ class HParams:
             "learning_rate_decay_rate": {"legacy", "exp_decay"},
             "learning_rate_decay_steps": {"legacy", "exp_decay", "linear_decay"},
         }.get(name)
-        if reads and not reads & factors:
-            log.warning(
-                "hparam %s has no effect: learning_rate_schedule=%s doesn't read it%s",
-                name,
-                schedule,
-                "; set learning_rate_constant instead" if name == "learning_rate" else "",
-            )
+        if not reads or reads & factors:
+            return ""
+        instead = "; set learning_rate_constant instead" if name == "learning_rate" else ""
+        return (
+            f"hparam {name} has no effect: learning_rate_schedule={schedule} doesn't read it"
+            f"{instead}"
+        )
 
     def check(self) -> HParams:
         """Returns self if the values fit each other.
@@ -308,8 +352,8 @@ def parse_assignments(assignments: str) -> list[tuple[str, str]]:
     return pairs
 
 
-def _unknown(name: str) -> str:
-    close = difflib.get_close_matches(name, [*_FIELD_TYPES, *FOREIGN], n=3, cutoff=0.6)
+def _unknown(name: str, added: Iterable[str] = ()) -> str:
+    close = difflib.get_close_matches(name, [*_FIELD_TYPES, *FOREIGN, *added], n=3, cutoff=0.6)
     hint = f"did you mean {' or '.join(close)}?" if close else "none is close"
     return f"no hparam is named {name}: {hint}"
 
@@ -400,46 +444,3 @@ class ProblemHParams:
     loss_multiplier: float = 1.0
     stop_at_eos: bool = True
     vocabulary: dict[str, Any] = field(default_factory=dict, repr=False)
-
-
-class RangedHParams:
-    """The space that a tuner searches, with T2T's methods.
-
-    Attributes:
-      ranges: by hparam name: ("float" | "int" | "discrete" | "categorical", values, scale), where
-        values are (least, most) or the list of choices.
-    """
-
-    LINEAR_SCALE = "linear"
-    LOG_SCALE = "log"
-    REVERSE_LOG_SCALE = "reverse_log"
-
-    def __init__(self) -> None:
-        self.ranges: dict[str, tuple[str, list[Any], str]] = {}
-
-    def _set(self, kind: str, name: str, values: list[Any], scale: str | None) -> None:
-        if name not in _FIELD_TYPES:
-            raise HParamsError(_unknown(name))
-        if kind in ("float", "int") and values[0] > values[1]:
-            raise HParamsError(
-                f"the range of {name} ends ({values[1]}) before it starts ({values[0]})"
-            )
-        self.ranges[name] = (kind, values, scale or self.LINEAR_SCALE)
-
-    def set_float(
-        self, name: str, min_val: float, max_val: float, scale: str | None = None
-    ) -> None:
-        """Lets `name` be any number from `min_val` to `max_val`."""
-        self._set("float", name, [min_val, max_val], scale)
-
-    def set_int(self, name: str, min_val: int, max_val: int, scale: str | None = None) -> None:
-        """Lets `name` be any integer from `min_val` to `max_val`."""
-        self._set("int", name, [min_val, max_val], scale)
-
-    def set_discrete(self, name: str, feasible_points: list[Any], scale: str | None = None) -> None:
-        """Lets `name` be one of some numbers."""
-        self._set("discrete", name, list(feasible_points), scale)
-
-    def set_categorical(self, name: str, categories: list[Any]) -> None:
-        """Lets `name` be one of some values without an order."""
-        self._set("categorical", name, list(categories), None)

@@ -23,7 +23,10 @@ log = logging.getLogger("t2tlite.cli")
 shared_flags.define_model_flags()
 shared_flags.define_device_flags()
 flags.DEFINE_string("checkpoint_path", "", "A weights file or a step; by default the newest.")
-flags.DEFINE_string("decode_from_file", "", "File of lines to decode.")
+flags.DEFINE_string(
+    "decode_from_file", "", "File of lines to decode; without it the evaluation data in --data_dir."
+)
+flags.DEFINE_bool("eval_use_test_set", False, "Decode the test split of --data_dir.")
 flags.DEFINE_string("decode_to_file", "", "Output file; by default T2T's name beside the input.")
 flags.DEFINE_string("decode_prefix_file", "", "Line n: what the answer to line n begins with.")
 flags.DEFINE_bool(
@@ -49,8 +52,12 @@ def main() -> None:
         return
     app.require("output_dir")
     sources = ["decode_from_file", "decode_interactive", "score_file"]
-    if sum(bool(FLAGS[name].value) for name in sources) != 1:
-        raise app.UsageError(f"one of {', '.join(f'--{name}' for name in sources)} must be given")
+    given = sum(bool(FLAGS[name].value) for name in sources)
+    if given > 1 or not (given or FLAGS.data_dir):
+        raise app.UsageError(
+            f"one of {', '.join(f'--{name}' for name in sources)} must be given, or --data_dir to "
+            f"decode the problem's own data"
+        )
     if (FLAGS.decode_prefix_file or FLAGS.decode_reference) and not FLAGS.decode_from_file:
         raise app.UsageError(
             "--decode_prefix_file and --decode_reference go with --decode_from_file"
@@ -68,7 +75,7 @@ def main() -> None:
             text_lines.check_beside(path, FLAGS.decode_from_file, lines, how.delimiter)
     if FLAGS.score_file:
         text_lines.count_lines(FLAGS.score_file)
-    _tell_differences(record.read(FLAGS.output_dir))
+    _tell_differences(record.read(FLAGS.output_dir), needs_data=not given)
     decoder = _decoder(how)
     if FLAGS.decode_interactive:
         from t2tlite.run.interactive import interactive
@@ -78,14 +85,22 @@ def main() -> None:
     if FLAGS.score_file:
         _write_scores(scoring.score_file(decoder, FLAGS.score_file))
         return
-    written = decoding.decode_file(
-        decoder, FLAGS.decode_from_file, FLAGS.decode_to_file, FLAGS.decode_prefix_file
-    )
+    if FLAGS.decode_from_file:
+        reference = FLAGS.decode_reference
+        written = decoding.decode_file(
+            decoder, FLAGS.decode_from_file, FLAGS.decode_to_file, FLAGS.decode_prefix_file
+        )
+    else:
+        from t2tlite.run.decode_dataset import decode_dataset
+
+        split = "test" if FLAGS.eval_use_test_set else "eval"
+        written, references = decode_dataset(decoder, FLAGS.data_dir, split, FLAGS.decode_to_file)
+        reference = ",".join(map(str, references))
     log.info("wrote %s", written)
-    if FLAGS.decode_reference:
+    if reference:
         from t2tlite.run.bleu import answers_bleu
 
-        print(answers_bleu(written, FLAGS.decode_reference, how))
+        print(answers_bleu(written, reference, how))
 
 
 def _check_engine() -> None:
@@ -119,14 +134,14 @@ def _write_scores(scores: Iterator[str]) -> None:
     log.info("wrote %s", FLAGS.decode_to_file)
 
 
-def _tell_differences(run: object) -> None:
+def _tell_differences(run: object, needs_data: bool) -> None:
     """Tells flags that T2T's decoder needed and that say something else than the model's folder."""
     for name in ("problem", "model"):
         given, recorded = FLAGS[name].value, getattr(run, name)
         if given and given != recorded:
             log.warning("--%s=%s is ignored: the model was trained with %s", name, given, recorded)
     for name in ("hparams_set", "hparams", "data_dir"):
-        if FLAGS[name].value:
+        if FLAGS[name].value and not (needs_data and name == "data_dir"):
             log.info("--%s isn't needed: %s has it", name, FLAGS.output_dir)
 
 

@@ -76,7 +76,6 @@ _TRAINS = "steers training"
 _UNREGISTERED = "was for problems without a class"
 _ENVIRONMENT = "belongs to reinforcement learning"
 _DECODES = "made the trainer decode; use t2t-decoder"
-_TUNES = "searched hparams in a Google Cloud service that no longer exists"
 
 # Flags that only T2T's t2t-datagen had.
 GENERATING: dict[str, tuple[Any, str]] = {
@@ -94,11 +93,6 @@ DECODING: dict[str, tuple[Any, str]] = {
     "decode_from_file": ("", _DECODES),
     "decode_to_file": ("", _DECODES),
     "decode_reference": ("", _DECODES),
-    "hparams_range": ("", _TUNES),
-    "autotune_objective": ("", _TUNES),
-    "autotune_maximize": (True, _TUNES),
-    "autotune_max_trials": (10, _TUNES),
-    "autotune_parallel_trials": (1, _TUNES),
 }
 
 # The trainer's flags, which T2T's decoder had too.
@@ -111,7 +105,6 @@ TRAINING: dict[str, tuple[Any, str]] = {
     "hparams_range": ("", _TRAINS),
     "local_eval_frequency": (0, _TRAINS),
     "eval_steps": (0, _TRAINS),
-    "eval_use_test_set": (False, _TRAINS),
     "eval_early_stopping_steps": (0, _TRAINS),
     "eval_early_stopping_metric": ("", _TRAINS),
     "eval_early_stopping_metric_delta": ("", _TRAINS),

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import logging
 import sys
+from typing import Any
 
 from absl import flags
 
 from t2tlite import registry
-from t2tlite.cli import app, shared_flags, t2t_flags
+from t2tlite.cli import app, shared_flags, t2t_flags, tuning
+from t2tlite.config import HParams, parse_assignments
 from t2tlite.errors import CheckpointError, WorkerError
 from t2tlite.run import cluster, record
 from t2tlite.run.generation import generate_data
@@ -36,6 +38,7 @@ flags.DEFINE_integer("eval_early_stopping_steps", 0, "Stop after steps without i
 flags.DEFINE_string("eval_early_stopping_metric", "loss", "The metric that should improve.")
 flags.DEFINE_float("eval_early_stopping_metric_delta", 0.1, "What counts as an improvement.")
 flags.DEFINE_bool("eval_early_stopping_metric_minimize", True, "Whether lower is better.")
+flags.DEFINE_string("hparams_json_path", "", "File of changes to the set; --hparams wins over it.")
 flags.DEFINE_string("warm_start_from", "", "Model folder or weights file to start from.")
 flags.DEFINE_integer("iterations_per_loop", 1, "Most steps to run in one graph call.", 1)
 flags.DEFINE_bool("profile", False, "Record some steps; show where their time goes.")
@@ -57,13 +60,14 @@ def main() -> None:
         record.load_plugins(run, shared_flags.usr_dirs())
     else:
         app.require("problem", "model", "hparams_set")
-        run = _described_run()
+        hparams, given = _hparams()
+        if FLAGS.hparams_range:
+            _generate()
+            tuning.tune(hparams, given, _schedule())
+            return
+        run = _described_run(hparams)
     device = shared_flags.device()
-    if FLAGS.generate_data:
-        name = registry.parse_problem_name(FLAGS.problem)[0]
-        generate_data(
-            name, FLAGS.data_dir, FLAGS.tmp_dir, FLAGS.random_seed, FLAGS.overwrite, FLAGS.task_id
-        )
+    _generate()
     if FLAGS.schedule == "evaluate":
         metrics = evaluate(run, FLAGS.data_dir, FLAGS.output_dir, _schedule(), device)
     else:
@@ -77,12 +81,29 @@ def main() -> None:
         print(f"{name}\t{value:.6f}")
 
 
-def _described_run() -> record.Run:
-    """The run that the flags describe, checked before any slow import."""
+def _generate() -> None:
+    if FLAGS.generate_data:
+        name = registry.parse_problem_name(FLAGS.problem)[0]
+        generate_data(
+            name, FLAGS.data_dir, FLAGS.tmp_dir, FLAGS.random_seed, FLAGS.overwrite, FLAGS.task_id
+        )
+
+
+def _hparams() -> tuple[HParams, dict[str, Any]]:
+    """The hparams that the flags describe, and those that differ from the set by the flags."""
     registry.problem(FLAGS.problem)
     if FLAGS.model not in registry.models:
         registry.model(FLAGS.model)
-    hparams = registry.hparams(FLAGS.hparams_set).override(FLAGS.hparams).check()
+    hparams: HParams = registry.hparams(FLAGS.hparams_set)
+    path = FLAGS.hparams_json_path
+    names = [*(hparams.assign_json(path) if path else [])]
+    hparams.override(FLAGS.hparams).check()
+    names += [name for name, _ in parse_assignments(FLAGS.hparams)]
+    return hparams, {name: hparams.existing(name) for name in names}
+
+
+def _described_run(hparams: HParams) -> record.Run:
+    """The run that the flags describe, checked before any slow import."""
     run = record.Run.describe(FLAGS.problem, FLAGS.model, hparams, shared_flags.usr_dirs())
     run.hparams_set = FLAGS.hparams_set
     try:
@@ -128,4 +149,4 @@ def _schedule() -> Schedule:
 
 def run() -> None:
     """The console command."""
-    app.run(main, __doc__, [sys.modules[__name__], shared_flags])
+    app.run(main, __doc__, [sys.modules[__name__], shared_flags, tuning])

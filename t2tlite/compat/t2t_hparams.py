@@ -64,7 +64,7 @@ class HParams(config.HParams):
         return name in self.values() or name in FOREIGN
 
 
-def sets_of(family: str) -> dict[str, Callable[[], HParams]]:
+def sets_of(family: str) -> dict[str, Callable[..., Any]]:
     """Returns the built-in sets of a family by name, with T2T's methods on what they return.
 
     They are found by their module, not through the registry: a plugin may register a set of the
@@ -75,7 +75,8 @@ def sets_of(family: str) -> dict[str, Callable[[], HParams]]:
     """
     module = importlib.import_module(f"t2tlite.hparams.{family}")
     return {
-        name: _with_t2ts_methods(function)
+        # A range fills what it is given, and returns nothing.
+        name: function if name.endswith("_range") else _with_t2ts_methods(function)
         for name, function in vars(module).items()
         if isinstance(function, FunctionType)
         and function.__module__ == module.__name__

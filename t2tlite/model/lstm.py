@@ -9,6 +9,8 @@ the encoder, by the scores of Bahdanau et al. (2015, arXiv 1409.0473) or Luong e
 Shape letters as in `t2tlite.model.layers`.
 """
 
+from typing import Any
+
 from keras import ops
 
 from t2tlite.errors import HParamsError
@@ -53,7 +55,8 @@ class LSTMSeq2seq(TextModel):
                 f"the decoder's output is {self.decoder.output_width} wide, its embeddings "
                 f"hidden_size={width}; set shared_embedding_and_softmax_weights=false"
             )
-        self.input_embedding, self.forward = None, None
+        self.input_embedding: Any = None
+        self.forward: Any = None
         if "inputs" in sizes:
             same = shared and sizes["inputs"] == sizes["targets"]
             self.input_embedding = (

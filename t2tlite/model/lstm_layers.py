@@ -127,7 +127,9 @@ class Layers(keras.layers.Layer):
         super().__init__(**kwargs)
         self.rate = hparams.dropout
         self.seed_generator = seed_generator
-        self.attention = InputAttention(width, hparams, name="attention") if attends else None
+        self.attention: Any = None
+        if attends:
+            self.attention = InputAttention(width, hparams, name="attention")
         first = inputs + (self.attention.attended if attends else 0)
         self.cells: list[Any] = [
             Cell(first if i == 0 else width, width, hparams, name=f"layer_{i}")

@@ -16,6 +16,8 @@ plugin's own:
 - what it adds by `add_loss` in training is added to the loss.
 """
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -133,7 +135,7 @@ class Transformer(StackModel):
 
     def hidden(self, features, training=False):
         """Returns the decoder's output [B, T, D], of which the logits are a projection."""
-        memory = None
+        memory: Any = None
         if self.has_inputs:
             memory = self.decoder.memory(*self.encode(features, training))
         targets_BT = features["targets"]

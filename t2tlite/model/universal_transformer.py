@@ -16,6 +16,8 @@ Both are T2T's. Its other recurrences and variants aren't here, and are told to 
 Shape letters as in `t2tlite.model.layers`.
 """
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -64,7 +66,7 @@ class RecurrentStack(Stack):
     def __init__(self, hparams, seed_generator, cross, **kwargs):
         super().__init__(hparams.num_inrecurrence_layers, hparams, seed_generator, cross, **kwargs)
         self.hparams = hparams
-        self.halting = None
+        self.halting: Any = None
         self.steps = hparams.num_rec_steps
         if hparams.recurrence_type == "act":
             self.steps = hparams.act_max_steps

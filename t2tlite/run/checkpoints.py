@@ -172,7 +172,8 @@ def averaged(model: Any, optimizer: Any) -> Iterator[None]:
     changed = [variable for variable in model.weights if variable.path in averages]
     kept = [_value(variable) for variable in changed]
     for variable in changed:
-        variable.assign(averages[variable.path])
+        # A copy: on JAX both would be one buffer, which an evaluation step overwrites.
+        variable.assign(_value(averages[variable.path]))
     try:
         yield
     finally:

@@ -38,7 +38,7 @@ _SENTENCE_CHARACTERS = 4096
 _UTF8_BYTES_PER_CHARACTER = 4
 # Of more text a sample is learned from: pieces that it lacks are too rare to matter. The trainer
 # takes about 10 bytes of memory, and 0.3 us, for each of them.
-BUDGET_CHARACTERS = 10_000_000
+BUDGET_CHARACTERS = 5_000_000
 # The trainer drops every sentence with this character, its own mark of the unknown. So sentences
 # are cut at it; it is never learned, and encoded as bytes.
 _TRAINER_MARK = "\u2585"

@@ -104,7 +104,7 @@ def test_kills_at_random_moments_change_no_bit(command, digits, tmp_path):
     hparams = f"{HPARAMS},ema_decay=0.9,optimizer_multistep_accumulate_steps=3"
     given = {"hparams": hparams, "eval_steps": 1, "local_eval_frequency": 100}
     given["save_checkpoints_secs"] = 1
-    steps = 500
+    steps = 300
     command(*arguments(digits, tmp_path / "whole", steps, **given))
 
     folder = tmp_path / "killed"
@@ -119,7 +119,7 @@ def test_kills_at_random_moments_change_no_bit(command, digits, tmp_path):
         while kill % 2 and process.is_alive() and checkpoints.steps(folder) == before:
             assert time.monotonic() < deadline
             time.sleep(0.02)
-        time.sleep(draw.uniform(0.0, 1.5 if kill % 2 else 10.0))
+        time.sleep(draw.uniform(0.0, 1.0 if kill % 2 else 8.0))
         process.kill()
         process.join()
     told = command(*words).stderr

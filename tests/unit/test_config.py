@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from t2tlite import registry
 from t2tlite.compat.hparams import FOREIGN
-from t2tlite.config import _FIELD_TYPES, HParams, RangedHParams, parse_assignments
+from t2tlite.config import _FIELD_TYPES, HParams, parse_assignments
 from t2tlite.errors import HParamsError
 
 # Fields and sets that T2T hasn't. The sets as differences from T2T's transformer_tiny.
@@ -88,7 +88,11 @@ def test_every_t2t_name_is_known(t2t_sets):
     }
 
 
-@pytest.mark.parametrize("name", registry.list_hparams())
+# Of docs/results.md; T2T had none like them.
+RECIPES = {"transformer_char_lm", "transformer_g2p", "transformer_multi30k", "transformer_scan"}
+
+
+@pytest.mark.parametrize("name", sorted(set(registry.list_hparams()) - RECIPES))
 def test_sets_have_t2ts_values(t2t_sets, name):
     ours = registry.hparams(name).check().values()
     base, changes = OTHER_SETS.get(name, (name, {}))
@@ -322,29 +326,35 @@ def test_values_that_dont_fit(assignments, message):
     assert str(caught.value).startswith(message)
 
 
-def test_ranges():
-    ranged = RangedHParams()
-    ranged.set_float("learning_rate_constant", 0.5, 4.0, scale=ranged.LOG_SCALE)
-    ranged.set_int("num_heads", 2, 8)
-    ranged.set_discrete("hidden_size", (128, 256))
-    ranged.set_categorical("optimizer", ["adam", "adafactor"])
-    assert ranged.ranges == {
-        "learning_rate_constant": ("float", [0.5, 4.0], "log"),
-        "num_heads": ("int", [2, 8], "linear"),
-        "hidden_size": ("discrete", [128, 256], "linear"),
-        "optimizer": ("categorical", ["adam", "adafactor"], "linear"),
-    }
-    with pytest.raises(HParamsError, match="did you mean num_heads"):
-        ranged.set_int("num_head", 1, 2)
-    with pytest.raises(HParamsError, match="ends .1. before it starts .2."):
-        ranged.set_int("num_heads", 2, 1)
+def test_hparams_from_a_file(tmp_path):
+    path = tmp_path / "best.json"
+    path.write_text('{"hidden_size": 64, "learning_rate_minimum": null, "added": [1, 2]}')
+    hparams = HParams()
+    hparams.add_hparam("added", [0])
+    assert list(hparams.assign_json(path)) == ["hidden_size", "learning_rate_minimum", "added"]
+    assert (hparams.hidden_size, hparams.learning_rate_minimum) == (64, None)
+    assert hparams.added == [1, 2]
+    whole = tmp_path / "whole.json"
+    whole.write_text(hparams.to_json())
+    again = HParams()
+    again.add_hparam("added", [0])
+    again.assign_json(whole)
+    assert again == hparams
 
 
-def test_the_ranges_that_ship_are_within_what_check_allows():
-    for name in registry.ranged_hparams_sets:
-        ranged = RangedHParams()
-        registry.ranged_hparams(name)(ranged)
-        assert ranged.ranges
-        for hparam, (_, values, _) in ranged.ranges.items():
-            for value in values:
-                HParams(**{hparam: value}).check()
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('{"hiden_size": 64}', "no hparam is named hiden_size: did you mean hidden_size"),
+        ('{"hidden_size": "wide"}', "hidden_size='wide' is not an integer"),
+        ("[1]", "holds no hparams; expected"),
+        ("{", "can't read hparams from"),
+    ],
+)
+def test_a_file_that_holds_no_hparams(tmp_path, text, message):
+    path = tmp_path / "best.json"
+    path.write_text(text)
+    with pytest.raises(HParamsError, match=message):
+        HParams().assign_json(path)
+    with pytest.raises(HParamsError, match="No such file"):
+        HParams().assign_json(tmp_path / "none")

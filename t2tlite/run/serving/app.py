@@ -18,7 +18,7 @@ from t2tlite.run.serving.batching import Batcher, QueueFullError, StoppingError
 from t2tlite.run.serving.limits import Limits
 from t2tlite.run.serving.metrics import Metrics
 from t2tlite.run.serving.protocol import RequestError
-from t2tlite.run.serving.served import ATTENTION, Line, Served, predict_kind
+from t2tlite.run.serving.served import ATTENTION, Served, predict_kind
 
 log = logging.getLogger(__name__)
 
@@ -114,7 +114,7 @@ class _Queue:
             raise RequestError(408, "the body took too long to arrive") from None
         return bytes(body)
 
-    async def answers(self, request: Request, kind: Hashable, lines: Sequence[Line]) -> list[Any]:
+    async def answers(self, request: Request, kind: Hashable, lines: Sequence[Any]) -> list[Any]:
         """Returns the answer to each line.
 
         Raises:
@@ -200,8 +200,9 @@ def _add_models(app: FastAPI, queue: _Queue, served: Served, limits: Limits) -> 
     @app.post("/v1/models/{name}:attention")
     async def attention(request: Request, name: str) -> Response:
         check(name)
-        asked = protocol.parse(await queue.read(request), served, limits)
-        return JSONResponse({"attention": await queue.answers(request, ATTENTION, asked.lines)})
+        pair = protocol.parse_attention(await queue.read(request), limits)
+        (found,) = await queue.answers(request, ATTENTION, [pair])
+        return JSONResponse(found.as_dict())
 
 
 def _add_operation(app: FastAPI, batcher: Batcher, metrics: Metrics) -> None:

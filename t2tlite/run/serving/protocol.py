@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from t2tlite.run.decoding import Hypothesis
+from t2tlite.run.hypothesis import Hypothesis
 from t2tlite.run.serving.limits import Limits
 from t2tlite.run.serving.served import Line, Served
 from t2tlite.text import EOS_ID, PAD_ID
@@ -56,14 +56,9 @@ def parse(body: bytes, served: Served, limits: Limits) -> Request:
     Raises:
       RequestError: it is none, or exceeds a limit.
     """
-    try:
-        content = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise RequestError(400, f"the body is no JSON: {error}") from None
-    if not isinstance(content, dict):
-        raise RequestError(400, 'the body is no JSON object; expected {"instances": [...]}')
+    content = _object(body, '{"instances": [...]}')
     if unknown := content.keys() - KEYS:
-        raise RequestError(400, f"unknown key {min(unknown)!r}; known are {sorted(KEYS)}")
+        raise RequestError(400, f"unknown key {min(unknown)!r:.80}; known are {sorted(KEYS)}")
     if ("instances" in content) == ("inputs" in content):
         raise RequestError(400, 'expected either "instances" or "inputs", a list of lines')
     signature = content.get("signature_name", SIGNATURES[0])
@@ -90,6 +85,28 @@ def parse(body: bytes, served: Served, limits: Limits) -> Request:
     return Request(lines, beam_size, n, by_columns)
 
 
+def parse_attention(body: bytes, limits: Limits) -> tuple[str, str | None]:
+    """Reads the body of a request of an attention map: the line, and the answer if it is given.
+
+    Raises:
+      RequestError: it is none, or exceeds a limit.
+    """
+    expected = '{"line": TEXT, "answer": TEXT}'
+    content = _object(body, expected)
+    line, answer = content.get("line"), content.get("answer")
+    if (
+        content.keys() - {"line", "answer"}
+        or not isinstance(line, str)
+        or not isinstance(answer, str | None)
+    ):
+        raise RequestError(400, f"the body is not {expected}; the answer may be left out")
+    if not line.strip():
+        raise RequestError(400, "the line is blank, so there is nothing to look at")
+    for name, text in (("the line", line), ("the answer", answer or "")):
+        _check_text(text, name, limits)
+    return line, answer
+
+
 def reply(request: Request, answers: Sequence[Sequence[Hypothesis]]) -> dict[str, Any]:
     """Returns the answer's JSON object.
 
@@ -103,6 +120,16 @@ def reply(request: Request, answers: Sequence[Sequence[Hypothesis]]) -> dict[str
     if not request.by_columns:
         return {"predictions": rows}
     return {"outputs": {name: [row.get(name) for row in rows] for name in rows[0]}}
+
+
+def _object(body: bytes, expected: str) -> dict[str, Any]:
+    try:
+        content = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise RequestError(400, f"the body is no JSON: {error}") from None
+    if not isinstance(content, dict):
+        raise RequestError(400, f"the body is no JSON object; expected {expected}")
+    return content
 
 
 def _prediction(line: Line, found: Sequence[Hypothesis], n: int | None) -> dict[str, Any]:
@@ -143,17 +170,24 @@ def _line(row: Any, index: int, served: Served, limits: Limits, only_examples: b
     else:
         wanted = '{"b64": TF.EXAMPLE}' if only_examples else "a string"
         raise RequestError(400, f"{where} is {row!r:.80}; expected {wanted}")
-    if len(line) > limits.max_line_length:
-        unit = "characters" if isinstance(line, str) else "tokens"
-        raise RequestError(
-            413, f"{where} has {len(line)} {unit}, more than {limits.max_line_length}"
-        )
     if isinstance(line, str):
-        try:
-            line.encode()
-        except UnicodeEncodeError:
-            raise RequestError(400, f"{where} holds half of a surrogate pair") from None
+        _check_text(line, where, limits)
+    elif len(line) > limits.max_line_length:
+        raise RequestError(
+            413, f"{where} has {len(line)} tokens, more than {limits.max_line_length}"
+        )
     return line
+
+
+def _check_text(text: str, where: str, limits: Limits) -> None:
+    if len(text) > limits.max_line_length:
+        raise RequestError(
+            413, f"{where} has {len(text)} characters, more than {limits.max_line_length}"
+        )
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise RequestError(400, f"{where} holds half of a surrogate pair") from None
 
 
 def _only_value(row: dict[str, Any], served: Served, where: str) -> Any:

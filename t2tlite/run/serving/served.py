@@ -48,7 +48,7 @@ def describe(decoder: Any, name: str = "") -> Served:
         vocab_size=decoder.encoders[feature].vocab_size,
         beam_size=how.beam_size,
         samples=(how.sampling_method or decoder.hparams.sampling_method) == "random",
-        has_attention=hasattr(decoder, "attention"),
+        has_attention=decoder.has_attention,
     )
 
 
@@ -60,20 +60,19 @@ def decoding(decoder: Any, feature: str) -> Decode:
       feature: whose encoder turns ids into a line's text.
 
     Returns:
-      A function of `predict_kind` or ATTENTION and of lines. It returns each line's answers, best
-      first, or its attention.
+      A function of a kind and of contents. Of `predict_kind` and lines it returns each line's
+      answers, best first; of ATTENTION and (line, answer) pairs the map of each.
     """
 
     def text(line: Line) -> str:
         return line if isinstance(line, str) else decoder.encoders[feature].decode(list(line))
 
-    def decode(kind: Hashable, lines: list[Line]) -> Sequence[Any]:
-        texts = [text(line) for line in lines]
+    def decode(kind: Hashable, contents: list[Any]) -> Sequence[Any]:
         if kind == ATTENTION:
-            return [decoder.attention(one) for one in texts]
+            return [decoder.attention(line, answer).map() for line, answer in contents]
         assert isinstance(kind, tuple)
         how = dataclasses.replace(decoder.decode_hparams, beam_size=kind[1])
-        return decoder.n_best(texts, how)
+        return decoder.n_best([text(line) for line in contents], how)
 
     return decode
 

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from t2tlite import plugins, registry
+from t2tlite import RangedHParams, plugins, registry
 from t2tlite.compat import alias
 from t2tlite.errors import PluginError
 
@@ -145,3 +145,25 @@ def test_sets_have_t2ts_methods(load, warned):
     assert "no hparam is named no_such_thing" in warned[0] and "has no effect" in warned[0]
     assert "hidden_size" in made and "nothing" not in made
     assert plugin.transformer.transformer_big().hidden_size == 1024
+
+
+def test_ranges_build_on_t2ts(load):
+    load(
+        "alias_range",
+        "from tensor2tensor.layers import common_hparams\n"
+        "from tensor2tensor.models import transformer\n"
+        "from tensor2tensor.utils import registry\n"
+        "@registry.register_ranged_hparams\n"
+        "def alias_range(rhp):\n"
+        "    transformer.transformer_base_range(rhp)\n"
+        "    hparams = transformer.transformer_base()\n"
+        "    common_hparams.fill_ranged_hparams_from_hparams(hparams, rhp)\n"
+        "    rhp.set_float('learning_rate', 0.05, 0.25, scale=rhp.LOG_SCALE)\n"
+        "    rhp.set_discrete('filter_size', [1024, 2048], length=None)\n",
+    )
+    ranged = RangedHParams()
+    registry.ranged_hparams("alias_range")(ranged)
+    assert ranged.ranges["learning_rate"] == ("float", [0.05, 0.25], "log", None)
+    assert ranged.ranges["filter_size"] == ("discrete", [1024, 2048], "linear", None)
+    assert ranged.ranges["optimizer_adam_beta2"].values == [0.97, 0.99]
+    ranged.check(registry.hparams("transformer_base"))

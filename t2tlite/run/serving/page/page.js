@@ -97,8 +97,7 @@ async function ask(line) {
     byId("line").value = "";
     byId("answers").querySelector("button:enabled")?.focus();
     if (model.attention) {
-      showAttention((await fetched(`${address}:attention`, { instances: [line] }, signal))
-        .attention[0]);
+      showAttention(await fetched(`${address}:attention`, { line, answer: outputs[0] }, signal));
     }
   } catch (error) {
     // The next question took its place.

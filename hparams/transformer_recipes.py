@@ -1,0 +1,68 @@
+"""The sets behind the figures of docs/results.md."""
+
+from t2tlite import HParams, registry
+
+
+def _cosine(hparams: HParams, rate: float, warmup_steps: int) -> HParams:
+    """Sets a rate that rises for so many steps and falls by half a cosine to 0 at the last one."""
+    hparams.learning_rate_schedule = "constant*linear_warmup*single_cycle_cos_decay"
+    hparams.learning_rate_constant = rate
+    hparams.learning_rate_warmup_steps = warmup_steps
+    hparams.optimizer_adam_beta2 = 0.98
+    return hparams
+
+
+@registry.register_hparams
+def transformer_g2p():
+    """Letters to phonemes: 3 layers, 192 wide."""
+    hparams = registry.hparams("transformer_base")
+    hparams.num_hidden_layers = 3
+    hparams.hidden_size = 192
+    hparams.filter_size = 768
+    hparams.num_heads = 4
+    hparams.layer_prepostprocess_dropout = 0.2
+    hparams.ema_decay = 0.998
+    return _cosine(hparams, 0.001, 800)
+
+
+@registry.register_hparams
+def transformer_multi30k():
+    """29,000 captions to translate: 4 layers, 128 wide, much dropout (Wu et al. 2021, "tiny")."""
+    hparams = registry.hparams("transformer_base")
+    hparams.num_hidden_layers = 4
+    hparams.hidden_size = 128
+    hparams.filter_size = 256
+    hparams.num_heads = 4
+    hparams.layer_prepostprocess_dropout = 0.3
+    hparams.attention_dropout = 0.0
+    hparams.relu_dropout = 0.0
+    hparams.batch_size = 8192
+    hparams.learning_rate_schedule = "constant*linear_warmup*rsqrt_normalized_decay"
+    hparams.learning_rate_constant = 0.005
+    hparams.learning_rate_warmup_steps = 2000
+    hparams.optimizer_adam_beta2 = 0.98
+    return hparams
+
+
+@registry.register_hparams
+def transformer_scan():
+    """Commands to actions (SCAN): 2 layers, 128 wide."""
+    hparams = registry.hparams("transformer_tiny")
+    hparams.batch_size = 2048
+    hparams.label_smoothing = 0.0
+    hparams.attention_dropout = 0.0
+    hparams.relu_dropout = 0.0
+    return _cosine(hparams, 0.002, 300)
+
+
+@registry.register_hparams
+def transformer_char_lm():
+    """A character language model: 4 layers, 128 wide."""
+    hparams = registry.hparams("transformer_tiny")
+    hparams.num_hidden_layers = 4
+    hparams.max_length = 512
+    hparams.label_smoothing = 0.0
+    hparams.layer_prepostprocess_dropout = 0.0
+    hparams.attention_dropout = 0.0
+    hparams.relu_dropout = 0.0
+    return _cosine(hparams, 0.002, 100)

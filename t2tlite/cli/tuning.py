@@ -1,0 +1,99 @@
+"""The flags of `t2t-trainer --hparams_range`, and what they do."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from absl import flags
+
+from t2tlite import registry
+from t2tlite.cli import app
+from t2tlite.config import HParams
+from t2tlite.errors import DeviceError
+from t2tlite.ranged_hparams import RangedHParams
+from t2tlite.run import cluster
+from t2tlite.run.training import Schedule
+from t2tlite.run.tuning import results, search, space
+from t2tlite.run.tuning import tune as loop
+
+FLAGS = flags.FLAGS
+
+flags.DEFINE_string("hparams_range", "", "Search hparams: registered range of them.")
+flags.DEFINE_string("autotune_objective", "", "Metric to optimize: metrics-PROBLEM/NAME or loss.")
+flags.DEFINE_bool("autotune_maximize", True, "Whether higher is better.")
+flags.DEFINE_integer("autotune_max_trials", 10, "Trials to make, earlier runs included.", 1)
+flags.DEFINE_integer("autotune_parallel_trials", 1, "Trials to run at once here.", 1)
+
+
+def tune(hparams: HParams, given: dict[str, Any], schedule: Schedule) -> None:
+    """Searches hparams by trials of this very command.
+
+    Args:
+      hparams: those that all trials start from.
+      given: what the command line changed in the set.
+      schedule: of each trial.
+    """
+    _check_flags()
+    ranged = RangedHParams()
+    registry.ranged_hparams(FLAGS.hparams_range)(ranged)
+    problem = registry.problem(FLAGS.problem)
+    for split in ("train", schedule.eval_split):
+        problem.shards(FLAGS.data_dir, split)
+    wanted = search.Search(
+        output_dir=Path(FLAGS.output_dir),
+        dimensions=space.dimensions(ranged, hparams, given),
+        given=given,
+        objective=search.objective(
+            FLAGS.autotune_objective, FLAGS.problem, problem.eval_metrics(), FLAGS.autotune_maximize
+        ),
+        maximize=FLAGS.autotune_maximize,
+        max_trials=FLAGS.autotune_max_trials,
+        parallel_trials=FLAGS.autotune_parallel_trials,
+        schedule=schedule,
+        description={
+            "--problem": FLAGS.problem,
+            "--model": FLAGS.model,
+            "--hparams_set": FLAGS.hparams_set,
+            "hparams": hparams.values(),
+            "--hparams_range": {name: list(one) for name, one in ranged.ranges.items()},
+            "--autotune_objective": FLAGS.autotune_objective.rpartition("/")[2],
+            "--autotune_maximize": FLAGS.autotune_maximize,
+            "--train_steps": schedule.train_steps,
+            "--local_eval_frequency": schedule.eval_frequency,
+        },
+    )
+    trials, done = loop.tune(wanted, _command, FLAGS.worker_gpu)
+    if not done:
+        raise SystemExit(130)
+    for name, value in results.best_hparams(wanted, trials).items():
+        print(f"{name}\t{value}")
+
+
+def _check_flags() -> None:
+    """Raises where flags don't go together."""
+    app.require("autotune_objective")
+    if FLAGS.schedule in ("train", "evaluate"):
+        raise app.UsageError(f"--schedule={FLAGS.schedule} and --hparams_range don't go together")
+    if FLAGS.use_tpu and FLAGS.autotune_parallel_trials > 1:
+        raise app.UsageError("a TPU runs one trial at a time; leave --autotune_parallel_trials out")
+    if cluster.current().workers > 1:
+        raise DeviceError(
+            "TF_CONFIG makes machines share a training, and a search shares out trials: unset "
+            "TF_CONFIG, and run this command on each machine with an --output_dir that all see"
+        )
+
+
+def _command(folder: Path) -> Sequence[str]:
+    """The command line of a trial: this one's, where the last of two equal flags counts."""
+    code = "import sys; sys.argv[0] = 't2t-trainer'; from t2tlite.cli import trainer; trainer.run()"
+    # -P: not with this folder on the path, which the installed command doesn't have either.
+    return [
+        *(sys.executable, "-P", "-c", code, *sys.argv[1:]),
+        "--hparams_range=",
+        f"--output_dir={folder}",
+        f"--hparams_json_path={folder / 'hparams.json'}",
+        "--nogenerate_data",
+    ]
