@@ -92,7 +92,8 @@ class RecurrentStack(Stack):
             self.halting.build((None, None, width))
 
     def places(self):
-        return [f"step_{step}_{name}" for step in range(self.steps) for name in super().places()]
+        once = super().places()
+        return [f"step_{step}_{name}" for step in range(self.steps) for name in once]
 
     def signalled(self, x_BTD, step, positions):
         """Returns the state with the signals of its positions and of the run's number."""

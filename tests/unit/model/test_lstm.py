@@ -205,7 +205,7 @@ def test_searches(beams):
     ("variant", "values", "message"),
     [
         ("plain", {"kind": "class_label"}, "use --model=transformer_encoder$"),
-        ("both_ways", {"shared_embedding_and_softmax_weights": True}, "is 12 wide, .*size=6; set"),
+        ("both_ways", {"shared_embedding_and_softmax_weights": True}, "is 16 wide, .*size=8; set"),
         ("luong", {"attention_mechanism": "none"}, "=none is not one of: bahdanau, luong$"),
     ],
 )
