@@ -47,6 +47,10 @@ class HParams:
     layer_postprocess_sequence: str = "da"  # after a sublayer; "none" and "dan" make post-norm
     norm_epsilon: float = 1e-6  # added to the variance in layer norm
     pos: str = "timing"  # positions: "timing" (sinusoids) or "none"
+    self_attention_type: str = "dot_product"  # or dot_product_relative: by distance of positions
+    max_relative_position: int = (
+        0  # positions beyond which dot_product_relative makes no difference
+    )
     shared_embedding_and_softmax_weights: bool = True  # one matrix for inputs, targets and logits
     multiply_embedding_mode: str = "sqrt_depth"  # scale of embeddings; anything else: 1
     use_target_space_embedding: bool = True  # add the target language's learned row to the inputs
@@ -58,6 +62,7 @@ class HParams:
     layer_prepostprocess_dropout: float = 0.1  # on embeddings and on each sublayer's output
     attention_dropout: float = 0.1  # on attention weights
     relu_dropout: float = 0.1  # inside the feed-forward layers
+    dropout: float = 0.2  # on the input of each LSTM layer; Transformers don't read it
     symbol_dropout: float = 0.0  # on whole input and target tokens
     layer_prepostprocess_dropout_broadcast_dims: str = ""  # axes that share one mask, as "1"
     attention_dropout_broadcast_dims: str = ""  # axes of [batch, head, query, key], as "0,1"
@@ -155,7 +160,8 @@ class HParams:
         Raises:
           HParamsError: a name that doesn't exist, or a value that isn't of its type.
         """
-        for name, text in parse_assignments(assignments):
+        pairs = parse_assignments(assignments)
+        for name, text in pairs:
             if name in self.extra:
                 self.extra[name] = _parsed_like(name, text, self.extra[name])
             elif name in FOREIGN:
@@ -164,6 +170,7 @@ class HParams:
                 setattr(self, name, text)
             else:
                 raise HParamsError(_unknown(name))
+        for name, _ in pairs:
             if told := self.without_effect(name):
                 log.warning("%s", told)
         return self
@@ -209,6 +216,9 @@ class HParams:
 
     def without_effect(self, name: str) -> str:
         """Says why an assignment to an hparam has no effect; "" where it has one."""
+        attention = self.self_attention_type
+        if name == "max_relative_position" and attention != "dot_product_relative":
+            return f"hparam {name} has no effect: self_attention_type={attention}"
         schedule = self.learning_rate_schedule
         factors = {factor.strip() for factor in schedule.split("*")}
         reads = {
@@ -245,6 +255,11 @@ class HParams:
                 )
         if self.pos == "timing" and self.hidden_size % 2:
             raise HParamsError(f"hidden_size={self.hidden_size} is odd; positions need it even")
+        if self.self_attention_type == "dot_product_relative" and self.max_relative_position < 1:
+            raise HParamsError(
+                f"max_relative_position={self.max_relative_position} leaves "
+                f"self_attention_type=dot_product_relative no positions; choose 1 or more (T2T: 20)"
+            )
         for name in _FIELD_TYPES:
             low, high = _RANGES.get(name, (None, None))
             value = getattr(self, name)
@@ -292,7 +307,7 @@ _SHARE = (0.0, 0.99999)
 _POSITIVE = (1, 2**31)
 _RANGES: dict[str, tuple[Any, Any]] = {
     **dict.fromkeys(["layer_prepostprocess_dropout", "attention_dropout"], _SHARE),
-    **dict.fromkeys(["relu_dropout", "symbol_dropout", "label_smoothing"], _SHARE),
+    **dict.fromkeys(["dropout", "relu_dropout", "symbol_dropout", "label_smoothing"], _SHARE),
     **dict.fromkeys(["ema_decay", "optimizer_adafactor_beta1"], _SHARE),
     **dict.fromkeys(["hidden_size", "num_hidden_layers", "num_heads", "filter_size"], _POSITIVE),
     **dict.fromkeys(["batch_size", "vocab_divisor", "min_length_bucket"], _POSITIVE),
@@ -305,6 +320,7 @@ _CHOICES: dict[str, list[Any]] = {
     "activation_dtype": ["float32", "bfloat16"],
     "batching": ["auto", "bucket", "pack", "pad"],
     "pos": ["timing", "none"],
+    "self_attention_type": ["dot_product", "dot_product_relative"],
     "initializer": [
         "uniform_unit_scaling",
         "normal_unit_scaling",

@@ -20,6 +20,10 @@ from t2tlite.errors import PluginError
 log = logging.getLogger(__name__)
 
 _OWN_MODEL = "train with --model=transformer, or write the model as a keras.Model and register that"
+_NO_BASE = (
+    "can't be built on: write the model as a keras.Model and register that, or train with the "
+    "--model of that name"
+)
 _NO_TEXT = "is no text problem, and t2tlite has text alone; train it with Tensor2Tensor itself"
 _PROBLEM = (
     "is a problem that t2tlite doesn't have; copy its file from Tensor2Tensor into your "
@@ -31,6 +35,8 @@ _ELSE = "has no counterpart in t2tlite; leave it out"
 # The first prefix that fits says why a name is absent.
 _REASONS = {
     "tensor2tensor.layers.": _GRAPH,
+    "tensor2tensor.models.lstm.LSTM": f"{_NO_BASE} (lstm_seq2seq_attention)",
+    "tensor2tensor.models.research.universal_transformer.Un": f"{_NO_BASE} (universal_transformer)",
     "tensor2tensor.models.": f"isn't part of t2tlite; {_OWN_MODEL}",
     "tensor2tensor.utils.t2t_model": _GRAPH,
     "tensor2tensor.utils.beam_search": _GRAPH,

@@ -27,6 +27,11 @@ _LAYERS = {
     "inner": "conv1",
     "outer": "conv2",
 }
+_RELATIVE = "multihead_attention/dot_product_attention_relative/relative_positions"
+_TABLES = {
+    "relative_keys": f"{_RELATIVE}_keys/embeddings",
+    "relative_values": f"{_RELATIVE}_values/embeddings",
+}
 _PROCESSES = {"preprocess": "layer_prepostprocess", "postprocess": "layer_postprocess"}
 _NORM = {"gamma": "layer_norm/layer_norm_scale", "beta": "layer_norm/layer_norm_bias"}
 
@@ -57,6 +62,8 @@ def t2t_name(path: str, shape: Shape, shared: bool) -> str:
         if sublayer.endswith(f"_{ending}"):
             where = _SUBLAYERS[sublayer.removesuffix(f"_{ending}")]
             return f"{scope}/{where}/{process}/{_NORM[inner[-1]]}"
+    if inner[0] in _TABLES:
+        return f"{scope}/{_SUBLAYERS[sublayer]}/{_TABLES[inner[0]]}"
     return f"{scope}/{_SUBLAYERS[sublayer]}/{_LAYERS[inner[0]]}/{inner[1]}"
 
 

@@ -31,11 +31,11 @@ _MULTI = "belongs to multi-problem training, which is not part of t2tlite"
 _SCHEDULED = "belongs to scheduled sampling, which is not part of t2tlite"
 _AREA = "belongs to area attention, which is not part of t2tlite"
 _VIDEO = "belongs to video models, which are not part of t2tlite"
-_RELATIVE = "belongs to relative attention, which is not part of t2tlite yet"
+_RELATIVE_V2 = "belongs to dot_product_relative_v2; dot_product_relative is what there is here"
 _LOSS_SCALE = "scales losses for float16; bfloat16 needs no scaling"
 
 FOREIGN: dict[str, Foreign] = {
-    "add_relative_to_values": Foreign(False, _RELATIVE),
+    "add_relative_to_values": Foreign(False, _RELATIVE_V2),
     "area_key_mode": Foreign("none", _AREA),
     "area_value_mode": Foreign("none", _AREA),
     "attention_variables_3d": Foreign(False, _GRAPH, harmless=True),
@@ -44,7 +44,6 @@ FOREIGN: dict[str, Foreign] = {
     "compress_steps": Foreign(0, "compresses inputs of models that are not part of t2tlite"),
     "conv_first_kernel": Foreign(3, _CONV),
     "daisy_chain_variables": Foreign(True, _GRAPH, harmless=True),
-    "dropout": Foreign(0.2, "is read by no Transformer of T2T's", harmless=True),
     "eval_run_autoregressive": Foreign(
         False, "evaluates on decoded text; t2t-decoder with t2t-bleu does that"
     ),
@@ -56,12 +55,11 @@ FOREIGN: dict[str, Foreign] = {
     ),
     "gumbel_noise_weight": Foreign(0.0, "adds noise to attention in models that are not here"),
     "hard_attention_k": Foreign(0, "belongs to hard attention, which is not part of t2tlite"),
-    "heads_share_relative_embedding": Foreign(False, _RELATIVE),
+    "heads_share_relative_embedding": Foreign(False, _RELATIVE_V2),
     "kernel_height": Foreign(3, _CONV),
     "kernel_width": Foreign(1, _CONV),
     "max_area_height": Foreign(1, _AREA),
     "max_area_width": Foreign(1, _AREA),
-    "max_relative_position": Foreign(0, _RELATIVE),
     "memory_height": Foreign(1, _AREA),
     "mixed_precision_optimizer_init_loss_scale": Foreign(32768, _LOSS_SCALE, harmless=True),
     "mixed_precision_optimizer_loss_scaler": Foreign("exponential", _LOSS_SCALE, harmless=True),
@@ -96,7 +94,6 @@ FOREIGN: dict[str, Foreign] = {
     "prepend_mode": Foreign("none", "feeds inputs and targets as one sequence; not built here"),
     "pretrained_model_dir": Foreign("", "is the flag --warm_start_from here"),
     "proximity_bias": Foreign(False, "favours near positions in attention; not built here"),
-    "self_attention_type": Foreign("dot_product", _RELATIVE),
     "scheduled_sampling_gold_mixin_prob": Foreign(0.5, _SCHEDULED),
     "scheduled_sampling_method": Foreign("parallel", _SCHEDULED),
     "scheduled_sampling_num_passes": Foreign(1, _SCHEDULED),

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
+from collections.abc import Callable
+from types import FunctionType
 from typing import Any
 
 from t2tlite import config
@@ -59,3 +62,32 @@ class HParams(config.HParams):
 
     def __contains__(self, name: str) -> bool:
         return name in self.values() or name in FOREIGN
+
+
+def sets_of(family: str) -> dict[str, Callable[..., Any]]:
+    """Returns the built-in sets of a family by name, with T2T's methods on what they return.
+
+    They are found by their module, not through the registry: a plugin may register a set of the
+    same name.
+
+    Args:
+      family: a module of t2tlite.hparams.
+    """
+    module = importlib.import_module(f"t2tlite.hparams.{family}")
+    return {
+        # A range fills what it is given, and returns nothing.
+        name: function if name.endswith("_range") else _with_t2ts_methods(function)
+        for name, function in vars(module).items()
+        if isinstance(function, FunctionType)
+        and function.__module__ == module.__name__
+        and not name.startswith(("_", "update_"))
+    }
+
+
+def _with_t2ts_methods(function: Callable[[], Any]) -> Callable[[], HParams]:
+    def made() -> HParams:
+        return HParams.of(function())
+
+    made.__name__ = function.__name__
+    made.__doc__ = function.__doc__
+    return made

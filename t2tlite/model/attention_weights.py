@@ -22,13 +22,13 @@ KINDS = {
     "cross": ("decoder", "cross_attention"),
 }
 
-_open: ContextVar[dict[Any, Tensor] | None] = ContextVar("recorded", default=None)
+_open: ContextVar[dict[Any, list[Tensor]] | None] = ContextVar("recorded", default=None)
 
 
 @contextlib.contextmanager
-def recorded() -> Iterator[dict[Any, Tensor]]:
-    """Yields a dict that gets the weights of each attention layer that runs, [B, H, Q, K]."""
-    weights: dict[Any, Tensor] = {}
+def recorded() -> Iterator[dict[Any, list[Tensor]]]:
+    """Yields a dict that gets the weights of each run of each attention layer, [B, H, Q, K]."""
+    weights: dict[Any, list[Tensor]] = {}
     before = _open.set(weights)
     try:
         yield weights
@@ -40,7 +40,7 @@ def record(layer: Any, weights_BHQK: Tensor) -> None:
     """Hands a layer's weights to who records, if anybody does."""
     weights = _open.get()
     if weights is not None:
-        weights[layer] = weights_BHQK
+        weights.setdefault(layer, []).append(weights_BHQK)
 
 
 def of_network(network: Any, features: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -63,5 +63,7 @@ def of_network(network: Any, features: dict[str, Tensor]) -> dict[str, Tensor]:
         blocks = getattr(getattr(network, stack, None), "blocks", [])
         layers = [getattr(block, part) for block in blocks]
         if layers and all(layer in weights for layer in layers):
-            found[kind] = ops.stack([weights[layer] for layer in layers], axis=1)
+            # A universal Transformer runs its layers several times.
+            runs = zip(*(weights[layer] for layer in layers), strict=True)
+            found[kind] = ops.stack([one for run in runs for one in run], axis=1)
     return found

@@ -156,13 +156,22 @@ class Attention(keras.layers.Layer):
         """Returns the heads' keys and values of what is attended to, each [B, H, K, D/H]."""
         return self.split(self.key(memory_BKD)), self.split(self.value(memory_BKD))
 
-    def call(self, x_BQD, keys_values, bias, training=False):
+    def logits(self, queries_BHQD, keys_BHKD, first):
+        """Returns how well each query fits each key, [B, H, Q, K]; `first` as in `call`."""
+        return ops.matmul(queries_BHQD, ops.transpose(keys_BHKD, (0, 1, 3, 2)))
+
+    def mixed(self, weights_BHQK, values_BHKD, first):
+        """Returns the weighted values, [B, H, Q, D/H]; `first` as in `call`."""
+        return ops.matmul(weights_BHQK, values_BHKD)
+
+    def call(self, x_BQD, keys_values, bias, first=0, training=False):
         """Attends.
 
         Args:
           x_BQD: where the queries come from.
           keys_values: as the method of that name returns them.
           bias: added to the logits, broadcast to [B, H, Q, K]: 0 or MASKED.
+          first: the place of the first query among the keys; only relative positions read it.
           training: whether to drop attention weights.
 
         Returns:
@@ -170,13 +179,14 @@ class Attention(keras.layers.Layer):
         """
         keys_BHKD, values_BHKD = keys_values
         queries_BHQD = self.split(self.query(x_BQD) * self.scale)
-        logits_BHQK = ops.matmul(queries_BHQD, ops.transpose(keys_BHKD, (0, 1, 3, 2)))
+        logits_BHQK = self.logits(queries_BHQD, keys_BHKD, first)
         logits_BHQK += ops.cast(bias, logits_BHQK.dtype)
         weights_BHQK = ops.softmax(ops.cast(logits_BHQK, "float32"))
         record(self, weights_BHQK)
         weights_BHQK = ops.cast(weights_BHQK, self.compute_dtype)
         weights_BHQK = self.dropout(weights_BHQK, training=training)
-        mixed_BQHD = ops.transpose(ops.matmul(weights_BHQK, values_BHKD), (0, 2, 1, 3))
+        mixed_BHQD = self.mixed(weights_BHQK, values_BHKD, first)
+        mixed_BQHD = ops.transpose(mixed_BHQD, (0, 2, 1, 3))
         batch, length = ops.shape(mixed_BQHD)[:2]
         return self.output_transform(ops.reshape(mixed_BQHD, (batch, length, self.value.units)))
 
@@ -241,65 +251,3 @@ class Process(keras.layers.Layer):
             elif letter == "a":
                 x_BTD = x_BTD + previous_BTD
         return x_BTD
-
-
-class Block(keras.layers.Layer):
-    """One layer of a stack: self-attention, attention to the encoder if any, feed-forward.
-
-    Args:
-      hparams: of the model.
-      seed_generator: of the model's dropout.
-      cross: whether it attends to the encoder's output.
-    """
-
-    def __init__(self, hparams, seed_generator, cross, **kwargs):
-        super().__init__(**kwargs)
-        before, after = hparams.layer_preprocess_sequence, hparams.layer_postprocess_sequence
-
-        def process(name):
-            return (
-                Process(before, hparams, seed_generator, name=f"{name}_preprocess"),
-                Process(after, hparams, seed_generator, name=f"{name}_postprocess"),
-            )
-
-        self.self_attention = Attention(hparams, seed_generator, name="self_attention")
-        self.self_before, self.self_after = process("self_attention")
-        self.cross_attention = None
-        if cross:
-            self.cross_attention = Attention(hparams, seed_generator, name="cross_attention")
-            self.cross_before, self.cross_after = process("cross_attention")
-        self.feed_forward = FeedForward(hparams, seed_generator, name="feed_forward")
-        self.feed_before, self.feed_after = process("feed_forward")
-
-    def build(self, input_shape):
-        for layer in self._flatten_layers(include_self=False, recursive=False):
-            layer.build(input_shape)
-
-    def call(self, x_BTD, self_bias, memory=None, cross_bias=None, past=None, training=False):
-        """Runs the layer.
-
-        Args:
-          x_BTD: its input.
-          self_bias: of self-attention.
-          memory: keys and values of the encoder's output, by this layer's `cross_attention`.
-          cross_bias: of the attention to the encoder.
-          past: takes this call's keys and values, returns those of all positions so far; None when
-            a whole sequence is run at once.
-          training: whether to drop.
-
-        Returns:
-          [B, T, D].
-        """
-        y = self.self_before(x_BTD, training=training)
-        keys_values = self.self_attention.keys_values(y)
-        if past is not None:
-            keys_values = past(keys_values)
-        y = self.self_attention(y, keys_values, self_bias, training=training)
-        x_BTD = self.self_after(y, x_BTD, training=training)
-        if self.cross_attention is not None:
-            y = self.cross_before(x_BTD, training=training)
-            y = self.cross_attention(y, memory, cross_bias, training=training)
-            x_BTD = self.cross_after(y, x_BTD, training=training)
-        y = self.feed_before(x_BTD, training=training)
-        y = self.feed_forward(y, training=training)
-        return self.feed_after(y, x_BTD, training=training)

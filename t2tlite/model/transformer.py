@@ -12,7 +12,8 @@ plugin's own:
 - optionally `hidden(features, training)` and `softmax`, an `Embedding` whose `logits` of the hidden
   states are those of `call`: then training never holds all logits of a batch at once;
 - optionally `attention_weights(features)`, as `t2tlite.model.attention_weights.of_network`;
-- optionally `packs = True`, if it keeps the examples of a packed row apart.
+- optionally `packs = True`, if it keeps the examples of a packed row apart;
+- what it adds by `add_loss` in training is added to the loss.
 """
 
 from typing import Any
@@ -22,81 +23,39 @@ from keras import ops
 
 from t2tlite.errors import HParamsError
 from t2tlite.model import attention_weights
-from t2tlite.model.layers import MASKED, Block, Dropout, Embedding, Process, initializer, sinusoids
+from t2tlite.model.layers import MASKED, Dropout, Embedding, initializer, sinusoids
+from t2tlite.model.stacks import Past, Stack
+from t2tlite.model.text_model import TextModel
 
 # T2T's number of rows in the learned table of target languages.
 TARGET_SPACES = 32
 
 
-class Stack(keras.layers.Layer):
-    """Blocks one after the other, with T2T's last preprocessing (the final norm of pre-norm)."""
-
-    def __init__(self, layers, hparams, seed_generator, cross, **kwargs):
-        super().__init__(**kwargs)
-        self.blocks: list[Any] = [
-            Block(hparams, seed_generator, cross, name=f"layer_{i}") for i in range(layers)
-        ]
-        sequence = hparams.layer_preprocess_sequence
-        self.finish = Process(sequence, hparams, seed_generator, name="finish")
-
-    def build(self, input_shape):
-        for layer in [*self.blocks, self.finish]:
-            layer.build(input_shape)
-
-    def call(self, x_BTD, self_bias, memory_BLD=None, cross_bias=None, training=False):
-        for block in self.blocks:
-            memory = None
-            if memory_BLD is not None:
-                memory = block.cross_attention.keys_values(memory_BLD)
-            x_BTD = block(x_BTD, self_bias, memory, cross_bias, training=training)
-        return self.finish(x_BTD, training=training)
-
-
-class _TextModel(keras.Model):
-    """What the models below share: embeddings, positions, masks.
-
-    Args:
-      hparams: `t2tlite.HParams`.
-      problem_hparams: `t2tlite.config.ProblemHParams`.
-    """
+class StackModel(TextModel):
+    """What models of attention layers share: positions, the encoder, masks."""
 
     packs = True
+    unread = ("dropout",)
 
-    def __init__(self, hparams, problem_hparams, **kwargs):
-        bfloat16 = hparams.activation_dtype == "bfloat16"
-        kwargs.setdefault("name", "transformer")
-        # A child layer takes the policy that is set while it is made.
-        before = keras.config.dtype_policy()
-        keras.config.set_dtype_policy("mixed_bfloat16" if bfloat16 else "float32")
-        try:
-            super().__init__(**kwargs)
-            self.hparams = hparams.check()
-            self.vocab_size = dict(problem_hparams.vocab_size)
-            self.classifies = problem_hparams.modality.get("targets") == "class_label"
-            self.target_space = problem_hparams.target_space_id % TARGET_SPACES
-            # Named: Keras numbers the unnamed of a process, and a checkpoint knows it by name.
-            self.seed_generator = keras.random.SeedGenerator(name="seed_generator")
-            self.embed_dropout = self._dropout()
-            self.make_layers(hparams)
-        finally:
-            keras.config.set_dtype_policy(before)
+    def __init__(self, hparams, problem_hparams, name="transformer"):
+        super().__init__(hparams, problem_hparams, name)
 
-    def make_layers(self, hparams):
-        """Makes the layers, under the model's dtype policy."""
-        raise NotImplementedError
-
-    def _dropout(self):
-        hparams = self.hparams
-        return Dropout(
+    def make_layers(self, hparams, problem_hparams):
+        self.target_space = problem_hparams.target_space_id % TARGET_SPACES
+        self.embed_dropout = Dropout(
             hparams.layer_prepostprocess_dropout,
             hparams.layer_prepostprocess_dropout_broadcast_dims,
             self.seed_generator,
         )
 
+    def make_stack(self, layers, cross, name):
+        """Makes a stack of so many layers, which attends to the encoder's output if `cross`."""
+        return Stack(layers, self.hparams, self.seed_generator, cross, name=name)
+
     def make_encoder(self, hparams):
         """Makes the encoder and the table of target spaces."""
         layers = hparams.num_encoder_layers or hparams.num_hidden_layers
-        self.encoder = Stack(layers, hparams, self.seed_generator, cross=False, name="encoder")
+        self.encoder = self.make_stack(layers, cross=False, name="encoder")
         self.spaces = None
         if hparams.use_target_space_embedding:
             self.spaces = keras.layers.Embedding(
@@ -105,20 +64,6 @@ class _TextModel(keras.Model):
                 embeddings_initializer=initializer(hparams),
                 name="target_space",
             )
-
-    def build(self, _=None):
-        shape = (None, None, self.hparams.hidden_size)
-        for layer in self._flatten_layers(include_self=False, recursive=False):
-            layer.build(shape)
-        self.built = True
-
-    def drop_symbols(self, ids, training):
-        """Replaces a share of the tokens by padding (the hparam symbol_dropout)."""
-        rate = self.hparams.symbol_dropout
-        if not training or not rate:
-            return ids
-        drawn = keras.random.uniform(ops.shape(ids), seed=self.seed_generator)
-        return ops.where(drawn < rate, ops.zeros_like(ids), ids)
 
     def add_positions(self, x_BTD, positions):
         """Adds sinusoids of `positions`, [T] or [B, T]."""
@@ -146,17 +91,18 @@ class _TextModel(keras.Model):
             bias = _apart(segments_BL, segments_BL)
         if self.hparams.unidirectional_encoder:
             bias = ops.minimum(bias, _hide_future(ops.shape(inputs_BL)[1]))
-        return self.encoder(x_BLD, bias, training=training), padding_bias
+        return self.encoder(x_BLD, bias, positions, training=training), padding_bias
 
     def attention_weights(self, features):
         """Returns what each position of whole texts attends to, by kind; see `of_network`."""
         return attention_weights.of_network(self, features)
 
 
-class Transformer(_TextModel):
+class Transformer(StackModel):
     """Encoder-decoder Transformer; without "inputs", a decoder-only language model."""
 
-    def make_layers(self, hparams):
+    def make_layers(self, hparams, problem_hparams):
+        super().make_layers(hparams, problem_hparams)
         if self.classifies:
             raise HParamsError(
                 "model transformer writes text, and this problem's targets are class labels; "
@@ -181,9 +127,7 @@ class Transformer(_TextModel):
             else Embedding(sizes["targets"], hparams, name="softmax")
         )
         layers = hparams.num_decoder_layers or hparams.num_hidden_layers
-        self.decoder = Stack(
-            layers, hparams, self.seed_generator, cross=self.has_inputs, name="decoder"
-        )
+        self.decoder = self.make_stack(layers, cross=self.has_inputs, name="decoder")
 
     def call(self, features, training=False):
         """Returns float32 logits [B, T, V] of the next token after each prefix of the targets."""
@@ -191,9 +135,9 @@ class Transformer(_TextModel):
 
     def hidden(self, features, training=False):
         """Returns the decoder's output [B, T, D], of which the logits are a projection."""
-        memory_BLD, cross_bias = None, None
+        memory: Any = None
         if self.has_inputs:
-            memory_BLD, cross_bias = self.encode(features, training)
+            memory = self.decoder.memory(*self.encode(features, training))
         targets_BT = features["targets"]
         length = ops.shape(targets_BT)[1]
         x_BTD = self.target_embedding(self.drop_symbols(targets_BT, training))
@@ -208,9 +152,9 @@ class Transformer(_TextModel):
             x_BTD *= ops.cast(ops.expand_dims(positions > 0, -1), x_BTD.dtype)
             self_bias = ops.minimum(self_bias, _apart(segments_BT, segments_BT))
             if self.has_inputs:
-                cross_bias = _apart(segments_BT, features["inputs_segmentation"])
+                memory["bias"] = _apart(segments_BT, features["inputs_segmentation"])
         x_BTD = self.embed_dropout(self.add_positions(x_BTD, positions), training=training)
-        return self.decoder(x_BTD, self_bias, memory_BLD, cross_bias, training=training)
+        return self.decoder(x_BTD, self_bias, positions, memory, training=training)
 
     def start(self, features, max_steps):
         """Prepares decoding with a cache.
@@ -224,20 +168,10 @@ class Transformer(_TextModel):
           both are dicts of tensors with N rows.
         """
         rows = ops.shape(next(iter(features.values())))[0]
-        attention = self.decoder.blocks[0].self_attention
-        heads = attention.heads
-        cache = {}
-        for block in self.decoder.blocks:
-            for part, layer in [("keys", attention.key), ("values", attention.value)]:
-                shape = (rows, heads, max_steps, layer.units // heads)
-                cache[f"{block.name}_{part}"] = ops.zeros(shape, attention.compute_dtype)
         memory = {}
         if self.has_inputs:
-            encoded_NLD, memory["bias"] = self.encode(features)
-            for block in self.decoder.blocks:
-                keys, values = block.cross_attention.keys_values(encoded_NLD)
-                memory[f"{block.name}_keys"], memory[f"{block.name}_values"] = keys, values
-        return memory, cache
+            memory = self.decoder.memory(*self.encode(features))
+        return memory, self.decoder.room(rows, max_steps)
 
     def step(self, ids_N, position, memory, cache):
         """Decodes one position.
@@ -251,36 +185,23 @@ class Transformer(_TextModel):
         Returns:
           float32 logits [N, V] of the token at `position`, and the cache.
         """
-        cache = dict(cache)
+        past = Past(cache, position)
         x_N1D = self.target_embedding(ids_N[:, None])
         x_N1D *= ops.cast(position > 0, x_N1D.dtype)
-        x_N1D = self.add_positions(x_N1D, ops.reshape(position, (1,)))
-        room = ops.shape(cache[f"{self.decoder.blocks[0].name}_keys"])[2]
-        steps = ops.arange(room)
-        here = ops.reshape(steps == position, (1, 1, -1, 1))
-        bias = _hide(ops.reshape(steps > position, (1, 1, 1, -1)))
-        for block in self.decoder.blocks:
-
-            def past(new, name=block.name):
-                pair = []
-                for part, one in zip(("keys", "values"), new, strict=True):
-                    cache[f"{name}_{part}"] = ops.where(here, one, cache[f"{name}_{part}"])
-                    pair.append(cache[f"{name}_{part}"])
-                return pair
-
-            cross = None
-            if self.has_inputs:
-                cross = memory[f"{block.name}_keys"], memory[f"{block.name}_values"]
-            x_N1D = block(x_N1D, bias, cross, memory.get("bias"), past=past)
-        return self.softmax.logits(self.decoder.finish(x_N1D)[:, 0]), cache
+        positions = ops.reshape(position, (1,))
+        x_N1D = self.add_positions(x_N1D, positions)
+        bias = _hide(ops.reshape(ops.arange(past.room) > position, (1, 1, 1, -1)))
+        x_N1D = self.decoder(x_N1D, bias, positions, memory, past=past)
+        return self.softmax.logits(x_N1D[:, 0]), past.cache
 
 
-class TransformerEncoder(_TextModel):
+class TransformerEncoder(StackModel):
     """Transformer encoder that classifies a text: the mean of its output, projected on labels."""
 
     packs = False
 
-    def make_layers(self, hparams):
+    def make_layers(self, hparams, problem_hparams):
+        super().make_layers(hparams, problem_hparams)
         if not self.classifies:
             raise HParamsError(
                 "model transformer_encoder names a class, and this problem's targets are text; "

@@ -141,6 +141,7 @@ def check_expressible(hparams: HParams, network: Any) -> bool:
     width = hparams.hidden_size
     wrong = {
         ("unidirectional_encoder",): hparams.unidirectional_encoder,
+        ("self_attention_type",): hparams.self_attention_type != "dot_product",
         ("attention_key_channels",): hparams.attention_key_channels not in (0, width),
         ("attention_value_channels",): hparams.attention_value_channels not in (0, width),
         tuple(names): norms not in (["n", "a"], ["", "an"]),

@@ -18,6 +18,7 @@ Calibrated against the peak of the process's resident memory on a CPU: 25 traini
 layers of 128 to 6 of 1024, 16 to 8192 tokens in rows of 8 to 1024, vocabularies of 8192 to 32768,
 on TensorFlow 2.21 (with oneDNN) and JAX, float32 and bfloat16, with and without inputs, dropout and
 evaluation. Estimates were 9 % below to 19 % above it; tests/unit/run/test_memory.py has figures.
+All of it for Transformers: what other models take is estimated as if they were ones.
 On GPUs and TPUs nothing was measured: there the formula is the same, without the process itself. An
 evaluation example longer than max_length can't be foreseen.
 """

@@ -134,7 +134,9 @@ class Objective(keras.Model):
         # Each device divides its sum by the tokens of all, so that the sum of the devices'
         # gradients is the gradient of the mean over the whole batch.
         everywhere = ops.maximum(sums[0], 1.0)
-        return self.loss_multiplier * total / everywhere
+        # What a network adds by add_loss is a mean over its device's part of the batch.
+        added = sum(self.losses) * count
+        return self.loss_multiplier * (total + added) / everywhere
 
 
 def make_optimizer(hparams: HParams, train_steps: int) -> Any:

@@ -22,7 +22,40 @@ QUICK = {
     "layer_prepostprocess_dropout": 0.2,
     "batch_size": 2048,
 }
-OUR_SETS = {"transformer_poetry": POETRY, "transformer_poetry_quick": {**POETRY, **QUICK}}
+SMALL = {
+    "hidden_size": 512,
+    "filter_size": 2048,
+    "num_heads": 8,
+    "layer_prepostprocess_dropout": 0.1,
+}
+ACT = {"recurrence_type": "act"}
+TPU = {
+    "add_step_timing_signal": False,
+    "optimizer": "Adafactor",
+    "learning_rate_schedule": "rsqrt_decay",
+    "learning_rate_warmup_steps": 10000,
+    "batch_size": 2048,
+    "max_length": 64,
+    "attention_dropout_broadcast_dims": "0,1",
+    "relu_dropout_broadcast_dims": "1",
+    "layer_prepostprocess_dropout_broadcast_dims": "1",
+}
+# What isn't recorded of T2T's: the set that it starts from, and what it changes.
+OTHER_SETS = {
+    "transformer_poetry": ("transformer_tiny", POETRY),
+    "transformer_poetry_quick": ("transformer_tiny", {**POETRY, **QUICK}),
+    "lstm_luong_attention_multi": ("lstm_luong_attention", {"num_heads": 4}),
+    "universal_transformer_small": ("universal_transformer_base", SMALL),
+    "universal_transformer_big": (
+        "universal_transformer_base",
+        {"hidden_size": 2048, "filter_size": 8192},
+    ),
+    "universal_transformer_base_tpu": ("universal_transformer_base", TPU),
+    "adaptive_universal_transformer_base": ("universal_transformer_base", ACT),
+    "adaptive_universal_transformer_base_tpu": ("universal_transformer_base", {**TPU, **ACT}),
+    "adaptive_universal_transformer_small": ("universal_transformer_base", {**SMALL, **ACT}),
+    "adaptive_universal_transformer_tiny": ("universal_transformer_tiny", ACT),
+}
 FIELDS = set(HParams().values()) - OUR_FIELDS
 
 
@@ -62,11 +95,18 @@ RECIPES = {"transformer_char_lm", "transformer_g2p", "transformer_multi30k", "tr
 @pytest.mark.parametrize("name", sorted(set(registry.list_hparams()) - RECIPES))
 def test_sets_have_t2ts_values(t2t_sets, name):
     ours = registry.hparams(name).check().values()
-    if name in OUR_SETS:
-        expected = {**t2t_sets["transformer_tiny"], **OUR_SETS[name]}
-    else:
-        expected = t2t_sets[name]
-    assert {key: ours[key] for key in FIELDS} == {key: expected[key] for key in FIELDS}
+    base, changes = OTHER_SETS.get(name, (name, {}))
+    expected = {**t2t_sets[base], **changes}
+    # T2T's word for it is None.
+    if "pos" in expected:
+        expected["pos"] = expected["pos"] or "none"
+    # Sets of LSTM models lack what only a Transformer reads; added hparams have no field.
+    assert set(ours) - set(expected) <= OUR_FIELDS | (
+        FIELDS if base.startswith(("basic", "lstm")) else set()
+    )
+    assert set(expected) - set(ours) <= set(FOREIGN)
+    known = set(expected) & set(ours)
+    assert {key: ours[key] for key in known} == {key: expected[key] for key in known}
 
 
 def names_of(kind):
@@ -205,6 +245,8 @@ class TestWithoutEffect:
             "learning_rate_schedule=legacy,learning_rate=0.1,learning_rate_decay_scheme=none",
             "learning_rate_constant=1",
             "learning_rate_schedule=exp_decay,learning_rate_decay_rate=0.5",
+            "learning_rate=0.1,learning_rate_schedule=legacy",
+            "max_relative_position=4,self_attention_type=dot_product_relative",
         ],
     )
     def test_what_is_read_is_not(self, warned, assignments):
@@ -214,6 +256,12 @@ class TestWithoutEffect:
     def test_constant_without_its_factor(self, warned):
         HParams().override("learning_rate_schedule=legacy,learning_rate_constant=1")
         assert len(warned) == 1
+
+    def test_relative_positions_of_absolute_ones(self, warned):
+        HParams().override("max_relative_position=4")
+        assert warned == [
+            "hparam max_relative_position has no effect: self_attention_type=dot_product"
+        ]
 
 
 class TestAddedHParams:

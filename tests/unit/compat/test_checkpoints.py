@@ -80,6 +80,14 @@ def test_unknown_weights(write, variables, do_import):
         do_import(write(variables))
 
 
+def test_relative_positions(write, variables, do_import):
+    scope = f"{Q.removesuffix('/q/kernel')}/dot_product_attention_relative/relative_positions"
+    for name in ("keys", "values"):
+        variables[f"{scope}_{name}/embeddings"] = np.ones((7, 2), np.float32)
+    relative = "self_attention_type=dot_product_relative,max_relative_position"
+    assert do_import(write(variables), f"{relative}=3").weights == 17
+
+
 def test_a_missing_shard(write, variables, do_import):
     del variables["transformer/symbol_modality_258_4/shared/weights_7"]
     with pytest.raises(CheckpointError, match=r"shape \[242, 4\], the model needs \[258, 4\]"):

@@ -107,11 +107,11 @@ def test_hparams(tmp_path, warned):
 
 
 def test_an_hparam_that_matters_and_cant_be_had(tmp_path):
-    (tmp_path / "hparams.json").write_text('{"self_attention_type": "dot_product_relative"}')
-    with pytest.raises(HParamsError, match="self_attention_type=dot_product_relative can't be had"):
+    (tmp_path / "hparams.json").write_text('{"ffn_layer": "conv_hidden_relu"}')
+    with pytest.raises(HParamsError, match="ffn_layer=conv_hidden_relu can't be had"):
         read_hparams(tmp_path)
-    overridden = read_hparams(tmp_path, overrides="self_attention_type=dot_product")
-    assert overridden.self_attention_type == "dot_product"
+    overridden = read_hparams(tmp_path, overrides="ffn_layer=dense_relu_dense")
+    assert overridden.ffn_layer == "dense_relu_dense"
 
 
 def test_hparams_by_flags(tmp_path, own_names):

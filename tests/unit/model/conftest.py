@@ -32,7 +32,7 @@ def gradients() -> Callable[..., tuple[float, list[np.ndarray]]]:
                 with tf.GradientTape() as tape:
                     tape.watch(tensors)
                     value = function(*tensors)
-                return value, tape.gradient(value, tensors)
+                return value, [tf.convert_to_tensor(one) for one in tape.gradient(value, tensors)]
 
             value, grads = run(*map(tf.convert_to_tensor, arrays))
         return float(value), [np.asarray(one) for one in grads]

@@ -75,7 +75,7 @@ def test_the_weights_are_those_that_the_layer_mixes_by(both_sides):
     queries = np.random.default_rng(3).normal(size=(2, 6, 16)).astype("float32")
     with attention_weights.recorded() as recorded:
         mixed = layer(queries, (keys, values), bias)
-    found = np.array(recorded[layer])
+    found = np.array(recorded[layer][0])
     mean = np.einsum("bhqk,bhkd->bqhd", found, np.array(values)).reshape(2, 6, 16)
     expected = mean @ np.array(layer.output_transform.kernel)
     np.testing.assert_allclose(np.array(mixed), expected, rtol=1e-4, atol=1e-5)

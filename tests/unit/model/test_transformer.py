@@ -1,9 +1,5 @@
 """The Transformer as a function of its inputs: what may change a logit and what may not."""
 
-import os
-import subprocess
-import sys
-
 import keras
 import numpy as np
 import pytest
@@ -12,6 +8,7 @@ from t2tlite import registry
 from t2tlite.config import HParams, ProblemHParams
 from t2tlite.errors import HParamsError
 from t2tlite.model.transformer import Transformer, TransformerEncoder
+from t2tlite.model.universal_transformer import UniversalTransformer
 
 V = 13
 # Bound of float32's noise; the masked weights are exactly 0.
@@ -45,6 +42,7 @@ def run(model, training=False, **features):
     return np.array(model(features, training=training))
 
 
+RECURRENT = registry.hparams("universal_transformer_tiny").extra
 VARIANTS = {
     "base": {},
     "post_norm": {"layer_preprocess_sequence": "none", "layer_postprocess_sequence": "dan"},
@@ -52,6 +50,25 @@ VARIANTS = {
     "untied": {"shared_embedding_and_softmax_weights": False},
     "no_space": {"use_target_space_embedding": False, "pos": "none"},
     "depths": {"num_encoder_layers": 1, "num_decoder_layers": 3},
+    # Distances up to 5 are clipped.
+    "relative": {
+        "self_attention_type": "dot_product_relative",
+        "max_relative_position": 2,
+        "pos": "none",
+    },
+    "universal": {
+        "model": UniversalTransformer,
+        "extra": {**RECURRENT, "num_rec_steps": 3, "num_inrecurrence_layers": 2},
+    },
+    "adaptive": {
+        "model": UniversalTransformer,
+        "extra": {
+            **RECURRENT,
+            "recurrence_type": "act",
+            "step_timing_signal_type": "sinusoid",
+            "act_halting_bias_init": -0.5,
+        },
+    },
 }
 
 
@@ -320,31 +337,3 @@ class TestEncoder:
 def test_models_are_registered():
     assert registry.model("transformer") is Transformer
     assert registry.model("transformer_encoder") is TransformerEncoder
-
-
-OTHER_BACKEND = """
-import sys, numpy, keras
-sys.path.insert(0, {folder!r})
-import test_transformer as tests
-assert keras.backend.backend() == {backend!r}
-model = tests.make()
-saved = numpy.load({weights!r})
-for weight in model.weights:
-    weight.assign(saved[weight.path])
-numpy.save({logits!r}, tests.run(model, **tests.features_of(True)))
-"""
-
-
-def test_the_other_backend_gives_the_same_logits(models, tmp_path):
-    backend = {"tensorflow": "jax", "jax": "tensorflow"}[keras.backend.backend()]
-    weights, logits = str(tmp_path / "weights.npz"), str(tmp_path / "logits.npy")
-    np.savez(weights, **{one.path: one.numpy() for one in models().weights})
-    code = OTHER_BACKEND.format(
-        folder=os.path.dirname(__file__), backend=backend, weights=weights, logits=logits
-    )
-    environment = {**os.environ, "KERAS_BACKEND": backend}
-    done = subprocess.run(
-        [sys.executable, "-c", code], env=environment, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
-    np.testing.assert_allclose(np.load(logits), run(models(), **features_of(True)), **CLOSE)

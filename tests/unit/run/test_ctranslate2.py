@@ -136,6 +136,11 @@ def test_tokens_are_all_different():
     [
         (["targets"], {}, "found a language model"),
         (["inputs", "targets"], {"unidirectional_encoder": True}, "unidirectional_encoder=True"),
+        (
+            ["inputs", "targets"],
+            {"self_attention_type": "dot_product_relative", "max_relative_position": 3},
+            "self_attention_type=dot_product_relative",
+        ),
         (["inputs", "targets"], {"attention_key_channels": 8}, "attention_key_channels=8"),
         (
             ["inputs", "targets"],

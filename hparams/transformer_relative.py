@@ -1,0 +1,29 @@
+"""The hparams sets of Transformers with relative positions, with T2T's names and values."""
+
+from t2tlite import HParams, registry
+
+
+def _with_relative_positions(name: str) -> HParams:
+    hparams = registry.hparams(name)
+    hparams.pos = "none"
+    hparams.self_attention_type = "dot_product_relative"
+    hparams.max_relative_position = 20
+    return hparams
+
+
+@registry.register_hparams
+def transformer_relative():
+    """Base model with relative positions, up to 20 apart, in place of sinusoids."""
+    return _with_relative_positions("transformer_base")
+
+
+@registry.register_hparams
+def transformer_relative_tiny():
+    """Tiny model with relative positions: 2 layers, 128 wide, 4 heads."""
+    return _with_relative_positions("transformer_tiny")
+
+
+@registry.register_hparams
+def transformer_relative_big():
+    """Big model with relative positions: 6 layers, 1024 wide, 16 heads."""
+    return _with_relative_positions("transformer_big")

@@ -1,0 +1,119 @@
+"""The hparams sets of universal Transformers, with T2T's names and values."""
+
+from t2tlite import HParams, registry
+
+from .transformer_tpu import update_hparams_for_tpu
+
+
+def update_hparams_for_universal_transformer(hparams: HParams) -> HParams:
+    """Adds what a universal Transformer reads to a set of the Transformer; returns it.
+
+    Args:
+      hparams: changed in place.
+    """
+    hparams.pos = "none"
+    for name, value in {
+        "recurrence_type": "basic",  # or "act": adaptive computation time
+        "num_rec_steps": hparams.num_hidden_layers,  # runs of the layers with "basic"
+        "num_inrecurrence_layers": 1,  # layers of a run
+        "add_position_timing_signal": True,  # sinusoids of the positions, before each run
+        "add_step_timing_signal": True,  # a signal of the run's number, before each run
+        "step_timing_signal_type": "learned",  # or "sinusoid"
+        "act_max_steps": 2 * hparams.num_hidden_layers,  # most runs with "act"
+        "act_halting_bias_init": 1.0,  # of the probability to be done
+        "act_epsilon": 0.01,  # a position is done when 1 - this is spent
+        "act_loss_weight": 0.01,  # loss of a run
+        # What T2T's other recurrences and variants read.
+        "act_type": "basic",
+        "add_or_concat_timing_signal": "add",
+        "position_start_index": None,
+        "mix_with_transformer": None,
+        "num_mixedin_layers": 2,
+        "transformer_ffn_type": "fc",
+        "add_sru": False,
+        "add_ffn_unit_to_the_transition_function": False,
+        "couple_carry_transform_gates": True,
+        "depth_embedding": True,
+        "dwa_elements": True,
+        "gate_ffn_layer": "dense",
+        "lstm_forget_bias": 1.0,
+        "transform_bias_init": -1.0,
+        "use_memory_as_final_state": False,
+    }.items():
+        hparams.add_hparam(name, value)
+    return hparams
+
+
+@registry.register_hparams
+def universal_transformer_base():
+    """Base model: one layer, 1024 wide, run 6 times."""
+    hparams = registry.hparams("transformer_base")
+    hparams.hidden_size = 1024
+    hparams.filter_size = 4096
+    hparams.num_heads = 16
+    hparams.layer_prepostprocess_dropout = 0.3
+    return update_hparams_for_universal_transformer(hparams)
+
+
+@registry.register_hparams
+def universal_transformer_big():
+    """Big model: one layer, 2048 wide, run 6 times."""
+    hparams = universal_transformer_base()
+    hparams.hidden_size = 2048
+    hparams.filter_size = 8192
+    return hparams
+
+
+@registry.register_hparams
+def universal_transformer_small():
+    """Small model: one layer, 512 wide, run 6 times."""
+    return update_hparams_for_universal_transformer(registry.hparams("transformer_base"))
+
+
+@registry.register_hparams
+def universal_transformer_tiny():
+    """Tiny model: one layer, 128 wide, run 8 times."""
+    hparams = update_hparams_for_universal_transformer(registry.hparams("transformer_tiny"))
+    hparams.num_rec_steps = 8
+    return hparams
+
+
+@registry.register_hparams
+def universal_transformer_base_tpu():
+    """universal_transformer_base for TPUs."""
+    return _for_tpu(universal_transformer_base())
+
+
+@registry.register_hparams
+def adaptive_universal_transformer_base():
+    """universal_transformer_base with adaptive computation time, at most 12 runs."""
+    return _adaptive(universal_transformer_base())
+
+
+@registry.register_hparams
+def adaptive_universal_transformer_small():
+    """universal_transformer_small with adaptive computation time, at most 12 runs."""
+    return _adaptive(universal_transformer_small())
+
+
+@registry.register_hparams
+def adaptive_universal_transformer_tiny():
+    """universal_transformer_tiny with adaptive computation time, at most 4 runs."""
+    return _adaptive(universal_transformer_tiny())
+
+
+@registry.register_hparams
+def adaptive_universal_transformer_base_tpu():
+    """adaptive_universal_transformer_base for TPUs."""
+    return _for_tpu(adaptive_universal_transformer_base())
+
+
+def _adaptive(hparams: HParams) -> HParams:
+    hparams.recurrence_type = "act"
+    return hparams
+
+
+def _for_tpu(hparams: HParams) -> HParams:
+    update_hparams_for_tpu(hparams)
+    hparams.add_step_timing_signal = False
+    return hparams

@@ -1,0 +1,232 @@
+"""The layers of LSTM models: cells, attention to the inputs, and their run over a sequence.
+
+What they compute is T2T's, which were TensorFlow 1's LSTMCell, DropoutWrapper and AttentionWrapper.
+
+Shape letters as in `t2tlite.model.layers`; I width of an input, U units of the attention's scores,
+A width of what attention hands on.
+"""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from t2tlite.model.layers import MASKED, initializer
+
+
+class Cell(keras.layers.Layer):
+    """What an LSTM layer does at one position (Hochreiter and Schmidhuber 1997).
+
+    Args:
+      inputs: width of its input.
+      width: D, of its state and output.
+      hparams: reads the initializer.
+    """
+
+    def __init__(self, inputs, width, hparams, **kwargs):
+        super().__init__(**kwargs)
+        self.inputs = inputs
+        self.width = width
+        self.kernel_initializer = initializer(hparams)
+
+    def build(self, _):
+        shape = (self.inputs + self.width, 4 * self.width)
+        self.kernel = self.add_weight(
+            shape=shape, initializer=self.kernel_initializer, name="kernel"
+        )
+        self.bias = self.add_weight(shape=shape[1:], initializer="zeros", name="bias")
+
+    def step(self, x_NI, output_ND, cell_ND):
+        """Returns the next output and the next cell, float32 [N, D], from those before."""
+        joined = ops.cast(ops.concatenate([x_NI, output_ND], axis=-1), self.compute_dtype)
+        gates = ops.matmul(joined, ops.cast(self.kernel, self.compute_dtype))
+        gates = ops.cast(gates, "float32") + ops.cast(self.bias, "float32")
+        enter, new, keep, show = ops.split(gates, 4, axis=-1)
+        # It keeps most of what it has until it learns to forget (T2T's forget bias of 1).
+        cell_ND = cell_ND * ops.sigmoid(keep + 1) + ops.sigmoid(enter) * ops.tanh(new)
+        return ops.tanh(cell_ND) * ops.sigmoid(show), cell_ND
+
+
+class InputAttention(keras.layers.Layer):
+    """What a decoder sees of the encoder's outputs at one position.
+
+    Args:
+      width: D, of the decoder's output and of the scores.
+      hparams: reads attention_mechanism, attention_layer_size, num_heads. As in T2T, heads share
+        one distribution over the inputs; they differ in what they make of what they see.
+    """
+
+    def __init__(self, width, hparams, **kwargs):
+        super().__init__(**kwargs)
+        self.width = width
+        self.kernel_initializer = initializer(hparams)
+        self.attended = hparams.num_heads * hparams.attention_layer_size
+        self.key = self._projection(width, "key")
+        self.mixer = self._projection(self.attended, "mixer")
+        self.query = None
+        if hparams.attention_mechanism == "bahdanau":
+            self.query = self._projection(width, "query")
+
+    def _projection(self, width, name):
+        return keras.layers.Dense(
+            width, use_bias=False, kernel_initializer=self.kernel_initializer, name=name
+        )
+
+    def build(self, input_shape):
+        self.key.build(input_shape)
+        # Of its own output and of the encoder's, which are as wide.
+        self.mixer.build((None, 2 * self.width))
+        if self.query is not None:
+            self.query.build((None, self.width))
+            self.score_U = self.add_weight(
+                shape=(self.width,), initializer=self.kernel_initializer, name="score"
+            )
+
+    def memory(self, encoded_BLD, kept_BL):
+        """Returns what all steps read: keys, values, and the bias that hides padding."""
+        bias_BL = ops.where(kept_BL, 0.0, MASKED)
+        return {"keys": self.key(encoded_BLD), "values": encoded_BLD, "bias": bias_BL}
+
+    def look(self, query_ND, memory):
+        """Returns what is handed on [N, A] and the weights of the inputs [N, L], float32."""
+        keys_NLU = memory["keys"]
+        if self.query is not None:
+            # Bahdanau's: v . tanh(W q + U k).
+            sums_NLU = ops.tanh(keys_NLU + self.query(query_ND)[:, None])
+            logits_NL = ops.sum(sums_NLU * ops.cast(self.score_U, sums_NLU.dtype), axis=-1)
+        else:
+            # Luong's: q . U k.
+            query_NU1 = ops.cast(query_ND, keys_NLU.dtype)[..., None]
+            logits_NL = ops.matmul(keys_NLU, query_NU1)[..., 0]
+        weights_NL = ops.softmax(
+            ops.cast(logits_NL, "float32") + ops.cast(memory["bias"], "float32")
+        )
+        values_NLD = memory["values"]
+        seen_N1D = ops.matmul(ops.cast(weights_NL, values_NLD.dtype)[:, None], values_NLD)
+        seen_ND = ops.cast(seen_N1D[:, 0], "float32")
+        mixed_NA = self.mixer(ops.concatenate([query_ND, seen_ND], axis=-1))
+        return ops.cast(mixed_NA, "float32"), weights_NL
+
+
+class Layers(keras.layers.Layer):
+    """LSTM layers one above the other, whose topmost may look at the inputs.
+
+    The state is a dict of float32 tensors: "output_i" and "cell_i" [N, D] of layer i; with
+    attention "attended" [N, A], which is part of the next position's input; and "weights" [N, L]
+    while somebody wants to know them.
+
+    Args:
+      inputs: width of the input.
+      width: D, of each layer.
+      hparams: reads num_hidden_layers, dropout and what attention reads.
+      seed_generator: of the model's dropout.
+      attends: whether it looks at the inputs.
+    """
+
+    def __init__(self, inputs, width, hparams, seed_generator, attends=False, **kwargs):
+        super().__init__(**kwargs)
+        self.rate = hparams.dropout
+        self.seed_generator = seed_generator
+        self.attention: Any = None
+        if attends:
+            self.attention = InputAttention(width, hparams, name="attention")
+        first = inputs + (self.attention.attended if attends else 0)
+        self.cells: list[Any] = [
+            Cell(first if i == 0 else width, width, hparams, name=f"layer_{i}")
+            for i in range(hparams.num_hidden_layers)
+        ]
+        self.top = f"output_{len(self.cells) - 1}"
+        self.output_width, self.projection = width, None
+        self.shows_attended = attends and bool(hparams.output_attention)
+        if self.shows_attended and hparams.num_heads == 1:
+            self.output_width = self.attention.attended
+        elif self.shows_attended:
+            # T2T brings several heads back to the width of a layer.
+            self.projection = keras.layers.Dense(
+                width, kernel_initializer=initializer(hparams), name="projection"
+            )
+
+    def build(self, _):
+        for cell in self.cells:
+            cell.build(None)
+        if self.attention is not None:
+            self.attention.build((None, None, self.cells[-1].width))
+        if self.projection is not None:
+            self.projection.build((None, self.attention.attended))
+
+    def blank(self, rows):
+        """Returns the state before the first position."""
+        state = {}
+        for i, cell in enumerate(self.cells):
+            for part in ("output", "cell"):
+                state[f"{part}_{i}"] = ops.zeros((rows, cell.width), "float32")
+        if self.attention is not None:
+            state["attended"] = ops.zeros((rows, self.attention.attended), "float32")
+        return state
+
+    def output(self, state):
+        """Returns what the logits are made of, from one state or many: [..., `output_width`]."""
+        if self.projection is not None:
+            return self.projection(state["attended"])
+        return state["attended" if self.shows_attended else self.top]
+
+    def step(self, x_NI, state, memory=None, masks=None):
+        """Returns the state after one more position.
+
+        Args:
+          x_NI: its input.
+          state: before it.
+          memory: of the attention, as `InputAttention.memory`.
+          masks: dropout's factors of each layer's input, [N, its width]; None for no dropout.
+        """
+        after = dict(state)
+        if self.attention is not None:
+            x_NI = ops.concatenate([ops.cast(x_NI, "float32"), state["attended"]], axis=-1)
+        for i, cell in enumerate(self.cells):
+            x_NI = ops.cast(x_NI, "float32")
+            x_NI = x_NI if masks is None else x_NI * masks[i]
+            x_NI, after[f"cell_{i}"] = cell.step(x_NI, state[f"output_{i}"], state[f"cell_{i}"])
+            after[f"output_{i}"] = x_NI
+        if self.attention is not None:
+            after["attended"], weights_NL = self.attention.look(x_NI, memory)
+            if "weights" in state:
+                after["weights"] = weights_NL
+        return after
+
+    def run(self, x_BTI, kept_BT, state, memory=None, reverse=False, training=False):
+        """Runs over whole sequences.
+
+        Args:
+          x_BTI: the inputs.
+          kept_BT: bool; where it is false the state stays as it is.
+          state: before the first position; before the last one if `reverse`.
+          memory: of the attention.
+          reverse: whether to run from the last position to the first.
+          training: whether to drop inputs of layers.
+
+        Returns:
+          The last state, and a dict of the states after each position, [B, T, ...].
+        """
+        parts = [ops.cast(x_BTI, "float32"), ops.cast(kept_BT, "float32")[..., None]]
+        widths = [x_BTI.shape[-1], 1]
+        if training and self.rate:
+            for cell in self.cells:
+                ones_BTI = ops.ones((*ops.shape(x_BTI)[:2], cell.inputs), "float32")
+                parts.append(keras.random.dropout(ones_BTI, self.rate, seed=self.seed_generator))
+                widths.append(cell.inputs)
+        # One tensor: Keras's scan on TensorFlow takes several only if it knows their length.
+        joined_TBI = ops.transpose(ops.concatenate(parts, axis=-1), (1, 0, 2))
+
+        def one(state, joined_BI):
+            x_BI, kept_B1, *masks = _parted(joined_BI, widths)
+            after = self.step(x_BI, state, memory, masks or None)
+            after = {name: ops.where(kept_B1 > 0, after[name], state[name]) for name in state}
+            return after, after
+
+        last, states = ops.scan(one, state, joined_TBI, reverse=reverse)
+        return last, {name: ops.transpose(each, (1, 0, 2)) for name, each in states.items()}
+
+
+def _parted(joined, widths):
+    begins = [sum(widths[:i]) for i in range(len(widths))]
+    return [joined[:, begin : begin + width] for begin, width in zip(begins, widths, strict=True)]
