@@ -41,8 +41,8 @@ def transformer_multi30k():
 
 @registry.register_hparams
 def transformer_scan():
-    """Commands to actions (SCAN): 2 layers, 128 wide."""
-    hparams = registry.hparams("transformer_tiny")
+    """Commands to actions (SCAN): 2 layers, 128 wide, relative positions, which count better."""
+    hparams = registry.hparams("transformer_relative_tiny")
     hparams.batch_size = 2048
     hparams.label_smoothing = 0.0
     hparams.attention_dropout = 0.0
