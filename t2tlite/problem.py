@@ -71,7 +71,7 @@ class SpaceID:
 
 
 class Metrics:
-    """Names of the evaluation metrics, T2T's; `t2tlite.run.metrics` says what each is."""
+    """Names of the evaluation metrics; `t2tlite.run.metrics` says what each is."""
 
     ACC = "accuracy"
     ACC_TOP5 = "accuracy_top5"
@@ -81,6 +81,9 @@ class Metrics:
     APPROX_BLEU = "approx_bleu_score"
     ROUGE_2_F = "rouge_2_fscore"
     ROUGE_L_F = "rouge_L_fscore"
+    # Not T2T's.
+    WORD_PERPLEXITY = "word_perplexity"
+    BYTE_PERPLEXITY = "byte_perplexity"
 
 
 # The word in file names for each split.

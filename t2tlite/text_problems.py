@@ -338,7 +338,8 @@ class Text2SelfProblem(Text2TextProblem):
         return False
 
     def eval_metrics(self) -> list[str]:
-        return [Metrics.ACC, Metrics.ACC_TOP5, Metrics.ACC_PER_SEQ, Metrics.NEG_LOG_PERPLEXITY]
+        shared = [Metrics.ACC, Metrics.ACC_TOP5, Metrics.ACC_PER_SEQ, Metrics.NEG_LOG_PERPLEXITY]
+        return [*shared, Metrics.WORD_PERPLEXITY, Metrics.BYTE_PERPLEXITY]
 
 
 class Text2ClassProblem(Text2TextProblem):

@@ -1,6 +1,7 @@
-"""t2t-avg-all: averages the weights of the last checkpoints into a model folder of its own.
+"""t2t-avg-all: averages the weights of the last or best checkpoints into a model folder of its own.
 
 t2t-avg-all --model_dir=model --output_dir=model/averaged --n=8
+t2t-avg-all --model_dir=model --output_dir=model/averaged --n=4 --metric=accuracy_per_sequence
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ log = logging.getLogger("t2tlite.cli")
 
 flags.DEFINE_string("model_dir", "", "Model folder whose checkpoints are averaged.")
 flags.DEFINE_string("output_dir", "", "Folder of the average; by default MODEL_DIR/averaged.")
-flags.DEFINE_integer("n", 8, "Newest checkpoints to average.", 1)
+flags.DEFINE_integer("n", 8, "Newest checkpoints to average; with --metric: best ones.", 1)
+flags.DEFINE_string("metric", "", "Average the best by this metric of eval.jsonl, such as loss.")
 flags.DEFINE_integer("min_steps", 0, "Leave out checkpoints of fewer steps.", 0)
 
 
@@ -28,13 +30,15 @@ def main() -> None:
     """Writes a folder that t2t-decoder can use like any other."""
     app.require("model_dir")
     from t2tlite.files import atomic, make_folder
-    from t2tlite.run import checkpoints, record
+    from t2tlite.run import checkpoints, record, reports
 
     folder = Path(FLAGS.model_dir)
     run = record.read(folder)
-    steps = [step for step in checkpoints.steps(folder) if step >= FLAGS.min_steps][-FLAGS.n :]
+    steps = [step for step in checkpoints.steps(folder) if step >= FLAGS.min_steps]
     if not steps:
         raise CheckpointError(f"{folder} has no checkpoint of {FLAGS.min_steps} steps or more")
+    steps = reports.best_steps(folder, steps, FLAGS.metric) if FLAGS.metric else steps
+    steps = sorted(steps[: FLAGS.n] if FLAGS.metric else steps[-FLAGS.n :])
     mean = checkpoints.average([checkpoints.weights_path(folder, step) for step in steps])
     output = make_folder(FLAGS.output_dir or folder / "averaged")
     if output.resolve() == folder.resolve():

@@ -6,6 +6,7 @@ t2t-decoder --output_dir=model --decode_from_file=lines.txt --decode_hparams="be
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sys
 from collections.abc import Iterator
@@ -22,7 +23,7 @@ log = logging.getLogger("t2tlite.cli")
 
 shared_flags.define_model_flags()
 shared_flags.define_device_flags()
-flags.DEFINE_string("checkpoint_path", "", "A weights file or a step; by default the newest.")
+flags.DEFINE_string("checkpoint_path", "", "A weights file, a step or best; by default the newest.")
 flags.DEFINE_string(
     "decode_from_file", "", "File of lines to decode; without it the evaluation data in --data_dir."
 )
@@ -83,7 +84,7 @@ def main() -> None:
         interactive(decoder)
         return
     if FLAGS.score_file:
-        _write_scores(scoring.score_file(decoder, FLAGS.score_file))
+        _write_scores(scoring.score_file(decoder, FLAGS.score_file), not decoder.classifies)
         return
     if FLAGS.decode_from_file:
         reference = FLAGS.decode_reference
@@ -98,9 +99,12 @@ def main() -> None:
         reference = ",".join(map(str, references))
     log.info("wrote %s", written)
     if reference:
-        from t2tlite.run.bleu import answers_bleu
+        from t2tlite.run import bleu, classification
 
-        print(answers_bleu(written, reference, how))
+        if decoder.classifies:
+            print(classification.answers_report(written, reference, how, decoder.labels))
+        else:
+            print(bleu.answers_bleu(written, reference, how))
 
 
 def _check_engine() -> None:
@@ -124,14 +128,20 @@ def _decoder(how: Any) -> Any:
     return Decoder(FLAGS.output_dir, FLAGS.checkpoint_path, how, shared_flags.usr_dirs(), device)
 
 
-def _write_scores(scores: Iterator[str]) -> None:
-    if not FLAGS.decode_to_file:
+def _write_scores(scores: Iterator[Any], are_texts: bool) -> None:
+    """Writes the loss of each line, and tells perplexities of all of them together."""
+    total: Any = None
+    with contextlib.ExitStack() as stack:
+        file = sys.stdout
+        if FLAGS.decode_to_file:
+            file = stack.enter_context(atomic(FLAGS.decode_to_file, "w"))
         for one in scores:
-            print(one)
-        return
-    with atomic(FLAGS.decode_to_file, "w") as file:
-        file.writelines(f"{one}\n" for one in scores)
-    log.info("wrote %s", FLAGS.decode_to_file)
+            print(f"{one.loss:.6f}" if one else "", file=file)
+            total = total + one if total and one else total or one
+    if FLAGS.decode_to_file:
+        log.info("wrote %s", FLAGS.decode_to_file)
+    if total and are_texts:
+        log.info("all lines: %s", total.perplexities())
 
 
 def _tell_differences(run: object, needs_data: bool) -> None:

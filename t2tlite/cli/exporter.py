@@ -35,7 +35,7 @@ flags.DEFINE_enum(
     ["float32", "float16", "int16", "int8"],
     "How a CTranslate2 model keeps its weights.",
 )
-flags.DEFINE_string("checkpoint_path", "", "A weights file or a step; by default the newest.")
+flags.DEFINE_string("checkpoint_path", "", "A weights file, a step or best; by default the newest.")
 flags.DEFINE_string("decode_hparams", "", 'How to decode: "beam_size=4,alpha=0.6,extra_length=50".')
 t2t_flags.define(t2t_flags.TRAINING)
 

@@ -19,7 +19,7 @@ FLAGS = flags.FLAGS
 
 shared_flags.define_device_flags()
 flags.DEFINE_string("output_dir", "", "Folder of the model: checkpoints, run.json, vocabulary.")
-flags.DEFINE_string("checkpoint_path", "", "A weights file or a step; by default the newest.")
+flags.DEFINE_string("checkpoint_path", "", "A weights file, a step or best; by default the newest.")
 flags.DEFINE_string("decode_hparams", "", 'How to decode: "beam_size=4,alpha=0.6,extra_length=50".')
 flags.DEFINE_string("host", "127.0.0.1", "Address to listen at; 0.0.0.0: all of this machine.")
 flags.DEFINE_integer("port", 8501, "Port to listen at; 0: any free one.", 0, 65535)

@@ -2,9 +2,10 @@
 
     model.ckpt-STEP.safetensors       weights by their Keras path; the same from either backend
     optimizer.ckpt-STEP.safetensors   the optimizer's slots and the dropout's random state
-    checkpoint.json                   {"steps": [..., newest]}
+    checkpoint.json                   {"steps": [..., newest], "best": STEP}
 
-Each file is written whole or not at all, and listed only when both are on disk.
+Each file is written whole or not at all, and listed only when both are on disk. The best one stays
+when others as old go.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import contextlib
 import json
 import logging
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -43,17 +44,23 @@ def steps(folder: str | os.PathLike[str]) -> list[int]:
     Raises:
       CheckpointError: the list is damaged.
     """
+    return [step for step in _listed(folder)[0] if weights_path(folder, step).exists()]
+
+
+def _listed(folder: str | os.PathLike[str]) -> tuple[list[int], int | None]:
+    """The steps in the list, and the best of them where one is known."""
     path = Path(folder) / LIST
     if not path.exists():
-        return []
+        return [], None
     try:
-        listed = [int(step) for step in json.loads(path.read_text())["steps"]]
+        found = dict(json.loads(path.read_text()))
+        best = found.get("best")
+        return [int(step) for step in found["steps"]], None if best is None else int(best)
     except (ValueError, KeyError, TypeError) as error:
         raise CheckpointError(
             f'{path} is damaged ({error}); write {{"steps": [STEP]}} with the newest step of the '
             f"model.ckpt-STEP.safetensors beside it"
         ) from None
-    return [step for step in listed if weights_path(folder, step).exists()]
 
 
 def newest(folder: str | os.PathLike[str]) -> int:
@@ -70,17 +77,36 @@ def newest(folder: str | os.PathLike[str]) -> int:
     return found[-1]
 
 
+def best(folder: str | os.PathLike[str]) -> int:
+    """Returns the step of the best checkpoint, by the metric that training was to improve.
+
+    Raises:
+      CheckpointError: none was evaluated.
+    """
+    found = _listed(folder)[1]
+    if found not in steps(folder):
+        raise CheckpointError(
+            f"{folder} knows no best checkpoint: none was evaluated in training; leave "
+            f"--checkpoint_path out for the newest, or name a step"
+        )
+    return found
+
+
 class Saver:
     """Saves checkpoints in the background: training waits for the copies in memory alone.
 
     Args:
       folder: the output_dir.
-      keep: newest checkpoints to keep; 0: all.
+      keep: newest checkpoints to keep; 0: all. The best one stays besides.
+
+    Attributes:
+      best: step of the best checkpoint, None if none is known.
     """
 
     def __init__(self, folder: str | os.PathLike[str], keep: int):
         self._folder = folder
         self._keep = keep
+        self.best = _listed(folder)[1]
         self._thread = ThreadPoolExecutor(1, "saver")
         self._pending: Future[None] | None = None
 
@@ -98,7 +124,35 @@ class Saver:
         """
         self.wait()
         copies = weights(model, optimizer), _values(_state(model, optimizer))
-        self._pending = self._thread.submit(_write, self._folder, step, *copies, self._keep)
+        self._pending = self._thread.submit(_write, self._folder, step, *copies, self._list)
+
+    def mark_best(self, step: int) -> None:
+        """Keeps a checkpoint that was saved, however old it gets; the best one so far may go.
+
+        Args:
+          step: its step.
+
+        Raises:
+          OutputError: the save before failed.
+        """
+        if step != self.best:
+            # Before the new one is on disk, the old one must not go.
+            self.wait()
+            self.best = step
+            self._list(steps(self._folder))
+
+    def _list(self, listed: Sequence[int]) -> None:
+        """Writes the list, without checkpoints that are neither among the newest nor the best."""
+        old = listed[: -self._keep] if self._keep else []
+        dropped = [step for step in old if step != self.best]
+        found: dict[str, Any] = {"steps": [step for step in listed if step not in dropped]}
+        if self.best is not None:
+            found["best"] = self.best
+        with atomic(Path(self._folder) / LIST, "w") as file:
+            json.dump(found, file)
+        for step in dropped:
+            for path in (weights_path(self._folder, step), optimizer_path(self._folder, step)):
+                path.unlink(missing_ok=True)
 
     def check(self) -> None:
         """Raises the OutputError of a save that has failed by now."""
@@ -129,20 +183,14 @@ def _write(
     step: int,
     weight_values: Mapping[str, Any],
     state_values: Mapping[str, Any],
-    keep: int,
+    write_list: Callable[[Sequence[int]], None],
 ) -> None:
     # What killed processes left half-written: only one process at a time saves here.
     for left in Path(folder).glob(".*.ckpt-*.tmp"):
         left.unlink(missing_ok=True)
     write_tensors(weights_path(folder, step), weight_values, {"step": str(step)})
     write_tensors(optimizer_path(folder, step), state_values, {"step": str(step)})
-    listed = [old for old in steps(folder) if old != step] + [step]
-    dropped = listed[:-keep] if keep else []
-    with atomic(Path(folder) / LIST, "w") as file:
-        json.dump({"steps": listed[len(dropped) :]}, file)
-    for old in dropped:
-        for path in (weights_path(folder, old), optimizer_path(folder, old)):
-            path.unlink(missing_ok=True)
+    write_list([old for old in steps(folder) if old != step] + [step])
 
 
 def write_weights(folder: str | os.PathLike[str], step: int, tensors: Mapping[str, Any]) -> None:
@@ -272,36 +320,6 @@ def restore(folder: str | os.PathLike[str], model: Any, optimizer: Any) -> int:
     if errors:
         raise errors[0]
     return 0
-
-
-def warm_start(model: Any, source: str) -> str:
-    """Assigns the weights that a checkpoint of another run has in the same name and shape.
-
-    Args:
-      model: a built model.
-      source: an output_dir, or one model.ckpt-STEP.safetensors.
-
-    Returns:
-      A sentence on what was taken and what was not.
-
-    Raises:
-      CheckpointError: it can't be read, or nothing fits.
-    """
-    path = Path(source)
-    if path.is_dir():
-        path = weights_path(path, newest(path))
-    tensors = read_tensors(path)
-    left = []
-    for variable in model.weights:
-        value = tensors.get(variable.path)
-        if value is not None and tuple(value.shape) == tuple(variable.shape):
-            variable.assign(value)
-        else:
-            left.append(variable.path)
-    if len(left) == len(model.weights):
-        raise CheckpointError(f"{path} has no weight that fits this model; check --model")
-    taken = f"{len(model.weights) - len(left)} of {len(model.weights)} weights from {path}"
-    return f"{taken}; new: {', '.join(left)}" if left else taken
 
 
 def average(paths: Sequence[Path]) -> dict[str, Any]:

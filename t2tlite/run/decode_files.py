@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import itertools
 import json
+import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -115,7 +116,7 @@ def _decode(decoder: Decoder, texts: _Texts, target: Path, answers: _Answers) ->
     with atomic(target, "w") as file:
         for i in range(texts.count):
             # A blank line stays one, without fields.
-            file.write(_line(answers.get(i, []), how) + how.delimiter)
+            file.write(_line(answers.get(i, []), how, decoder.classifies) + how.delimiter)
     if hooks:
         hypotheses = [answers.get(i, _BLANK) for i in range(texts.count)]
         inputs = list(texts.lines())
@@ -157,7 +158,7 @@ def _digest(decoder: Decoder, texts: _Texts) -> str:
     return hashlib.sha256(json.dumps(told).encode()).hexdigest()
 
 
-def _line(answers: Sequence[Hypothesis], how: DecodeHParams) -> str:
+def _line(answers: Sequence[Hypothesis], how: DecodeHParams, probabilities: bool) -> str:
     kept = answers if how.return_beams else answers[:1]
     fields: list[str] = []
     for one in kept:
@@ -165,7 +166,7 @@ def _line(answers: Sequence[Hypothesis], how: DecodeHParams) -> str:
         text = one.text.replace(how.delimiter, " ")
         fields.append(text.replace("\t", " ") if has_fields(how) else text)
         if how.write_beam_scores:
-            fields.append(f"{one.score:.6f}")
+            fields.append(f"{math.exp(one.score) if probabilities else one.score:.6f}")
     return "\t".join(fields)
 
 

@@ -57,7 +57,8 @@ class Decoder:
 
     Args:
       output_dir: what t2t-trainer wrote.
-      checkpoint: a step, or the path of a weights file; "": the newest.
+      checkpoint: a step, or the path of a weights file; "best": the best that was evaluated in
+        training; "": the newest.
       decode_hparams: how to decode; T2T's names in one text or a `DecodeHParams`.
       usr_dirs: plugin folders, if they have moved since training.
       device: from `t2tlite.run.devices.choose`; by default one of Keras's current backend.
@@ -104,7 +105,7 @@ class Decoder:
         checkpoints.load_weights(self.network, self._weights)
 
     def load_checkpoint(self, checkpoint: str | int) -> None:
-        """Takes the weights of another checkpoint of the same model: a step, or a file's path.
+        """Takes the weights of another checkpoint of the same model: a step, "best", or a path.
 
         What is compiled stays.
 
@@ -134,6 +135,12 @@ class Decoder:
     def classifies(self) -> bool:
         """Whether answers are class labels."""
         return self.problem_hparams.modality["targets"] == "class_label"
+
+    @property
+    def labels(self) -> list[str]:
+        """All class labels, in the order of their numbers; none unless it classifies."""
+        encoder = self.encoders["targets"]
+        return [encoder.decode([i]) for i in range(encoder.vocab_size)] if self.classifies else []
 
     def decode(self, lines: Sequence[str]) -> list[str]:
         """Returns the best answer to each line; a blank line gets a blank one."""
@@ -390,10 +397,11 @@ def _power_of_two(number: int) -> int:
 
 
 def _weights_file(output_dir: str | os.PathLike[str], checkpoint: str | int) -> Path:
-    """Returns the weights file that a step, a path, T2T's path without ending, or "" means."""
+    """Returns the file that a step, a path, T2T's path without ending, "best" or "" means."""
     text = str(checkpoint)
-    if not text:
-        return checkpoints.weights_path(output_dir, checkpoints.newest(output_dir))
+    if text in ("", "best"):
+        step = checkpoints.best(output_dir) if text else checkpoints.newest(output_dir)
+        return checkpoints.weights_path(output_dir, step)
     if text.isdigit():
         return checkpoints.weights_path(output_dir, text)
     return Path(text if text.endswith(".safetensors") else f"{text}.safetensors")

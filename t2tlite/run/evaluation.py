@@ -12,7 +12,7 @@ from keras import ops
 from t2tlite.compat.metrics import NOT_COMPUTED
 from t2tlite.errors import DataError
 from t2tlite.model.losses import cross_entropy, weights
-from t2tlite.run.metrics import KNOWN, NEED_PAIRS, Scores
+from t2tlite.run.metrics import KNOWN, NEED_PAIRS, NEED_TEXT, Scores, text_units
 
 log = logging.getLogger(__name__)
 
@@ -63,6 +63,7 @@ def evaluate(
     batches: Iterable[dict[str, Any]],
     metric_names: Sequence[str],
     feed: Callable[[dict[str, Any]], dict[str, Any]],
+    encoder: Any,
 ) -> dict[str, float]:
     """Returns the loss, in nats a token, and the metrics over all batches.
 
@@ -71,6 +72,7 @@ def evaluate(
       batches: of NumPy arrays.
       metric_names: which metrics.
       feed: gives a batch to the devices.
+      encoder: of the targets.
 
     Raises:
       DataError: there is no batch, or a metric that nobody knows.
@@ -87,6 +89,7 @@ def evaluate(
         )
     total = Scores()
     needs_pairs = bool(NEED_PAIRS.intersection(metric_names))
+    needs_text = bool(NEED_TEXT.intersection(metric_names))
     for batch in batches:
         rows = scorer.predict_on_batch(feed(batch))
         targets = batch["targets"]
@@ -97,6 +100,10 @@ def evaluate(
         real = rows["tokens"] > 0
         total.sequences += int(real.sum())
         total.whole += int((rows["correct"] == rows["tokens"])[real].sum())
+        if needs_text:
+            units = [text_units(targets[i], encoder) for i in real.nonzero()[0]]
+            total.words += sum(words for words, _ in units)
+            total.bytes += sum(size for _, size in units)
         if needs_pairs:
             for i in real.nonzero()[0]:
                 length = int(rows["tokens"][i])

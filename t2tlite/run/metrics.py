@@ -2,15 +2,22 @@
 
 Padding never counts. `approx_bleu_score` is over token ids and teacher forced, so it is no BLEU of
 decoded text; t2t-bleu computes that one.
+
+Perplexities of a word and of a byte can be compared between vocabularies, one of a token can't:
+they share out the same loss over the words (between white space) and the UTF-8 bytes of the text.
+The end of a text is predicted, too, so it counts as one word and as one byte, the line break.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from t2tlite.problem import Metrics
+from t2tlite.text import EOS_ID, PAD_ID
 
 Ids = Sequence[int]
 
@@ -27,6 +34,8 @@ class Scores:
       sequences: examples.
       whole: examples whose tokens are all right.
       pairs: predicted and true ids of each example, where a metric needs them.
+      words: of the targets, where a metric needs them.
+      bytes: of the targets, the same.
     """
 
     loss: float = 0.0
@@ -36,6 +45,8 @@ class Scores:
     sequences: int = 0
     whole: int = 0
     pairs: list[tuple[Ids, Ids]] = field(default_factory=list)
+    words: int = 0
+    bytes: int = 0
 
     def result(self, names: Sequence[str]) -> dict[str, float]:
         """Returns the loss per token and the named metrics."""
@@ -47,6 +58,8 @@ class Scores:
             Metrics.NEG_LOG_PERPLEXITY: lambda: -self.loss / tokens,
             # Of a token, which is a character only in a CHARACTER problem.
             Metrics.BITS_PER_CHAR: lambda: self.loss / tokens / math.log(2),
+            Metrics.WORD_PERPLEXITY: lambda: perplexity(self.loss, self.words),
+            Metrics.BYTE_PERPLEXITY: lambda: perplexity(self.loss, self.bytes),
             Metrics.APPROX_BLEU: lambda: approx_bleu(self.pairs),
             Metrics.ROUGE_2_F: lambda: _mean(rouge_2_f(*pair) for pair in self.pairs),
             Metrics.ROUGE_L_F: lambda: _mean(rouge_l_f(*pair) for pair in self.pairs),
@@ -56,6 +69,8 @@ class Scores:
 
 # Metrics that compare whole sequences of ids.
 NEED_PAIRS = {Metrics.APPROX_BLEU, Metrics.ROUGE_2_F, Metrics.ROUGE_L_F}
+# Metrics that look at the text of the targets.
+NEED_TEXT = {Metrics.WORD_PERPLEXITY, Metrics.BYTE_PERPLEXITY}
 KNOWN = {
     Metrics.ACC,
     Metrics.ACC_TOP5,
@@ -63,7 +78,38 @@ KNOWN = {
     Metrics.NEG_LOG_PERPLEXITY,
     Metrics.BITS_PER_CHAR,
     *NEED_PAIRS,
+    *NEED_TEXT,
 }
+
+
+def lower_is_better(name: str) -> bool:
+    """Whether a metric, or the loss, is better when lower."""
+    return name in ("loss", Metrics.BITS_PER_CHAR, *NEED_TEXT)
+
+
+def perplexity(loss: float, units: int) -> float:
+    """Returns the perplexity of each of so many units that share a loss, in nats."""
+    mean = loss / max(units, 1)
+    # Beyond, a float has no number for it.
+    return math.exp(mean) if mean < 700 else math.inf
+
+
+def text_units(ids: Ids, encoder: Any) -> tuple[int, int]:
+    """Returns how many words and UTF-8 bytes the texts of a row of ids have.
+
+    Args:
+      ids: one text after the other, each but perhaps the last with its end; padding is no text.
+      encoder: of the ids.
+    """
+    words, size = 0, 0
+    tokens = [int(one) for one in ids if one != PAD_ID]
+    for is_end, part in itertools.groupby(tokens, EOS_ID.__eq__):
+        found = list(part)
+        text = "" if is_end else encoder.decode(found)
+        ends = len(found) if is_end else 0
+        words += len(text.split()) + ends
+        size += len(text.encode(errors="replace")) + ends
+    return words, size
 
 
 def _mean(values: object) -> float:

@@ -13,6 +13,7 @@ from typing import Any
 from t2tlite import progress
 from t2tlite.errors import DataError
 from t2tlite.files import atomic
+from t2tlite.run.metrics import lower_is_better
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +53,7 @@ def table(
       note: stands below.
     """
     if not progress.on_terminal():
-        for line in (title, *_aligned(columns, rows), note):
+        for line in (title, *aligned(columns, rows), note):
             if line:
                 log.info("%s", line)
         return
@@ -73,7 +74,8 @@ def table(
     progress.console().print(Text(title, style="bold"), shown, *([Text(note)] if note else []))
 
 
-def _aligned(columns: Mapping[str, str], rows: Sequence[Sequence[str]]) -> list[str]:
+def aligned(columns: Mapping[str, str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """Returns the lines of a table of plain text, its header first; as for `table`."""
     lines = [list(columns), *rows]
     widths = [max(map(len, cells)) for cells in zip(*lines, strict=True)]
     left = [side == "left" for side in columns.values()]
@@ -215,7 +217,7 @@ def evaluation_table(
     if not rows:
         return
     metric = metric.rsplit("/", 1)[-1]
-    best = _best(rows, metric, minimize)
+    best = best_row(rows, metric, minimize)
     kept = _thinned(len(rows), best)
     names = list(dict.fromkeys(name for row in rows for name in row if name != "step"))
     left_out = len(rows) - len(kept)
@@ -234,12 +236,39 @@ def evaluation_table(
     )
 
 
-def _best(rows: Sequence[Mapping[str, Any]], metric: str, minimize: bool) -> int | None:
-    """The first row with the best value; None where no row has a finite one."""
+def best_row(rows: Sequence[Mapping[str, Any]], metric: str, minimize: bool) -> int | None:
+    """Returns the index of the first row with the best value; None where none has a finite one.
+
+    Args:
+      rows: from `read_evaluations`.
+      metric: a name of the rows, or T2T's metrics-PROBLEM/NAME.
+      minimize: whether lower is better.
+    """
     sign = 1.0 if minimize else -1.0
-    values = [sign * row.get(metric, math.nan) for row in rows]
+    name = metric.rsplit("/", 1)[-1]
+    values = [sign * row.get(name, math.nan) for row in rows]
     finite = [i for i, value in enumerate(values) if math.isfinite(value)]
     return min(finite, key=values.__getitem__, default=None)
+
+
+def best_steps(output_dir: str | Path, steps: Sequence[int], metric: str) -> list[int]:
+    """Returns those of the steps that were evaluated, by a metric, the best first.
+
+    Raises:
+      DataError: none was evaluated, or not by that metric.
+    """
+    rows = [row for row in read_evaluations(output_dir) if row["step"] in steps]
+    name = metric.rsplit("/", 1)[-1]
+    if not any(name in row for row in rows):
+        known = ", ".join(sorted({key for row in rows for key in row} - {"step"}))
+        raise DataError(
+            f"--metric={metric} is not one of those in {Path(output_dir) / EVALUATIONS} for the "
+            f"checkpoints that are there: {known or 'none was evaluated'}"
+        )
+    sign = 1.0 if lower_is_better(name) else -1.0
+    values = {row["step"]: sign * row.get(name, math.nan) for row in rows}
+    finite = [step for step, value in values.items() if math.isfinite(value)]
+    return sorted(finite, key=values.__getitem__)
 
 
 def _thinned(count: int, best: int | None) -> list[int]:

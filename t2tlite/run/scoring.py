@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from t2tlite import progress
 from t2tlite.data.encoding import encode_batch
 from t2tlite.errors import DataError
+from t2tlite.run.metrics import perplexity
 from t2tlite.run.text_lines import each_line
 from t2tlite.text import EOS_ID
 
@@ -30,15 +31,30 @@ class Score:
     Attributes:
       log_prob: the sum over its tokens, EOS included, in nats.
       tokens: how many they are.
+      words: words of the text between white space, its end included, which is predicted, too.
+      bytes: its UTF-8 bytes and one more, the line break at its end.
     """
 
     log_prob: float
     tokens: int
+    words: int
+    bytes: int
 
     @property
     def loss(self) -> float:
         """The mean loss of a token in nats: what T2T's --score_file writes."""
         return -self.log_prob / self.tokens
+
+    def __add__(self, other: Score) -> Score:
+        """The score of both texts together."""
+        sums = (getattr(self, name) + getattr(other, name) for name in self.__dataclass_fields__)
+        return Score(*sums)
+
+    def perplexities(self) -> str:
+        """The perplexities of a token, a word and a byte; the last two depend on no vocabulary."""
+        units = {"token": self.tokens, "word": self.words, "byte": self.bytes}
+        found = {name: perplexity(-self.log_prob, count) for name, count in units.items()}
+        return "perplexity " + ", ".join(f"{value:.4f} a {name}" for name, value in found.items())
 
 
 def score(decoder: Decoder, pairs: Sequence[tuple[str, str]]) -> list[Score]:
@@ -52,13 +68,13 @@ def score(decoder: Decoder, pairs: Sequence[tuple[str, str]]) -> list[Score]:
         return _scored(decoder, pairs, advance)
 
 
-def score_file(decoder: Decoder, source: str | os.PathLike[str]) -> Iterator[str]:
+def score_file(decoder: Decoder, source: str | os.PathLike[str]) -> Iterator[Score | None]:
     """Scores a file of "input TAB target" lines, or for a language model of targets.
 
     Whitespace around a text isn't part of it, as in T2T.
 
     Returns:
-      An iterator over the lines' mean losses a token in nats, with six digits; "" for a blank line.
+      An iterator over the lines' scores; None for a blank line.
 
     Raises:
       DataError: the file is missing or isn't UTF-8, or a line has no tab, or several.
@@ -70,7 +86,9 @@ def score_file(decoder: Decoder, source: str | os.PathLike[str]) -> Iterator[str
     return _file_scores(decoder, source, count)
 
 
-def _file_scores(decoder: Decoder, source: str | os.PathLike[str], count: int) -> Iterator[str]:
+def _file_scores(
+    decoder: Decoder, source: str | os.PathLike[str], count: int
+) -> Iterator[Score | None]:
     lines, first = each_line(source), 1
     with progress.meter("scoring", "lines", count) as advance:
         while block := list(itertools.islice(lines, BLOCK_LINES)):
@@ -81,7 +99,7 @@ def _file_scores(decoder: Decoder, source: str | os.PathLike[str], count: int) -
             pairs = [pair for pair in found if pair]
             scores = iter(_scored(decoder, pairs, advance))
             advance(len(block) - len(pairs))
-            yield from (f"{next(scores).loss:.6f}" if pair else "" for pair in found)
+            yield from (next(scores) if pair else None for pair in found)
             first += len(block)
 
 
@@ -92,9 +110,13 @@ def _scored(
     scores: dict[int, Score] = {}
     for batch in _batches(rows):
         features = {name: decoder.padded([ids[i] for i in batch]) for name, ids in rows.items()}
+        if decoder.classifies:
+            features["targets"] = features["targets"][:, :1]
         found = decoder.scorer.predict_on_batch(decoder.device.feed(features))
         for place, i in enumerate(batch):
-            scores[i] = Score(-float(found["loss"][place]), int(found["tokens"][place]))
+            text = pairs[i][1]
+            units = len(text.split()) + 1, len(text.encode()) + 1
+            scores[i] = Score(-float(found["loss"][place]), int(found["tokens"][place]), *units)
         advance(len(batch))
     return [scores[i] for i in range(len(pairs))]
 
@@ -117,10 +139,12 @@ def _pair(
 def _encoded(decoder: Decoder, pairs: Sequence[tuple[str, str]]) -> dict[str, list[list[int]]]:
     """The ids of each pair by feature."""
     before_inputs, before_targets = decoder.sides
-    targets = [before_targets + target for _, target in pairs]
-    ends = [] if decoder.classifies else [EOS_ID]
-    ids = encode_batch(decoder.encoders["targets"], targets)
-    rows = {"targets": [[*one, *ends] for one in ids]}
+    if decoder.classifies:
+        rows = {"targets": [[decoder.encoders["targets"].encode(label)] for _, label in pairs]}
+    else:
+        targets = [before_targets + target for _, target in pairs]
+        ids = encode_batch(decoder.encoders["targets"], targets)
+        rows = {"targets": [[*one, EOS_ID] for one in ids]}
     if decoder.problem.has_inputs:
         inputs = [before_inputs + text for text, _ in pairs]
         ids = encode_batch(decoder.encoders["inputs"], inputs)

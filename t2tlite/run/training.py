@@ -19,7 +19,17 @@ from t2tlite.data import inputs
 from t2tlite.errors import DataError, HParamsError
 from t2tlite.files import atomic, make_folder
 from t2tlite.problem import DatasetSplit
-from t2tlite.run import available_memory, checkpoints, cluster, devices, memory, record, reports
+from t2tlite.run import (
+    available_memory,
+    checkpoints,
+    cluster,
+    devices,
+    memory,
+    metrics,
+    record,
+    reports,
+    warm_start,
+)
 
 log = logging.getLogger(__name__)
 
@@ -35,9 +45,9 @@ class Schedule:
       eval_steps: most batches of an evaluation; 0: all.
       eval_split: "eval" or "test".
       save_seconds: seconds between saves; 0: save when evaluating.
-      keep_checkpoints: newest checkpoints to keep; 0: all.
+      keep_checkpoints: newest checkpoints to keep, the best one besides; 0: all.
       stop_after_steps: steps without improvement after which to stop; 0: never.
-      stop_metric: what should improve: "loss" or a metric's name.
+      stop_metric: what should improve, and tells the best checkpoint: "loss" or a metric's name.
       stop_delta: what counts as an improvement.
       stop_minimize: whether lower is better.
       warm_start_from: a model folder or weights file to start from when output_dir is new.
@@ -188,8 +198,9 @@ class Workplace:
         )
         if self.schedule.eval_steps:
             batches = batches.take(self.schedule.eval_steps)
-        metrics = self.problem.eval_metrics()
-        return evaluate(self._scorer, batches.as_numpy_iterator(), metrics, self.device.feed)
+        names = self.problem.eval_metrics()
+        encoder = self.problem_hparams.vocabulary.get("targets")
+        return evaluate(self._scorer, batches.as_numpy_iterator(), names, self.device.feed, encoder)
 
 
 def train(
@@ -218,6 +229,7 @@ def train(
     device = device or devices.current()
     if device.is_chief:
         make_folder(output_dir)
+        _check_direction(schedule)
     run.take_vocabularies(output_dir, data_dir)
     place = Workplace(run, data_dir, schedule, device)
     # Before anything slow: bad data should end a run at once.
@@ -244,7 +256,9 @@ def train(
         )
     started = f"goes on at step {step}" if step else "starts from new weights"
     if schedule.warm_start_from and not step:
-        started = "starts from " + checkpoints.warm_start(place.network, schedule.warm_start_from)
+        source = schedule.warm_start_from
+        told = warm_start.warm_start(place.network, source, place.hparams, place.problem_hparams)
+        started = f"starts from {told}"
     if device.is_chief:
         run.write(output_dir, data_dir)
     _panel(place, output_dir, started)
@@ -288,6 +302,18 @@ def evaluate(
     log.info("evaluating the checkpoint of step %d on %s", step, place.device)
     with _told_errors(place):
         return place.evaluate()
+
+
+def _check_direction(schedule: Schedule) -> None:
+    """Warns if the metric that should improve is one that is better the other way round."""
+    name = schedule.stop_metric.rsplit("/", 1)[-1]
+    if name in ("loss", *metrics.KNOWN) and schedule.stop_minimize != metrics.lower_is_better(name):
+        better, flag = ("higher", "no") if schedule.stop_minimize else ("lower", "")
+        log.warning(
+            "%s is better when %s; add --%seval_early_stopping_metric_minimize, or the worst "
+            "checkpoint counts as the best",
+            *(name, better, flag),
+        )
 
 
 def _steps_per_call(schedule: Schedule, device: devices.Devices, step: int) -> int:
@@ -388,13 +414,15 @@ def early_stop(schedule: Schedule, rows: list[dict[str, Any]]) -> str | None:
     Raises:
       HParamsError: the metric that should improve isn't evaluated.
     """
-    if not schedule.stop_after_steps or not rows:
+    if not rows:
         return None
     # T2T's name of a metric has its problem in front: metrics-PROBLEM/NAME.
     name = schedule.stop_metric.rsplit("/", 1)[-1]
     if name not in rows[-1]:
         known = ", ".join(key for key in rows[-1] if key not in ("step", "time"))
         raise HParamsError(f"--eval_early_stopping_metric={schedule.stop_metric}: it has {known}")
+    if not schedule.stop_after_steps:
+        return None
     sign = 1.0 if schedule.stop_minimize else -1.0
     best, best_step = math.inf, rows[0]["step"]
     for row in rows:

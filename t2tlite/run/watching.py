@@ -94,6 +94,8 @@ class Watcher(keras.callbacks.Callback):
         done = [row["step"] for row in self._evaluations]
         if self.step and self._due() and self.step not in done and self.schedule.evaluate:
             self._evaluate()
+        # The run before may have been lost before it could, too.
+        self._mark_best()
         return not early_stop(self.schedule, self._evaluations)
 
     def _begin_window(self) -> None:
@@ -227,7 +229,22 @@ class Watcher(keras.callbacks.Callback):
             self._events.evaluation(self.step, metrics)
         shown = "  ".join(f"{name} {value:.4f}" for name, value in metrics.items())
         self._line.say(f"step {self.step} evaluation: {shown}")
+        self._mark_best()
         self._begin_window()
+
+    def _mark_best(self) -> None:
+        """Keeps the best of the checkpoints that were evaluated and are still there."""
+        if not self._is_chief:
+            return
+        there = {self.step, *checkpoints.steps(self.output_dir)}
+        rows = [row for row in self._evaluations if row["step"] in there]
+        best = reports.best_row(rows, self.schedule.stop_metric, self.schedule.stop_minimize)
+        if best is None:
+            return
+        if rows[best]["step"] == self.step:
+            # With --save_checkpoints_secs not each step that is evaluated is saved.
+            self._save()
+        self._saver.mark_best(rows[best]["step"])
 
     def on_train_end(self, logs: Any = None) -> None:
         self._saver.wait()
@@ -245,6 +262,8 @@ class Watcher(keras.callbacks.Callback):
             schedule = self.schedule
             rows = self._evaluations
             reports.evaluation_table(rows, schedule.stop_metric, schedule.stop_minimize)
+            if self._saver.best is not None:
+                log.info("--checkpoint_path=best is step %d", self._saver.best)
             drawn = curves.draw(self.output_dir)
             if drawn:
                 log.info("curves of loss and metrics: %s", drawn)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from t2tlite.errors import HParamsError
+from t2tlite.run.metrics import lower_is_better
 from t2tlite.run.training import Schedule, early_stop
 from t2tlite.run.tuning.space import Dimension
 
@@ -81,7 +82,7 @@ def objective(name: str, problem: str, metrics: Sequence[str], maximize: bool) -
         names = ", ".join(one if one == "loss" else f"metrics-{problem}/{one}" for one in known)
         hint = f"; did you mean {close[0]}?" if close and close[0] != metric else ""
         raise HParamsError(f"--autotune_objective={name!r} is not one of: {names}{hint}")
-    if maximize and metric in ("loss", "bits_per_char"):
+    if maximize and lower_is_better(metric):
         raise HParamsError(
             f"--autotune_objective={name} is better when lower; add --noautotune_maximize"
         )

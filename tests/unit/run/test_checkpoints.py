@@ -69,6 +69,32 @@ def test_the_newest_are_kept(tmp_path, make_model, keep, left):
     assert set(os.listdir(tmp_path)) == {*kept, "checkpoint.json"}
 
 
+def test_the_best_is_kept_besides_the_newest(tmp_path, make_model):
+    with pytest.raises(CheckpointError, match="knows no best checkpoint: none was evaluated"):
+        checkpoints.best(tmp_path)
+    model, optimizer = make_model()
+    with contextlib.closing(checkpoints.Saver(tmp_path, keep=2)) as saver:
+        for step, best in [(1, 1), (2, 2), (3, 2), (4, 2), (5, 2)]:
+            saver.save(step, model, optimizer)
+            saver.mark_best(best)
+        saver.wait()
+    assert checkpoints.steps(tmp_path) == [2, 4, 5]
+    # The next run knows it, and the one that was the best goes like any other.
+    with contextlib.closing(checkpoints.Saver(tmp_path, keep=2)) as saver:
+        saver.save(6, model, optimizer)
+        saver.wait()
+        assert (checkpoints.steps(tmp_path), checkpoints.best(tmp_path)) == ([2, 5, 6], 2)
+        saver.save(7, model, optimizer)
+        saver.mark_best(7)
+    assert (checkpoints.steps(tmp_path), checkpoints.best(tmp_path)) == ([6, 7], 7)
+    kept = {f"{kind}.ckpt-{step}.safetensors" for step in (6, 7) for kind in ("model", "optimizer")}
+    assert set(os.listdir(tmp_path)) == {*kept, "checkpoint.json"}
+    assert checkpoints.newest(tmp_path) == 7
+    checkpoints.weights_path(tmp_path, 7).unlink()
+    with pytest.raises(CheckpointError, match="knows no best checkpoint"):
+        checkpoints.best(tmp_path)
+
+
 def test_what_a_killed_save_left_is_removed(tmp_path, make_model):
     (tmp_path / ".model.ckpt-3.safetensors.4711.tmp").write_bytes(b"half")
     (tmp_path / "notes.tmp").write_text("mine")
@@ -109,7 +135,9 @@ def test_all_damaged(tmp_path, make_model):
         checkpoints.restore(tmp_path, model, optimizer)
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"steps": ["a"]}', '{"steps": 3}'])
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", '{"steps": ["a"]}', '{"steps": 3}', '{"steps": [3], "best": "x"}']
+)
 def test_a_damaged_list(tmp_path, text):
     (tmp_path / "checkpoint.json").write_text(text)
     with pytest.raises(CheckpointError, match="checkpoint.json is damaged"):
@@ -130,39 +158,6 @@ def test_weights_of_another_shape(tmp_path, make_model):
         CheckpointError, match="has no transformer/.*layer_1.*: it is of another model"
     ):
         checkpoints.load_weights(deeper, checkpoints.weights_path(tmp_path, 1))
-
-
-class TestWarmStart:
-    def test_all_of_a_folders_newest(self, tmp_path, make_model):
-        model, optimizer = make_model()
-        save(tmp_path, 1, *make_model(seed=9), 0)
-        save(tmp_path, 2, model, optimizer, 0)
-        other, _ = make_model(seed=5)
-        said = checkpoints.warm_start(other, str(tmp_path))
-        assert said == f"{len(model.weights)} of {len(model.weights)} weights from " + str(
-            checkpoints.weights_path(tmp_path, 2)
-        )
-        for one, two in zip(model.weights, other.weights, strict=True):
-            assert (one.numpy() == two.numpy()).all()
-
-    def test_what_fits_of_a_file(self, tmp_path, make_model):
-        model, optimizer = make_model()
-        save(tmp_path, 1, model, optimizer, 0)
-        deeper, _ = make_model(seed=5, num_hidden_layers=2)
-        said = checkpoints.warm_start(deeper, str(checkpoints.weights_path(tmp_path, 1)))
-        assert said.startswith(f"{len(model.weights)} of {len(deeper.weights)} weights from")
-        new = said.split("; new: ")[1].split(", ")
-        assert new
-        assert all("layer_1" in path for path in new)
-
-    def test_nothing_fits(self, tmp_path, make_model):
-        checkpoints.write_weights(tmp_path, 3, {"other": np.zeros(3, "float32")})
-        with pytest.raises(CheckpointError, match="has no weight that fits this model"):
-            checkpoints.warm_start(make_model()[0], str(tmp_path))
-
-    def test_no_file(self, tmp_path, make_model):
-        with pytest.raises(CheckpointError, match="nothing.safetensors doesn't exist"):
-            checkpoints.warm_start(make_model()[0], str(tmp_path / "nothing.safetensors"))
 
 
 def write(path, **tensors):

@@ -1,9 +1,12 @@
 """T2T's metrics on ids small enough to count by hand."""
 
+import math
+
 import pytest
 
 from t2tlite.problem import Metrics
-from t2tlite.run.metrics import KNOWN, Scores, approx_bleu, rouge_2_f, rouge_l_f
+from t2tlite.run.metrics import KNOWN, Scores, approx_bleu, rouge_2_f, rouge_l_f, text_units
+from t2tlite.text import ByteTextEncoder
 
 
 def test_sums_become_means():
@@ -20,7 +23,8 @@ def test_sums_become_means():
 
 
 def test_every_known_metric_can_be_had():
-    scores = Scores(pairs=[([2, 3, 4, 5, 1], [2, 3, 4, 5, 1])], tokens=5, sequences=1)
+    pairs = [([2, 3, 4, 5, 1], [2, 3, 4, 5, 1])]
+    scores = Scores(pairs=pairs, tokens=5, sequences=1, words=2, bytes=5)
     made = scores.result(sorted(KNOWN))
     assert set(made) == {*KNOWN, "loss"}
     for name in (Metrics.APPROX_BLEU, Metrics.ROUGE_2_F, Metrics.ROUGE_L_F):
@@ -28,7 +32,32 @@ def test_every_known_metric_can_be_had():
 
 
 def test_nothing_counts_as_zero():
-    assert set(Scores().result(sorted(KNOWN)).values()) == {0.0}
+    found = Scores().result(sorted(KNOWN))
+    # e ** 0
+    assert found.pop("word_perplexity") == found.pop("byte_perplexity") == 1.0
+    assert set(found.values()) == {0.0}
+
+
+def test_words_and_bytes_share_the_loss_of_all_tokens():
+    scores = Scores(loss=12.0, tokens=7, words=3, bytes=16)
+    found = scores.result([Metrics.WORD_PERPLEXITY, Metrics.BYTE_PERPLEXITY])
+    assert found["word_perplexity"] == pytest.approx(math.exp(4))
+    assert found["byte_perplexity"] == pytest.approx(math.exp(0.75))
+    # No error where training went wrong.
+    assert Scores(loss=1e6, words=1).result([Metrics.WORD_PERPLEXITY])["word_perplexity"] > 1e300
+
+
+def test_the_end_of_a_text_is_a_word_and_a_byte():
+    encoder = ByteTextEncoder()
+
+    def ids(text):
+        return encoder.encode(text)
+
+    assert text_units([*ids("zwei Wörter"), 1, 0, 0], encoder) == (3, 13)
+    # Two texts in a row, and one that was cut.
+    assert text_units([*ids("a b"), 1, *ids("c"), 1], encoder) == (5, 6)
+    assert text_units(ids("a b"), encoder) == (2, 3)
+    assert text_units([1, 0], encoder) == (1, 1)
 
 
 @pytest.mark.parametrize(

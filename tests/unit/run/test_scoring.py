@@ -67,8 +67,20 @@ def test_a_file_keeps_its_blank_lines(decoder, tmp_path, monkeypatch):
     monkeypatch.setattr(scoring, "BLOCK_LINES", 1)
     first, blank, second, third = scoring.score_file(decoder, tmp_path / "pairs")
     scores = decoder.score([("3 1 4", "4 1 3"), ("9", "9")])
-    assert [first, blank, second] == [f"{scores[0].loss:.6f}", "", f"{scores[1].loss:.6f}"]
-    assert float(third) > float(second)
+    assert blank is None
+    assert [first.loss, second.loss] == pytest.approx([one.loss for one in scores], abs=1e-6)
+    assert third.loss > second.loss
+
+
+def test_perplexities_of_several_texts():
+    total = scoring.Score(-3.0, 4, 2, 6) + scoring.Score(-5.0, 6, 3, 14)
+    assert total == scoring.Score(-8.0, 10, 5, 20)
+    assert total.perplexities() == "perplexity 2.2255 a token, 4.9530 a word, 1.4918 a byte"
+
+
+def test_words_and_bytes_are_those_of_the_text(decoder):
+    [found] = decoder.score([("1", "3 1 4")])
+    assert (found.words, found.bytes) == (4, 6)
 
 
 @pytest.mark.parametrize(("line", "tabs"), [("3 1 4", 0), ("3\t1\t4", 2)])

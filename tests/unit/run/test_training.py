@@ -7,7 +7,7 @@ import pytest
 
 from t2tlite.errors import HParamsError
 from t2tlite.run import devices
-from t2tlite.run.training import Schedule, _steps_per_call, _stopping, early_stop
+from t2tlite.run.training import Schedule, _check_direction, _steps_per_call, _stopping, early_stop
 
 
 def rows(*losses):
@@ -45,9 +45,26 @@ def test_what_it_says():
 
 
 def test_a_metric_that_isnt_evaluated():
-    schedule = Schedule(stop_after_steps=1, stop_metric="bleu")
+    # It tells the best checkpoint, too, so it matters without early stopping.
+    schedule = Schedule(stop_metric="bleu")
     with pytest.raises(HParamsError, match="stopping_metric=bleu: it has loss, accuracy$"):
         early_stop(schedule, rows(1.0))
+
+
+@pytest.mark.parametrize(
+    ("metric", "minimize", "told"),
+    [
+        ("loss", True, ""),
+        ("metrics-p/accuracy", False, ""),
+        ("metrics-p/accuracy", True, "accuracy is better when higher; add --noeval_early"),
+        ("byte_perplexity", False, "byte_perplexity is better when lower; add --eval_early"),
+        ("a_plugins_own", True, ""),
+    ],
+)
+def test_a_metric_that_improves_the_wrong_way_is_told(warned, metric, minimize, told):
+    _check_direction(Schedule(stop_metric=metric, stop_minimize=minimize))
+    assert len(warned) == bool(told)
+    assert all(line.startswith(told) for line in warned)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

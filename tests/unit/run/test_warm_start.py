@@ -1,0 +1,145 @@
+"""Warm start: what fits is taken, tokens keep their vectors in another vocabulary, the rest is told."""
+
+import numpy as np
+import pytest
+
+from t2tlite import registry
+from t2tlite.config import HParams
+from t2tlite.errors import CheckpointError
+from t2tlite.run import checkpoints
+from t2tlite.run.record import Run
+from t2tlite.run.warm_start import warm_start
+from t2tlite.text_problems import Text2ClassProblem, Text2TextProblem, VocabType
+
+pytestmark = pytest.mark.usefixtures("own_names")
+
+TINY = {"hidden_size": 8, "num_heads": 2, "filter_size": 16, "num_hidden_layers": 1}
+TABLE = "transformer/target_embedding/embedding"
+
+
+class Words(Text2TextProblem):
+    vocab_type = VocabType.TOKEN
+
+
+class Mood(Text2ClassProblem):
+    vocab_type = VocabType.CHARACTER
+    labels = ("glad", "sad")
+    num_classes = property(lambda self: len(self.labels))
+
+    def class_labels(self, data_dir):
+        return list(self.labels)
+
+
+class Place:
+    """The folder of a model with new weights, whose vocabulary has these tokens."""
+
+    def __init__(self, folder, tokens="", name="words", model="transformer", **hparams):
+        folder.mkdir()
+        if tokens:
+            words = ["<pad>", "<EOS>", *tokens.split()]
+            filename = registry.problem(name).vocab_filename
+            (folder / filename).write_text("".join(f"{word}\n" for word in words))
+        self.folder, self.hparams = folder, HParams(**TINY, **hparams)
+        run = Run.describe(name, model, self.hparams, [])
+        run.take_vocabularies(folder, folder)
+        run.write(folder, folder)
+        self.problem_hparams = registry.problem(name).get_hparams(self.hparams, str(folder))
+        self.model = run.make_model(self.problem_hparams)
+        checkpoints.write_weights(folder, 3, checkpoints.weights(self.model))
+
+    def weights(self):
+        return checkpoints.weights(self.model)
+
+    def starts_from(self, source):
+        return warm_start(self.model, str(source), self.hparams, self.problem_hparams)
+
+
+@pytest.fixture(autouse=True)
+def problems(own_names):
+    registry.register_problem("words")(Words)
+    registry.register_problem("mood")(Mood)
+
+
+def test_all_of_a_folders_newest(tmp_path):
+    old, new = Place(tmp_path / "old", "a b"), Place(tmp_path / "new", "a b")
+    count, path = len(new.model.weights), checkpoints.weights_path(old.folder, 3)
+    assert new.starts_from(old.folder) == f"{count} of {count} weights from {path}"
+    for name, value in old.weights().items():
+        assert (new.weights()[name] == value).all()
+
+
+@pytest.mark.parametrize("divisor", [1, 8])
+def test_tokens_take_their_vectors_along(tmp_path, divisor):
+    old = Place(tmp_path / "old", "a b c", vocab_divisor=divisor)
+    new = Place(tmp_path / "new", "c new a", vocab_divisor=divisor)
+    before = new.weights()
+    said = new.starts_from(old.folder)
+    count = len(new.model.weights)
+    assert said.startswith(f"{count} of {count} weights from ")
+    assert "; 4 of 5 tokens of the inputs are known there; 4 of 5 tokens of the targets" in said
+    found, taken = new.weights(), old.weights()
+    assert (found[TABLE][[0, 1, 2, 4]] == taken[TABLE][[0, 1, 4, 2]]).all()
+    assert (found[TABLE][3] == before[TABLE][3]).all()
+    for name in set(found) - {TABLE}:
+        assert (found[name] == taken[name]).all(), name
+
+
+def test_a_vocabulary_as_large_as_a_layer_moves_no_other_weight(tmp_path):
+    old, new = Place(tmp_path / "old", "a b c d e f"), Place(tmp_path / "new", "f e d c b a")
+    assert len(old.weights()[TABLE]) == TINY["hidden_size"]
+    new.starts_from(old.folder)
+    found, taken = new.weights(), old.weights()
+    assert (found[TABLE] == taken[TABLE][[0, 1, 7, 6, 5, 4, 3, 2]]).all()
+    for name in set(found) - {TABLE}:
+        assert (found[name] == taken[name]).all(), name
+
+
+def test_labels_take_their_columns_along(tmp_path, monkeypatch):
+    old = Place(tmp_path / "old", name="mood", model="transformer_encoder")
+    monkeypatch.setattr(Mood, "labels", ("none", "sad", "glad"))
+    new = Place(tmp_path / "new", name="mood", model="transformer_encoder")
+    before = new.weights()
+    # The class of the old one has changed; what labels it had nobody can know.
+    assert "new: transformer/classes/kernel, transformer/classes/bias" in new.starts_from(
+        old.folder
+    )
+    monkeypatch.setattr(Mood, "labels", ("glad", "sad"))
+    said = new.starts_from(old.folder)
+    assert "2 of 3 tokens of the targets are known there" in said
+    kernel, taken = new.weights()["transformer/classes/kernel"], old.weights()
+    assert (kernel[:, [2, 1]] == taken["transformer/classes/kernel"]).all()
+    assert (kernel[:, 0] == before["transformer/classes/kernel"][:, 0]).all()
+    assert (new.weights()["transformer/classes/bias"][[2, 1]] == 0).all()
+
+
+def test_a_class_that_names_another_file_now(tmp_path, monkeypatch):
+    old = Place(tmp_path / "old", "a b")
+    monkeypatch.setattr(Words, "vocab_filename", "vocab.new.tokens")
+    new = Place(tmp_path / "new", "b a x")
+    said = new.starts_from(old.folder)
+    assert "4 of 5 tokens of the targets" in said
+    assert (new.weights()[TABLE][[3, 2]] == old.weights()[TABLE][[2, 3]]).all()
+
+
+def test_what_fits_of_a_file_alone(tmp_path, warned):
+    old = Place(tmp_path / "old", "a b")
+    path = checkpoints.weights_path(tmp_path, 1)
+    checkpoints.write_tensors(path, {**old.weights(), "other": np.zeros(3)}, {})
+    new = Place(tmp_path / "new", "a b c", num_encoder_layers=2)
+    said = new.starts_from(path)
+    assert said.startswith(f"{len(old.model.weights) - 1} of {len(new.model.weights)} weights from")
+    left, unused = said.split("; ")[1:]
+    assert all(one == TABLE or "encoder/layer_1" in one for one in left[5:].split(", "))
+    assert TABLE in left
+    assert unused == f"not taken: other, {TABLE}"
+    [line] = warned
+    assert line.startswith(f"the vocabulary of {tmp_path} isn't known")
+
+
+def test_nothing_fits(tmp_path):
+    new = Place(tmp_path / "new", "a b")
+    checkpoints.write_weights(tmp_path, 3, {"other": np.zeros(3, "float32")})
+    with pytest.raises(CheckpointError, match="has no weight that fits this model"):
+        new.starts_from(tmp_path)
+    with pytest.raises(CheckpointError, match=r"nothing.safetensors doesn't exist"):
+        new.starts_from(tmp_path / "nothing.safetensors")
