@@ -1,4 +1,4 @@
-"""Warm start: what fits is taken, tokens keep their vectors in another vocabulary, the rest is told."""
+"""Warm start: what fits is taken, tokens keep their vectors, the rest is told."""
 
 import numpy as np
 import pytest
