@@ -51,6 +51,16 @@ def transformer_scan():
 
 
 @registry.register_hparams
+def transformer_poetry_clean():
+    """The next line of verse: as large as transformer_poetry, with less dropout."""
+    hparams = registry.hparams("transformer_poetry")
+    hparams.layer_prepostprocess_dropout = 0.2
+    hparams.attention_dropout = 0.1
+    hparams.batch_size = 2048
+    return _cosine(hparams, 0.002, 300)
+
+
+@registry.register_hparams
 def transformer_char_lm():
     """A character language model: 4 layers, 128 wide."""
     hparams = registry.hparams("transformer_tiny")
