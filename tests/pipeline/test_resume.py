@@ -90,13 +90,15 @@ def test_other_problem_in_the_same_folder_is_refused(command, digits, tmp_path):
 
 def test_evaluate_needs_only_the_folders(command, digits, tmp_path):
     folder = tmp_path / "model"
-    command(*arguments(digits, folder, 10))
-    done = command(
-        "t2t-trainer", f"--output_dir={folder}", f"--data_dir={digits}", "--schedule=evaluate"
-    )
-    last = json.loads((folder / "eval.jsonl").read_text().splitlines()[-1])
-    printed = dict(line.split("\t") for line in done.stdout.splitlines())
-    assert float(printed["loss"]) == pytest.approx(last["loss"], abs=1e-5)
+    command(*arguments(digits, folder, 10, local_eval_frequency=5))
+    asked = ["t2t-trainer", f"--output_dir={folder}", f"--data_dir={digits}", "--schedule=evaluate"]
+    rows = [json.loads(line) for line in (folder / "eval.jsonl").read_text().splitlines()]
+    for row, more in zip(rows, (["--checkpoint_path=5"], []), strict=True):
+        done = command(*asked, *more)
+        printed = dict(line.split("\t") for line in done.stdout.splitlines())
+        assert float(printed["loss"]) == pytest.approx(row["loss"], abs=1e-5)
+    told = command(*arguments(digits, folder, 20, checkpoint_path=5), status=2).stderr
+    assert "--checkpoint_path goes with --schedule=evaluate; training goes on from" in told
 
 
 def test_kills_at_random_moments_change_no_bit(command, digits, tmp_path):
