@@ -40,6 +40,11 @@ flags.DEFINE_float("eval_early_stopping_metric_delta", 0.1, "What counts as an i
 flags.DEFINE_bool("eval_early_stopping_metric_minimize", True, "Whether lower is better.")
 flags.DEFINE_string("hparams_json_path", "", "File of changes to the set; --hparams wins over it.")
 flags.DEFINE_string("warm_start_from", "", "Model folder or weights file to start from.")
+flags.DEFINE_string(
+    "checkpoint_path",
+    "",
+    "For --schedule=evaluate: a weights file, a step or best.",
+)
 flags.DEFINE_integer("iterations_per_loop", 1, "Most steps to run in one graph call.", 1)
 flags.DEFINE_bool("profile", False, "Record some steps; show where their time goes.")
 flags.DEFINE_integer("random_seed", 0, "Seed of weights, dropout and the order of the data.")
@@ -55,6 +60,11 @@ def main() -> None:
         print(registry.help_string())
         return
     app.require("output_dir", "data_dir")
+    if FLAGS.checkpoint_path and FLAGS.schedule != "evaluate":
+        raise app.UsageError(
+            "--checkpoint_path goes with --schedule=evaluate; training goes on from the newest, "
+            "and --warm_start_from starts a new model from a checkpoint"
+        )
     if FLAGS.schedule == "evaluate" and not FLAGS.problem:
         run = record.read(FLAGS.output_dir)
         record.load_plugins(run, shared_flags.usr_dirs())
@@ -69,7 +79,9 @@ def main() -> None:
     device = shared_flags.device()
     _generate()
     if FLAGS.schedule == "evaluate":
-        metrics = evaluate(run, FLAGS.data_dir, FLAGS.output_dir, _schedule(), device)
+        metrics = evaluate(
+            run, FLAGS.data_dir, FLAGS.output_dir, _schedule(), device, FLAGS.checkpoint_path
+        )
     else:
         try:
             metrics = train(run, FLAGS.data_dir, FLAGS.output_dir, _schedule(), device)

@@ -148,7 +148,8 @@ def attend(decoder: Decoder, line: str, answer: str | Hypothesis | None = None) 
     """Returns what the model looks at while it writes an answer; see `Decoder.attention`."""
     if not decoder.has_attention:
         raise DataError(f"model {decoder.run.model} doesn't tell its attention weights")
-    if not line.strip():
+    # A language model's answer holds the line.
+    if not line.strip() and (answer is None or decoder.problem.has_inputs):
         raise DataError("the line is blank, so there is nothing to look at; give it some text")
     how, features = decoder.decode_hparams, {}
     if decoder.problem.has_inputs:

@@ -92,6 +92,24 @@ def best(folder: str | os.PathLike[str]) -> int:
     return found
 
 
+def find(folder: str | os.PathLike[str], checkpoint: str | int) -> Path:
+    """Returns the weights file that a step, a path, T2T's path without ending, "best" or "" means.
+
+    Args:
+      folder: of the model.
+      checkpoint: "": the newest.
+
+    Raises:
+      CheckpointError: the folder has no checkpoint, or none that is known to be the best.
+    """
+    text = str(checkpoint)
+    if text in ("", "best"):
+        return weights_path(folder, best(folder) if text else newest(folder))
+    if text.isdigit():
+        return weights_path(folder, text)
+    return Path(text if text.endswith(".safetensors") else f"{text}.safetensors")
+
+
 class Saver:
     """Saves checkpoints in the background: training waits for the copies in memory alone.
 

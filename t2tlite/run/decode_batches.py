@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from t2tlite.data.encoding import encode_batch
 from t2tlite.errors import DataError
 from t2tlite.run.decode_hparams import DecodeHParams
-from t2tlite.text import EOS_ID
+from t2tlite.text import EOS_ID, PAD_ID
 
 if TYPE_CHECKING:
     from t2tlite.run.decoding import Decoder
@@ -35,7 +35,8 @@ def encode_lines(
     if not decoder.problem.has_inputs:
         # A language model goes on from the line, so no EOS.
         rows = encode_batch(decoder.encoders["targets"], [lines[i] for i in asked])
-        return dict(zip(asked, rows, strict=True))
+        # Of an empty one the first token is free, too; a row of none would only fill up a batch.
+        return {i: row or [PAD_ID] for i, row in zip(asked, rows, strict=True)}
     before, limit = decoder.sides[0], how.max_input_size
     rows = encode_batch(decoder.encoders["inputs"], [before + lines[i] for i in asked])
     if limit > 0:

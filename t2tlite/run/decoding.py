@@ -63,6 +63,10 @@ class Decoder:
       usr_dirs: plugin folders, if they have moved since training.
       device: from `t2tlite.run.devices.choose`; by default one of Keras's current backend.
 
+    Attributes:
+      from_nothing: whether a language model writes a text where the line is blank. Files, servers
+        and exports keep a blank line blank; an interactive session sets it.
+
     Raises:
       Error: the folder holds no model, or its vocabulary or plugins are missing.
     """
@@ -89,11 +93,12 @@ class Decoder:
         self._compiled: dict[Any, Any] = {}
         # Tokens that inputs are padded to at least: who decodes line by line has one shape by it.
         self.least_width = 1
+        self.from_nothing = False
         self._load(checkpoint, device)
 
     def _load(self, checkpoint: str | int, device: devices.Devices | None) -> None:
         """Loads the weights into the engine that answers, here Keras."""
-        self._weights = _weights_file(self.output_dir, checkpoint)
+        self._weights = checkpoints.find(self.output_dir, checkpoint)
         self._device = device or devices.current()
         if self._device.workers > 1:
             raise DeviceError(
@@ -112,7 +117,7 @@ class Decoder:
         Raises:
           CheckpointError: it is gone, or of another model.
         """
-        path = _weights_file(self.output_dir, checkpoint)
+        path = checkpoints.find(self.output_dir, checkpoint)
         checkpoints.load_weights(self.network, path)
         self._weights = path
 
@@ -181,7 +186,7 @@ class Decoder:
           decode_hparams: for this call.
         """
         how = (decode_hparams or self.decode_hparams).check()
-        if not line.strip() or not self.streams(how):
+        if not (self._asks(line) and self.streams(how)):
             yield self.n_best([line], how)[0][0]
             return
         row = encode_lines(self, [line], [0], how, 0)[0]
@@ -264,10 +269,10 @@ class Decoder:
             file shows the progress.
 
         Yields:
-          Indices of lines, which aren't blank, and the answers to each.
+          Indices of lines that ask for an answer, which blank ones mostly don't, and the answers.
         """
         how = (decode_hparams or self.decode_hparams).check()
-        asked = [i for i, line in enumerate(lines) if line.strip()]
+        asked = [i for i, line in enumerate(lines) if self._asks(line)]
         rows = encode_lines(self, lines, asked, how, first or 0)
         begun = encode_prefixes(self, lines, asked, prefixes)
         batches = grouped(rows, begun, how, self._device.row_shares)
@@ -282,6 +287,10 @@ class Decoder:
                     yield batch, self._search([(rows[i], begun[i]) for i in batch], how, draw)
                 if advance:
                     advance(len(batch))
+
+    def _asks(self, line: str) -> bool:
+        """Whether a line gets an answer."""
+        return bool(line.strip()) or (self.from_nothing and not self.problem.has_inputs)
 
     @property
     def sides(self) -> tuple[str, str]:
@@ -394,14 +403,3 @@ class Decoder:
 
 def _power_of_two(number: int) -> int:
     return 1 << max(0, number - 1).bit_length()
-
-
-def _weights_file(output_dir: str | os.PathLike[str], checkpoint: str | int) -> Path:
-    """Returns the file that a step, a path, T2T's path without ending, "best" or "" means."""
-    text = str(checkpoint)
-    if text in ("", "best"):
-        step = checkpoints.best(output_dir) if text else checkpoints.newest(output_dir)
-        return checkpoints.weights_path(output_dir, step)
-    if text.isdigit():
-        return checkpoints.weights_path(output_dir, text)
-    return Path(text if text.endswith(".safetensors") else f"{text}.safetensors")

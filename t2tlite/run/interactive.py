@@ -63,7 +63,8 @@ def interactive(decoder: Decoder) -> None:
     # But how several devices share work Keras knows only in the thread in which they were chosen.
     thread = ThreadPoolExecutor(1) if decoder.is_alone else None
     session = Session(decoder, Terminal(), _run_in(thread) if thread else _at_once)
-    session.screen.tell("Type a line; :help tells the commands, Ctrl-D ends.")
+    what = "a line" if decoder.problem.has_inputs else "a beginning, or nothing"
+    session.screen.tell(f"Type {what}; :help tells the commands, Ctrl-D ends.")
     if thread:
         thread.submit(session.warm_up)
     for line in typed_lines(COMMANDS, session.state):
@@ -103,6 +104,7 @@ class Session:
     def __init__(self, decoder: Decoder, screen: Pipe | Terminal, run: Run = _at_once):
         self.decoder, self.screen, self._run = decoder, screen, run
         decoder.least_width = LEAST_WIDTH
+        decoder.from_nothing = True
         self._asked = dataclasses.replace(decoder.decode_hparams)
         self._shown = 1
         if decoder.classifies and isinstance(screen, Terminal):
@@ -162,7 +164,7 @@ class Session:
         return how
 
     def _answer(self, line: str) -> None:
-        if not line.strip():
+        if not line.strip() and self.decoder.problem.has_inputs:
             self.screen.show([])
             return
         if isinstance(self.screen, Terminal) and self._streams:

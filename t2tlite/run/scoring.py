@@ -77,12 +77,13 @@ def score_file(decoder: Decoder, source: str | os.PathLike[str]) -> Iterator[Sco
       An iterator over the lines' scores; None for a blank line.
 
     Raises:
-      DataError: the file is missing or isn't UTF-8, or a line has no tab, or several.
+      DataError: the file is missing or isn't UTF-8, or a line has no tab, or several, or what is no
+        label of a classifier.
     """
     count = 0
     for count, line in enumerate(each_line(source), 1):
         # All of them before the first is scored, which may take hours.
-        _pair(source, count, line, decoder.problem.has_inputs)
+        _pair(source, count, line, decoder)
     return _file_scores(decoder, source, count)
 
 
@@ -93,8 +94,7 @@ def _file_scores(
     with progress.meter("scoring", "lines", count) as advance:
         while block := list(itertools.islice(lines, BLOCK_LINES)):
             found = [
-                _pair(source, number, line, decoder.problem.has_inputs)
-                for number, line in enumerate(block, first)
+                _pair(source, number, line, decoder) for number, line in enumerate(block, first)
             ]
             pairs = [pair for pair in found if pair]
             scores = iter(_scored(decoder, pairs, advance))
@@ -122,18 +122,24 @@ def _scored(
 
 
 def _pair(
-    source: str | os.PathLike[str], number: int, line: str, has_inputs: bool
+    source: str | os.PathLike[str], number: int, line: str, decoder: Decoder
 ) -> tuple[str, str] | None:
     """Input and target of a line; None if it is blank."""
     if not line.strip():
         return None
     fields = line.split("\t")
-    if len(fields) > 2 or (has_inputs and len(fields) < 2):
+    if len(fields) > 2 or (decoder.problem.has_inputs and len(fields) < 2):
         raise DataError(
             f"{source}, line {number} has {len(fields) - 1} tabs; one is expected, between input "
             f"and target"
         )
-    return fields[0].strip(), fields[-1].strip()
+    pair = fields[0].strip(), fields[-1].strip()
+    if decoder.classifies:
+        try:
+            decoder.encoders["targets"].encode(pair[1])
+        except DataError as error:
+            raise DataError(f"{source}, line {number}: {error}") from None
+    return pair
 
 
 def _encoded(decoder: Decoder, pairs: Sequence[tuple[str, str]]) -> dict[str, list[list[int]]]:

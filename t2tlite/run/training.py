@@ -179,7 +179,9 @@ class Workplace:
                 shown: dict[str, Any] = {}
                 for name, encoder in encoders.items():
                     if name in batch:
-                        ids = [int(one) for one in batch[name][row] if one]
+                        ids = batch[name][row].tolist()
+                        if self.problem_hparams.modality.get(name) != "class_label":
+                            ids = [one for one in ids if one]
                         shown[name] = encoder.decode(ids)
                         shown[f"{name}_ids"] = ids
                 file.write(json.dumps(shown, ensure_ascii=False) + "\n")
@@ -289,17 +291,22 @@ def evaluate(
     output_dir: str,
     schedule: Schedule | None = None,
     device: devices.Devices | None = None,
+    checkpoint: str | int = "",
 ) -> dict[str, float]:
-    """Evaluates the newest checkpoint of `output_dir` and returns loss and metrics.
+    """Evaluates a checkpoint of `output_dir`, by default the newest; returns loss and metrics.
+
+    Args:
+      run, data_dir, output_dir, schedule, device: as for `train`.
+      checkpoint: a step, or the path of a weights file; "best"; "": the newest.
 
     Raises:
       Error: there is no checkpoint, or data, vocabulary or hparams don't fit.
     """
     schedule = schedule or Schedule()
-    step = checkpoints.newest(output_dir)
+    weights = checkpoints.find(output_dir, checkpoint)
     place = Workplace(run, data_dir, schedule, device or devices.current())
-    checkpoints.load_weights(place.network, checkpoints.weights_path(output_dir, step))
-    log.info("evaluating the checkpoint of step %d on %s", step, place.device)
+    checkpoints.load_weights(place.network, weights)
+    log.info("evaluating %s on %s", weights, place.device)
     with _told_errors(place):
         return place.evaluate()
 

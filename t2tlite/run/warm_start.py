@@ -91,9 +91,13 @@ def warm_start(model: Any, source: str, hparams: HParams, problem_hparams: Probl
     """
     import numpy as np
 
-    path = Path(source)
-    if path.is_dir():
-        path = checkpoints.weights_path(path, checkpoints.newest(path))
+    is_folder = Path(source).is_dir()
+    path = checkpoints.find(source, "") if is_folder else checkpoints.find("", source)
+    if not path.exists():
+        raise CheckpointError(
+            f"--warm_start_from={source} is no checkpoint; give a model folder or one of its "
+            f"model.ckpt-STEP.safetensors"
+        )
     tensors = checkpoints.read_tensors(path)
     changes = _changes(path.parent, hparams, problem_hparams)
     left = []

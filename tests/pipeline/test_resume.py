@@ -99,12 +99,14 @@ def test_other_problem_in_the_same_folder_is_refused(command, digits, trained):
 
 
 def test_evaluate_needs_only_the_folders(command, digits, trained):
-    done = command(
-        "t2t-trainer", f"--output_dir={trained}", f"--data_dir={digits}", "--schedule=evaluate"
-    )
-    last = json.loads((trained / "eval.jsonl").read_text().splitlines()[-1])
-    printed = dict(line.split("\t") for line in done.stdout.splitlines())
-    assert float(printed["loss"]) == pytest.approx(last["loss"], abs=1e-5)
+    asked = [f"--output_dir={trained}", f"--data_dir={digits}", "--schedule=evaluate"]
+    rows = [json.loads(line) for line in (trained / "eval.jsonl").read_text().splitlines()]
+    for row, more in zip(rows, (["--checkpoint_path=10"], []), strict=True):
+        done = command("t2t-trainer", *asked, *more)
+        printed = dict(line.split("\t") for line in done.stdout.splitlines())
+        assert float(printed["loss"]) == pytest.approx(row["loss"], abs=1e-5)
+    told = command(*arguments(digits, trained, 30, checkpoint_path=10), status=2).stderr
+    assert "--checkpoint_path goes with --schedule=evaluate; training goes on from" in told
 
 
 def test_kills_at_random_moments_change_no_bit(command, digits, tmp_path):

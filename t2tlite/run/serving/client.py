@@ -5,10 +5,10 @@ from __future__ import annotations
 import base64
 import http.client
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from t2tlite.config import HParams
 from t2tlite.data.records import serialized
 from t2tlite.errors import ServingError
 from t2tlite.text import EOS_ID
@@ -58,14 +58,22 @@ class Client:
           problem: a `Problem`.
           data_dir: the folder of its vocabulary.
         """
-        encoders = problem.feature_encoders(data_dir)
+        told = problem.get_hparams(HParams(), data_dir)
+        encoders = told.vocabulary
         feature = "inputs" if problem.has_inputs else "targets"
         ids = [*encoders[feature].encode(line), *([EOS_ID] if problem.has_inputs else [])]
         example = base64.b64encode(serialized({feature: ids})).decode()
         outputs, scores = self.predict({"input": {"b64": example}})
+
+        def text(ids: list[int]) -> str:
+            # An export pads its batch's answers after their EOS, but a label's number may be EOS's.
+            if EOS_ID in ids and told.modality["targets"] != "class_label":
+                ids = ids[: ids.index(EOS_ID)]
+            return str(encoders["targets"].decode(ids))
+
         if isinstance(outputs, list) and outputs and isinstance(outputs[0], list):
-            return [_text(one, encoders["targets"].decode) for one in outputs], scores
-        return _text(outputs, encoders["targets"].decode), scores
+            return [text(one) for one in outputs], scores
+        return text(outputs), scores
 
     def _only_name(self) -> str:
         try:
@@ -102,9 +110,3 @@ class Client:
             told = answer.get("error", answer) if isinstance(answer, dict) else answer
             raise _RefusedError(f"{self.server} refuses ({response.status}): {str(told)[:300]}")
         return answer
-
-
-def _text(ids: list[int], decode: Callable[[list[int]], str]) -> str:
-    # An export pads its batch's answers after their EOS.
-    ids = ids[: ids.index(EOS_ID)] if EOS_ID in ids else ids
-    return decode(ids)

@@ -90,6 +90,9 @@ def test_the_best_is_kept_besides_the_newest(tmp_path, make_model):
     kept = {f"{kind}.ckpt-{step}.safetensors" for step in (6, 7) for kind in ("model", "optimizer")}
     assert set(os.listdir(tmp_path)) == {*kept, "checkpoint.json"}
     assert checkpoints.newest(tmp_path) == 7
+    checkpoints.weights_path(tmp_path, 6).rename(tmp_path / "model.ckpt-8.safetensors")
+    for name, step in {"": 7, "best": 7, 8: 8, "8": 8, str(tmp_path / "model.ckpt-8"): 8}.items():
+        assert checkpoints.find(tmp_path, name) == checkpoints.weights_path(tmp_path, step)
     checkpoints.weights_path(tmp_path, 7).unlink()
     with pytest.raises(CheckpointError, match="knows no best checkpoint"):
         checkpoints.best(tmp_path)

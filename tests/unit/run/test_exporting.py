@@ -6,15 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from t2tlite import Decoder, registry, text_problems
-from t2tlite.config import HParams
+from t2tlite import Decoder, text_problems
 from t2tlite.errors import OutputError, VocabularyError
-from t2tlite.run import checkpoints, export_folder, exporting
+from t2tlite.run import export_folder, exporting
 from t2tlite.run.decode_batches import encode_lines
-from t2tlite.run.record import Run
 from t2tlite.text import train_sentencepiece
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "model"
@@ -67,29 +64,19 @@ class Mood(text_problems.Text2ClassProblem):
 
 
 @pytest.fixture
-def model(tmp_path, monkeypatch):
+def model(new_decoder):
     """A function that writes the folder of a model with new weights and returns a Decoder."""
 
     def write(problem, name="transformer", how=""):
-        import keras
+        def make_vocabulary(folder):
+            if problem is Echo:
+                train_sentencepiece(WORDS * 9, 300, folder / Echo().sentencepiece_filename)
+            if problem is Talk:
+                subtokens = ["<pad>", "<EOS>", "the_", "qu", "_", *"\\_u;0123456789abcdehijkmnoprt"]
+                lines = "".join(f"'{one}'\n" for one in subtokens)
+                (folder / Talk().vocab_filename).write_text(lines)
 
-        keras.utils.set_random_seed(5)
-        monkeypatch.setattr(registry, "problem", lambda _: problem())
-        folder = tmp_path / "model"
-        folder.mkdir()
-        if problem is Echo:
-            train_sentencepiece(WORDS * 9, 300, folder / Echo().sentencepiece_filename)
-        if problem is Talk:
-            subtokens = ["<pad>", "<EOS>", "the_", "qu", "_", *"\\_u;0123456789abcdehijkmnoprt"]
-            lines = "".join(f"'{one}'\n" for one in subtokens)
-            (folder / Talk().vocab_filename).write_text(lines)
-        run = Run.describe(problem().name, name, HParams(**TINY), [])
-        run.take_vocabularies(folder, folder)
-        run.write(folder, folder)
-        network = run.make_model(problem().get_hparams(HParams(**TINY), str(folder)))
-        weights = {one.path: np.asarray(one) * 3 for one in network.weights}
-        checkpoints.write_weights(folder, 1, weights)
-        return Decoder(folder, decode_hparams=how)
+        return new_decoder(problem, name, how, make_vocabulary)
 
     return write
 

@@ -6,6 +6,7 @@ import threading
 import types
 from pathlib import Path
 
+import numpy as np
 import pytest
 from prompt_toolkit.application import create_app_session
 from prompt_toolkit.completion import CompleteEvent
@@ -100,6 +101,26 @@ def test_attention_is_drawn_for_the_last_answer(decoder, pipe):
     assert shown == "\n".join(
         [decoder.decode(["3 1 4"])[0], mean.terminal(999).plain, one.terminal(999).plain, ""]
     )
+
+
+def test_a_language_model_writes_from_nothing(language_model, monkeypatch, capsys):
+    assert language_model.decode([""]) == [""]
+    session = interactive.Session(language_model, Pipe())
+    for line in ("", "ab", ":attention"):
+        session.take(line)
+    nothing, beginning = (language_model.n_best([one])[0][0] for one in ("", "ab"))
+    assert len(nothing.ids) == 9
+    assert beginning.text.startswith("ab")
+    streamed = list(language_model.stream(""))
+    assert len(streamed) > 1
+    assert streamed[-1] == nothing
+    logits = language_model.network({"targets": np.array([nothing.ids])})
+    assert np.argmax(logits, -1)[0].tolist() == nothing.ids
+    session.take("")
+    session.take(":attention")
+    shown = capsys.readouterr().out
+    assert shown.startswith(f"{nothing.text}\n{beginning.text}\n")
+    assert shown.endswith(language_model.attention("", nothing).map().terminal(999).plain + "\n")
 
 
 def test_a_space_makes_text_of_a_command(decoder, monkeypatch, pipe):

@@ -88,3 +88,20 @@ def test_a_line_without_its_tab_is_named(decoder, tmp_path, line, tabs):
     (tmp_path / "pairs").write_text(f"1\t1\n{line}\n")
     with pytest.raises(DataError, match=f"pairs, line 2 has {tabs} tabs; one is expected"):
         scoring.score_file(decoder, tmp_path / "pairs")
+
+
+def test_each_label_has_the_score_that_decoding_gave_it(classifier):
+    [answers] = classifier.n_best(["a b c"])
+    assert {one.text for one in answers} == {"glad", "sad", "none"}
+    assert np.exp([one.score for one in answers]).sum() == pytest.approx(1, abs=1e-5)
+    found = classifier.score([("a b c", one.text) for one in answers])
+    np.testing.assert_allclose(
+        [one.log_prob for one in found], [one.score for one in answers], 1e-4
+    )
+    assert {one.tokens for one in found} == {1}
+
+
+def test_what_is_no_label_is_named_by_its_line(classifier, tmp_path):
+    (tmp_path / "pairs").write_text("a\tsad\n\nb\tmad\n")
+    with pytest.raises(DataError, match="pairs, line 3: 'mad' is no class label; expected one of"):
+        scoring.score_file(classifier, tmp_path / "pairs")

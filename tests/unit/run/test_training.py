@@ -1,13 +1,22 @@
 """Decisions of training: when to stop early, and what a signal does."""
 
+import json
 import signal
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from t2tlite.errors import HParamsError
 from t2tlite.run import devices
-from t2tlite.run.training import Schedule, _check_direction, _steps_per_call, _stopping, early_stop
+from t2tlite.run.training import (
+    Schedule,
+    Workplace,
+    _check_direction,
+    _steps_per_call,
+    _stopping,
+    early_stop,
+)
 
 
 def rows(*losses):
@@ -96,3 +105,19 @@ def test_steps_a_call_end_where_something_happens(asked, step, expected):
     device = devices.Devices("tensorflow", "CPU", 1)
     assert _steps_per_call(schedule, device, step) == expected
     assert _steps_per_call(schedule, devices.Devices("", "", 2, object()), step) == 1
+
+
+def test_a_batch_that_was_kept_can_be_read(classifier, tmp_path):
+    import tensorflow as tf
+
+    batch = {"inputs": np.array([[99, 1], [100, 0]]), "targets": np.array([[0], [1]])}
+    place = SimpleNamespace(
+        problem=classifier.problem,
+        problem_hparams=classifier.problem_hparams,
+        data_dir=str(tmp_path),
+        training_batches=lambda start: tf.data.Dataset.from_tensors(batch),
+    )
+    Workplace.write_batch(place, tmp_path / "batch", step=3)
+    first, second = map(json.loads, (tmp_path / "batch").read_text().splitlines())
+    assert (first["targets"], first["targets_ids"], first["inputs_ids"]) == ("glad", [0], [99, 1])
+    assert (second["targets"], second["targets_ids"], second["inputs_ids"]) == ("sad", [1], [100])

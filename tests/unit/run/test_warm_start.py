@@ -141,5 +141,12 @@ def test_nothing_fits(tmp_path):
     checkpoints.write_weights(tmp_path, 3, {"other": np.zeros(3, "float32")})
     with pytest.raises(CheckpointError, match="has no weight that fits this model"):
         new.starts_from(tmp_path)
-    with pytest.raises(CheckpointError, match=r"nothing.safetensors doesn't exist"):
-        new.starts_from(tmp_path / "nothing.safetensors")
+
+
+def test_what_is_no_checkpoint(tmp_path):
+    new = Place(tmp_path / "new", "a b")
+    # T2T's names have no ending.
+    assert "weights from" in new.starts_from(tmp_path / "new" / "model.ckpt-3")
+    for name in ("nothing", "new/run.json", "nothing.safetensors"):
+        with pytest.raises(CheckpointError, match=f"=.*{name} is no checkpoint; give a model fold"):
+            new.starts_from(tmp_path / name)

@@ -103,3 +103,16 @@ def test_a_server_of_something_else(other_server):
         Client(other_server(b"<html>"), "m").predict("a")
     with pytest.raises(ServingError, match="without outputs and scores; is m a model of text"):
         Client(other_server(json.dumps({"predictions": [[0.1]]}).encode()), "m").predict("a")
+
+
+@pytest.mark.parametrize("outputs", [[1], [[1], [0]]])
+def test_a_label_may_have_the_number_of_eos(classifier, monkeypatch, outputs):
+    monkeypatch.setattr(Client, "predict", lambda self, instance: (outputs, -0.5))
+    found, _ = Client("host:1").predict_ids("a", classifier.problem, classifier.output_dir)
+    assert found == ("sad" if outputs == [1] else ["sad", "glad"])
+
+
+def test_a_text_ends_at_eos(language_model, monkeypatch):
+    monkeypatch.setattr(Client, "predict", lambda self, instance: ([99, 100, 1, 0, 101], -0.5))
+    found, _ = Client("host:1").predict_ids("a", language_model.problem, language_model.output_dir)
+    assert found == "ab"
