@@ -40,13 +40,19 @@ def lstm_seq2seq():
     return hparams
 
 
-def _with_attention(mechanism: str) -> HParams:
+def lstm_attention_base() -> HParams:
+    """What sets of LSTM models with attention share; attention_mechanism is still to be added."""
     hparams = lstm_seq2seq()
     hparams.num_heads = 1
-    hparams.add_hparam("attention_mechanism", mechanism)  # "bahdanau" or "luong"
     hparams.add_hparam("attention_layer_size", 128)  # width that a head hands on
     # Whether the logits are made of what attention hands on, or of the last layer's output.
     hparams.add_hparam("output_attention", True)
+    return hparams
+
+
+def _with_attention(mechanism: str) -> HParams:
+    hparams = lstm_attention_base()
+    hparams.add_hparam("attention_mechanism", mechanism)
     return hparams
 
 

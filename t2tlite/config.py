@@ -236,8 +236,8 @@ class HParams:
             f"{instead}"
         )
 
-    def check(self) -> HParams:
-        """Returns self if the values fit each other.
+    def check_attention(self) -> None:
+        """Makes sure that the widths fit a model of attention layers.
 
         Raises:
           HParamsError: the first that doesn't, with the nearest that would.
@@ -255,6 +255,13 @@ class HParams:
                 )
         if self.pos == "timing" and self.hidden_size % 2:
             raise HParamsError(f"hidden_size={self.hidden_size} is odd; positions need it even")
+
+    def check(self) -> HParams:
+        """Returns self if the values are such as any model can have.
+
+        Raises:
+          HParamsError: the first that isn't, with the nearest that would be.
+        """
         if self.self_attention_type == "dot_product_relative" and self.max_relative_position < 1:
             raise HParamsError(
                 f"max_relative_position={self.max_relative_position} leaves "

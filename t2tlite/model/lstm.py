@@ -32,7 +32,8 @@ class LSTMSeq2seq(TextModel):
     attends = False
     unread = (
         *("layer_prepostprocess_dropout", "attention_dropout", "relu_dropout", "filter_size"),
-        *("num_encoder_layers", "num_decoder_layers", "self_attention_type"),
+        *("num_encoder_layers", "num_decoder_layers", "self_attention_type", "pos"),
+        *("attention_key_channels", "attention_value_channels", "unidirectional_encoder"),
     )
 
     def __init__(self, hparams, problem_hparams, name="lstm_seq2seq"):
@@ -86,6 +87,10 @@ class LSTMSeq2seq(TextModel):
                     f"an LSTM model with attention needs the hparam {name}, which is missing; use "
                     f"--hparams_set=lstm_bahdanau_attention or lstm_luong_attention"
                 )
+        if hparams.attention_layer_size < 1:
+            raise HParamsError(
+                f"attention_layer_size={hparams.attention_layer_size}: expected 1 or more"
+            )
         if hparams.attention_mechanism not in MECHANISMS:
             raise HParamsError(
                 f"attention_mechanism={hparams.attention_mechanism} is not one of: "

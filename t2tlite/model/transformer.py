@@ -32,15 +32,21 @@ TARGET_SPACES = 32
 
 
 class StackModel(TextModel):
-    """What models of attention layers share: positions, the encoder, masks."""
+    """What models of attention layers share: positions, the encoder, masks.
 
+    Attributes:
+      layer_runs: how often layers are run in a stack, where it isn't once a layer.
+    """
+
+    layer_runs: int | None = None
     packs = True
-    unread = ("dropout",)
+    unread: tuple[str, ...] = ("dropout",)
 
     def __init__(self, hparams, problem_hparams, name="transformer"):
         super().__init__(hparams, problem_hparams, name)
 
     def make_layers(self, hparams, problem_hparams):
+        hparams.check_attention()
         self.target_space = problem_hparams.target_space_id % TARGET_SPACES
         self.embed_dropout = Dropout(
             hparams.layer_prepostprocess_dropout,

@@ -67,9 +67,8 @@ class RecurrentStack(Stack):
         super().__init__(hparams.num_inrecurrence_layers, hparams, seed_generator, cross, **kwargs)
         self.hparams = hparams
         self.halting: Any = None
-        self.steps = hparams.num_rec_steps
+        self.steps = _runs(hparams)
         if hparams.recurrence_type == "act":
-            self.steps = hparams.act_max_steps
             self.halting = keras.layers.Dense(
                 1,
                 kernel_initializer=initializer(hparams),
@@ -153,18 +152,15 @@ class _Recurrent(StackModel):
     def __init__(self, hparams, problem_hparams, name="universal_transformer"):
         super().__init__(hparams, problem_hparams, name)
 
+    unread = (*StackModel.unread, "num_encoder_layers", "num_decoder_layers")
+
     def make_layers(self, hparams, problem_hparams):
         _check(hparams)
+        self.layer_runs = _runs(hparams) * hparams.num_inrecurrence_layers
         super().make_layers(hparams, problem_hparams)
 
     def make_stack(self, layers, cross, name):
         return RecurrentStack(self.hparams, self.seed_generator, cross, name=name)
-
-    def add_positions(self, x_BTD, positions):
-        """Adds nothing if each run does, else as the Transformer."""
-        if self.hparams.add_position_timing_signal:
-            return x_BTD
-        return super().add_positions(x_BTD, positions)
 
 
 class UniversalTransformer(_Recurrent, Transformer):
@@ -173,6 +169,11 @@ class UniversalTransformer(_Recurrent, Transformer):
 
 class UniversalTransformerEncoder(_Recurrent, TransformerEncoder):
     """Universal encoder that classifies a text."""
+
+
+def _runs(hparams):
+    """How often a stack is run."""
+    return hparams.act_max_steps if hparams.recurrence_type == "act" else hparams.num_rec_steps
 
 
 def _check(hparams):
@@ -193,3 +194,7 @@ def _check(hparams):
     for name in NUMBERS:
         if values[name] < 1:
             raise HParamsError(f"{name}={values[name]} leaves no layers; choose 1 or more")
+    if not 0 < hparams.act_epsilon < 1:
+        raise HParamsError(
+            f"act_epsilon={hparams.act_epsilon} isn't between 0 and 1; choose about 0.01"
+        )

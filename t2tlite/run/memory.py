@@ -18,7 +18,9 @@ Calibrated against the peak of the process's resident memory on a CPU: 25 traini
 layers of 128 to 6 of 1024, 16 to 8192 tokens in rows of 8 to 1024, vocabularies of 8192 to 32768,
 on TensorFlow 2.21 (with oneDNN) and JAX, float32 and bfloat16, with and without inputs, dropout and
 evaluation. Estimates were 9 % below to 19 % above it; tests/unit/run/test_memory.py has figures.
-All of it for Transformers: what other models take is estimated as if they were ones.
+All of it for Transformers with absolute positions. What relative ones and the runs of universal
+Transformers add is computed from the tensors; LSTM models are estimated as if they were
+Transformers.
 On GPUs and TPUs nothing was measured: there the formula is the same, without the process itself. An
 evaluation example longer than max_length can't be foreseen.
 """
@@ -51,6 +53,7 @@ class Job:
       evaluates: whether it evaluates on the way.
       chunks_logits: whether the model shows its last layer, so that training never holds all
         logits of a batch.
+      layer_runs: how often layers are run in a stack; None: each layer once.
     """
 
     hparams: HParams
@@ -61,6 +64,7 @@ class Job:
     longest: int
     evaluates: bool = True
     chunks_logits: bool = True
+    layer_runs: int | None = None
 
     @property
     def positions(self) -> int:
@@ -86,10 +90,11 @@ class Job:
         has_inputs = "inputs" in told.vocab_size
         stacks = []
         if has_inputs:
-            stacks.append((hparams.num_encoder_layers or hparams.num_hidden_layers, 1))
+            layers = hparams.num_encoder_layers or hparams.num_hidden_layers
+            stacks.append((self.layer_runs or layers, 1))
         if told.modality.get("targets") != "class_label":
             layers = hparams.num_decoder_layers or hparams.num_hidden_layers
-            stacks.append((layers, 2 if has_inputs else 1))
+            stacks.append((self.layer_runs or layers, 2 if has_inputs else 1))
         return stacks
 
 
@@ -172,14 +177,19 @@ def _activations(job: Job) -> tuple[int, int]:
     sublayer += width * kept.dropped * bool(hparams.layer_prepostprocess_dropout)
     inner = hparams.filter_size * (kept.inner + kept.dropped_inner * bool(hparams.relu_dropout))
     weight = kept.weight + kept.dropped_weight * bool(hparams.attention_dropout)
-    attended, other = 0, 0
+    attended, other, shared = 0, 0, 0
     for layers, attentions in job.stacks:
         attended += layers * attentions * hparams.num_heads * job.longest * weight
         projected = attentions * 2 * (keys + values) * e
         other += layers * ((attentions + 1) * sublayer + projected + inner)
         other += OUTSIDE_NUMBERS * width * 4
+        if hparams.self_attention_type == "dot_product_relative":
+            # Of each pair of positions, whatever the rows: its distance, key and value.
+            choices = 2 * hparams.max_relative_position + 1
+            numbers = 2 * choices + (keys + values) // hparams.num_heads
+            shared += layers * job.longest**2 * numbers * e
     scale = kept.slack * job.positions
-    return int(scale * attended), int(scale * other)
+    return int(scale * attended), int(scale * other + kept.slack * shared)
 
 
 # Copies of the weights that an optimizer keeps; Adafactor's rows and columns are next to nothing.

@@ -88,10 +88,11 @@ def lower_is_better(name: str) -> bool:
 
 
 def perplexity(loss: float, units: int) -> float:
-    """Returns the perplexity of each of so many units that share a loss, in nats."""
-    mean = loss / max(units, 1)
-    # Beyond, a float has no number for it.
-    return math.exp(mean) if mean < 700 else math.inf
+    """Returns the perplexity of each of so many units that share a loss, in nats.
+
+    Where it is beyond 1e304 it is told as that: eval.jsonl can't hold infinity.
+    """
+    return math.exp(min(loss / max(units, 1), 700.0))
 
 
 def text_units(ids: Ids, encoder: Any) -> tuple[int, int]:

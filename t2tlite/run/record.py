@@ -12,6 +12,7 @@ import importlib.metadata
 import json
 import os
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from t2tlite import plugins, registry
 from t2tlite.config import HParams, ProblemHParams
 from t2tlite.errors import CheckpointError, PluginError, VocabularyError
 from t2tlite.files import atomic, opened_below
+from t2tlite.text import ClassLabelEncoder
 from t2tlite.text.vocabulary import vocabulary_sha256
 
 NAME = "run.json"
@@ -39,6 +41,7 @@ class Run:
       versions: of the libraries.
       command: the command line that made it.
       hparams_set: registered name of the set that the hparams are of; "": nobody knows.
+      labels: the class labels of a feature, where it has them.
     """
 
     problem: str
@@ -49,6 +52,7 @@ class Run:
     versions: dict[str, str] = field(default_factory=dict)
     command: list[str] = field(default_factory=list)
     hparams_set: str = ""
+    labels: dict[str, list[str]] = field(default_factory=dict)
 
     @classmethod
     def describe(cls, problem: str, model: str, hparams: HParams, usr_dirs: list[str]) -> Run:
@@ -67,16 +71,16 @@ class Run:
         )
 
     def take_vocabularies(self, output_dir: str | Path, data_dir: str | Path) -> None:
-        """Notes the vocabularies of `data_dir`, which must be those of a model already there.
+        """Notes vocabularies and labels, which must be those of a model that is there already.
 
         Raises:
-          VocabularyError: `output_dir` holds a model trained with another vocabulary.
+          VocabularyError: `output_dir` holds a model trained with other ones.
         """
         problem = registry.problem(self.problem)
         # A problem's own encoders may have files of any name. One that is missing is told below,
         # or where the model needs it.
         with opened_below(data_dir) as opened, contextlib.suppress(VocabularyError):
-            problem.feature_encoders(str(data_dir))
+            self.labels = _labels(problem.feature_encoders(str(data_dir)))
         self.vocabularies = {
             name: vocabulary_sha256(Path(data_dir) / name)
             for name in sorted({*problem.vocabulary_filenames, *opened})
@@ -84,7 +88,14 @@ class Run:
         }
         if not (Path(output_dir) / NAME).exists():
             return
-        before = read(output_dir).vocabularies
+        run = read(output_dir)
+        if run.labels and run.labels != self.labels:
+            raise VocabularyError(
+                f"{output_dir} was trained with the class labels {_listed(run.labels)}, and "
+                f"--problem={self.problem} has {_listed(self.labels)}; choose a new --output_dir, "
+                f"and --warm_start_from={output_dir} to take over what fits"
+            )
+        before = run.vocabularies
         if before != self.vocabularies:
             other = [name for name in before if self.vocabularies.get(name) != before[name]]
             raise VocabularyError(
@@ -131,6 +142,19 @@ class Run:
         model = model_class(HParams.from_values(self.hparams), problem_hparams)
         build(model, problem_hparams)
         return model
+
+
+def _labels(encoders: Mapping[str, Any]) -> dict[str, list[str]]:
+    """The class labels of each feature that has them."""
+    return {
+        name: [encoder.decode([i]) for i in range(encoder.vocab_size)]
+        for name, encoder in encoders.items()
+        if isinstance(encoder, ClassLabelEncoder)
+    }
+
+
+def _listed(labels: Mapping[str, list[str]]) -> str:
+    return "; ".join(", ".join(one) for one in labels.values())
 
 
 def build(model: Any, problem_hparams: ProblemHParams) -> None:

@@ -255,7 +255,7 @@ def best_steps(output_dir: str | Path, steps: Sequence[int], metric: str) -> lis
     """Returns those of the steps that were evaluated, by a metric, the best first.
 
     Raises:
-      DataError: none was evaluated, or not by that metric.
+      DataError: none was evaluated, or not by that metric, or none has a finite value.
     """
     rows = [row for row in read_evaluations(output_dir) if row["step"] in steps]
     name = metric.rsplit("/", 1)[-1]
@@ -268,6 +268,8 @@ def best_steps(output_dir: str | Path, steps: Sequence[int], metric: str) -> lis
     sign = 1.0 if lower_is_better(name) else -1.0
     values = {row["step"]: sign * row.get(name, math.nan) for row in rows}
     finite = [step for step, value in values.items() if math.isfinite(value)]
+    if not finite:
+        raise DataError(f"--metric={metric}: no checkpoint has a finite one; choose another")
     return sorted(finite, key=values.__getitem__)
 
 

@@ -163,6 +163,7 @@ class Workplace:
             longest=self.sizes.row_length,
             evaluates=self.schedule.evaluate,
             chunks_logits=hasattr(self.network, "softmax"),
+            layer_runs=getattr(self.network, "layer_runs", None),
         )
 
     @functools.cached_property

@@ -19,7 +19,7 @@ from t2tlite import registry
 from t2tlite.config import HParams, ProblemHParams
 from t2tlite.errors import CheckpointError, Error, UnknownNameError, VocabularyError
 from t2tlite.run import checkpoints, record
-from t2tlite.text import EOS, EOS_ID, PAD, PAD_ID, load_vocabulary
+from t2tlite.text import EOS, EOS_ID, PAD, PAD_ID, ClassLabelEncoder, load_vocabulary
 from t2tlite.text.sentencepiece_encoder import SPACE_MARK, SentencePieceEncoder
 
 log = logging.getLogger(__name__)
@@ -32,7 +32,7 @@ _SHOWN = 20
 
 @dataclass(frozen=True)
 class Change:
-    """How the vocabulary of a feature changed.
+    """How the vocabulary of a feature changed, if it did.
 
     Attributes:
       old_ids: for each token its id in the old vocabulary, -1 where that lacks it; int [V].
@@ -43,6 +43,12 @@ class Change:
     old_ids: Any
     new_sizes: frozenset[int]
     old_sizes: frozenset[int]
+
+    @property
+    def is_none(self) -> bool:
+        """Whether the vocabulary is the same."""
+        tokens = len(self.old_ids)
+        return tokens in self.old_sizes and self.old_ids.tolist() == list(range(tokens))
 
     def axis(self, path: str, old: tuple[int, ...], new: tuple[int, ...]) -> int | None:
         """Returns the axis of a weight that has an entry for each token, None if none has.
@@ -55,7 +61,7 @@ class Change:
         if len(old) != len(new):
             return None
         unequal = [i for i, sizes in enumerate(zip(old, new, strict=True)) if len({*sizes}) > 1]
-        if not unequal and _OF_TOKENS.search(path.split("/")[-2]):
+        if not unequal and _OF_TOKENS.search(path.rpartition("/")[0]):
             unequal = [len(new) - 1 if path.endswith("kernel") else 0]
         if len(unequal) != 1:
             return None
@@ -100,6 +106,7 @@ def warm_start(model: Any, source: str, hparams: HParams, problem_hparams: Probl
         )
     tensors = checkpoints.read_tensors(path)
     changes = _changes(path.parent, hparams, problem_hparams)
+    _tell_if_both(model, changes)
     left = []
     for variable in model.weights:
         value = tensors.get(variable.path)
@@ -113,6 +120,8 @@ def warm_start(model: Any, source: str, hparams: HParams, problem_hparams: Probl
         raise CheckpointError(f"{path} has no weight that fits this model; check --model")
     told = [f"{len(model.weights) - len(left)} of {len(model.weights)} weights from {path}"]
     for feature, change in changes.items():
+        if change.is_none:
+            continue
         known = int((change.old_ids >= 0).sum())
         told.append(f"{known:,} of {len(change.old_ids):,} tokens of the {feature} are known there")
     if left:
@@ -122,22 +131,36 @@ def warm_start(model: Any, source: str, hparams: HParams, problem_hparams: Probl
     return "; ".join(told)
 
 
+def _tell_if_both(model: Any, changes: Mapping[str, Change]) -> None:
+    """Warns if one table is of two features whose vocabularies changed in different ways."""
+    ids = [change.old_ids.tolist() for change in changes.values()]
+    own_table = any("input" in variable.path for variable in model.weights)
+    if len(ids) > 1 and not own_table and any(one != ids[0] for one in ids):
+        log.warning(
+            "%s share a table, and their vocabularies changed in different ways: it takes the rows "
+            "of the targets' tokens",
+            " and ".join(changes),
+        )
+
+
 def _fitting(variable: Any, value: Any, changes: Mapping[str, Change]) -> Any:
     """The value that a weight takes from the checkpoint's, None if it doesn't fit."""
     import numpy as np
 
     shape = tuple(variable.shape)
-    # Both features may have vocabularies of one size.
+    # Vocabularies may have one size: then the weight's name tells whose it is.
     first = "inputs" if "input" in variable.path else "targets"
     for feature in sorted(changes, key=lambda one: one != first):
         axis = changes[feature].axis(variable.path, value.shape, shape)
+        if axis is not None and changes[feature].is_none and value.shape == shape:
+            return value
         if axis is not None:
             return changes[feature].moved(value, np.asarray(variable), axis)
     return value if value.shape == shape else None
 
 
 def _changes(folder: Path, hparams: HParams, problem_hparams: ProblemHParams) -> dict[str, Change]:
-    """How the vocabularies differ from another run's, by feature; equal ones are left out."""
+    """How the vocabularies differ from another run's, by feature; equal ones are there, too."""
     import numpy as np
 
     try:
@@ -156,15 +179,17 @@ def _changes(folder: Path, hparams: HParams, problem_hparams: ProblemHParams) ->
             continue
         is_class = problem_hparams.modality.get(feature) == "class_label"
         tokens, before = _tokens(encoder, is_class), _tokens(old[feature], is_class)
-        if tokens == before:
-            continue
         ids = {token: i for i, token in enumerate(before)}
-        old_ids = np.array([ids.get(token, -1) for token in tokens])
+        # Several tokens may look alike, which tells nothing apart unless a vocabulary changed.
+        same = tokens == before
+        old_ids = np.array([i if same else ids.get(token, -1) for i, token in enumerate(tokens)])
         divisors = hparams.vocab_divisor, run.hparams.get("vocab_divisor", 1)
         found[feature] = Change(
             old_ids, _sizes(len(tokens), divisors[0]), _sizes(len(before), divisors[1])
         )
         unknown = [token for token in tokens if token not in ids]
+        if not unknown:
+            continue
         more = ", ..." if len(unknown) > _SHOWN else ""
         shown = ", ".join(map(repr, unknown[:_SHOWN]))
         log.info("%d tokens of the %s are new: %s%s", len(unknown), feature, shown, more)
@@ -184,7 +209,10 @@ def _old_encoders(folder: Path, run: record.Run, new: ProblemHParams) -> dict[st
         problem = registry.problem(run.problem)
     try:
         hparams = HParams.from_values(run.hparams)
-        return dict(problem.get_hparams(hparams, str(folder)).vocabulary)
+        encoders = dict(problem.get_hparams(hparams, str(folder)).vocabulary)
+        # The problem's class may have other labels now.
+        kept = {name: ClassLabelEncoder(labels) for name, labels in run.labels.items()}
+        return {**encoders, **kept}
     except VocabularyError:
         # The problem's class may have changed, and asks for another file now.
         if len(run.vocabularies) != 1:

@@ -323,7 +323,7 @@ def test_json_round_trip(dropout, batch_size, minimum):
 )  # fmt: skip
 def test_values_that_dont_fit(assignments, message):
     with pytest.raises(HParamsError) as caught:
-        HParams().override(assignments).check()
+        HParams().override(assignments).check().check_attention()
     assert str(caught.value).startswith(message)
 
 

@@ -206,12 +206,18 @@ def test_searches(beams):
     [
         ("plain", {"kind": "class_label"}, "use --model=transformer_encoder$"),
         ("both_ways", {"shared_embedding_and_softmax_weights": True}, "is 16 wide, .*size=8; set"),
+        ("luong", {"attention_layer_size": 0}, "attention_layer_size=0: expected 1 or more"),
         ("luong", {"attention_mechanism": "none"}, "=none is not one of: bahdanau, luong$"),
     ],
 )
 def test_what_doesnt_fit(variant, values, message):
     with pytest.raises(HParamsError, match=message):
         make(variant, **values)
+
+
+def test_any_width():
+    model = make("plain", hidden_size=7, num_heads=2)
+    assert model.hidden({"inputs": ids(1, 2, 3), "targets": ids(2, 2, 3)}).shape == (2, 3, 7)
 
 
 def test_models_that_need_more():

@@ -168,6 +168,7 @@ def test_classifies():
         ({"add_sru": True}, "add_sru=True is a variant .*; choose False$"),
         ({"mix_with_transformer": "before_ut"}, "=before_ut is a variant .*; choose None$"),
         ({"num_rec_steps": 0}, "^num_rec_steps=0 leaves no layers"),
+        ({"act_epsilon": 5.0}, "^act_epsilon=5.0 isn't between 0 and 1"),
     ],
 )
 def test_variants_that_arent_here(values, message):

@@ -5,10 +5,12 @@ import pytest
 
 from t2tlite import registry
 from t2tlite.config import HParams
-from t2tlite.errors import CheckpointError
+from t2tlite.errors import CheckpointError, VocabularyError
 from t2tlite.run import checkpoints
+from t2tlite.run import warm_start as warm_start_module
 from t2tlite.run.record import Run
-from t2tlite.run.warm_start import warm_start
+from t2tlite.run.warm_start import Change, warm_start
+from t2tlite.text import TokenTextEncoder
 from t2tlite.text_problems import Text2ClassProblem, Text2TextProblem, VocabType
 
 pytestmark = pytest.mark.usefixtures("own_names")
@@ -99,17 +101,54 @@ def test_labels_take_their_columns_along(tmp_path, monkeypatch):
     monkeypatch.setattr(Mood, "labels", ("none", "sad", "glad"))
     new = Place(tmp_path / "new", name="mood", model="transformer_encoder")
     before = new.weights()
-    # The class of the old one has changed; what labels it had nobody can know.
-    assert "new: transformer/classes/kernel, transformer/classes/bias" in new.starts_from(
-        old.folder
-    )
-    monkeypatch.setattr(Mood, "labels", ("glad", "sad"))
     said = new.starts_from(old.folder)
     assert "2 of 3 tokens of the targets are known there" in said
     kernel, taken = new.weights()["transformer/classes/kernel"], old.weights()
     assert (kernel[:, [2, 1]] == taken["transformer/classes/kernel"]).all()
     assert (kernel[:, 0] == before["transformer/classes/kernel"][:, 0]).all()
     assert (new.weights()["transformer/classes/bias"][[2, 1]] == 0).all()
+
+
+def test_other_labels_are_another_model(tmp_path, monkeypatch):
+    old = Place(tmp_path / "old", name="mood", model="transformer_encoder")
+    monkeypatch.setattr(Mood, "labels", ("sad", "glad"))
+    run = Run.describe("mood", "transformer_encoder", old.hparams, [])
+    with pytest.raises(VocabularyError, match="labels glad, sad, and --problem=mood has sad, glad"):
+        run.take_vocabularies(old.folder, old.folder)
+
+
+class Pairs(Text2TextProblem):
+    """Inputs and targets with vocabularies of one size."""
+
+    inputs, targets = "abc", "xyz"
+
+    def feature_encoders(self, data_dir):
+        sides = {"inputs": self.inputs, "targets": self.targets}
+        return {name: TokenTextEncoder(None, vocab_list=list(side)) for name, side in sides.items()}
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_one_vocabulary_of_two_has_changed(tmp_path, monkeypatch, warned, shared):
+    registry.register_problem("pairs")(Pairs)
+    sharing = {"shared_embedding_and_softmax_weights": shared}
+    old = Place(tmp_path / "old", name="pairs", **sharing)
+    monkeypatch.setattr(warm_start_module, "_old_encoders", lambda *_: Pairs().feature_encoders(""))
+    new = Place(tmp_path / "new", name="pairs", **sharing)
+    changed = type("Changed", (Pairs,), {"inputs": "cba"})()
+    new.problem_hparams.vocabulary = changed.feature_encoders("")
+    new.starts_from(old.folder)
+    found, taken = new.weights(), old.weights()
+    for name, value in taken.items():
+        rows = [0, 1, 4, 3, 2] if "input_embedding" in name else slice(None)
+        assert (found[name] == value[rows]).all(), name
+    assert len(warned) == shared
+    if shared:
+        assert warned[0].startswith("inputs and targets share a table")
+
+
+def test_a_weight_of_a_plugins_own_name():
+    change = Change(np.array([0, 1, 3, 2]), frozenset([4]), frozenset([4]))
+    assert change.axis("variable", (4,), (4,)) is None
 
 
 def test_a_class_that_names_another_file_now(tmp_path, monkeypatch):
