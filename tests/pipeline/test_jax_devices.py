@@ -133,7 +133,7 @@ def test_weights_that_cant_be_shared(command, digits, tmp_path):
 
 
 class Pod:
-    """Two machines of four devices each, over loopback."""
+    """Two machines of two devices each, over loopback."""
 
     def __init__(self, command, words, logs):
         logs.mkdir()
@@ -147,7 +147,7 @@ class Pod:
     def start(self, machine):
         """Starts one machine; its output goes to a file of its own."""
         name, _, value = shlex.split(self.lines[machine])[0].partition("=")
-        environment = {**os.environ, **devices(4), name: value}
+        environment = {**os.environ, **devices(2), name: value}
         with self.log(len(self.started)).open("w") as log:
             process = subprocess.Popen(self.words, stderr=log, stdout=log, env=environment)
         self.started.append(process)
@@ -169,7 +169,7 @@ def pod(command, digits, tmp_path):
 
     def make(folder):
         logs = tmp_path / f"logs{len(made)}"
-        made.append(Pod(command, flags(digits, folder, 128), logs))
+        made.append(Pod(command, flags(digits, folder, 256), logs))
         return made[-1]
 
     yield make

@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import time
@@ -35,12 +36,25 @@ def weights(folder, step):
     return load_file(folder / f"model.ckpt-{step}.safetensors")
 
 
-def test_two_runs_of_ten_steps_equal_one_of_twenty(command, digits, tmp_path):
-    command(*arguments(digits, tmp_path / "whole", 20))
+@pytest.fixture(scope="module")
+def trained(command, digits, tmp_path_factory):
+    """A model folder after twenty steps."""
+    folder = tmp_path_factory.mktemp("resume") / "model"
+    command(*arguments(digits, folder, 20))
+    return folder
+
+
+@pytest.fixture
+def folder(trained, tmp_path):
+    """A copy of that folder, to go on in."""
+    return shutil.copytree(trained, tmp_path / "model")
+
+
+def test_two_runs_of_ten_steps_equal_one_of_twenty(command, digits, trained, tmp_path):
     command(*arguments(digits, tmp_path / "parts", 10))
     # Nor does it matter how many steps a graph call runs.
     command(*arguments(digits, tmp_path / "parts", 20, iterations_per_loop=5))
-    whole, parts = weights(tmp_path / "whole", 20), weights(tmp_path / "parts", 20)
+    whole, parts = weights(trained, 20), weights(tmp_path / "parts", 20)
     assert whole.keys() == parts.keys()
     for name, value in whole.items():
         assert value.tobytes() == parts[name].tobytes(), name
@@ -70,9 +84,7 @@ def test_signal_saves_and_leaves_with_status_0(digits, tmp_path, which):
     assert f"at step {step}" in told
 
 
-def test_damaged_newest_checkpoint_falls_back_to_the_one_before(command, digits, tmp_path):
-    folder = tmp_path / "model"
-    command(*arguments(digits, folder, 20))
+def test_damaged_newest_checkpoint_falls_back_to_the_one_before(command, digits, folder):
     newest = folder / "model.ckpt-20.safetensors"
     newest.write_bytes(newest.read_bytes()[:-100])
     done = command(*arguments(digits, folder, 30))
@@ -80,24 +92,20 @@ def test_damaged_newest_checkpoint_falls_back_to_the_one_before(command, digits,
     assert "goes on at step 10" in done.stderr
 
 
-def test_other_problem_in_the_same_folder_is_refused(command, digits, tmp_path):
-    folder = tmp_path / "model"
-    command(*arguments(digits, folder, 1, schedule="train"))
-    done = command(*arguments(digits, folder, 2, problem="reverse_digits_rev"), status=1)
+def test_other_problem_in_the_same_folder_is_refused(command, digits, trained):
+    done = command(*arguments(digits, trained, 30, problem="reverse_digits_rev"), status=1)
     assert done.stderr.strip().splitlines()[-1].startswith("t2t-trainer: ")
     assert "holds a model with problem reverse_digits, not reverse_digits_rev" in done.stderr
 
 
-def test_evaluate_needs_only_the_folders(command, digits, tmp_path):
-    folder = tmp_path / "model"
-    command(*arguments(digits, folder, 10, local_eval_frequency=5))
-    asked = ["t2t-trainer", f"--output_dir={folder}", f"--data_dir={digits}", "--schedule=evaluate"]
-    rows = [json.loads(line) for line in (folder / "eval.jsonl").read_text().splitlines()]
-    for row, more in zip(rows, (["--checkpoint_path=5"], []), strict=True):
-        done = command(*asked, *more)
+def test_evaluate_needs_only_the_folders(command, digits, trained):
+    asked = [f"--output_dir={trained}", f"--data_dir={digits}", "--schedule=evaluate"]
+    rows = [json.loads(line) for line in (trained / "eval.jsonl").read_text().splitlines()]
+    for row, more in zip(rows, (["--checkpoint_path=10"], []), strict=True):
+        done = command("t2t-trainer", *asked, *more)
         printed = dict(line.split("\t") for line in done.stdout.splitlines())
         assert float(printed["loss"]) == pytest.approx(row["loss"], abs=1e-5)
-    told = command(*arguments(digits, folder, 20, checkpoint_path=5), status=2).stderr
+    told = command(*arguments(digits, trained, 30, checkpoint_path=10), status=2).stderr
     assert "--checkpoint_path goes with --schedule=evaluate; training goes on from" in told
 
 

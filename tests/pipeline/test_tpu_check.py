@@ -32,8 +32,8 @@ class Picky(keras.layers.Layer):
 
 @registry.register_model
 class PickyTransformer(Transformer):
-    def make_layers(self, hparams):
-        super().make_layers(hparams)
+    def make_layers(self, hparams, problem_hparams):
+        super().make_layers(hparams, problem_hparams)
         self.picky = Picky(name="picky")
 
     def hidden(self, features, training=False):

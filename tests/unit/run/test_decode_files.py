@@ -21,6 +21,7 @@ class Reverser:
         self.problem = SimpleNamespace(decode_hooks=[])
         self.run = SimpleNamespace(model="transformer", problem="p", hparams_set="")
         self.device = SimpleNamespace(backend="none")
+        self.classifies = False
         self.blocks = []
 
     def batches(self, lines, prefixes=None, known=(), first=None):

@@ -99,7 +99,9 @@ def running(decode=echo, served=SERVED, **limits):
     batcher = Batcher(make_decode, limits, observe)
     batcher.wait_ready()
     app = make_app(batcher, described[0], limits, metrics)
-    config = uvicorn.Config(app, lifespan="off", log_config=None, access_log=False)
+    config = uvicorn.Config(
+        app, lifespan="off", log_config=None, access_log=False, timeout_graceful_shutdown=5
+    )
     server = uvicorn.Server(config)
     with listening(("127.0.0.1", 0)) as listener:
         thread = threading.Thread(target=server.run, args=([listener],))

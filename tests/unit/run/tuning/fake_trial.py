@@ -44,7 +44,8 @@ while step < steps and not stops:
         (folder / "not_finite-1.jsonl").touch()
         sys.exit("t2t-trainer: the loss is not finite")
     accuracy = 1 / (1 + abs(rate - 1)) - 0.1 / step
-    rows = [*read("eval.jsonl", "").splitlines(), json.dumps({"step": step, "accuracy": accuracy})]
+    row = {"step": step, "accuracy": accuracy, "loss": 1 - accuracy}
+    rows = [*read("eval.jsonl", "").splitlines(), json.dumps(row)]
     (folder / f"model.ckpt-{step}.safetensors").touch()
     write("checkpoint.json", json.dumps({"steps": [step]}))
     write("eval.jsonl", "\n".join(rows) + "\n")

@@ -65,7 +65,7 @@ def test_what_is_given_or_has_no_effect_keeps_its_value(caplog, monkeypatch):
     ranged = RangedHParams()
     ranged.set_int("num_heads", 2, 8)
     ranged.set_float("learning_rate", 0.05, 0.25)
-    ranged.set_float("dropout", 0.1, 0.3)
+    ranged.set_int("batch_shuffle_size", 256, 1024)
     ranged.set_float("relu_dropout", 0.1, 0.3)
     with caplog.at_level(logging.INFO, "t2tlite"):
         searched = space.dimensions(ranged, HParams(), given=["num_heads"])
@@ -73,7 +73,7 @@ def test_what_is_given_or_has_no_effect_keeps_its_value(caplog, monkeypatch):
     told = "\n".join(caplog.messages)
     assert "num_heads=8 is given, so it isn't searched" in told
     assert "learning_rate isn't searched: hparam learning_rate has no effect" in told
-    assert "hparam dropout=0.1 is ignored: it is read by no Transformer of T2T's" in told
+    assert "hparam batch_shuffle_size=256 is ignored: it is covered by the shuffle" in told
     legacy = HParams(learning_rate_schedule="legacy")
     assert "learning_rate" in [one.name for one in space.dimensions(ranged, legacy)]
     with pytest.raises(HParamsError, match="nothing is left to search"):
