@@ -43,6 +43,7 @@ def transformer_multi30k():
 def transformer_scan():
     """Commands to actions (SCAN): 2 layers, 128 wide, relative positions, which count better."""
     hparams = registry.hparams("transformer_relative_tiny")
+    hparams.max_relative_position = 64  # the longest answer has 48 actions
     hparams.batch_size = 2048
     hparams.label_smoothing = 0.0
     hparams.attention_dropout = 0.0
