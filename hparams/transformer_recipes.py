@@ -20,8 +20,8 @@ def transformer_g2p():
     hparams.hidden_size = 192
     hparams.filter_size = 768
     hparams.num_heads = 4
+    hparams.batch_size = 2048
     hparams.layer_prepostprocess_dropout = 0.2
-    hparams.ema_decay = 0.998
     return _cosine(hparams, 0.001, 800)
 
 
