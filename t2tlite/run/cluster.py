@@ -14,6 +14,9 @@ from t2tlite.errors import DeviceError, WorkerError
 # Seconds that machines wait for each other to start: the lost one may be started by hand.
 JOIN_SECONDS = 24 * 3600
 
+# Seconds of silence after which JAX takes a machine for lost; its own default is 100.
+SILENCE_SECONDS = 30
+
 # What the errors of JAX and its collectives say where another process is gone.
 LOST = ("Gloo", "onnection", "UNAVAILABLE", "DEADLINE_EXCEEDED", "ABORTED", "CANCELLED", "peer")
 

@@ -52,6 +52,7 @@ def join(machines: cluster.Cluster) -> None:
             machines.workers,
             machines.worker,
             initialization_timeout=cluster.JOIN_SECONDS,
+            heartbeat_timeout_seconds=cluster.SILENCE_SECONDS,
         )
     except (RuntimeError, ValueError) as error:
         raise DeviceError(
@@ -91,7 +92,10 @@ def tpus() -> list[Any]:
     try:
         if chips:
             # The TPU's own environment tells who the others are; alone, that is one process.
-            jax.distributed.initialize(initialization_timeout=cluster.JOIN_SECONDS)
+            jax.distributed.initialize(
+                initialization_timeout=cluster.JOIN_SECONDS,
+                heartbeat_timeout_seconds=cluster.SILENCE_SECONDS,
+            )
         return jax.devices("tpu")
     except (RuntimeError, ValueError) as error:
         libtpu = "installed" if importlib.util.find_spec("libtpu") else "not installed"
