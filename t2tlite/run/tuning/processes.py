@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 from t2tlite.errors import DeviceError
+from t2tlite.run.tuning import start
 
 LOG = "log.txt"
-# Of Linux's prctl: which signal a process gets when its parent ends.
-_PR_SET_PDEATHSIG = 1
 
 
 @dataclass(frozen=True)
@@ -84,9 +82,11 @@ class Process:
         environment = dict(os.environ)
         if place.gpus is not None:
             environment["CUDA_VISIBLE_DEVICES"] = place.gpus
+        cores = ",".join(str(core) for core in sorted(place.cores))
+        before = [sys.executable, "-I", start.__file__, str(os.getpid()), cores]
         with open(folder / LOG, "ab") as log:
             self._process = subprocess.Popen(
-                command,
+                [*before, *command],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -94,7 +94,6 @@ class Process:
                 pass_fds=[lease.fileno()],
                 # Ctrl-C is the search's, which tells its trials by itself.
                 start_new_session=True,
-                preexec_fn=_at_its_start(place),
             )
 
     def status(self) -> int | None:
@@ -120,16 +119,3 @@ class Process:
         lines = (self.folder / LOG).read_text(encoding="utf-8", errors="replace").split("\n")
         told = [line.strip() for line in lines if line.strip()]
         return told[-1] if told else f"ended with status {status}, and said nothing"
-
-
-def _at_its_start(place: Place) -> Callable[[], None]:
-    """What the new process does before it runs the command: nothing that allocates or locks."""
-    prctl = ctypes.CDLL(None).prctl if sys.platform == "linux" else None
-
-    def start() -> None:
-        if prctl is not None:
-            prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-        if place.cores:
-            os.sched_setaffinity(0, place.cores)
-
-    return start

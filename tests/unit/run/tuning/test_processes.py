@@ -1,11 +1,14 @@
 """Where trials run that run at once."""
 
 import os
+import subprocess
+import sys
+import time
 
 import pytest
 
 from t2tlite.errors import DeviceError
-from t2tlite.run.tuning import processes
+from t2tlite.run.tuning import processes, start
 
 
 @pytest.fixture
@@ -42,3 +45,38 @@ def test_each_trial_has_gpus_of_its_own(machine):
     assert [one.gpus for one in processes.places(2, 2)] == ["4,5", "6,7"]
     with pytest.raises(DeviceError, match="need 6 GPUs, and 4 can be seen; run fewer at once"):
         processes.places(3, 2)
+
+
+def run(folder, code, place):
+    """Runs Python code as a trial; returns its log."""
+    with open(folder / "lease", "wb") as lease:
+        process = processes.Process([sys.executable, "-c", code], folder, place, lease)
+        while process.status() is None:
+            time.sleep(0.01)
+    assert process.status() == 0
+    return (folder / processes.LOG).read_text()
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="cores can't be chosen here")
+def test_a_trial_runs_where_it_should(tmp_path):
+    core = max(os.sched_getaffinity(0))
+    place = processes.Place(frozenset({core}), "7")
+    code = "import os; print(os.sched_getaffinity(0), os.environ['CUDA_VISIBLE_DEVICES'])"
+    assert run(tmp_path, code, place) == f"{{{core}}} 7\n"
+
+
+def test_no_code_runs_in_a_fork_of_this_process(tmp_path):
+    """JAX's threads may hold locks there."""
+    forks = []
+    os.register_at_fork(before=lambda: forks.append(1))
+    assert run(tmp_path, "print('ran')", processes.Place()) == "ran\n"
+    assert not forks
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux", reason="only Linux tells a process of its parent's end"
+)
+def test_a_trial_whose_search_is_gone_does_not_start():
+    command = [sys.executable, "-I", start.__file__, "1", "", sys.executable, "-c", "print('ran')"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("", "the search ended before its trial started\n")
