@@ -80,14 +80,18 @@ class Devices:
 
     @property
     def multiplies_bfloat16(self) -> bool:
-        """Whether products in bfloat16 have instructions of their own here."""
+        """Whether training in bfloat16 should be faster here than in float32.
+
+        AVX512-BF16 alone isn't enough: 0.65 to 0.74 times float32's tokens/s at the sizes of the
+        recipes, where conversions cost more than products gain.
+        """
         if self.kind != "CPU":
             return True
         try:
             flags = Path("/proc/cpuinfo").read_text().split()
         except OSError:
             return False
-        return bool({"avx512_bf16", "amx_bf16"}.intersection(flags))
+        return "amx_bf16" in flags
 
     def scope(self) -> contextlib.AbstractContextManager[Any]:
         """The context in which model and optimizer must be made."""

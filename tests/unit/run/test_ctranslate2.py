@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 
@@ -56,6 +57,7 @@ def model(tmp_path, monkeypatch):
     """A function that makes a model with new weights; returns its Decoder."""
 
     def make(problem, **values):
+        keras.utils.set_random_seed(7)
         monkeypatch.setattr(registry, "problem", lambda _: problem())
         hparams = HParams(**{**TINY, **values})
         run = Run.describe(problem().name, "transformer", hparams, [])

@@ -73,9 +73,7 @@ def test_no_code_runs_in_a_fork_of_this_process(tmp_path):
     assert not forks
 
 
-@pytest.mark.skipif(
-    sys.platform != "linux", reason="only Linux tells a process of its parent's end"
-)
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells of a parent's end")
 def test_a_trial_whose_search_is_gone_does_not_start():
     command = [sys.executable, "-I", start.__file__, "1", "", sys.executable, "-c", "print('ran')"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
