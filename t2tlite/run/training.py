@@ -233,6 +233,7 @@ def train(
     if device.is_chief:
         make_folder(output_dir)
         _check_direction(schedule)
+        _check_warmup(HParams.from_values(run.hparams), schedule.train_steps)
     run.take_vocabularies(output_dir, data_dir)
     place = Workplace(run, data_dir, schedule, device)
     # Before anything slow: bad data should end a run at once.
@@ -321,6 +322,18 @@ def _check_direction(schedule: Schedule) -> None:
             "%s is better when %s; add --%seval_early_stopping_metric_minimize, or the worst "
             "checkpoint counts as the best",
             *(name, better, flag),
+        )
+
+
+def _check_warmup(hparams: HParams, train_steps: int) -> None:
+    """Warns if the learning rate would still rise when training ends."""
+    warmup_steps = hparams.learning_rate_warmup_steps
+    rises = any(one in hparams.learning_rate_schedule for one in ("linear_warmup", "legacy"))
+    if rises and warmup_steps > train_steps:
+        log.warning(
+            "the learning rate still rises when training ends: learning_rate_warmup_steps=%d of "
+            "--train_steps=%d; lower it, say --hparams=learning_rate_warmup_steps=%d",
+            *(warmup_steps, train_steps, math.ceil(train_steps / 10)),
         )
 
 

@@ -50,4 +50,4 @@ def test_data_of_it(tmp_path: Path) -> None:
 def test_hparams() -> None:
     made = registry.hparams("my_poetry_tiny")
     assert made.hidden_size == registry.hparams("transformer_poetry").hidden_size
-    assert made.attention_dropout == 0.1
+    assert made.layer_prepostprocess_dropout == 0.3

@@ -7,12 +7,14 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from t2tlite.config import HParams
 from t2tlite.errors import HParamsError
 from t2tlite.run import devices
 from t2tlite.run.training import (
     Schedule,
     Workplace,
     _check_direction,
+    _check_warmup,
     _steps_per_call,
     _stopping,
     early_stop,
@@ -74,6 +76,23 @@ def test_a_metric_that_improves_the_wrong_way_is_told(warned, metric, minimize, 
     _check_direction(Schedule(stop_metric=metric, stop_minimize=minimize))
     assert len(warned) == bool(told)
     assert all(line.startswith(told) for line in warned)
+
+
+@pytest.mark.parametrize(
+    ("steps", "schedule", "told"),
+    [
+        (399, "constant*linear_warmup*rsqrt_decay", True),
+        (399, "legacy", True),
+        (400, "constant*linear_warmup*rsqrt_decay", False),
+        (399, "constant", False),
+    ],
+)
+def test_a_warm_up_longer_than_training_is_told(warned, steps, schedule, told):
+    hparams = HParams(learning_rate_schedule=schedule, learning_rate_warmup_steps=400)
+    _check_warmup(hparams, steps)
+    assert [line.split("; ")[1] for line in warned] == told * [
+        "lower it, say --hparams=learning_rate_warmup_steps=40"
+    ]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
