@@ -18,7 +18,8 @@ from t2tlite.config import HParams, parse_assignments
 from t2tlite.errors import CheckpointError, WorkerError
 from t2tlite.run import cluster, record
 from t2tlite.run.generation import generate_data
-from t2tlite.run.training import Schedule, evaluate, train
+from t2tlite.run.schedule import Schedule
+from t2tlite.run.training import evaluate, train
 
 FLAGS = flags.FLAGS
 log = logging.getLogger("t2tlite.cli")

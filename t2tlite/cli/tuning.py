@@ -15,7 +15,7 @@ from t2tlite.config import HParams
 from t2tlite.errors import DeviceError
 from t2tlite.ranged_hparams import RangedHParams
 from t2tlite.run import cluster
-from t2tlite.run.training import Schedule
+from t2tlite.run.schedule import Schedule
 from t2tlite.run.tuning import results, search, space
 from t2tlite.run.tuning import tune as loop
 

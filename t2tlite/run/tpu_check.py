@@ -14,9 +14,10 @@ from dataclasses import dataclass, field
 from t2tlite.errors import DeviceError
 from t2tlite.run import devices, record, tpu_advice, tpu_steps, tpu_tables, tpu_topology
 from t2tlite.run.decoding import DecodeHParams
+from t2tlite.run.schedule import Schedule
 from t2tlite.run.tpu_program import DoesNotFit, Program, Step, compile_step
 from t2tlite.run.tpu_topology import Topology
-from t2tlite.run.training import Schedule, Workplace
+from t2tlite.run.training import Workplace
 
 log = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ from t2tlite.errors import DataError, Error
 from t2tlite.run import checkpoints, curves, reports
 from t2tlite.run.objective import Totals
 from t2tlite.run.profiling import Profiler
-from t2tlite.run.training import Workplace, early_stop
+from t2tlite.run.training import Workplace
 
 log = logging.getLogger(__name__)
 
@@ -96,7 +96,7 @@ class Watcher(keras.callbacks.Callback):
             self._evaluate()
         # The run before may have been lost before it could, too.
         self._mark_best()
-        return not early_stop(self.schedule, self._evaluations)
+        return not self.schedule.early_stop(self._evaluations)
 
     def _begin_window(self) -> None:
         self._window_time, self._window_step = time.monotonic(), self.step
@@ -126,7 +126,7 @@ class Watcher(keras.callbacks.Callback):
             self._line.say(f"stopped by {by} at step {self.step}, saved; the same command goes on")
         elif due and self.schedule.evaluate:
             self._evaluate()
-            reason = early_stop(self.schedule, self._evaluations)
+            reason = self.schedule.early_stop(self._evaluations)
             if reason:
                 self._line.say(f"stopping early: {reason}")
                 self._save()

@@ -24,6 +24,7 @@ import sys
 import tensorflow as tf
 from t2tlite import registry
 from t2tlite.run import devices, record, training
+from t2tlite.run.schedule import Schedule
 data, folder, count, batch_size, steps, hparams = sys.argv[1:]
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(
@@ -34,7 +35,7 @@ strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]) if count == 2 else
 device = devices.Devices("tensorflow", "CPU", count, strategy)
 made = registry.hparams("transformer_tiny").override(f"{hparams},batch_size={batch_size}")
 run = record.Run.describe("reverse_digits", "transformer", made, [])
-schedule = training.Schedule(int(steps), eval_frequency=8, eval_steps=1)
+schedule = Schedule(int(steps), eval_frequency=8, eval_steps=1)
 training.train(run, data, folder, schedule, device)
 """
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from t2tlite.errors import HParamsError
 from t2tlite.run.metrics import lower_is_better
-from t2tlite.run.training import Schedule, early_stop
+from t2tlite.run.schedule import Schedule
 from t2tlite.run.tuning.space import Dimension
 
 
@@ -60,7 +60,7 @@ class Search:
             return False
         last: int = rows[-1]["step"]
         done = last >= self.schedule.train_steps
-        return done or early_stop(self.schedule, [dict(row) for row in rows]) is not None
+        return done or self.schedule.early_stop([dict(row) for row in rows]) is not None
 
 
 def objective(name: str, problem: str, metrics: Sequence[str], maximize: bool) -> str:

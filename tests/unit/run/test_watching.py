@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from t2tlite.run import checkpoints
-from t2tlite.run.training import Schedule
+from t2tlite.run.schedule import Schedule
 from t2tlite.run.watching import Watcher
 
 LOSSES = [5.0, 3.0, 4.0, 2.0, 6.0, 2.0, 2.5]

@@ -8,7 +8,7 @@ import pytest
 
 from t2tlite.config import HParams
 from t2tlite.ranged_hparams import RangedHParams
-from t2tlite.run.training import Schedule
+from t2tlite.run.schedule import Schedule
 from t2tlite.run.tuning import results, space, tune
 from t2tlite.run.tuning.search import Search
 

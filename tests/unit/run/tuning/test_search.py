@@ -5,7 +5,7 @@ import math
 import pytest
 
 from t2tlite.errors import HParamsError
-from t2tlite.run.training import Schedule
+from t2tlite.run.schedule import Schedule
 from t2tlite.run.tuning import search
 from tests.unit.run.tuning.conftest import described
 
