@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import secrets
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,8 +29,8 @@ def atomic(path: str | os.PathLike[str], mode: str = "wb") -> Iterator[IO[Any]]:
       OutputError: it can't be written.
     """
     path = Path(path)
-    # The process in the name keeps two runs from writing into one file.
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    # Two runs don't write into one file. A process's number isn't enough: machines may share it.
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with open(temporary, mode, encoding=None if "b" in mode else "utf-8") as file:
@@ -59,6 +60,7 @@ def cannot_write(path: str | os.PathLike[str], error: OSError) -> OutputError:
         errno.EROFS: "choose a folder on a file system that isn't read-only",
         errno.EACCES: "choose a folder that you may write to",
         errno.EPERM: "choose a folder that you may write to",
+        errno.ENOLCK: "choose a folder on a file system that has locks (flock)",
         errno.ENOTDIR: "a part of that path is a file; choose another folder",
     }.get(error.errno or 0, "choose another folder")
     return OutputError(f"can't write {path}: {error.strerror or error}; {advice}")
@@ -73,7 +75,7 @@ def make_folder(path: str | os.PathLike[str]) -> Path:
     folder = Path(path).expanduser()
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / f".write-test.{os.getpid()}"
+        probe = folder / f".write-test.{secrets.token_hex(8)}"
         probe.touch()
         probe.unlink()
     except OSError as error:

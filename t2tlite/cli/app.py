@@ -79,6 +79,10 @@ def _parse() -> None:
     elif rest:
         raise UsageError(f"unexpected argument {rest[0]!r}; flags are --name=value")
     t2t_flags.tell_ignored()
+    for name in FLAGS:
+        # A shell leaves it to the command in --output_dir=~/model.
+        if name.endswith(("_dir", "_file", "_path")) and str(FLAGS[name].value).startswith("~"):
+            FLAGS[name].value = os.path.expanduser(FLAGS[name].value)
 
 
 def _help(description: str, modules: Sequence[ModuleType]) -> None:

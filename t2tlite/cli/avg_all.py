@@ -39,10 +39,19 @@ def main() -> None:
         raise CheckpointError(f"{folder} has no checkpoint of {FLAGS.min_steps} steps or more")
     steps = reports.best_steps(folder, steps, FLAGS.metric) if FLAGS.metric else steps
     steps = sorted(steps[: FLAGS.n] if FLAGS.metric else steps[-FLAGS.n :])
+    if len(steps) < FLAGS.n:
+        log.warning(
+            "found %d checkpoints of --n=%d, the oldest of step %d; --min_steps leaves out early "
+            "ones",
+            *(len(steps), FLAGS.n, steps[0]),
+        )
+    run.check_vocabularies(folder)
     mean = checkpoints.average([checkpoints.weights_path(folder, step) for step in steps])
     output = make_folder(FLAGS.output_dir or folder / "averaged")
     if output.resolve() == folder.resolve():
         raise CheckpointError("--output_dir is the model's own folder; choose another")
+    if any(output.glob("optimizer.ckpt-*")):
+        raise CheckpointError(f"--output_dir={output} holds a trained model; choose another")
     for name in [record.NAME, *run.vocabularies]:
         with open(folder / name, "rb") as old, atomic(output / name) as new:
             shutil.copyfileobj(old, new)

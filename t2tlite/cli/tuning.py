@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -42,13 +44,25 @@ def tune(hparams: HParams, given: dict[str, Any], schedule: Schedule) -> None:
     problem = registry.problem(FLAGS.problem)
     for split in ("train", schedule.eval_split):
         problem.shards(FLAGS.data_dir, split)
+    objective = search.objective(
+        FLAGS.autotune_objective, FLAGS.problem, problem.eval_metrics(), FLAGS.autotune_maximize
+    )
+    words: list[str] = []
+    if not schedule.stop_after_steps and not FLAGS["eval_early_stopping_metric"].present:
+        # The checkpoint that a trial keeps as its best is the one that counts for it.
+        schedule = dataclasses.replace(
+            schedule, stop_metric=objective, stop_minimize=not FLAGS.autotune_maximize
+        )
+        words = [
+            f"--eval_early_stopping_metric={objective}",
+            f"--eval_early_stopping_metric_minimize={not FLAGS.autotune_maximize}",
+        ]
+    dimensions = space.dimensions(ranged, hparams, given)
     wanted = search.Search(
         output_dir=Path(FLAGS.output_dir),
-        dimensions=space.dimensions(ranged, hparams, given),
+        dimensions=dimensions,
         given=given,
-        objective=search.objective(
-            FLAGS.autotune_objective, FLAGS.problem, problem.eval_metrics(), FLAGS.autotune_maximize
-        ),
+        objective=objective,
         maximize=FLAGS.autotune_maximize,
         max_trials=FLAGS.autotune_max_trials,
         parallel_trials=FLAGS.autotune_parallel_trials,
@@ -59,13 +73,17 @@ def tune(hparams: HParams, given: dict[str, Any], schedule: Schedule) -> None:
             "--hparams_set": FLAGS.hparams_set,
             "hparams": hparams.values(),
             "--hparams_range": {name: list(one) for name, one in ranged.ranges.items()},
-            "--autotune_objective": FLAGS.autotune_objective.rpartition("/")[2],
+            "searched hparams": [one.name for one in dimensions],
+            "--autotune_objective": objective,
             "--autotune_maximize": FLAGS.autotune_maximize,
             "--train_steps": schedule.train_steps,
             "--local_eval_frequency": schedule.eval_frequency,
+            "--eval_steps": schedule.eval_steps,
+            "--eval_use_test_set": FLAGS.eval_use_test_set,
+            "--warm_start_from": schedule.warm_start_from,
         },
     )
-    trials, done = loop.tune(wanted, _command, FLAGS.worker_gpu)
+    trials, done = loop.tune(wanted, functools.partial(_command, words), FLAGS.worker_gpu)
     if not done:
         raise SystemExit(130)
     for name, value in results.best_hparams(wanted, trials).items():
@@ -86,12 +104,12 @@ def _check_flags() -> None:
         )
 
 
-def _command(folder: Path) -> Sequence[str]:
+def _command(words: Sequence[str], folder: Path) -> Sequence[str]:
     """The command line of a trial: this one's, where the last of two equal flags counts."""
     code = "import sys; sys.argv[0] = 't2t-trainer'; from t2tlite.cli import trainer; trainer.run()"
     # -P: not with this folder on the path, which the installed command doesn't have either.
     return [
-        *(sys.executable, "-P", "-c", code, *sys.argv[1:]),
+        *(sys.executable, "-P", "-c", code, *sys.argv[1:], *words),
         "--hparams_range=",
         f"--output_dir={folder}",
         f"--hparams_json_path={folder / 'hparams.json'}",

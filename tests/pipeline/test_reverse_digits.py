@@ -105,3 +105,6 @@ def test_averaged_checkpoints_decode_and_score(command, model, held_out, tmp_pat
     done = command("t2t-bleu", f"--translation={decoded}", f"--reference={tmp_path / 'answers'}")
     assert "BLEU = 9" in done.stdout or "BLEU = 100" in done.stdout
     assert "exact match" in done.stdout
+    command("t2t-avg-all", f"--model_dir={tmp_path / 'mean'}", f"--output_dir={model}", status=1)
+    done = command("t2t-avg-all", f"--model_dir={model}", f"--output_dir={tmp_path}", "--n=9")
+    assert "found 2 checkpoints of --n=9, the oldest of step " in done.stderr

@@ -13,7 +13,7 @@ from t2tlite.errors import CheckpointError, DataError, OutputError
 from t2tlite.files import make_folder
 from t2tlite.run.tuning import space
 from t2tlite.run.tuning.locks import Busy, FileLock, Lease, Leaving
-from t2tlite.run.tuning.search import Search
+from t2tlite.run.tuning.search import HPARAMS, Search
 
 if TYPE_CHECKING:
     import optuna
@@ -113,10 +113,8 @@ class Journal:
         path = search.output_dir / NAME
         schedule = search.schedule
         self._lock = FileLock(search.output_dir / _LOCK)
-        lock = FileLock(search.output_dir / _JOURNAL_LOCK)
+        lock = _JournalLock(search.output_dir / _JOURNAL_LOCK, path)
         with self._lock:
-            with lock:
-                _mend(path)
             try:
                 backend = optuna.storages.journal.JournalFileBackend(str(path), lock)
                 self._study = optuna.create_study(
@@ -172,6 +170,10 @@ class Journal:
                     # Soon to be taken: a new one before it would be drawn without its results.
                     leaving = True
                     continue
+                if self._study.get_trials(deepcopy=False)[left.number].state.is_finished():
+                    # Whoever ran it has just noted its end.
+                    lease.close()
+                    continue
                 return self._taken(optuna.trial.Trial(self._study, left._trial_id), lease)
             number = len(self._study.get_trials(deepcopy=False))
             if leaving or number >= self.search.max_trials:
@@ -183,6 +185,11 @@ class Journal:
                     f"{self.search.folder(number)} is in use by another search; choose a new "
                     f"--output_dir"
                 ) from None
+            if (self.search.folder(number) / HPARAMS).exists():
+                raise OutputError(
+                    f"{self.search.folder(number)} holds a trial that {NAME} doesn't know; choose "
+                    f"a new --output_dir, or remove the folder"
+                )
             self._study.sampler = self._sampler(number)
             return self._taken(self._study.ask(), lease)
 
@@ -246,10 +253,29 @@ def _optuna() -> Any:
     return optuna
 
 
-def _mend(path: Path) -> None:
-    """Cuts off a last line that a crash of the machine left unfinished."""
-    if path.exists():
-        content = path.read_bytes()
-        whole = content.rfind(b"\n") + 1
-        if whole < len(content):
-            os.truncate(path, whole)
+class _JournalLock(FileLock):
+    """The lock of a journal: who gets it finds whole lines, and writes behind them.
+
+    A crash, or a disk that was full for a while, may leave a last line unfinished.
+
+    Args:
+      path: of the lock.
+      journal: the file that it protects.
+    """
+
+    def __init__(self, path: Path, journal: Path):
+        super().__init__(path)
+        self._journal = journal
+
+    def acquire(self) -> bool:
+        super().acquire()
+        if self._journal.exists() and not _ends_a_line(self._journal):
+            os.truncate(self._journal, self._journal.read_bytes().rfind(b"\n") + 1)
+        return True
+
+
+def _ends_a_line(path: Path) -> bool:
+    with open(path, "rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(size - 1, 0))
+        return file.read() in (b"", b"\n")

@@ -81,7 +81,7 @@ def write_best(search: Search, trials: Sequence[Trial]) -> None:
 
 
 def write(search: Search, trials: Sequence[Trial]) -> None:
-    """Writes best.json, trials.tsv and the plots, as far as there is something to write."""
+    """Writes best.json, if a trial has finished, and trials.tsv."""
     write_best(search, trials)
     names = [one.name for one in search.dimensions]
     with atomic(search.output_dir / TABLE, "w") as file:
@@ -92,7 +92,6 @@ def write(search: Search, trials: Sequence[Trial]) -> None:
             step = "" if one.step is None else str(one.step)
             why = one.why.replace("\t", " ")
             file.write("\t".join([str(one.number), one.state, value, step, *values, why]) + "\n")
-    _draw(search, trials)
 
 
 def show(search: Search, trials: Sequence[Trial]) -> None:
@@ -128,7 +127,8 @@ def _shown(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def _draw(search: Search, trials: Sequence[Trial]) -> None:
+def draw(search: Search, trials: Sequence[Trial]) -> None:
+    """Writes the plots, as far as there is something to plot."""
     finished = [one.value for one in trials if one.state == "finished"]
     if not finished:
         return

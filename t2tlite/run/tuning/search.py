@@ -14,6 +14,9 @@ from t2tlite.run.metrics import lower_is_better
 from t2tlite.run.schedule import Schedule
 from t2tlite.run.tuning.space import Dimension
 
+# In a trial's folder: what the trainer takes as --hparams_json_path.
+HPARAMS = "hparams.json"
+
 
 @dataclass(frozen=True)
 class Search:

@@ -67,7 +67,7 @@ class Dimension:
         if kind == "categorical":
             return optuna.CategoricalDistribution(values)
         logarithms = scale == RangedHParams.LOG_SCALE
-        if all(isinstance(value, int) for value in values):
+        if kind != "float" and all(isinstance(value, int) for value in values):
             return optuna.IntDistribution(values[0], values[-1], log=logarithms and kind == "int")
         return optuna.FloatDistribution(values[0], values[-1], log=logarithms and kind == "float")
 

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import json
 import logging
+import re
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -18,15 +19,14 @@ from t2tlite.run import checkpoints, reports
 from t2tlite.run.tuning import results, space
 from t2tlite.run.tuning.journal import Journal, Taken, Trial
 from t2tlite.run.tuning.processes import LOG, Place, Process, places
-from t2tlite.run.tuning.search import Search
+from t2tlite.run.tuning.search import HPARAMS, Search
 
 log = logging.getLogger(__name__)
 
-# In a trial's folder: what the trainer takes as --hparams_json_path.
-HPARAMS = "hparams.json"
 # Seconds between looks at the trials.
 POLL_SECONDS = 0.5
-# If so many trials fail before any gets anywhere, the cause isn't their hparams.
+# If so many trials fail before any gets anywhere, or later one after the other for the same reason,
+# the cause isn't their hparams.
 FAILURES = 3
 # What asks a training to save and stop.
 _STOPS = (signal.SIGINT, signal.SIGTERM)
@@ -48,23 +48,21 @@ def tune(search: Search, command: Command, gpus_each: int = 1) -> tuple[list[Tri
       All trials, and whether the search is done; it isn't if Ctrl-C or SIGTERM stopped it.
 
     Raises:
-      Error: the folder holds another search, or no trial gets anywhere; the message says what to
-        do.
+      Error: the folder holds another search, or trials fail whatever their hparams; the message
+        says what to do.
     """
-    loop = _Loop(search, command, places(search.parallel_trials, gpus_each))
-    with _stopping(loop):
-        try:
-            loop.run()
-        except OSError as error:
-            # The journal is Optuna's to write.
-            if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
-                raise cannot_write(search.output_dir, error) from error
-            raise
-        finally:
-            loop.kill()
+    where = places(search.parallel_trials, gpus_each)
+    with _told_errors(search):
+        loop = _Loop(search, command, where)
+        with _stopping(loop):
+            try:
+                loop.run()
+            finally:
+                loop.kill()
     trials = loop.journal.trials()
     results.write(search, trials)
     results.show(search, trials)
+    results.draw(search, trials)
     if loop.stop_asked:
         ended = sum(one.state != "running" for one in trials)
         log.info(
@@ -74,15 +72,28 @@ def tune(search: Search, command: Command, gpus_each: int = 1) -> tuple[list[Tri
             search.max_trials,
         )
     elif not any(one.state == "finished" for one in trials):
-        raise _nowhere(search, trials)
+        raise _failure(search, trials, f"no trial of {len(trials)} got to its end")
     return trials, not loop.stop_asked
 
 
-def _nowhere(search: Search, trials: Sequence[Trial]) -> HParamsError:
+@contextlib.contextmanager
+def _told_errors(search: Search) -> Iterator[None]:
+    """Tells in one line why the journal, which is Optuna's to write, can't be written."""
+    try:
+        yield
+    except OSError as error:
+        known = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOLCK)
+        if error.errno in known:
+            raise cannot_write(search.output_dir, error) from error
+        raise
+
+
+def _failure(search: Search, trials: Sequence[Trial], what: str) -> HParamsError:
     last = [one for one in trials if one.state in ("failed", "pruned")][-1]
+    again = "; then raise --autotune_max_trials" if len(trials) >= search.max_trials else ""
     return HParamsError(
-        f"no trial of {len(trials)} got to its end; the last, {last.number}: {last.why} (all that "
-        f"it said is in {search.folder(last.number) / LOG})"
+        f"{what}; the last, {last.number}: {last.why} (all that it said is in "
+        f"{search.folder(last.number) / LOG}); mend that and run the same command{again}"
     )
 
 
@@ -100,14 +111,15 @@ class _Loop:
         self.stop_asked = ""
         self._running: list[_Running | None] = [None] * len(where)
         self._where = where
-        self._failed = 0
+        # Why trials failed here, since one didn't.
+        self._failures: list[str] = []
         self._waits = False
 
     def run(self) -> None:
         """Runs trials until all have ended or a signal asked to stop.
 
         Raises:
-          HParamsError: the first trials all failed.
+          HParamsError: trials fail whatever their hparams.
         """
         told = False
         while True:
@@ -150,9 +162,17 @@ class _Loop:
         log.info("trial %d %s", trial.number, results.in_words(self.search, trial, trials))
         if trial.state == "finished":
             results.write_best(self.search, trials)
-        self._failed += trial.state == "failed"
-        if self._failed >= FAILURES and all(one.state in ("failed", "running") for one in trials):
-            raise _nowhere(self.search, trials)
+        if trial.state != "failed":
+            self._failures = []
+            return
+        # But for numbers, such as that of the trial's folder.
+        self._failures.append(re.sub(r"\d+", "", trial.why))
+        if len(self._failures) < FAILURES:
+            return
+        if all(one.state in ("failed", "running") for one in trials):
+            raise _failure(self.search, trials, f"no trial of {len(trials)} got to its end")
+        if len(set(self._failures[-FAILURES:])) == 1:
+            raise _failure(self.search, trials, f"{FAILURES} trials in a row failed alike")
 
     def kill(self) -> None:
         """Ends what still runs; a trial goes on from its newest checkpoint."""
@@ -207,7 +227,8 @@ class _Running:
         assert self._process is not None
         # Before the evaluations are read: none comes after it.
         status = self._process.status()
-        if self._taken.report(self._reports()):
+        # One that has only to draw its curves ends by itself.
+        if self._taken.report(self._reports()) and not self._search.is_finished(self._rows()):
             self.stop("hopeless")
         if status is None:
             return False

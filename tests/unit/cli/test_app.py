@@ -69,6 +69,18 @@ def test_a_required_flag(command):
     assert (status, err) == (2, "t2t-test: --t2t_usr_dir must be given (--help lists all flags)\n")
 
 
+def test_a_tilde_is_the_home_folder(command, own_flags, monkeypatch):
+    monkeypatch.setenv("HOME", "/home/me")
+    flags.DEFINE_string("data_dir", "", "Folder.", flag_values=own_flags)
+    flags.DEFINE_string("inputs", "", "Text.", flag_values=own_flags)
+
+    def show():
+        print(own_flags.data_dir, own_flags.inputs)
+
+    status, out, _ = command(show, "--data_dir=~/data", "--inputs=~/data")
+    assert (status, out) == (0, "/home/me/data ~/data\n")
+
+
 def test_an_address_in_a_bucket_is_no_folder(command, own_flags):
     flags.DEFINE_string("data_dir", "", "Folder.", flag_values=own_flags)
     status, _, err = command(lambda: app.require("data_dir"), "--data_dir=gs://mine/data/x")

@@ -3,7 +3,7 @@
   python fake_trial.py FOLDER STEPS BEHAVIOUR
 
 Each step is an evaluation. The metric is best at learning_rate_constant=1. BEHAVIOUR is JSON: by
-the number of a trial one of "crash", "memory", "diverge", "interrupt" and "slow".
+the number of a trial one of "crash", "memory", "diverge", "interrupt", "slow" and "lingers".
 """
 
 import json
@@ -15,6 +15,7 @@ from pathlib import Path
 
 folder, steps = Path(sys.argv[1]), int(sys.argv[2])
 behaviour = json.loads(sys.argv[3]).get(folder.name, "")
+(folder / "cores").write_text(str(sorted(os.sched_getaffinity(0))))
 with open(folder / "starts", "a") as starts:
     starts.write(f"{os.getpid()}\n")
 stops = []
@@ -52,3 +53,7 @@ while step < steps and not stops:
     if behaviour == "interrupt" and step == 2:
         os.kill(os.getppid(), signal.SIGINT)
     time.sleep(0.05 if behaviour in ("slow", "interrupt") else 0.001)
+if behaviour == "lingers":
+    # Draws its curves, and SIGTERM ends that.
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    time.sleep(0.1)

@@ -78,3 +78,12 @@ def test_what_is_given_or_has_no_effect_keeps_its_value(caplog, monkeypatch):
     assert "learning_rate" in [one.name for one in space.dimensions(ranged, legacy)]
     with pytest.raises(HParamsError, match="nothing is left to search"):
         space.dimensions(ranged, HParams(), given=["num_heads", "relu_dropout"])
+
+
+def test_a_float_between_integers_is_shown(study):
+    ranged = RangedHParams()
+    ranged.set_float("learning_rate_constant", 1, 4)
+    [dimension] = space.dimensions(ranged, HParams())
+    values = space.draw([dimension], study.ask())
+    shown = {dimension.name: dimension.shown_in}
+    study.add_trial(optuna.trial.create_trial(value=1.0, params=values, distributions=shown))

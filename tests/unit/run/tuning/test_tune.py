@@ -1,5 +1,6 @@
 """A search with trials that take milliseconds: what it leaves, and what can go wrong."""
 
+import errno
 import json
 import os
 import signal
@@ -80,10 +81,16 @@ def test_the_best_of_the_trials_becomes_a_file_of_hparams(search, tmp_path):
     assert [float(row.split("\t")[2]) for row in rows] == [one.value for one in trials]
 
 
-def test_minimizing_finds_the_lowest(search):
-    trials, _ = search(maximize=False, max_trials=3)
+def test_minimizing_finds_the_lowest(search, tmp_path):
+    trials, _ = search(maximize=False, max_trials=5)
     finished = [one for one in trials if one.state == "finished"]
     assert all(one.step == 1 for one in finished)
+    lowest = min(finished, key=lambda one: one.value)
+    assert lowest.value < max(one.value for one in finished)
+    assert json.loads((tmp_path / "search" / results.BEST).read_text()) == {
+        "num_heads": 4,
+        **lowest.values,
+    }
 
 
 def test_a_search_goes_on_to_more_trials_and_repeats_none(search, tmp_path):
@@ -131,14 +138,37 @@ def test_a_cause_that_all_trials_have_ends_the_search(search, tmp_path):
     assert [one.state for one in trials] == ["failed"] * 3 + ["finished"] * 2
 
 
+def test_a_cause_that_comes_later_ends_the_search_too(search, tmp_path):
+    behaviour = dict.fromkeys("23456789", "crash")
+    with pytest.raises(HParamsError, match="3 trials in a row failed alike.*no data: make it.*log"):
+        search(behaviour, max_trials=10)
+    assert not (tmp_path / "search" / "5").exists()
+    # Killed for lack of memory now and then is a matter of hparams.
+    trials, _ = search({"5": "memory", "7": "memory", "9": "memory"}, max_trials=10)
+    assert [one.state for one in trials].count("failed") == 6
+
+
+def test_when_all_trials_failed_more_can_be_made(search):
+    with pytest.raises(HParamsError, match="; then raise --autotune_max_trials$"):
+        search({"0": "crash"}, max_trials=1)
+    trials, _ = search(max_trials=2)
+    assert [one.state for one in trials] == ["failed", "finished"]
+
+
+def test_a_trial_that_did_all_its_steps_is_never_given_up(search):
+    behaviour = {str(number): "lingers" for number in range(8)}
+    trials, _ = search(behaviour, max_trials=8, steps=1)
+    assert [one.state for one in trials] == ["finished"] * 8
+
+
 def test_trials_share_the_cores(search, tmp_path):
     trials, _ = search({str(i): "slow" for i in range(4)}, parallel_trials=2)
     assert all(one.state == "finished" for one in trials)
     assert [one.number for one in trials] == [0, 1, 2, 3]
-    first, second = (processes.places(2, 1)[i].cores for i in range(2))
-    if len(os.sched_getaffinity(0)) > 1:
-        assert not first & second
-        assert first | second == os.sched_getaffinity(0)
+    ran_on = {(tmp_path / "search" / str(i) / "cores").read_text() for i in range(4)}
+    shares = {str(sorted(one.cores)) for one in processes.places(2, 1)}
+    assert ran_on == shares
+    assert len(shares) == min(2, len(os.sched_getaffinity(0)))
 
 
 def test_an_interrupted_search_goes_on_where_its_trials_were(search, tmp_path):
@@ -201,6 +231,50 @@ def test_a_torn_journal_is_mended_and_a_damaged_one_told(search, tmp_path):
     path.write_bytes(b"garbage\n" + whole)
     with pytest.raises(DataError, match="damaged"):
         search(max_trials=2)
+
+
+def test_a_line_that_is_torn_while_others_search_is_mended(search, tmp_path):
+    search(max_trials=1)
+    path = tmp_path / "search" / journal.NAME
+    running = journal.Journal(described(tmp_path / "search", max_trials=2))
+    with open(path, "ab") as file:
+        file.write(b'{"op_code": 4, "stu')
+    taken = running.take()
+    taken.end("failed", None, "as it is")
+    assert [one.state for one in running.trials()] == ["finished", "failed"]
+    trials, _ = search(max_trials=3)
+    assert [one.state for one in trials] == ["finished", "failed", "finished"]
+
+
+def test_a_trial_of_an_unknown_search_is_not_taken(search, tmp_path):
+    search(max_trials=1)
+    (tmp_path / "search" / journal.NAME).unlink()
+    with pytest.raises(OutputError, match="0 holds a trial that tuning.journal doesn't know"):
+        search(max_trials=1)
+
+
+def test_a_trial_that_ends_meanwhile_is_not_taken(search, tmp_path, monkeypatch):
+    first = journal.Journal(described(tmp_path / "search", max_trials=1))
+    second = journal.Journal(described(tmp_path / "search", max_trials=1))
+    taken = first.take()
+
+    def lease(folder):
+        monkeypatch.undo()
+        taken.end("failed", None, "as it is")
+        return journal.Lease(folder)
+
+    monkeypatch.setattr(journal, "Lease", lease)
+    assert second.take() is None
+
+
+@pytest.mark.parametrize("error", [errno.ENOSPC, errno.ENOLCK])
+def test_a_journal_that_cannot_be_written_is_one_line(search, monkeypatch, error):
+    def fails(self):
+        raise OSError(error, os.strerror(error))
+
+    monkeypatch.setattr(journal.FileLock, "acquire", fails)
+    with pytest.raises(OutputError, match=f"can't write .*search: {os.strerror(error)}; "):
+        search()
 
 
 def test_without_optuna_one_line_says_how_to_get_it(search, monkeypatch):
