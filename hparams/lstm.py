@@ -75,6 +75,14 @@ def lstm_attention():
 
 
 @registry.register_hparams
+def lstm_bahdanau_attention_multi():
+    """lstm_bahdanau_attention with four heads."""
+    hparams = lstm_bahdanau_attention()
+    hparams.num_heads = 4
+    return hparams
+
+
+@registry.register_hparams
 def lstm_luong_attention_multi():
     """lstm_luong_attention whose attention hands on four vectors."""
     hparams = lstm_luong_attention()

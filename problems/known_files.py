@@ -6,11 +6,13 @@ something only for the very bytes that it was seen on.
 
 from __future__ import annotations
 
+import gzip
+import hashlib
 import os
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from t2tlite import download
 from t2tlite.errors import DataError
 
 
@@ -19,9 +21,9 @@ class KnownFile:
     """A file and how it is known.
 
     Attributes:
-      name: its name in tmp_dir.
-      size: bytes.
-      sha256: checksum, in hexadecimal.
+      name: its name in tmp_dir, where `NAME.gz`, the same packed by gzip, will do as well.
+      size: bytes, unpacked.
+      sha256: checksum of these, in hexadecimal.
     """
 
     name: str
@@ -40,21 +42,36 @@ class KnownFile:
           DataError: it is missing, or another one.
         """
         path = Path(tmp_dir or ".").expanduser() / self.name
+        packed = path.with_name(f"{self.name}.gz")
+        if not path.is_file() and packed.is_file():
+            path = packed
         if not path.is_file():
             raise DataError(
                 f"{problem}: {path} doesn't exist; get it ({self.size:,} bytes) from {source}, or "
                 f"check --tmp_dir"
             )
-        size = path.stat().st_size
+        size, sha256 = self._measured(path, problem)
         if size != self.size:
             raise DataError(
                 f"{problem}: {path} has {size:,} bytes; expected {self.size:,}: get it from "
                 f"{source}"
             )
-        found = download.sha256_of(path)
-        if found != self.sha256:
+        if sha256 != self.sha256:
             raise DataError(
-                f"{problem}: {path} has the SHA-256 {found}; expected {self.sha256}: get it from "
+                f"{problem}: {path} has the SHA-256 {sha256}; expected {self.sha256}: get it from "
                 f"{source}"
             )
         return path
+
+    def _measured(self, path: Path, problem: str) -> tuple[int, str]:
+        """Returns size and checksum of what a file holds."""
+        if path.name == self.name:
+            size = path.stat().st_size
+            with open(path, "rb") as file:
+                return size, hashlib.file_digest(file, "sha256").hexdigest()
+        try:
+            with gzip.open(path) as file:
+                content = file.read()
+        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+            raise DataError(f"{problem}: {path} isn't a whole gzip file ({error})") from None
+        return len(content), hashlib.sha256(content).hexdigest()

@@ -10,7 +10,7 @@ from t2tlite import problem, registry, text_problems
 
 from . import known_files, token_vocabulary
 
-_SOURCE = "brendenlake/SCAN on GitHub, gzipped"
+_SOURCE = "brendenlake/SCAN on GitHub"
 _TOKENS = (
     *("I_JUMP", "I_LOOK", "I_RUN", "I_TURN_LEFT", "I_TURN_RIGHT", "I_WALK", "after", "and"),
     *("around", "jump", "left", "look", "opposite", "right", "run", "thrice", "turn", "twice"),
@@ -61,14 +61,14 @@ class ScanSimple(Scan):
     """SCAN's random split: commands like those of training."""
 
     train_file = known_files.KnownFile(
-        "tasks_train_simple.txt.gz",
-        151735,
-        "8e0061ff764df7d0eace2f3112e6b4a10f89d5a1cd92bbddb37a4aba61cfb4d2",
+        "tasks_train_simple.txt",
+        3267938,
+        "941bb8a088c5f53ceff12fde902dc008933cf0c4203cc672c47b5f79d73262dd",
     )
     test_file = known_files.KnownFile(
-        "tasks_test_simple.txt.gz",
-        38317,
-        "39ad070514b562eb8b0a1a6cfd56dab521fe0b550e53eadecbec808689a9ff1d",
+        "tasks_test_simple.txt",
+        812450,
+        "1fe1c8f5a19d0dc40e41bab94278f45f66f3dc415a978bd29855a23440610fc6",
     )
 
 
@@ -77,14 +77,14 @@ class ScanLength(Scan):
     """SCAN's length split: the test's actions are longer than all of training."""
 
     train_file = known_files.KnownFile(
-        "tasks_train_length.txt.gz",
-        128782,
-        "d8f66d634c0bb3c5c3c9029299ac31f407efd49e66286305cb4fcdfc51dbf6c3",
+        "tasks_train_length.txt",
+        2723418,
+        "b034212dc7cf87ce62f3a067dd6ad49c4d5cd18d51d615d13825516bcb1ebbc2",
     )
     test_file = known_files.KnownFile(
-        "tasks_test_length.txt.gz",
-        33074,
-        "b61c6bdbbd0ad1a88cbf946f823161b1f0a8f09fc247392659b472ec3c497ecb",
+        "tasks_test_length.txt",
+        1356970,
+        "0760752ed34a75116ae11dcc1ee17526b7500060da1366540730fa24894d7db3",
     )
 
 
@@ -93,12 +93,12 @@ class ScanAddprimJump(Scan):
     """SCAN's add-jump split: training has "jump" alone, the test has it in commands."""
 
     train_file = known_files.KnownFile(
-        "tasks_train_addprim_jump.txt.gz",
-        114965,
-        "a093d139dd9d8b4fab8d13ac9c99b814f56b3a65a01baafb0971c880aed45cd7",
+        "tasks_train_addprim_jump.txt",
+        2579619,
+        "e3c78485692e028eed4205e1b8b3fd0e785ef2c12d45b5b89204dadf5b239e23",
     )
     test_file = known_files.KnownFile(
-        "tasks_test_addprim_jump.txt.gz",
-        66751,
-        "db9c50a9043d2d9eb92bffed5f1074471c98cabbdb18f5b8de54488c01c80e0a",
+        "tasks_test_addprim_jump.txt",
+        1531555,
+        "8147ae2651422c701162e174d9d66158daa57858a26b30317ac61797118ac7a5",
     )

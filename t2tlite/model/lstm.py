@@ -135,7 +135,8 @@ class LSTMSeq2seq(TextModel):
         if self.input_embedding is not None:
             state, memory = self.encode(features, training)
         if watched:
-            state["weights"] = ops.zeros_like(memory["bias"])
+            blank_NL = ops.zeros_like(memory["bias"])
+            state["weights"] = ops.tile(blank_NL, (1, self.decoder.attention.distributions))
         x_BTD = self.target_embedding(self.drop_symbols(targets_BT, training))
         # Shifted right by a zero vector: position t sees the targets before t.
         x_BTD = ops.pad(x_BTD, [[0, 0], [1, 0], [0, 0]])[:, :-1]
@@ -165,8 +166,12 @@ class LSTMSeq2seqAttention(LSTMSeq2seq):
     attends = True
 
     def attention_weights(self, features):
-        """Returns what each target looks at: "cross", float32 [B, 1, 1, T, L]."""
-        return {"cross": self._states(features, watched=True)["weights"][:, None, None]}
+        """Returns what each target looks at: "cross", float32 [B, 1, S, T, L]."""
+        weights_BTSL = self._states(features, watched=True)["weights"]
+        batch, length = ops.shape(weights_BTSL)[:2]
+        shares = self.decoder.attention.distributions
+        weights_BTSL = ops.reshape(weights_BTSL, (batch, length, shares, -1))
+        return {"cross": ops.transpose(weights_BTSL, (0, 2, 1, 3))[:, None]}
 
 
 class LSTMSeq2seqBidirectionalEncoder(LSTMSeq2seq):

@@ -1,9 +1,10 @@
 """The layers of LSTM models: cells, attention to the inputs, and their run over a sequence.
 
-What they compute is T2T's, which were TensorFlow 1's LSTMCell, DropoutWrapper and AttentionWrapper.
+What they compute is T2T's, which were TensorFlow 1's LSTMCell, DropoutWrapper and AttentionWrapper,
+but for the padding of inputs, which T2T's attention sees.
 
 Shape letters as in `t2tlite.model.layers`; I width of an input, U units of the attention's scores,
-A width of what attention hands on.
+A width of what attention hands on, S distributions of attention over the inputs.
 """
 
 from typing import Any
@@ -52,20 +53,22 @@ class InputAttention(keras.layers.Layer):
 
     Args:
       width: D, of the decoder's output and of the scores.
-      hparams: reads attention_mechanism, attention_layer_size, num_heads. As in T2T, heads share
-        one distribution over the inputs; they differ in what they make of what they see.
+      hparams: reads attention_mechanism, attention_layer_size, num_heads. As in T2T, Bahdanau's
+        heads have a distribution over the inputs each; Luong's share one, and differ in what they
+        make of what they see.
     """
 
     def __init__(self, width, hparams, **kwargs):
         super().__init__(**kwargs)
         self.width = width
         self.kernel_initializer = initializer(hparams)
-        self.attended = hparams.num_heads * hparams.attention_layer_size
+        self.heads = hparams.num_heads
+        self.attended = self.heads * hparams.attention_layer_size
         self.key = self._projection(width, "key")
         self.mixer = self._projection(self.attended, "mixer")
-        self.query = None
+        self.query, self.distributions = None, 1
         if hparams.attention_mechanism == "bahdanau":
-            self.query = self._projection(width, "query")
+            self.query, self.distributions = self._projection(width, "query"), self.heads
 
     def _projection(self, width, name):
         return keras.layers.Dense(
@@ -78,8 +81,8 @@ class InputAttention(keras.layers.Layer):
         self.mixer.build((None, 2 * self.width))
         if self.query is not None:
             self.query.build((None, self.width))
-            self.score_U = self.add_weight(
-                shape=(self.width,), initializer=self.kernel_initializer, name="score"
+            self.score_SU = self.add_weight(
+                shape=(self.heads, self.width), initializer=self.kernel_initializer, name="score"
             )
 
     def memory(self, encoded_BLD, kept_BL):
@@ -88,31 +91,36 @@ class InputAttention(keras.layers.Layer):
         return {"keys": self.key(encoded_BLD), "values": encoded_BLD, "bias": bias_BL}
 
     def look(self, query_ND, memory):
-        """Returns what is handed on [N, A] and the weights of the inputs [N, L], float32."""
+        """Returns what is handed on [N, A] and the weights of the inputs [N, S, L], float32."""
         keys_NLU = memory["keys"]
         if self.query is not None:
             # Bahdanau's: v . tanh(W q + U k).
             sums_NLU = ops.tanh(keys_NLU + self.query(query_ND)[:, None])
-            logits_NL = ops.sum(sums_NLU * ops.cast(self.score_U, sums_NLU.dtype), axis=-1)
+            score_US = ops.transpose(ops.cast(self.score_SU, sums_NLU.dtype))
+            logits_NSL = ops.transpose(ops.matmul(sums_NLU, score_US), (0, 2, 1))
         else:
             # Luong's: q . U k.
-            query_NU1 = ops.cast(query_ND, keys_NLU.dtype)[..., None]
-            logits_NL = ops.matmul(keys_NLU, query_NU1)[..., 0]
-        weights_NL = ops.softmax(
-            ops.cast(logits_NL, "float32") + ops.cast(memory["bias"], "float32")
+            query_N1U = ops.cast(query_ND, keys_NLU.dtype)[:, None]
+            logits_NSL = ops.matmul(query_N1U, ops.transpose(keys_NLU, (0, 2, 1)))
+        weights_NSL = ops.softmax(
+            ops.cast(logits_NSL, "float32") + ops.cast(memory["bias"], "float32")[:, None]
         )
         values_NLD = memory["values"]
-        seen_N1D = ops.matmul(ops.cast(weights_NL, values_NLD.dtype)[:, None], values_NLD)
-        seen_ND = ops.cast(seen_N1D[:, 0], "float32")
-        mixed_NA = self.mixer(ops.concatenate([query_ND, seen_ND], axis=-1))
-        return ops.cast(mixed_NA, "float32"), weights_NL
+        seen_NSD = ops.matmul(ops.cast(weights_NSL, values_NLD.dtype), values_NLD)
+        query_NSD = ops.repeat(query_ND[:, None], self.distributions, axis=1)
+        both_NSI = ops.concatenate([query_NSD, ops.cast(seen_NSD, "float32")], axis=-1)
+        # What each head makes of each distribution; one that isn't its own is left.
+        mixed_NSA = ops.cast(self.mixer(both_NSI), "float32")
+        parts = ops.split(mixed_NSA, self.heads, axis=-1)
+        own = [part[:, min(i, self.distributions - 1)] for i, part in enumerate(parts)]
+        return ops.concatenate(own, axis=-1), weights_NSL
 
 
 class Layers(keras.layers.Layer):
     """LSTM layers one above the other, whose topmost may look at the inputs.
 
     The state is a dict of float32 tensors: "output_i" and "cell_i" [N, D] of layer i; with
-    attention "attended" [N, A], which is part of the next position's input; and "weights" [N, L]
+    attention "attended" [N, A], which is part of the next position's input; and "weights" [N, S L]
     while somebody wants to know them.
 
     Args:
@@ -188,9 +196,9 @@ class Layers(keras.layers.Layer):
             x_NI, after[f"cell_{i}"] = cell.step(x_NI, state[f"output_{i}"], state[f"cell_{i}"])
             after[f"output_{i}"] = x_NI
         if self.attention is not None:
-            after["attended"], weights_NL = self.attention.look(x_NI, memory)
+            after["attended"], weights_NSL = self.attention.look(x_NI, memory)
             if "weights" in state:
-                after["weights"] = weights_NL
+                after["weights"] = ops.reshape(weights_NSL, ops.shape(state["weights"]))
         return after
 
     def run(self, x_BTI, kept_BT, state, memory=None, reverse=False, training=False):

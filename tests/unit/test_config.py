@@ -45,6 +45,7 @@ TPU = {
 OTHER_SETS = {
     "transformer_poetry": ("transformer_tiny", POETRY),
     "transformer_poetry_quick": ("transformer_tiny", {**POETRY, **QUICK}),
+    "lstm_bahdanau_attention_multi": ("lstm_bahdanau_attention", {"num_heads": 4}),
     "lstm_luong_attention_multi": ("lstm_luong_attention", {"num_heads": 4}),
     "universal_transformer_small": ("universal_transformer_base", SMALL),
     "universal_transformer_big": (

@@ -146,13 +146,21 @@ def test_attention(mechanism):
     keys = encoded @ layer.key.kernel.numpy()
     if mechanism == "bahdanau":
         asked = query @ layer.query.kernel.numpy()
-        scores = np.tanh(keys + asked[:, None]) @ layer.score_U.numpy()
+        # Each head has scores of its own.
+        scores = np.einsum("blu,hu->bhl", np.tanh(keys + asked[:, None]), layer.score_SU.numpy())
     else:
-        scores = np.einsum("bld,bd->bl", keys, query)
-    share = np.exp(scores) * kept
+        scores = np.einsum("bld,bd->bl", keys, query)[:, None]
+    share = np.exp(scores) * kept[:, None]
     share /= share.sum(-1, keepdims=True)
-    seen = np.einsum("bl,bld->bd", share, encoded)
-    expected = np.concatenate([query, seen], -1) @ layer.mixer.kernel.numpy()
+    seen = np.einsum("bhl,bld->bhd", share, encoded)
+    kernels = np.split(layer.mixer.kernel.numpy(), 2, axis=-1)
+    expected = np.concatenate(
+        [
+            np.concatenate([query, seen[:, i % len(share[0])]], -1) @ one
+            for i, one in enumerate(kernels)
+        ],
+        -1,
+    )
     encoded, query = (keras.ops.convert_to_tensor(one, "float32") for one in (encoded, query))
     found, weights = layer.look(query, layer.memory(encoded, keras.ops.convert_to_tensor(kept)))
     np.testing.assert_allclose(weights, share, **CLOSE)
@@ -170,6 +178,15 @@ def test_attention_weights_are_told():
     assert (found[0, ..., 3] == 0).all()
     assert found[0, ..., :3].std(-2).max() > 1e-3
     assert not hasattr(make("plain"), "attention_weights")
+
+
+def test_heads_of_bahdanau_are_told_apart():
+    model = make("bahdanau", num_heads=2)
+    features = {"inputs": ids(2, 2, 4), "targets": ids(1, 2, 5)}
+    found = np.array(model.attention_weights(features)["cross"])
+    assert found.shape == (2, 1, 2, 5, 4)
+    np.testing.assert_allclose(found.sum(-1), 1, rtol=1e-5)
+    assert np.abs(found[:, :, 0] - found[:, :, 1]).max() > 1e-3
 
 
 def test_dropout_and_bfloat16():

@@ -1,5 +1,6 @@
 """The problems behind docs/results.md: published data that the user brings."""
 
+import gzip
 from collections.abc import Callable
 from pathlib import Path
 
@@ -53,3 +54,22 @@ def test_another_file_of_the_name_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("abcd")
     with pytest.raises(DataError, match="has 4 bytes; expected 3"):
         known.find("p", tmp_path, "x")
+
+
+@pytest.mark.parametrize("level", [1, 9])
+def test_a_packed_file_is_known_by_what_it_holds(tmp_path: Path, level: int) -> None:
+    known = KnownFile("a", 3, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad")
+    packed = tmp_path / "a.gz"
+    packed.write_bytes(gzip.compress(b"abc", level))
+    assert known.find("p", tmp_path, "x") == packed
+    packed.write_bytes(gzip.compress(b"abd", level))
+    with pytest.raises(DataError, match="has the SHA-256 a52d.*expected ba78"):
+        known.find("p", tmp_path, "x")
+    packed.write_bytes(gzip.compress(b"abcd" * 100, level))
+    with pytest.raises(DataError, match="has 400 bytes; expected 3"):
+        known.find("p", tmp_path, "x")
+    packed.write_bytes(gzip.compress(b"abc", level)[:-3])
+    with pytest.raises(DataError, match="a.gz isn't a whole gzip file"):
+        known.find("p", tmp_path, "x")
+    (tmp_path / "a").write_text("abc")
+    assert known.find("p", tmp_path, "x") == tmp_path / "a"
