@@ -26,6 +26,10 @@ class CharLmText(text_problems.Text2SelfProblem):
     def vocab_type(self) -> str:
         return text_problems.VocabType.CHARACTER
 
+    def eval_metrics(self) -> list[str]:
+        # A sample begins and ends within words.
+        return [one for one in super().eval_metrics() if one != problem.Metrics.WORD_PERPLEXITY]
+
     @property
     def dataset_splits(self) -> list[dict[str, Any]]:
         return [

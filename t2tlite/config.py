@@ -219,6 +219,10 @@ class HParams:
         attention = self.self_attention_type
         if name == "max_relative_position" and attention != "dot_product_relative":
             return f"hparam {name} has no effect: self_attention_type={attention}"
+        layers = ("num_hidden_layers", "num_encoder_layers", "num_decoder_layers")
+        if name in layers and (kind := self.extra.get("recurrence_type")):
+            runs = "act_max_steps" if kind == "act" else "num_rec_steps"
+            return f"hparam {name} has no effect: recurrence_type={kind} reads {runs}"
         schedule = self.learning_rate_schedule
         factors = {factor.strip() for factor in schedule.split("*")}
         reads = {

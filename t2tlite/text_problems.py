@@ -382,6 +382,11 @@ class Text2ClassProblem(Text2TextProblem):
         labels: Any = self.class_labels
         # Plugins write it as a property, too.
         names = labels(data_dir) if callable(labels) else labels
+        if len(names) != self.num_classes:
+            raise DataError(
+                f"{self.name}: found {len(names)} class_labels; expected num_classes="
+                f"{self.num_classes}: mend either"
+            )
         encoder = self.get_or_create_vocab(data_dir or "", None, force_get=True)
         return {"inputs": encoder, "targets": ClassLabelEncoder(class_labels=names)}
 

@@ -36,9 +36,11 @@ class StackModel(TextModel):
 
     Attributes:
       layer_runs: how often layers are run in a stack, where it isn't once a layer.
+      family: name of the model that writes text; the one that names classes is FAMILY_encoder.
     """
 
     layer_runs: int | None = None
+    family = "transformer"
     packs = True
     unread: tuple[str, ...] = ("dropout",)
 
@@ -111,8 +113,8 @@ class Transformer(StackModel):
         super().make_layers(hparams, problem_hparams)
         if self.classifies:
             raise HParamsError(
-                "model transformer writes text, and this problem's targets are class labels; "
-                "use --model=transformer_encoder"
+                f"model {self.family} writes text, and this problem's targets are class labels; "
+                f"use --model={self.family}_encoder"
             )
         sizes = self.vocab_size
         self.has_inputs = "inputs" in sizes
@@ -210,8 +212,8 @@ class TransformerEncoder(StackModel):
         super().make_layers(hparams, problem_hparams)
         if not self.classifies:
             raise HParamsError(
-                "model transformer_encoder names a class, and this problem's targets are text; "
-                "use --model=transformer"
+                f"model {self.family}_encoder names a class, and this problem's targets are text; "
+                f"use --model={self.family}"
             )
         self.input_embedding = Embedding(self.vocab_size["inputs"], hparams, name="input_embedding")
         self.make_encoder(hparams)

@@ -152,12 +152,19 @@ class _Recurrent(StackModel):
     def __init__(self, hparams, problem_hparams, name="universal_transformer"):
         super().__init__(hparams, problem_hparams, name)
 
+    family = "universal_transformer"
     unread = (*StackModel.unread, "num_encoder_layers", "num_decoder_layers")
 
     def make_layers(self, hparams, problem_hparams):
         _check(hparams)
         self.layer_runs = _runs(hparams) * hparams.num_inrecurrence_layers
         super().make_layers(hparams, problem_hparams)
+
+    def add_positions(self, x_BTD, positions):
+        # As in T2T: the runs add them, or the model does once.
+        if self.hparams.add_position_timing_signal:
+            return x_BTD
+        return super().add_positions(x_BTD, positions)
 
     def make_stack(self, layers, cross, name):
         return RecurrentStack(self.hparams, self.seed_generator, cross, name=name)

@@ -152,7 +152,7 @@ class CTranslate2Decoder(Decoder):
         if max(map(len, lines)) > POSITIONS:
             raise DataError(
                 f"a line has {max(map(len, lines)):,} tokens, and an export to CTranslate2 takes "
-                f"{POSITIONS:,}; cut lines by max_input_size={POSITIONS - 1}, or use --engine=keras"
+                f"{POSITIONS:,}; cut lines by max_input_size={POSITIONS}, or use --engine=keras"
             )
         limits = [len(line) + how.extra_length for line in lines]
         # One limit for all; where an answer went beyond its line's own, that line comes again.

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from t2tlite.data.encoding import encode_batch
-from t2tlite.errors import DataError
+from t2tlite.errors import DataError, Error
 from t2tlite.run.decode_hparams import DecodeHParams
 from t2tlite.text import EOS_ID, PAD_ID
 
@@ -31,16 +31,17 @@ def encode_lines(
       asked: indices of those to encode.
       how: reads max_input_size.
       first: number of the first line, from 0, in its file; for messages.
+
+    Raises:
+      Error: a line can't be encoded; the message has its number.
     """
-    if not decoder.problem.has_inputs:
-        # A language model goes on from the line, so no EOS.
-        rows = encode_batch(decoder.encoders["targets"], [lines[i] for i in asked])
-        # Of an empty one the first token is free, too; a row of none would only fill up a batch.
-        return {i: row or [PAD_ID] for i, row in zip(asked, rows, strict=True)}
-    before, limit = decoder.sides[0], how.max_input_size
-    rows = encode_batch(decoder.encoders["inputs"], [before + lines[i] for i in asked])
+    has_inputs, limit = decoder.problem.has_inputs, how.max_input_size
+    before = decoder.sides[0] if has_inputs else ""
+    texts = {first + i + 1: before + lines[i] for i in asked}
+    rows = _encode(decoder.encoders["inputs" if has_inputs else "targets"], texts)
     if limit > 0:
-        cut = [first + i + 1 for i, row in zip(asked, rows, strict=True) if len(row) > limit]
+        # The end counts, as in T2T; a language model's line has none and is cut to as many.
+        cut = [number for number, row in zip(texts, rows, strict=True) if len(row) >= limit]
         if cut:
             more = f" and {len(cut) - 5:,} others" if len(cut) > 5 else ""
             log.warning(
@@ -49,8 +50,25 @@ def encode_lines(
                 ", ".join(map(str, cut[:5])),
                 more,
             )
-        rows = [row[:limit] for row in rows]
-    return {i: [*row, EOS_ID] for i, row in zip(asked, rows, strict=True)}
+        rows = [row[: limit - 1] for row in rows]
+    if has_inputs:
+        rows = [[*row, EOS_ID] for row in rows]
+    # A language model goes on from the line, so no EOS. Of an empty one the first token is free,
+    # too; a row of none would only fill up a batch.
+    return {i: row or [PAD_ID] for i, row in zip(asked, rows, strict=True)}
+
+
+def _encode(encoder: Any, texts: dict[int, str]) -> list[list[int]]:
+    """Encodes lines by their number; an error tells which line it is."""
+    try:
+        return encode_batch(encoder, list(texts.values()))
+    except Error:
+        for number, text in texts.items():
+            try:
+                encode_batch(encoder, [text])
+            except Error as error:
+                raise type(error)(f"line {number}: {error}") from None
+        raise
 
 
 def encode_prefixes(

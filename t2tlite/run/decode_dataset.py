@@ -51,15 +51,21 @@ def decode_dataset(
             f"go on from, --score_file, or evaluate it with t2t-trainer --schedule=evaluate"
         )
     decoder.run.check_vocabularies(data_dir)
+    delimiter = decoder.decode_hparams.delimiter
     right: dict[str, dict[str, None]] = {}
     for inputs, targets in _pairs(decoder, data_dir, split):
         right.setdefault(inputs, {})[targets] = None
     stem = Path(decoder.output_dir, f"{decoder.run.problem}.{FILE_WORD[split]}")
+    if flattened := sum(delimiter in inputs for inputs in right):
+        log.warning(
+            "%d inputs hold the delimiter (line breaks, by default): they are decoded with a space "
+            "in its place, so figures needn't be those of an evaluation in training",
+            flattened,
+        )
     # The problem's name needn't stand there twice.
     name = default_target(decoder, stem).replace(f".{decoder.run.problem}.beam", ".beam")
     target = Path(target or name)
     make_folder(target.parent)
-    delimiter = decoder.decode_hparams.delimiter
     source = _write(target, "inputs", right, delimiter)
     answers = [list(targets) for targets in right.values()]
     references = []

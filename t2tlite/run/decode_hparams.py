@@ -95,6 +95,8 @@ class DecodeHParams:
         """
         if self.beam_size < 1:
             raise HParamsError(f"beam_size={self.beam_size} is less than 1 (1 is greedy)")
+        if self.alpha < 0:
+            raise HParamsError(f"alpha={self.alpha} is negative; 0 is no length penalty")
         if self.extra_length < 0:
             raise HParamsError(f"extra_length={self.extra_length} is negative")
         if self.min_length < 0:
@@ -107,6 +109,8 @@ class DecodeHParams:
             raise HParamsError(
                 f"sampling_method={self.sampling_method} is not one of: argmax, random"
             )
+        if self.sampling_temp < 0:
+            raise HParamsError(f"sampling_temp={self.sampling_temp} is negative; for 0 use greedy")
         if not 0.0 < self.sampling_top_p <= 1.0:
             raise HParamsError(f"sampling_top_p={self.sampling_top_p} is outside 0 to 1")
         return self

@@ -219,7 +219,9 @@ class Decoder:
 
     def samples(self, how: DecodeHParams) -> bool:
         """Whether answers are drawn, one a line, and not searched."""
-        return (how.sampling_method or self.hparams.sampling_method) == "random"
+        return not self.classifies and (
+            (how.sampling_method or self.hparams.sampling_method) == "random"
+        )
 
     def score(self, pairs: Sequence[tuple[str, str]]) -> list[Score]:
         """Returns how probable each pair's second text is, given the first.

@@ -130,7 +130,7 @@ class TextModel(tf.Module):
         rows = self.encoder.encode(tf.strings.join([self._before, texts_B]))
         if self._decoder.problem.has_inputs:
             if self._how.max_input_size > 0:
-                rows = rows[:, : self._how.max_input_size]
+                rows = rows[:, : self._how.max_input_size - 1]
             rows = tf.concat([rows, tf.fill([rows.nrows(), 1], EOS_ID)], axis=1)
         found = self._found(rows, blank_B)
         texts_BK = self._texts(found["ids"])

@@ -265,6 +265,14 @@ class TestWithoutEffect:
             "hparam max_relative_position has no effect: self_attention_type=dot_product"
         ]
 
+    def test_layers_of_what_runs_one_again_and_again(self, warned):
+        registry.hparams("universal_transformer_tiny").override("num_hidden_layers=12")
+        registry.hparams("adaptive_universal_transformer_tiny").override("num_encoder_layers=12")
+        assert warned == [
+            "hparam num_hidden_layers has no effect: recurrence_type=basic reads num_rec_steps",
+            "hparam num_encoder_layers has no effect: recurrence_type=act reads act_max_steps",
+        ]
+
 
 class TestAddedHParams:
     """What plugins add by add_hparam."""

@@ -126,6 +126,13 @@ class TestTextToClass:
 
         assert Property().feature_encoders("")["targets"].decode([0]) == "one"
 
+    def test_labels_that_are_too_few(self):
+        class Green(Colours):
+            num_classes = 3
+
+        with pytest.raises(DataError, match="found 2 class_labels; expected num_classes=3"):
+            Green().feature_encoders("")
+
     def test_default_labels(self):
         class Plain(Text2ClassProblem):
             num_classes = 3

@@ -47,7 +47,7 @@ def describe(decoder: Any, name: str = "") -> Served:
         feature=feature,
         vocab_size=decoder.encoders[feature].vocab_size,
         beam_size=how.beam_size,
-        samples=(how.sampling_method or decoder.hparams.sampling_method) == "random",
+        samples=decoder.samples(how),
         has_attention=decoder.has_attention,
     )
 

@@ -176,6 +176,23 @@ def test_variants_that_arent_here(values, message):
         UniversalTransformer(hparams_of(**values), PROBLEM)
 
 
+def test_positions_are_added_by_the_runs_or_by_the_model():
+    for by_runs in (True, False):
+        hparams = hparams_of(add_position_timing_signal=by_runs)
+        hparams.pos = "timing"
+        network = UniversalTransformer(hparams, PROBLEM)
+        added = np.array(network.add_positions(ops.zeros((1, 3, D)), ops.arange(3)))
+        assert added.any() != by_runs
+
+
+def test_a_problem_of_the_other_kind_is_told_which_model_to_use():
+    classes = ProblemHParams({"inputs": V, "targets": 3}, modality={"targets": "class_label"})
+    with pytest.raises(HParamsError, match="--model=universal_transformer_encoder$"):
+        UniversalTransformer(hparams_of(), classes)
+    with pytest.raises(HParamsError, match="--model=universal_transformer$"):
+        UniversalTransformerEncoder(hparams_of(), PROBLEM)
+
+
 def test_a_set_of_another_model():
     with pytest.raises(HParamsError, match="needs the hparam recurrence_type, which is missing"):
         UniversalTransformer(HParams(), PROBLEM)

@@ -58,3 +58,11 @@ def test_data_of_another_vocabulary(decoder, data_dir):
 def test_data_that_is_not_there(decoder, data_dir):
     with pytest.raises(DataError, match="has no files"):
         decode_dataset(decoder, str(data_dir), "test", data_dir / "a")
+
+
+def test_inputs_that_hold_the_delimiter_are_told(decoder, data_dir, monkeypatch, warned):
+    monkeypatch.setattr(decoder.decode_hparams, "delimiter", " ")
+    decode_dataset(decoder, str(data_dir), "eval", data_dir / "a")
+    assert [line.split(":")[0] for line in warned] == [
+        "2 inputs hold the delimiter (line breaks, by default)"
+    ]

@@ -7,7 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from t2tlite.errors import CheckpointError, DataError, HParamsError, OutputError
+from t2tlite.errors import (
+    CheckpointError,
+    DataError,
+    HParamsError,
+    OutputError,
+    VocabularyError,
+)
 from t2tlite.run import checkpoints, decode_files, decoding, searching
 from t2tlite.run.working_file import working_file
 
@@ -159,9 +165,14 @@ def test_another_checkpoint_of_the_model(decoder, tmp_path):
     assert other.weights.name == "model.ckpt-250.safetensors"
 
 
+def test_a_line_that_cannot_be_encoded_is_told_by_its_number(decoder):
+    with pytest.raises(VocabularyError, match="^line 3: token 'x' isn't among"):
+        decoder.n_best(["1", "2", "3 x", "4"], how(decoder, ""))
+
+
 def test_a_cut_line_is_told_by_its_number(decoder, warned):
-    cut = decoder.n_best(LINES, how(decoder, "max_input_size=3"))
-    assert warned == ["cut to max_input_size=3 tokens: line 2, 6; -1 decodes them in full"]
+    cut = decoder.n_best(LINES, how(decoder, "max_input_size=4"))
+    assert warned == ["cut to max_input_size=4 tokens: line 2, 6; -1 decodes them in full"]
     assert len(cut[1][0].ids) < 6
     warned.clear()
     whole = decoder.n_best(["1 2 " * 60], how(decoder, "force_decode_length=true"))

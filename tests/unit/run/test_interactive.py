@@ -148,6 +148,8 @@ def test_a_space_makes_text_of_a_command(decoder, monkeypatch, pipe):
         (":nxt", "no command is named :nxt; :help tells all"),
         (":set beams=3", "no decode hparam is named beams"),
         (":set beam_size=0", "beam_size=0 is less than 1"),
+        (":set alpha=-1", "alpha=-1.0 is negative; 0 is no length penalty"),
+        (":set sampling_temp=-1", "sampling_temp=-1.0 is negative; for 0 use greedy"),
         ("3\n:next 2", ":next takes a whole number from 1 to 1, and found '2'"),
         ("3\n:attention 0 9", "there is no head 9; choose one of 0 to 3"),
         ("3\n:attention 0 1 2", "expected a layer and a head"),
