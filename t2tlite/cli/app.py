@@ -80,9 +80,10 @@ def _parse() -> None:
         raise UsageError(f"unexpected argument {rest[0]!r}; flags are --name=value")
     t2t_flags.tell_ignored()
     for name in FLAGS:
+        value = FLAGS[name].value
         # A shell leaves it to the command in --output_dir=~/model.
-        if name.endswith(("_dir", "_file", "_path")) and str(FLAGS[name].value).startswith("~"):
-            FLAGS[name].value = os.path.expanduser(FLAGS[name].value)
+        if name.endswith(("_dir", "_file", "_path")) and isinstance(value, str):
+            FLAGS[name].value = os.path.expanduser(value)
 
 
 def _help(description: str, modules: Sequence[ModuleType]) -> None:
