@@ -48,14 +48,15 @@ def transformer_multi30k():
 
 @registry.register_hparams
 def transformer_scan():
-    """Commands to actions (SCAN): 2 layers, 128 wide, relative positions, which count better."""
+    """Commands to actions (SCAN): 2 layers, 128 wide, relative positions beside the sinusoids."""
     hparams = registry.hparams("transformer_relative_tiny")
+    hparams.pos = "timing"
     hparams.max_relative_position = 64  # the longest answer has 48 actions
     hparams.batch_size = 512
     hparams.label_smoothing = 0.0
     hparams.attention_dropout = 0.0
     hparams.relu_dropout = 0.0
-    return _cosine(hparams, 0.001, 500)
+    return _cosine(hparams, 0.002, 500)
 
 
 @registry.register_hparams
