@@ -65,12 +65,9 @@ class KnownFile:
 
     def _measured(self, path: Path, problem: str) -> tuple[int, str]:
         """Returns size and checksum of what a file holds."""
-        if path.name == self.name:
-            size = path.stat().st_size
-            with open(path, "rb") as file:
-                return size, hashlib.file_digest(file, "sha256").hexdigest()
+        unpacked = open if path.name == self.name else gzip.open
         try:
-            with gzip.open(path) as file:
+            with unpacked(path, "rb") as file:
                 content = file.read()
         except (EOFError, gzip.BadGzipFile, zlib.error) as error:
             raise DataError(f"{problem}: {path} isn't a whole gzip file ({error})") from None
