@@ -107,10 +107,12 @@ class LSTMSeq2seq(TextModel):
         kept_BL = ops.not_equal(inputs_BL, 0)
         x_BLD = self.input_embedding(self.drop_symbols(inputs_BL, training))
         blank = self.backward.blank(ops.shape(inputs_BL)[0])
-        state, states = self.backward.run(x_BLD, kept_BL, blank, reverse=True, training=training)
+        state, states = self.backward.run(
+            x_BLD, blank, kept_BT=kept_BL, reverse=True, training=training
+        )
         encoded_BLD = states[self.backward.top]
         if self.forward is not None:
-            ahead, states = self.forward.run(x_BLD, kept_BL, blank, training=training)
+            ahead, states = self.forward.run(x_BLD, blank, kept_BT=kept_BL, training=training)
             state = {name: ops.concatenate([ahead[name], state[name]], axis=-1) for name in state}
             encoded_BLD = ops.concatenate([states[self.forward.top], encoded_BLD], axis=-1)
         memory = {}
@@ -141,8 +143,7 @@ class LSTMSeq2seq(TextModel):
         # Shifted right by a zero vector: position t sees the targets before t.
         x_BTD = ops.pad(x_BTD, [[0, 0], [1, 0], [0, 0]])[:, :-1]
         # Padding comes after all that counts, so nothing is lost by running over it.
-        kept_BT = ops.ones_like(targets_BT, dtype="bool")
-        return self.decoder.run(x_BTD, kept_BT, state, memory, training=training)[1]
+        return self.decoder.run(x_BTD, state, memory, training=training)[1]
 
     def start(self, features, max_steps):
         """Prepares decoding; as `Transformer.start`. The state takes no room for steps."""

@@ -4,7 +4,8 @@ What they compute is T2T's, which were TensorFlow 1's LSTMCell, DropoutWrapper a
 but for the padding of inputs, which T2T's attention sees.
 
 Shape letters as in `t2tlite.model.layers`; I width of an input, U units of the attention's scores,
-A width of what attention hands on, S distributions of attention over the inputs.
+A width of what attention hands on, S distributions of attention over the inputs, G = 4 D numbers
+that open and shut the gates of a cell, R of its inputs that come with the state.
 """
 
 from typing import Any
@@ -37,12 +38,21 @@ class Cell(keras.layers.Layer):
         )
         self.bias = self.add_weight(shape=shape[1:], initializer="zeros", name="bias")
 
-    def step(self, x_NI, output_ND, cell_ND):
-        """Returns the next output and the next cell, float32 [N, D], from those before."""
-        joined = ops.cast(ops.concatenate([x_NI, output_ND], axis=-1), self.compute_dtype)
-        gates = ops.matmul(joined, ops.cast(self.kernel, self.compute_dtype))
-        gates = ops.cast(gates, "float32") + ops.cast(self.bias, "float32")
-        enter, new, keep, show = ops.split(gates, 4, axis=-1)
+    def gates(self, x, kernel=None):
+        """Returns the product of an input and the kernel, or a part of it: float32 [..., 4 D]."""
+        kernel = self.kernel if kernel is None else kernel
+        product = ops.matmul(ops.cast(x, self.compute_dtype), ops.cast(kernel, self.compute_dtype))
+        return ops.cast(product, "float32")
+
+    def step(self, gates_NG, cell_ND):
+        """Returns the next output and the next cell, float32 [N, D].
+
+        Args:
+          gates_NG: of the input and of the output before, which follows it in one tensor.
+          cell_ND: the cell before.
+        """
+        gates_NG += ops.cast(self.bias, "float32")
+        enter, new, keep, show = ops.split(gates_NG, 4, axis=-1)
         # It keeps most of what it has until it learns to forget (T2T's forget bias of 1).
         cell_ND = cell_ND * ops.sigmoid(keep + 1) + ops.sigmoid(enter) * ops.tanh(new)
         return ops.tanh(cell_ND) * ops.sigmoid(show), cell_ND
@@ -178,22 +188,32 @@ class Layers(keras.layers.Layer):
             return self.projection(state["attended"])
         return state["attended" if self.shows_attended else self.top]
 
-    def step(self, x_NI, state, memory=None, masks=None):
+    def step(self, x_NI, state, memory=None, masks=None, late_RG=None):
         """Returns the state after one more position.
 
         Args:
-          x_NI: its input.
+          x_NI: its input; with `late_RG` its part of the first layer's gates, [N, 4 D].
           state: before it.
           memory: of the attention, as `InputAttention.memory`.
-          masks: dropout's factors of each layer's input, [N, its width]; None for no dropout.
+          masks: dropout's factors of each layer's input, [N, its width], in the first layer of
+            `attended` alone; None for no dropout.
+          late_RG: the part of the first layer's kernel that is for all else.
         """
         after = dict(state)
-        if self.attention is not None:
-            x_NI = ops.concatenate([ops.cast(x_NI, "float32"), state["attended"]], axis=-1)
+        attended = [state["attended"]] if self.attention is not None else []
+        if masks is not None:
+            attended = [each * masks[0] for each in attended]
+        late = [*attended, state["output_0"]]
         for i, cell in enumerate(self.cells):
-            x_NI = ops.cast(x_NI, "float32")
-            x_NI = x_NI if masks is None else x_NI * masks[i]
-            x_NI, after[f"cell_{i}"] = cell.step(x_NI, state[f"output_{i}"], state[f"cell_{i}"])
+            if i > 0:
+                x_NI = x_NI if masks is None else x_NI * masks[i]
+                gates_NG = cell.gates(ops.concatenate([x_NI, state[f"output_{i}"]], axis=-1))
+            elif late_RG is not None:
+                gates_NG = x_NI + cell.gates(ops.concatenate(late, axis=-1), late_RG)
+            else:
+                x_NI = ops.cast(x_NI, "float32")
+                gates_NG = cell.gates(ops.concatenate([x_NI, *late], axis=-1))
+            x_NI, after[f"cell_{i}"] = cell.step(gates_NG, state[f"cell_{i}"])
             after[f"output_{i}"] = x_NI
         if self.attention is not None:
             after["attended"], weights_NSL = self.attention.look(x_NI, memory)
@@ -201,40 +221,51 @@ class Layers(keras.layers.Layer):
                 after["weights"] = ops.reshape(weights_NSL, ops.shape(state["weights"]))
         return after
 
-    def run(self, x_BTI, kept_BT, state, memory=None, reverse=False, training=False):
+    def run(self, x_BTI, state, memory=None, kept_BT=None, reverse=False, training=False):
         """Runs over whole sequences.
 
         Args:
           x_BTI: the inputs.
-          kept_BT: bool; where it is false the state stays as it is.
           state: before the first position; before the last one if `reverse`.
           memory: of the attention.
+          kept_BT: bool; where it is false the state stays as it is. None for true everywhere.
           reverse: whether to run from the last position to the first.
           training: whether to drop inputs of layers.
 
         Returns:
           The last state, and a dict of the states after each position, [B, T, ...].
         """
-        parts = [ops.cast(x_BTI, "float32"), ops.cast(kept_BT, "float32")[..., None]]
-        widths = [x_BTI.shape[-1], 1]
+        parts = {} if kept_BT is None else {"kept": ops.cast(kept_BT, "float32")[..., None]}
+        x_BTI = ops.cast(x_BTI, "float32")
         if training and self.rate:
-            for cell in self.cells:
-                ones_BTI = ops.ones((*ops.shape(x_BTI)[:2], cell.inputs), "float32")
-                parts.append(keras.random.dropout(ones_BTI, self.rate, seed=self.seed_generator))
-                widths.append(cell.inputs)
+            for i, cell in enumerate(self.cells):
+                ones = ops.ones((*ops.shape(x_BTI)[:2], cell.inputs), "float32")
+                mask = keras.random.dropout(ones, self.rate, seed=self.seed_generator)
+                if i == 0:
+                    x_BTI, mask = x_BTI * mask[..., : x_BTI.shape[-1]], mask[..., x_BTI.shape[-1] :]
+                parts[f"mask_{i}"] = mask
+        # The input's part of the first layer's gates needs no state: one product for all positions.
+        early_IG, late_RG = ops.split(self.cells[0].kernel, [x_BTI.shape[-1]])
+        parts["gates"] = self.cells[0].gates(x_BTI, early_IG)
         # One tensor: Keras's scan on TensorFlow takes several only if it knows their length.
-        joined_TBI = ops.transpose(ops.concatenate(parts, axis=-1), (1, 0, 2))
+        joined_TBJ = ops.transpose(ops.concatenate(list(parts.values()), axis=-1), (1, 0, 2))
+        widths = {name: part.shape[-1] for name, part in parts.items()}
 
-        def one(state, joined_BI):
-            x_BI, kept_B1, *masks = _parted(joined_BI, widths)
-            after = self.step(x_BI, state, memory, masks or None)
-            after = {name: ops.where(kept_B1 > 0, after[name], state[name]) for name in state}
+        def one(state, joined_BJ):
+            part = _parted(joined_BJ, widths)
+            masks = [part[name] for name in part if name.startswith("mask")]
+            after = self.step(part["gates"], state, memory, masks or None, late_RG)
+            if "kept" in part:
+                kept_B1 = part["kept"] > 0
+                after = {name: ops.where(kept_B1, after[name], state[name]) for name in state}
             return after, after
 
-        last, states = ops.scan(one, state, joined_TBI, reverse=reverse)
+        last, states = ops.scan(one, state, joined_TBJ, reverse=reverse)
         return last, {name: ops.transpose(each, (1, 0, 2)) for name, each in states.items()}
 
 
 def _parted(joined, widths):
-    begins = [sum(widths[:i]) for i in range(len(widths))]
-    return [joined[:, begin : begin + width] for begin, width in zip(begins, widths, strict=True)]
+    parts, begin = {}, 0
+    for name, width in widths.items():
+        parts[name], begin = joined[:, begin : begin + width], begin + width
+    return parts

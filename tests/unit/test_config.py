@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hparams import transformer_recipes
+from hparams import recipes
 from t2tlite import registry
 from t2tlite.compat.hparams import FOREIGN
 from t2tlite.config import _FIELD_TYPES, HParams, parse_assignments
@@ -91,7 +91,7 @@ def test_every_t2t_name_is_known(t2t_sets):
 
 
 # Of docs/results.md; T2T had none like them.
-RECIPES = {name for name in vars(transformer_recipes) if name.startswith("transformer_")}
+RECIPES = {name for name in vars(recipes) if not name.startswith("_")}
 
 
 @pytest.mark.parametrize("name", sorted(set(registry.list_hparams()) - RECIPES))

@@ -128,7 +128,11 @@ def test_a_cell():
     gates = np.concatenate([x, output], -1) @ cell.kernel.numpy() + cell.bias.numpy()
     i, j, f, o = np.split(gates, 4, -1)
     expected = sigmoid(f + 1) * kept + sigmoid(i) * np.tanh(j)
-    found_output, found_cell = cell.step(x, output, kept)
+    joined = np.concatenate([x, output], -1)
+    early, late = np.split(cell.kernel.numpy(), [2])
+    split = cell.gates(joined[:, :2], early) + cell.gates(joined[:, 2:], late)
+    np.testing.assert_allclose(split, cell.gates(joined), **CLOSE)
+    found_output, found_cell = cell.step(cell.gates(joined), kept)
     np.testing.assert_allclose(found_cell, expected, **CLOSE)
     np.testing.assert_allclose(found_output, sigmoid(o) * np.tanh(expected), **CLOSE)
 

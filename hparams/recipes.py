@@ -31,6 +31,19 @@ def transformer_g2p():
 
 
 @registry.register_hparams
+def lstm_g2p():
+    """Letters to phonemes: an LSTM layer a direction, 192 wide, and Luong attention."""
+    hparams = registry.hparams("lstm_luong_attention")
+    hparams.hidden_size = 192
+    hparams.num_hidden_layers = 1
+    hparams.attention_layer_size = 192
+    # The decoder is as wide as both directions together, its embeddings are half as wide.
+    hparams.shared_embedding_and_softmax_weights = False
+    hparams.dropout = 0.3
+    return _cosine(hparams, 0.002, 200)
+
+
+@registry.register_hparams
 def transformer_multi30k():
     """29,000 captions to translate: Wu et al. 2021's "tiny" with relative positions."""
     hparams = registry.hparams("transformer_base")
