@@ -37,8 +37,6 @@ def lstm_g2p():
     hparams.hidden_size = 192
     hparams.num_hidden_layers = 1
     hparams.attention_layer_size = 192
-    # The decoder is as wide as both directions together, its embeddings are half as wide.
-    hparams.shared_embedding_and_softmax_weights = False
     hparams.dropout = 0.3
     return _cosine(hparams, 0.002, 200)
 

@@ -188,35 +188,36 @@ class Layers(keras.layers.Layer):
             return self.projection(state["attended"])
         return state["attended" if self.shows_attended else self.top]
 
-    def step(self, x_NI, state, memory=None, masks=None, late_RG=None):
-        """Returns the state after one more position.
+    def step(self, x_NI, state, memory=None):
+        """Returns the state after one more position, without dropout.
 
         Args:
-          x_NI: its input; with `late_RG` its part of the first layer's gates, [N, 4 D].
+          x_NI: its input.
           state: before it.
           memory: of the attention, as `InputAttention.memory`.
-          masks: dropout's factors of each layer's input, [N, its width], in the first layer of
-            `attended` alone; None for no dropout.
-          late_RG: the part of the first layer's kernel that is for all else.
         """
+        joined = ops.concatenate([ops.cast(x_NI, "float32"), self._late(state)], axis=-1)
+        return self._after(self.cells[0].gates(joined), state, memory, [])
+
+    def _late(self, state, mask_NA=None):
+        """What the first layer reads beside the input, which only the state has: [N, R]."""
+        if self.attention is None:
+            return state["output_0"]
+        attended_NA = state["attended"] if mask_NA is None else state["attended"] * mask_NA
+        return ops.concatenate([attended_NA, state["output_0"]], axis=-1)
+
+    def _after(self, gates_NG, state, memory, masks):
+        """The state after a position: from the first layer's gates, with masks of those above."""
         after = dict(state)
-        attended = [state["attended"]] if self.attention is not None else []
-        if masks is not None:
-            attended = [each * masks[0] for each in attended]
-        late = [*attended, state["output_0"]]
         for i, cell in enumerate(self.cells):
-            if i > 0:
-                x_NI = x_NI if masks is None else x_NI * masks[i]
-                gates_NG = cell.gates(ops.concatenate([x_NI, state[f"output_{i}"]], axis=-1))
-            elif late_RG is not None:
-                gates_NG = x_NI + cell.gates(ops.concatenate(late, axis=-1), late_RG)
-            else:
-                x_NI = ops.cast(x_NI, "float32")
-                gates_NG = cell.gates(ops.concatenate([x_NI, *late], axis=-1))
-            x_NI, after[f"cell_{i}"] = cell.step(gates_NG, state[f"cell_{i}"])
-            after[f"output_{i}"] = x_NI
+            output_ND, after[f"cell_{i}"] = cell.step(gates_NG, state[f"cell_{i}"])
+            after[f"output_{i}"] = output_ND
+            if i + 1 < len(self.cells):
+                x_ND = output_ND * masks[i] if masks else output_ND
+                joined = ops.concatenate([x_ND, state[f"output_{i + 1}"]], axis=-1)
+                gates_NG = self.cells[i + 1].gates(joined)
         if self.attention is not None:
-            after["attended"], weights_NSL = self.attention.look(x_NI, memory)
+            after["attended"], weights_NSL = self.attention.look(output_ND, memory)
             if "weights" in state:
                 after["weights"] = ops.reshape(weights_NSL, ops.shape(state["weights"]))
         return after
@@ -253,8 +254,9 @@ class Layers(keras.layers.Layer):
 
         def one(state, joined_BJ):
             part = _parted(joined_BJ, widths)
-            masks = [part[name] for name in part if name.startswith("mask")]
-            after = self.step(part["gates"], state, memory, masks or None, late_RG)
+            first, *above = [part[name] for name in part if name.startswith("mask")] or [None]
+            gates_BG = part["gates"] + self.cells[0].gates(self._late(state, first), late_RG)
+            after = self._after(gates_BG, state, memory, above)
             if "kept" in part:
                 kept_B1 = part["kept"] > 0
                 after = {name: ops.where(kept_B1, after[name], state[name]) for name in state}
