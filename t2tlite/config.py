@@ -169,7 +169,7 @@ class HParams:
             elif name in _FIELD_TYPES and name != "extra":
                 setattr(self, name, text)
             else:
-                raise HParamsError(_unknown(name))
+                raise HParamsError(_unknown(name, self.extra))
         for name, _ in pairs:
             if told := self.without_effect(name):
                 log.warning("%s", told)

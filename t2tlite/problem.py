@@ -18,6 +18,7 @@ from t2tlite import __version__
 from t2tlite.compat import problem_hparams
 from t2tlite.config import HParams, ProblemHParams
 from t2tlite.data import generate
+from t2tlite.data.dataset_files import check_sizes
 from t2tlite.data.manifest import Manifest
 from t2tlite.data.records import find_shards, shard_paths
 from t2tlite.data.streams import Stream
@@ -309,10 +310,12 @@ class Problem:
         """Paths of the existing shards of a split.
 
         Raises:
-          DataError: there are none, or not all.
+          DataError: there are none, or not all, or one isn't as large as it was made.
         """
         stem = f"{self.dataset_filename()}-{FILE_WORD[split]}"
-        return [str(path) for path in find_shards(data_dir, stem)]
+        found = find_shards(data_dir, stem)
+        check_sizes(data_dir, self.dataset_filename(), found)
+        return [str(path) for path in found]
 
     def example_reading_spec(self) -> tuple[dict[str, Any], Any]:
         """The features of a record, as `tf.io` describes them.

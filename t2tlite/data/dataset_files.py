@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from t2tlite.data import manifest as manifests
@@ -37,14 +37,30 @@ def is_complete(data_dir: str | Path, problem: str, paths: Sequence[str]) -> boo
         return not unfinished.exists() and all(os.path.exists(path) for path in paths)
     for split in manifest.splits.values():
         for name, size in split.bytes.items():
-            path = Path(data_dir) / name
-            found = path.stat().st_size if path.exists() else None
-            if found != size:
-                what = "is missing" if found is None else f"has {found} bytes"
-                raise DataError(
-                    f"{path} {what}, the manifest says {size}; run t2t-datagen --overwrite"
-                )
+            _check_size(Path(data_dir) / name, size)
     return True
+
+
+def check_sizes(data_dir: str | Path, problem: str, paths: Iterable[Path]) -> None:
+    """Makes sure that shards have the sizes that the manifest says; T2T's folders have none.
+
+    Raises:
+      DataError: one has another size.
+    """
+    manifest = manifests.read(data_dir, problem)
+    sizes: dict[str, int] = {}
+    for split in manifest.splits.values() if manifest else ():
+        sizes.update(split.bytes)
+    for path in paths:
+        if path.name in sizes:
+            _check_size(path, sizes[path.name])
+
+
+def _check_size(path: Path, size: int) -> None:
+    found = path.stat().st_size if path.exists() else None
+    if found != size:
+        what = "is missing" if found is None else f"has {found} bytes"
+        raise DataError(f"{path} {what}, the manifest says {size}; run t2t-datagen --overwrite")
 
 
 def is_finished(folder: Path) -> bool:

@@ -41,7 +41,7 @@ class Manifest:
 
     Attributes:
       problem: its registered name.
-      splits: by T2T's file word: train, dev, test.
+      splits: by name: train, eval, test.
       seed: of the shuffle.
       vocabularies: sha256 by file name.
       source: sha256 of the source code of the problem's class.

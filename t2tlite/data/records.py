@@ -202,21 +202,29 @@ def write_shard(path: str | os.PathLike[str], records: Iterable[bytes]) -> None:
             writer.write(record)
 
 
-def read_shard(path: str | os.PathLike[str]) -> Iterator[bytes]:
-    """Yields the records of one TFRecord file, without verifying checksums.
+def read_shard(path: str | os.PathLike[str], verify: bool = False) -> Iterator[bytes]:
+    """Yields the records of one TFRecord file.
+
+    Args:
+      path: the file.
+      verify: whether to compute their checksums, which takes longer.
 
     Raises:
-      DataError: the file ends within a record.
+      DataError: the file ends within a record, or a checksum isn't that of its record.
     """
     with open(path, "rb") as file:
         size = os.fstat(file.fileno()).st_size
         while header := file.read(_HEADER_BYTES):
             length = _record_length(header, path)
+            if verify and header[_LENGTH_BYTES:] != _masked_checksum(header[:_LENGTH_BYTES]):
+                raise _damaged(path, file.tell() - _HEADER_BYTES)
             # Before reading: what is no TFRecord file may claim more bytes than fit in memory.
             if file.tell() + length + _FOOTER_BYTES > size:
                 raise _truncated(path, size)
-            yield file.read(length)
-            file.seek(_FOOTER_BYTES, os.SEEK_CUR)
+            record, footer = file.read(length), file.read(_FOOTER_BYTES)
+            if verify and footer != _masked_checksum(record):
+                raise _damaged(path, file.tell() - _FOOTER_BYTES - length - _HEADER_BYTES)
+            yield record
 
 
 def count_records(path: str | os.PathLike[str]) -> int:
@@ -245,6 +253,13 @@ def _record_length(header: bytes, path: str | os.PathLike[str]) -> int:
     if len(header) < _HEADER_BYTES:
         raise _truncated(path, os.path.getsize(path))
     return int(struct.unpack("<Q", header[:_LENGTH_BYTES])[0])
+
+
+def _damaged(path: str | os.PathLike[str], position: int) -> DataError:
+    return DataError(
+        f"{path}: the record at byte {position:,} is damaged, its checksum is another; run "
+        f"t2t-datagen --overwrite or copy the folder again"
+    )
 
 
 def _truncated(path: str | os.PathLike[str], size: int) -> DataError:

@@ -20,7 +20,7 @@ from typing import Any
 import t2tlite
 from t2tlite import plugins, registry
 from t2tlite.config import HParams, ProblemHParams
-from t2tlite.errors import CheckpointError, PluginError, VocabularyError
+from t2tlite.errors import CheckpointError, DataError, PluginError, VocabularyError
 from t2tlite.files import atomic, opened_below
 from t2tlite.text import ClassLabelEncoder
 from t2tlite.text.vocabulary import vocabulary_sha256
@@ -96,6 +96,8 @@ class Run:
                 f"and --warm_start_from={output_dir} to take over what fits"
             )
         before = run.vocabularies
+        if before != self.vocabularies and not Path(data_dir).is_dir():
+            raise DataError(f"no data: {data_dir} doesn't exist; check --data_dir")
         if before != self.vocabularies:
             other = [name for name in before if self.vocabularies.get(name) != before[name]]
             raise VocabularyError(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import functools
+import itertools
 import json
 import logging
 import math
@@ -15,6 +17,7 @@ from typing import Any
 from t2tlite import registry
 from t2tlite.config import HParams, ProblemHParams
 from t2tlite.data import inputs
+from t2tlite.data.records import read_shard
 from t2tlite.errors import DataError
 from t2tlite.files import atomic, make_folder
 from t2tlite.problem import DatasetSplit
@@ -294,6 +297,9 @@ def _told_errors(place: Workplace) -> Iterator[None]:
     except (tf.errors.DataLossError, tf.errors.InvalidArgumentError) as error:
         if isinstance(error, tf.errors.InvalidArgumentError) and "parse" not in error.message:
             raise
+        # TensorFlow doesn't say in which file.
+        for path in itertools.chain(*place.shards.values()):
+            collections.deque(read_shard(path, verify=True), maxlen=0)
         raise DataError(
             f"a record in {place.data_dir} is damaged ({error.message.splitlines()[0]}); run "
             f"t2t-datagen --overwrite or copy the folder again"

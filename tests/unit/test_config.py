@@ -201,6 +201,9 @@ def test_a_misspelt_attribute_is_an_error_too():
     hparams = HParams()
     with pytest.raises(HParamsError, match="did you mean hidden_size"):
         hparams.hiden_size = 3
+    hparams.add_hparam("attention_layer_size", 8)
+    with pytest.raises(HParamsError, match="did you mean attention_layer_size"):
+        hparams.override("atention_layer_size=3")
     with pytest.raises(AttributeError, match="did you mean hidden_size"):
         _ = hparams.hiden_size
 

@@ -1,9 +1,12 @@
 """Problem: names, paths, what _rev and _copy turn, reading records."""
 
+from pathlib import Path
+
 import pytest
 import tensorflow as tf
 
 from t2tlite.config import HParams, ProblemHParams
+from t2tlite.data.manifest import Manifest, Split
 from t2tlite.data.records import serialized, shard_paths, write_shard
 from t2tlite.errors import DataError
 from t2tlite.problem import DatasetSplit, Problem
@@ -63,6 +66,9 @@ def test_shards_that_exist(tmp_path):
     write_shard(tmp_path / "wmt_ende8k-dev-00000-of-00001", [])
     [path] = made.shards(str(tmp_path), DatasetSplit.EVAL)
     assert path == str(tmp_path / "wmt_ende8k-dev-00000-of-00001")
+    Manifest("wmt_ende8k", 0, {"eval": Split(bytes={Path(path).name: 7})}).write(tmp_path)
+    with pytest.raises(DataError, match="has 0 bytes, the manifest says 7"):
+        made.shards(str(tmp_path), DatasetSplit.EVAL)
 
 
 @pytest.mark.parametrize(

@@ -63,6 +63,22 @@ def test_a_shard_that_lacks_whole_records_is_well_formed(shard):
     assert count_records(shard) == 2
 
 
+@pytest.mark.parametrize("place", [3, 9, 14, -1])
+def test_a_damaged_byte(shard, place):
+    """Of a length, of its checksum, of a record, of its checksum."""
+    data = bytearray(shard.read_bytes())
+    data[place] ^= 1
+    shard.write_bytes(data)
+    with pytest.raises(
+        DataError, match="shard.* is truncated|shard: the record at byte .* damaged"
+    ):
+        list(read_shard(shard, verify=True))
+
+
+def test_whole_records_pass_verification(shard):
+    assert list(read_shard(shard, verify=True)) == RECORDS
+
+
 def test_a_file_of_another_kind(tmp_path):
     path = tmp_path / "text"
     path.write_text("some lines of text\n" * 3)

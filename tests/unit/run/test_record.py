@@ -7,7 +7,7 @@ import pytest
 
 from t2tlite import plugins, registry
 from t2tlite.config import HParams
-from t2tlite.errors import CheckpointError, PluginError, VocabularyError
+from t2tlite.errors import CheckpointError, DataError, PluginError, VocabularyError
 from t2tlite.run import record
 from t2tlite.text_problems import Text2ClassProblem, Text2TextProblem, VocabType
 
@@ -66,6 +66,13 @@ def test_another_vocabulary_in_the_data_folder(folders, change):
     with pytest.raises(VocabularyError, match=f"trained with another {VOCABULARY} than .* has; ch"):
         written(folders)
     assert (output / VOCABULARY).read_text() == "a\nb\n"
+
+
+def test_no_data_folder(folders):
+    data, output = folders
+    run = written(folders)
+    with pytest.raises(DataError, match="nowhere doesn't exist; check --data_dir"):
+        run.take_vocabularies(output, data / "nowhere")
 
 
 def test_a_vocabulary_that_changed_or_is_gone(folders):
