@@ -18,7 +18,7 @@ from t2tlite import plugins
 from t2tlite.cli import t2t_flags
 from t2tlite.data.samples import users_traceback
 from t2tlite.errors import Error, SampleError
-from t2tlite.run import devices
+from t2tlite.run import cluster, devices
 
 FLAGS = flags.FLAGS
 
@@ -74,11 +74,12 @@ def _parse() -> None:
     # A T2T plugin may read flags of its own from sys.argv, with argparse for one.
     by_plugin = plugins.read_command_line()
     rest = FLAGS(sys.argv, known_only=by_plugin)[1:]
-    if rest and by_plugin:
-        log.info("left to the plugin: %s", " ".join(rest))
-    elif rest:
+    if rest and not by_plugin:
         raise UsageError(f"unexpected argument {rest[0]!r}; flags are --name=value")
-    t2t_flags.tell_ignored()
+    if not cluster.is_watched():
+        if rest:
+            log.info("left to the plugin: %s", " ".join(rest))
+        t2t_flags.tell_ignored()
     for name in FLAGS:
         value = FLAGS[name].value
         # A shell leaves it to the command in --output_dir=~/model.

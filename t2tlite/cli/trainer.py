@@ -76,6 +76,8 @@ def main() -> None:
             _generate()
             tuning.tune(hparams, given, _schedule())
             return
+        if FLAGS.schedule != "evaluate" and (FLAGS.use_tpu or cluster.current().workers > 1):
+            cluster.run_again_when_lost()
         run = _described_run(hparams)
     device = shared_flags.device()
     _generate()
@@ -87,9 +89,8 @@ def main() -> None:
         try:
             metrics = train(run, FLAGS.data_dir, FLAGS.output_dir, _schedule(), device)
         except WorkerError as error:
-            # Neither TensorFlow nor JAX can join machines anew within a process.
             log.warning("%s; this machine does so now", error)
-            cluster.start_again()
+            cluster.give_up()
     for name, value in metrics.items():
         print(f"{name}\t{value:.6f}")
 

@@ -4,18 +4,34 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
+import signal
+import subprocess
 import sys
+import time
 from collections.abc import Iterator
-from typing import NamedTuple, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from t2tlite.errors import DeviceError, WorkerError
+from t2tlite.run import child
+
+log = logging.getLogger(__name__)
 
 # Seconds that machines wait for each other to start: the lost one may be started by hand.
 JOIN_SECONDS = 24 * 3600
 
 # Seconds of silence after which JAX takes a machine for lost; its own default is 100.
 SILENCE_SECONDS = 30
+
+# Set in the environment of a process that `run_again_when_lost` started.
+_WATCHED = "T2TLITE_WATCHED"
+
+# The exit status of one that lost another machine: EX_TEMPFAIL of sysexits.h.
+_LOST_STATUS = 75
+
+# So many aborts in a row, each within so many seconds, are no machines that came back too soon.
+_MOST_ABORTS, _LONG_SECONDS = 3, 600
 
 # What the errors of JAX and its collectives say where another process is gone.
 LOST = ("Gloo", "onnection", "UNAVAILABLE", "DEADLINE_EXCEEDED", "ABORTED", "CANCELLED", "peer")
@@ -101,7 +117,53 @@ def told_lost_workers(workers: int) -> Iterator[None]:
         ) from error
 
 
-def start_again() -> NoReturn:
-    """Replaces this process by a new one with the same command line."""
+def is_watched() -> bool:
+    """Whether `run_again_when_lost` started this process, whose parent has told what it does."""
+    return _WATCHED in os.environ
+
+
+def run_again_when_lost() -> None:
+    """Goes on in a process of its own, which runs again whenever it loses another machine.
+
+    Neither TensorFlow nor JAX can join machines anew within a process. One that has noticed the
+    loss ends by `give_up`; JAX aborts one that a restarted machine calls before it has.
+
+    Returns in that process. The calling one hands SIGINT and SIGTERM on to it, and ends with its
+    exit status.
+    """
+    if os.environ.pop(_WATCHED, None):
+        return
+    aborts, stopped = 0, False
+
+    def hand_on(number: int, frame: Any) -> None:
+        nonlocal stopped
+        stopped = True
+        process.send_signal(number)
+
+    while True:
+        began = time.monotonic()
+        process = subprocess.Popen(
+            child.command([sys.executable, *sys.orig_argv[1:]], signal.SIGKILL),
+            env={**os.environ, _WATCHED: "1"},
+            # A terminal's Ctrl-C comes here alone, so that it is handed on once.
+            start_new_session=True,
+        )
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, hand_on)
+        status = process.wait()
+        # One that aborts again and again has another trouble than a lost machine.
+        aborts = aborts + 1 if time.monotonic() - began < _LONG_SECONDS else 1
+        lost = status == _LOST_STATUS or (status == -signal.SIGABRT and aborts <= _MOST_ABORTS)
+        if stopped or not lost:
+            # As a shell tells that a signal ended a process.
+            sys.exit(status if status >= 0 else 128 - status)
+        if status == _LOST_STATUS:
+            aborts = 0
+        else:
+            log.warning("JAX ended this process, as another machine went away; it runs again")
+
+
+def give_up() -> NoReturn:
+    """Ends a process that lost another machine; see `run_again_when_lost`."""
     sys.stdout.flush()
-    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
+    sys.exit(_LOST_STATUS)

@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 from t2tlite.errors import DeviceError
-from t2tlite.run.tuning import start
+from t2tlite.run import child
 
 LOG = "log.txt"
 
@@ -82,11 +81,9 @@ class Process:
         environment = dict(os.environ)
         if place.gpus is not None:
             environment["CUDA_VISIBLE_DEVICES"] = place.gpus
-        cores = ",".join(str(core) for core in sorted(place.cores))
-        before = [sys.executable, "-I", start.__file__, str(os.getpid()), cores]
         with open(folder / LOG, "ab") as log:
             self._process = subprocess.Popen(
-                [*before, *command],
+                child.command(command, signal.SIGTERM, place.cores),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

@@ -1,14 +1,13 @@
 """Where trials run that run at once."""
 
 import os
-import subprocess
 import sys
 import time
 
 import pytest
 
 from t2tlite.errors import DeviceError
-from t2tlite.run.tuning import processes, start
+from t2tlite.run.tuning import processes
 
 
 @pytest.fixture
@@ -71,10 +70,3 @@ def test_no_code_runs_in_a_fork_of_this_process(tmp_path):
     os.register_at_fork(before=lambda: forks.append(1))
     assert run(tmp_path, "print('ran')", processes.Place()) == "ran\n"
     assert not forks
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells of a parent's end")
-def test_a_trial_whose_search_is_gone_does_not_start():
-    command = [sys.executable, "-I", start.__file__, "1", "", sys.executable, "-c", "print('ran')"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert (done.stdout, done.stderr) == ("", "the search ended before its trial started\n")
