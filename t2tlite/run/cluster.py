@@ -160,7 +160,7 @@ def run_again_when_lost() -> None:
         if status == _LOST_STATUS:
             aborts = 0
         else:
-            log.warning("JAX ended this process, as another machine went away; it runs again")
+            log.warning("aborted, as JAX does when another machine went away; runs again")
 
 
 def give_up() -> NoReturn:
