@@ -152,14 +152,13 @@ def run_again_when_lost() -> None:
             signal.signal(number, hand_on)
         status = process.wait()
         # One that aborts again and again has another trouble than a lost machine.
-        aborts = aborts + 1 if time.monotonic() - began < _LONG_SECONDS else 1
-        lost = status == _LOST_STATUS or (status == -signal.SIGABRT and aborts <= _MOST_ABORTS)
+        soon = time.monotonic() - began < _LONG_SECONDS
+        aborts = 1 + aborts * soon if status == -signal.SIGABRT else 0
+        lost = status == _LOST_STATUS or 0 < aborts <= _MOST_ABORTS
         if stopped or not lost:
             # As a shell tells that a signal ended a process.
             sys.exit(status if status >= 0 else 128 - status)
-        if status == _LOST_STATUS:
-            aborts = 0
-        else:
+        if aborts:
             log.warning("aborted, as JAX does when another machine went away; runs again")
 
 

@@ -96,9 +96,9 @@ class Run:
                 f"and --warm_start_from={output_dir} to take over what fits"
             )
         before = run.vocabularies
-        if before != self.vocabularies and not Path(data_dir).is_dir():
-            raise DataError(f"no data: {data_dir} doesn't exist; check --data_dir")
         if before != self.vocabularies:
+            if not Path(data_dir).is_dir():
+                raise DataError(f"no data: {data_dir} doesn't exist; check --data_dir")
             other = [name for name in before if self.vocabularies.get(name) != before[name]]
             raise VocabularyError(
                 f"{output_dir} was trained with another {' and '.join(other) or 'vocabulary'} than "
