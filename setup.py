@@ -68,10 +68,10 @@ DEV = [
 
 def version() -> str:
     """The package's `__version__`, read without importing it."""
-    text = (ROOT / "t2tlite" / "__init__.py").read_text(encoding="utf-8")
+    text = (ROOT / "t2tlite" / "version.py").read_text(encoding="utf-8")
     found = re.search(r'^__version__ = "([^"]+)"$', text, re.MULTILINE)
     if found is None:
-        raise SystemExit('t2tlite/__init__.py has no line __version__ = "..."; add it')
+        raise SystemExit('t2tlite/version.py has no line __version__ = "..."; add it')
     return found[1]
 
 
@@ -107,7 +107,7 @@ setup(
     python_requires=">=3.11",
     packages=packages(),
     package_dir=MAPPED,
-    package_data={"t2tlite": ["py.typed"], "t2tlite.run.serving": ["page/*"]},
+    package_data={"t2tlite": ["py.typed"], "t2tlite.serve": ["page/*"]},
     install_requires=REQUIRES,
     extras_require={
         "beam": BEAM,

@@ -26,14 +26,15 @@ def prepare(size: str, folder: Path) -> None:
     import numpy as np
 
     from t2tlite import Decoder, registry
-    from t2tlite.run import checkpoints, ctranslate2_export
-    from t2tlite.run.record import Run
+    from t2tlite.checkpoint import checkpoints
+    from t2tlite.checkpoint.run_record import RunRecord
+    from t2tlite.export import ctranslate2
 
     name, vocab_size = SIZES[size]
     problem, hparams = registry.problem("text2text_tmpdir_tokens"), registry.hparams(name)
     words = ["<pad>", "<EOS>", "<UNK>", *(f"w{i}" for i in range(3, vocab_size))]
     (folder / problem.vocab_filename).write_text("".join(f"{word}\n" for word in words))
-    run = Run.describe(problem.name, "transformer", hparams, [])
+    run = RunRecord.describe(problem.name, "transformer", hparams, [])
     run.take_vocabularies(folder, folder)
     run.write(folder, folder)
     keras.utils.set_random_seed(0)
@@ -41,7 +42,7 @@ def prepare(size: str, folder: Path) -> None:
     checkpoints.write_weights(folder, 1, {one.path: np.asarray(one) for one in network.weights})
     decoder = Decoder(folder)
     for quantization in ENGINES[1:]:
-        ctranslate2_export.export(decoder, folder / quantization, quantization)
+        ctranslate2.export(decoder, folder / quantization, quantization)
 
 
 def ours(size: str, folder: Path, engine: str, repeats: int) -> dict[str, float]:
@@ -71,7 +72,7 @@ def ours(size: str, folder: Path, engine: str, repeats: int) -> dict[str, float]
 def ours_by_keras(folder: Path, words: list[list[str]]) -> Callable[[int], None]:
     """Returns what answers lines with so many beams."""
     from t2tlite import Decoder
-    from t2tlite.run.decode_hparams import DecodeHParams
+    from t2tlite.decode.decode_hparams import DecodeHParams
 
     decoder = Decoder(folder)
     lines = [" ".join(row) for row in words]

@@ -179,10 +179,10 @@ def lines_of(path: Path, count: int) -> list[str]:
 def random_lines(model: Path, count: int) -> list[str]:
     """Different lines of tokens of a model's vocabulary."""
     from t2tlite import registry
-    from t2tlite.run import record
+    from t2tlite.checkpoint import run_record
 
-    run = record.read(model)
-    record.load_plugins(run, [])
+    run = run_record.read(model)
+    run_record.load_plugins(run, [])
     problem = registry.problem(run.problem)
     encoder = problem.feature_encoders(str(model))["inputs" if problem.has_inputs else "targets"]
     draw = random.Random(0)

@@ -12,6 +12,8 @@ import sys
 import tempfile
 import time
 
+from t2tlite.model import optimizers
+
 BATCH, LENGTH = 64, 32
 SIZES = {"poetry": ("transformer_poetry", 8192), "base": ("transformer_base", 32768)}
 WARM_UP = 4
@@ -42,7 +44,7 @@ def products(hparams, vocab_size: int) -> float:
 
 def ours(size: str, steps: int) -> dict[str, float]:
     """Trains on one random batch and returns the figures."""
-    from t2tlite.run import devices
+    from t2tlite.devices import devices
 
     device = devices.current()
     import keras
@@ -50,8 +52,9 @@ def ours(size: str, steps: int) -> dict[str, float]:
     import tensorflow as tf
 
     from t2tlite import registry
+    from t2tlite.checkpoint import run_record
     from t2tlite.config import ProblemHParams
-    from t2tlite.run import objective, record
+    from t2tlite.training import objective
 
     rate = matrix_rate()
     name, vocab_size = SIZES[size]
@@ -62,9 +65,9 @@ def ours(size: str, steps: int) -> dict[str, float]:
         vocab_size=dict.fromkeys(sides, vocab_size), modality=dict.fromkeys(sides, "symbol")
     )
     network = registry.model("transformer")(hparams, problem_hparams)
-    record.build(network, problem_hparams)
+    run_record.build(network, problem_hparams)
     model = objective.Objective(network, hparams, problem_hparams, device.sum_over_replicas)
-    optimizer = objective.make_optimizer(hparams, 10_000)
+    optimizer = optimizers.make_optimizer(hparams, 10_000)
     model.compile(optimizer=optimizer, jit_compile=device.static_shapes)
     draw = np.random.default_rng(0)
     batch = {side: draw.integers(2, vocab_size, (BATCH, LENGTH)).astype("int32") for side in sides}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from t2tlite import problem, registry, text_problems
+from t2tlite import metrics, problem, registry, text_problems
 from t2tlite.errors import DataError
 
 from . import text_files
@@ -28,7 +28,7 @@ class CharLmText(text_problems.Text2SelfProblem):
 
     def eval_metrics(self) -> list[str]:
         # A sample begins and ends within words.
-        return [one for one in super().eval_metrics() if one != problem.Metrics.WORD_PERPLEXITY]
+        return [one for one in super().eval_metrics() if one != metrics.Metrics.WORD_PERPLEXITY]
 
     @property
     def dataset_splits(self) -> list[dict[str, Any]]:

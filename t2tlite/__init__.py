@@ -3,8 +3,8 @@
     from t2tlite import Decoder
     Decoder("model").decode(["the woods are lovely dark and deep"])
 
-Importing it is cheap: each public name loads its module on first use, so nothing here costs a
-TensorFlow import.
+Importing t2tlite loads no TensorFlow: each public name imports its module on first use. The names
+in `__all__` are the public interface; CHANGELOG.md says what a version number promises for them.
 """
 
 from __future__ import annotations
@@ -12,40 +12,59 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
-
-# Finding plugins is part of looking a name up, so it's wired in wherever anything is imported.
+# Looking a name up in the registry finds plugins, so every import of t2tlite sets that up.
 from t2tlite import plugins as plugins
+from t2tlite.version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from t2tlite import errors, problem, registry, testing, text, text_problems, translate
+    from t2tlite import errors, metrics, problem, registry, testing, text, text_problems, translate
+    from t2tlite.checkpoint.run_record import RunRecord
     from t2tlite.config import HParams
-    from t2tlite.data import download
+    from t2tlite.datagen.generate_data import generate_data
+    from t2tlite.decode.decode_hparams import DecodeHookArgs, DecodeHParams, Hypothesis
+    from t2tlite.decode.decoder import Decoder
     from t2tlite.ranged_hparams import RangedHParams
-    from t2tlite.run.decoding import Decoder
-    from t2tlite.run.training import train
+    from t2tlite.sources import download
+    from t2tlite.training.train import evaluate, train
+    from t2tlite.training.train_args import TrainArgs
 
 _PUBLIC = {
-    "Decoder": "t2tlite.run.decoding:Decoder",
+    "DecodeHParams": "t2tlite.decode.decode_hparams:DecodeHParams",
+    "DecodeHookArgs": "t2tlite.decode.decode_hparams:DecodeHookArgs",
+    "Decoder": "t2tlite.decode.decoder:Decoder",
     "HParams": "t2tlite.config:HParams",
-    "download": "t2tlite.data.download",
+    "Hypothesis": "t2tlite.decode.decode_hparams:Hypothesis",
     "RangedHParams": "t2tlite.ranged_hparams:RangedHParams",
-    "train": "t2tlite.run.training:train",
+    "RunRecord": "t2tlite.checkpoint.run_record:RunRecord",
+    "TrainArgs": "t2tlite.training.train_args:TrainArgs",
+    "download": "t2tlite.sources.download",
     "errors": "t2tlite.errors",
+    "evaluate": "t2tlite.training.train:evaluate",
+    "generate_data": "t2tlite.datagen.generate_data:generate_data",
+    "metrics": "t2tlite.metrics",
     "problem": "t2tlite.problem",
     "registry": "t2tlite.registry",
     "testing": "t2tlite.testing",
     "text": "t2tlite.text",
     "text_problems": "t2tlite.text_problems",
+    "train": "t2tlite.training.train:train",
     "translate": "t2tlite.translate",
 }
 
 __all__ = [
+    "DecodeHParams",
+    "DecodeHookArgs",
     "Decoder",
     "HParams",
+    "Hypothesis",
     "RangedHParams",
+    "RunRecord",
+    "TrainArgs",
     "download",
     "errors",
+    "evaluate",
+    "generate_data",
+    "metrics",
     "plugins",
     "problem",
     "registry",

@@ -2,7 +2,7 @@
 
 A registered set is a function that calls another set, assigns, and returns; `--hparams="a=1,b=2"`
 overrides fields by name. Nothing is silent: an unknown name is an error with the closest names, a
-T2T name that has no meaning here is told (`t2tlite.compat.hparams`), and so is an assignment
+T2T name that has no meaning here is told (`t2tlite.t2t_names.hparams`), and so is an assignment
 without effect.
 """
 
@@ -21,8 +21,8 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from t2tlite.compat.hparams import FOREIGN
 from t2tlite.errors import HParamsError
+from t2tlite.t2t_names.hparams import FOREIGN
 
 log = logging.getLogger(__name__)
 

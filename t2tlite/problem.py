@@ -14,17 +14,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from t2tlite import __version__
-from t2tlite.compat import problem_hparams
 from t2tlite.config import HParams, ProblemHParams
 from t2tlite.data import generate
-from t2tlite.data.dataset_files import check_sizes
-from t2tlite.data.manifest import Manifest
+from t2tlite.data.manifest import Manifest, check_sizes
 from t2tlite.data.records import find_shards, shard_paths
 from t2tlite.data.streams import Stream
 from t2tlite.errors import DataError
+from t2tlite.metrics import Metrics
 from t2tlite.registry import snake_case
+from t2tlite.t2t_names import problem_hparams
 from t2tlite.text.vocabulary import vocabulary_sha256
+from t2tlite.version import __version__
 
 
 class DatasetSplit:
@@ -69,22 +69,6 @@ class SpaceID:
     CPP_TOK = 28
     STROKES = 29
     PICKLED_PYTHON = 30
-
-
-class Metrics:
-    """Names of the evaluation metrics; `t2tlite.run.metrics` says what each is."""
-
-    ACC = "accuracy"
-    ACC_TOP5 = "accuracy_top5"
-    ACC_PER_SEQ = "accuracy_per_sequence"
-    NEG_LOG_PERPLEXITY = "neg_log_perplexity"
-    BITS_PER_CHAR = "bits_per_char"
-    APPROX_BLEU = "approx_bleu_score"
-    ROUGE_2_F = "rouge_2_fscore"
-    ROUGE_L_F = "rouge_L_fscore"
-    # Not T2T's.
-    WORD_PERPLEXITY = "word_perplexity"
-    BYTE_PERPLEXITY = "byte_perplexity"
 
 
 # The word in file names for each split.
@@ -290,7 +274,7 @@ class Problem:
     def decode_hooks(self) -> list[Any]:
         """Functions called with the decoded sentences after a file was decoded.
 
-        Each takes one argument, a `t2tlite.run.decoding.DecodeHookArgs`.
+        Each takes one argument, a `t2tlite.decode.decoder.DecodeHookArgs`.
         """
         return []
 

@@ -24,15 +24,16 @@ from t2tlite.data import generate
 from t2tlite.data.encoding import Encoding
 from t2tlite.data.samples import checked, source_of
 from t2tlite.data.streams import Stream
-from t2tlite.data.text_files import text2class_txt_iterator as text2class_txt_iterator
-from t2tlite.data.text_files import text2self_txt_iterator as text2self_txt_iterator
-from t2tlite.data.text_files import text2text_distill_iterator as text2text_distill_iterator
-from t2tlite.data.text_files import text2text_txt_iterator as text2text_txt_iterator
-from t2tlite.data.text_files import text2text_txt_tab_iterator as text2text_txt_tab_iterator
-from t2tlite.data.text_files import txt_line_iterator as txt_line_iterator
 from t2tlite.data.workers import Workers
 from t2tlite.errors import DataError, VocabularyError
-from t2tlite.problem import DatasetSplit, Metrics, Problem, SpaceID
+from t2tlite.metrics import Metrics
+from t2tlite.problem import DatasetSplit, Problem, SpaceID
+from t2tlite.sources.text_files import text2class_txt_iterator as text2class_txt_iterator
+from t2tlite.sources.text_files import text2self_txt_iterator as text2self_txt_iterator
+from t2tlite.sources.text_files import text2text_distill_iterator as text2text_distill_iterator
+from t2tlite.sources.text_files import text2text_txt_iterator as text2text_txt_iterator
+from t2tlite.sources.text_files import text2text_txt_tab_iterator as text2text_txt_tab_iterator
+from t2tlite.sources.text_files import txt_line_iterator as txt_line_iterator
 from t2tlite.text import (
     ByteTextEncoder,
     ClassLabelEncoder,

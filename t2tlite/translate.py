@@ -7,7 +7,7 @@ class TranslateEnnl(translate.TranslateProblem):
         return [["http://host/corpus.tgz", (f"{stem}.en", f"{stem}.nl")]]
 
 The address may be an URL or the name of a file in tmp_dir, "" if the texts lie there as they are.
-`t2tlite/data/corpora.py` says what else an entry can be.
+`t2tlite/sources/corpora.py` says what else an entry can be.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from pathlib import Path
 from typing import Any
 
 from t2tlite.config import HParams
-from t2tlite.data.corpora import Corpus
 from t2tlite.data.encoding import Encoding
-from t2tlite.data.text_files import text2text_distill_iterator, text2text_txt_iterator
 from t2tlite.errors import DataError
 from t2tlite.files import atomic
 from t2tlite.problem import FILE_WORD, DatasetSplit
+from t2tlite.sources.corpora import Corpus
+from t2tlite.sources.text_files import text2text_distill_iterator, text2text_txt_iterator
 from t2tlite.text_problems import (
     Text2TextProblem,
     sentencepiece_filename,
@@ -216,7 +216,7 @@ def compile_data(
 
     Args:
       tmp_dir: where files are looked for, and are downloaded and unpacked to.
-      datasets: [[address, (file, file)], ...], see `t2tlite/data/corpora.py`.
+      datasets: [[address, (file, file)], ...], see `t2tlite/sources/corpora.py`.
       filename: name of the two files, without .lang1 and .lang2.
       datatypes_to_clean: of "txt" (parallel files), "tsv" and "tmx" those to clean.
 

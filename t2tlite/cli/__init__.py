@@ -1,1 +1,1 @@
-"""The commands: flags, then one call into `t2tlite.run`."""
+"""The commands: flags, then one call into `t2tlite.training`."""

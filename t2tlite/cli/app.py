@@ -17,8 +17,8 @@ from absl import flags
 from t2tlite import plugins
 from t2tlite.cli import t2t_flags
 from t2tlite.data.samples import users_traceback
+from t2tlite.devices import cluster, devices
 from t2tlite.errors import Error, SampleError
-from t2tlite.run import cluster, devices
 
 FLAGS = flags.FLAGS
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from absl import flags
 
+from t2tlite.checkpoint import eval_log
 from t2tlite.cli import app
 from t2tlite.errors import CheckpointError
 
@@ -29,15 +30,15 @@ flags.DEFINE_integer("min_steps", 0, "Leave out checkpoints of fewer steps.", 0)
 def main() -> None:
     """Writes a folder that t2t-decoder can use like any other."""
     app.require("model_dir")
+    from t2tlite.checkpoint import checkpoints, run_record
     from t2tlite.files import atomic, make_folder
-    from t2tlite.run import checkpoints, record, reports
 
     folder = Path(FLAGS.model_dir)
-    run = record.read(folder)
+    run = run_record.read(folder)
     steps = [step for step in checkpoints.steps(folder) if step >= FLAGS.min_steps]
     if not steps:
         raise CheckpointError(f"{folder} has no checkpoint of {FLAGS.min_steps} steps or more")
-    steps = reports.best_steps(folder, steps, FLAGS.metric) if FLAGS.metric else steps
+    steps = eval_log.best_steps(folder, steps, FLAGS.metric) if FLAGS.metric else steps
     steps = sorted(steps[: FLAGS.n] if FLAGS.metric else steps[-FLAGS.n :])
     if len(steps) < FLAGS.n:
         log.warning(
@@ -52,7 +53,7 @@ def main() -> None:
         raise CheckpointError("--output_dir is the model's own folder; choose another")
     if any(output.glob("optimizer.ckpt-*")):
         raise CheckpointError(f"--output_dir={output} holds a trained model; choose another")
-    for name in [record.NAME, *run.vocabularies]:
+    for name in [run_record.NAME, *run.vocabularies]:
         with open(folder / name, "rb") as old, atomic(output / name) as new:
             shutil.copyfileobj(old, new)
     checkpoints.write_weights(output, steps[-1], mean)

@@ -16,7 +16,7 @@ from absl import flags
 
 from t2tlite import registry
 from t2tlite.cli import app, shared_flags, t2t_flags
-from t2tlite.run.generation import generate_data, generate_data_with_beam
+from t2tlite.datagen.generate_data import generate_data, generate_data_with_beam
 
 FLAGS = flags.FLAGS
 

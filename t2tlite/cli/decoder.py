@@ -64,10 +64,14 @@ def main() -> None:
             "--decode_prefix_file and --decode_reference go with --decode_from_file"
         )
     _check_engine()
-    from t2tlite.run import decoding, record, scoring, text_lines
+    from t2tlite.checkpoint import run_record
+    from t2tlite.decode import scoring
+    from t2tlite.decode.decode_hparams import DecodeHParams
+    from t2tlite.decode.files import decode_file
+    from t2tlite.sources import text_lines
 
     # Checked before anything slow: a wrong name must not cost a model's loading.
-    how = decoding.DecodeHParams().override(FLAGS.decode_hparams).check()
+    how = DecodeHParams().override(FLAGS.decode_hparams).check()
     how.decode_in_memory = how.decode_in_memory or FLAGS.decode_in_memory
     if FLAGS.decode_from_file:
         lines = text_lines.count_lines(FLAGS.decode_from_file, how.delimiter)
@@ -76,10 +80,10 @@ def main() -> None:
             text_lines.check_beside(path, FLAGS.decode_from_file, lines, how.delimiter)
     if FLAGS.score_file:
         text_lines.count_lines(FLAGS.score_file)
-    _tell_differences(record.read(FLAGS.output_dir), needs_data=not given)
+    _tell_differences(run_record.read(FLAGS.output_dir), needs_data=not given)
     decoder = _decoder(how)
     if FLAGS.decode_interactive:
-        from t2tlite.run.interactive import interactive
+        from t2tlite.interactive.session import interactive
 
         interactive(decoder)
         return
@@ -88,18 +92,18 @@ def main() -> None:
         return
     if FLAGS.decode_from_file:
         reference = FLAGS.decode_reference
-        written = decoding.decode_file(
+        written = decode_file(
             decoder, FLAGS.decode_from_file, FLAGS.decode_to_file, FLAGS.decode_prefix_file
         )
     else:
-        from t2tlite.run.decode_dataset import decode_dataset
+        from t2tlite.decode.dataset import decode_dataset
 
         split = "test" if FLAGS.eval_use_test_set else "eval"
         written, references = decode_dataset(decoder, FLAGS.data_dir, split, FLAGS.decode_to_file)
         reference = ",".join(map(str, references))
     log.info("wrote %s", written)
     if reference:
-        from t2tlite.run import bleu, classification
+        from t2tlite.decode import bleu, classification
 
         if decoder.classifies:
             print(classification.answers_report(written, reference, how, decoder.labels))
@@ -119,10 +123,10 @@ def _check_engine() -> None:
 
 def _decoder(how: Any) -> Any:
     if FLAGS.engine == "ctranslate2":
-        from t2tlite.run.ctranslate2_decoding import CTranslate2Decoder
+        from t2tlite.decode.ctranslate2 import CTranslate2Decoder
 
         return CTranslate2Decoder(FLAGS.output_dir, FLAGS.export_dir, how, shared_flags.usr_dirs())
-    from t2tlite.run.decoding import Decoder
+    from t2tlite.decode.decoder import Decoder
 
     device = shared_flags.device()
     return Decoder(FLAGS.output_dir, FLAGS.checkpoint_path, how, shared_flags.usr_dirs(), device)

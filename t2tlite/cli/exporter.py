@@ -50,14 +50,17 @@ def main() -> None:
         raise app.UsageError("--quantization goes with --format=ctranslate2 only")
     if FLAGS.format == "ctranslate2" and FLAGS.decode_hparams:
         raise app.UsageError("--decode_hparams is given when a CTranslate2 model is used")
-    from t2tlite.run import decoding, devices, record
+    from t2tlite.checkpoint import run_record
+    from t2tlite.decode.decode_hparams import DecodeHParams
+    from t2tlite.decode.decoder import Decoder
+    from t2tlite.devices import devices
 
-    how = decoding.DecodeHParams().override(FLAGS.decode_hparams).check()
-    record.read(FLAGS.output_dir)
+    how = DecodeHParams().override(FLAGS.decode_hparams).check()
+    run_record.read(FLAGS.output_dir)
     device = devices.choose(backend="tensorflow")
     # The folders are checked before the model is loaded.
     write, export_dir = _savedmodel() if FLAGS.format == "savedmodel" else _ctranslate2()
-    decoder = decoding.Decoder(
+    decoder = Decoder(
         FLAGS.output_dir,
         FLAGS.checkpoint_path,
         how,
@@ -68,19 +71,19 @@ def main() -> None:
 
 
 def _savedmodel() -> tuple[Callable[..., Path], str]:
-    from t2tlite.run import exporting
+    from t2tlite.export import saved_model
 
     export_dir = FLAGS.export_dir or os.path.join(FLAGS.output_dir, "export")
-    exporting.check_export_dir(export_dir)
-    return exporting.export, export_dir
+    saved_model.check_export_dir(export_dir)
+    return saved_model.export, export_dir
 
 
 def _ctranslate2() -> tuple[Callable[..., Path], str]:
-    from t2tlite.run import ctranslate2_export
+    from t2tlite.export import ctranslate2
 
     export_dir = FLAGS.export_dir or os.path.join(FLAGS.output_dir, "ctranslate2")
-    ctranslate2_export.check_export_dir(export_dir)
-    return partial(ctranslate2_export.export, quantization=FLAGS.quantization), export_dir
+    ctranslate2.check_export_dir(export_dir)
+    return partial(ctranslate2.export, quantization=FLAGS.quantization), export_dir
 
 
 def run() -> None:

@@ -15,9 +15,9 @@ from pathlib import Path
 from absl import flags
 
 from t2tlite import registry
+from t2tlite.checkpoint import run_record
 from t2tlite.cli import app, shared_flags
-from t2tlite.compat import model_folder, tf1_checkpoint
-from t2tlite.run import record
+from t2tlite.t2t_import import model_folder, tf1_checkpoint
 
 FLAGS = flags.FLAGS
 log = logging.getLogger("t2tlite.cli")
@@ -44,7 +44,7 @@ def main() -> None:
     if FLAGS.hparams_set and (model_folder.folder_of(source) / model_folder.HPARAMS).exists():
         log.info("--hparams_set isn't needed: %s has %s", source, model_folder.HPARAMS)
     model = FLAGS.model or recorded.get("model", "transformer")
-    run = record.Run.describe(problem, model, hparams, shared_flags.usr_dirs())
+    run = run_record.RunRecord.describe(problem, model, hparams, shared_flags.usr_dirs())
     run.hparams_set = hparams_set
     log.info("%s: problem %s, model %s", source, problem, model)
     checkpoint = tf1_checkpoint.Checkpoint(source)

@@ -28,7 +28,7 @@ def main() -> None:
         print(registry.help_string())
         return
     app.require("problem", "data_dir")
-    from t2tlite.run.inspecting import inspect_data
+    from t2tlite.datagen.inspect import inspect_data
 
     inspect_data(FLAGS.problem, FLAGS.data_dir, FLAGS.split, FLAGS.n)
 

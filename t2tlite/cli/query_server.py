@@ -39,7 +39,7 @@ def main() -> None:
     if FLAGS.problem and not FLAGS.data_dir:
         raise app.UsageError("--problem encodes lines here, which needs its --data_dir")
     server = _host_and_port(FLAGS.server)
-    from t2tlite.run.serving.client import Client
+    from t2tlite.serve.client import Client
 
     client = Client(server, FLAGS.servable_name, FLAGS.timeout_secs)
     problem = registry.problem(FLAGS.problem) if FLAGS.problem else None

@@ -40,9 +40,10 @@ def main() -> None:
         print(registry.help_string())
         return
     app.require("output_dir")
-    from t2tlite.run import decoding, record
-    from t2tlite.run.serving.limits import Limits
-    from t2tlite.run.serving.server import serve
+    from t2tlite.checkpoint import run_record
+    from t2tlite.decode import decoder
+    from t2tlite.serve.limits import Limits
+    from t2tlite.serve.server import serve
 
     limits = Limits(
         max_body_bytes=FLAGS.max_body_bytes,
@@ -55,11 +56,11 @@ def main() -> None:
         timeout_secs=FLAGS.timeout_secs,
     ).check()
     # Before anything slow: a wrong name must not cost a model's loading.
-    how = decoding.DecodeHParams().override(FLAGS.decode_hparams).check()
-    record.read(FLAGS.output_dir)
+    how = decoder.DecodeHParams().override(FLAGS.decode_hparams).check()
+    run_record.read(FLAGS.output_dir)
 
-    def make_decoder() -> decoding.Decoder:
-        return decoding.Decoder(
+    def make_decoder() -> decoder.Decoder:
+        return decoder.Decoder(
             FLAGS.output_dir,
             FLAGS.checkpoint_path,
             how,

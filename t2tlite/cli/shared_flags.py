@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from absl import flags
 
-from t2tlite.run import devices
+from t2tlite.devices import devices
 
 FLAGS = flags.FLAGS
 

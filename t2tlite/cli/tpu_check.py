@@ -15,14 +15,15 @@ import sys
 from absl import flags
 
 from t2tlite import registry
+from t2tlite.checkpoint import run_record
 from t2tlite.cli import app, shared_flags, t2t_flags
-from t2tlite.run import record, tpu_topology
+from t2tlite.tpu_check import topology
 
 FLAGS = flags.FLAGS
 
 shared_flags.define_model_flags()
 flags.DEFINE_string(
-    "topology", "v5e:2x4", f"Generation, colon, chips each way: {tpu_topology.EXAMPLES}."
+    "topology", "v5e:2x4", f"Generation, colon, chips each way: {topology.EXAMPLES}."
 )
 flags.DEFINE_bool("search_batch_size", True, "Look for the largest batch_size that fits.")
 flags.DEFINE_float("dollars_per_chip_hour", 0.0, "What a chip costs; 0: cost isn't told.", 0.0)
@@ -38,25 +39,25 @@ def main() -> None:
         print(registry.help_string())
         return
     app.require("data_dir")
-    tpu_topology.require_compiler()
+    topology.require_compiler()
     if FLAGS.output_dir and not FLAGS.problem:
-        described = record.read(FLAGS.output_dir)
-        record.load_plugins(described, shared_flags.usr_dirs())
+        described = run_record.read(FLAGS.output_dir)
+        run_record.load_plugins(described, shared_flags.usr_dirs())
     else:
         app.require("problem", "model", "hparams_set")
         registry.problem(FLAGS.problem)
         registry.model(FLAGS.model)
         hparams = registry.hparams(FLAGS.hparams_set).override(FLAGS.hparams).check()
-        described = record.Run.describe(
+        described = run_record.RunRecord.describe(
             FLAGS.problem, FLAGS.model, hparams, shared_flags.usr_dirs()
         )
     # Only now: it imports jax and keras, which take seconds.
-    from t2tlite.run import tpu_check
+    from t2tlite.tpu_check import check
 
     if FLAGS.scaling:
-        tpu_check.scaling(described, FLAGS.data_dir, tpu_check.sizes_of(FLAGS.topology))
+        check.scaling(described, FLAGS.data_dir, check.sizes_of(FLAGS.topology))
         return
-    tpu_check.check(
+    check.check(
         described,
         FLAGS.data_dir,
         FLAGS.topology,
@@ -68,5 +69,5 @@ def main() -> None:
 def run() -> None:
     """The console command."""
     # A plugin of the user's may import keras, which fixes its backend.
-    tpu_topology.set_variables()
+    topology.set_variables()
     app.run(main, __doc__, [sys.modules[__name__], shared_flags])

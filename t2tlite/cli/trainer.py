@@ -13,13 +13,14 @@ from typing import Any
 from absl import flags
 
 from t2tlite import registry
+from t2tlite.checkpoint import run_record
 from t2tlite.cli import app, shared_flags, t2t_flags, tuning
 from t2tlite.config import HParams, parse_assignments
+from t2tlite.datagen.generate_data import generate_data
+from t2tlite.devices import cluster
 from t2tlite.errors import CheckpointError, WorkerError
-from t2tlite.run import cluster, record
-from t2tlite.run.generation import generate_data
-from t2tlite.run.schedule import Schedule
-from t2tlite.run.training import evaluate, train
+from t2tlite.training.train import evaluate, train
+from t2tlite.training.train_args import TrainArgs
 
 FLAGS = flags.FLAGS
 log = logging.getLogger("t2tlite.cli")
@@ -67,8 +68,8 @@ def main() -> None:
             "and --warm_start_from starts a new model from a checkpoint"
         )
     if FLAGS.schedule == "evaluate" and not FLAGS.problem:
-        run = record.read(FLAGS.output_dir)
-        record.load_plugins(run, shared_flags.usr_dirs())
+        run = run_record.read(FLAGS.output_dir)
+        run_record.load_plugins(run, shared_flags.usr_dirs())
     else:
         app.require("problem", "model", "hparams_set")
         hparams, given = _hparams()
@@ -116,12 +117,14 @@ def _hparams() -> tuple[HParams, dict[str, Any]]:
     return hparams, {name: hparams.existing(name) for name in names}
 
 
-def _described_run(hparams: HParams) -> record.Run:
+def _described_run(hparams: HParams) -> run_record.RunRecord:
     """The run that the flags describe, checked before any slow import."""
-    run = record.Run.describe(FLAGS.problem, FLAGS.model, hparams, shared_flags.usr_dirs())
+    run = run_record.RunRecord.describe(
+        FLAGS.problem, FLAGS.model, hparams, shared_flags.usr_dirs()
+    )
     run.hparams_set = FLAGS.hparams_set
     try:
-        before = record.read(FLAGS.output_dir)
+        before = run_record.read(FLAGS.output_dir)
     except CheckpointError:
         return run
     for what in ("problem", "model"):
@@ -141,8 +144,8 @@ def _described_run(hparams: HParams) -> record.Run:
     return run
 
 
-def _schedule() -> Schedule:
-    return Schedule(
+def _schedule() -> TrainArgs:
+    return TrainArgs(
         train_steps=FLAGS.train_steps,
         evaluate=FLAGS.schedule != "train",
         eval_frequency=FLAGS.local_eval_frequency,

@@ -47,9 +47,9 @@ flags.DEFINE_string(
 def main() -> None:
     """Translates."""
     app.require("output_dir", "source", "translations_dir")
-    from t2tlite.run import text_lines
-    from t2tlite.run.decode_hparams import DecodeHParams
-    from t2tlite.run.translating import translate_all
+    from t2tlite.decode.all_checkpoints import translate_all
+    from t2tlite.decode.decode_hparams import DecodeHParams
+    from t2tlite.sources import text_lines
 
     command = FLAGS.decoder_command
     if command and "{params}" not in command:
@@ -79,7 +79,7 @@ class _Here:
         self._decoder: Any = None
 
     def __call__(self, step: int, weights: Path, target: Path) -> None:
-        from t2tlite.run.decoding import Decoder, decode_file
+        from t2tlite.decode.decoder import Decoder, decode_file
 
         if self._decoder is None:
             usr_dirs, device = shared_flags.usr_dirs(), shared_flags.device()

@@ -14,12 +14,12 @@ from absl import flags
 from t2tlite import registry
 from t2tlite.cli import app
 from t2tlite.config import HParams
+from t2tlite.devices import cluster
 from t2tlite.errors import DeviceError
 from t2tlite.ranged_hparams import RangedHParams
-from t2tlite.run import cluster
-from t2tlite.run.schedule import Schedule
-from t2tlite.run.tuning import results, search, space
-from t2tlite.run.tuning import tune as loop
+from t2tlite.training.train_args import TrainArgs
+from t2tlite.tune import results, search, space
+from t2tlite.tune import tune as loop
 
 FLAGS = flags.FLAGS
 
@@ -30,7 +30,7 @@ flags.DEFINE_integer("autotune_max_trials", 10, "Trials to make, earlier runs in
 flags.DEFINE_integer("autotune_parallel_trials", 1, "Trials to run at once here.", 1)
 
 
-def tune(hparams: HParams, given: dict[str, Any], schedule: Schedule) -> None:
+def tune(hparams: HParams, given: dict[str, Any], schedule: TrainArgs) -> None:
     """Searches hparams by trials of this very command.
 
     Args:

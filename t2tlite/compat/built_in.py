@@ -6,8 +6,8 @@ import importlib
 from types import ModuleType
 from typing import Any
 
-from t2tlite.compat.absent import AbsentName
 from t2tlite.compat.problems import with_t2ts_names
+from t2tlite.plugins.absent import AbsentName
 
 # What T2T's modules of problems import, and plugins reach through them.
 _REACHED = {

@@ -9,8 +9,8 @@ from types import FunctionType
 from typing import Any
 
 from t2tlite import config
-from t2tlite.compat.hparams import FOREIGN
 from t2tlite.errors import HParamsError
+from t2tlite.t2t_names.hparams import FOREIGN
 
 log = logging.getLogger(__name__)
 

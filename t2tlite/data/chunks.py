@@ -86,7 +86,7 @@ class ChunkSummary:
 
 
 @dataclass(frozen=True)
-class Run:
+class SortedRun:
     """Examples of one shard, sorted by key.
 
     Attributes:
@@ -123,11 +123,11 @@ class Chunk:
         """The first example of each shard, and the number of all; int64 [shards + 1]."""
         return np.concatenate([[0], np.cumsum(self.summary.examples)]).astype(np.int64)
 
-    def run(self, shard: int) -> Run:
+    def run(self, shard: int) -> SortedRun:
         """What there is for one shard."""
         here = slice(*self.starts[shard : shard + 2].tolist())
         ends = np.cumsum(self.lengths[here])
-        return Run(self.keys[here], ends, b"".join(self.records[here]))
+        return SortedRun(self.keys[here], ends, b"".join(self.records[here]))
 
 
 def write_chunk(job: ChunkJob) -> ChunkSummary:
@@ -252,7 +252,7 @@ def write_merged_shard(job: ShardJob) -> None:
             file.writelines(map(framed, merged(_runs(job, first, last))))
 
 
-def _runs(job: ShardJob, first: int, last: int) -> Iterator[Run]:
+def _runs(job: ShardJob, first: int, last: int) -> Iterator[SortedRun]:
     """The shard's examples with keys in [first, last), chunk by chunk."""
     from safetensors import safe_open
 
@@ -270,10 +270,10 @@ def _runs(job: ShardJob, first: int, last: int) -> Iterator[Run]:
             ends = file.get_slice("ends")[max(start + begin - 1, 0) : start + end].tolist()
             ends = ends if start + begin else [0, *ends]
             content = file.get_slice("records")[ends[0] : ends[-1]].tobytes()
-            yield Run(here[begin:end], np.array(ends[1:]) - ends[0], content)
+            yield SortedRun(here[begin:end], np.array(ends[1:]) - ends[0], content)
 
 
-def merged(runs: Iterable[Run]) -> list[bytes]:
+def merged(runs: Iterable[SortedRun]) -> list[bytes]:
     """Returns the examples of runs sorted by key; those with the same key in the order of runs."""
     records: list[bytes] = []
     keys: list[Array] = [np.zeros(0, np.uint64)]

@@ -29,7 +29,7 @@ from typing import Any
 
 import numpy as np
 
-from t2tlite import progress
+from t2tlite import console
 from t2tlite.data.chunks import (
     ChunkJob,
     ShardJob,
@@ -37,7 +37,10 @@ from t2tlite.data.chunks import (
     write_chunk,
     write_merged_shard,
 )
-from t2tlite.data.dataset_files import (
+from t2tlite.data.encoding import Encoding
+from t2tlite.data.manifest import (
+    Manifest,
+    Split,
     changed_files,
     file_state,
     finish,
@@ -45,8 +48,6 @@ from t2tlite.data.dataset_files import (
     publish,
     working_folder,
 )
-from t2tlite.data.encoding import Encoding
-from t2tlite.data.manifest import Manifest, Split
 from t2tlite.data.streams import Spread, Stream, chunked, draws_kept, is_portable
 from t2tlite.data.workers import Workers
 from t2tlite.errors import DataError
@@ -234,7 +235,7 @@ class Dataset:
         """Cuts what the generators yield into chunks."""
         samples = self.samples(number, 0)
         encoding = self.encoding(number)
-        with progress.meter(f"{stream.name}: encoding", "samples", stream.total()) as advance:
+        with console.meter(f"{stream.name}: encoding", "samples", stream.total()) as advance:
             yield from self.chunk_jobs(number, 0, samples, encoding, advance)
             for task in range(1, stream.tasks):
                 samples = self.samples(number, task)
@@ -346,7 +347,7 @@ class Dataset:
                 for shard, name in enumerate(chain(*stream.names.values()))
                 if not (self.folder / name).exists()
             ]
-        for _ in progress.track(
+        for _ in console.track(
             pool.map(write_merged_shard, jobs),
             f"{self.manifest.problem}: shuffling shards",
             len(jobs),

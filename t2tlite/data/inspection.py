@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from t2tlite import progress
+from t2tlite import console
 from t2tlite.data.records import read_shard
 from t2tlite.errors import DataError
 from t2tlite.text import EOS_ID, PAD_ID
@@ -256,7 +256,7 @@ def _examples(paths: Iterable[str], names: Sequence[str]) -> Iterator[Ids]:
 
 def _chunks(split: str, examples: Iterable[Ids]) -> Iterator[list[Ids]]:
     iterator = iter(examples)
-    with progress.meter(f"{split}: reading", "examples") as advance:
+    with console.meter(f"{split}: reading", "examples") as advance:
         while chunk := list(itertools.islice(iterator, _CHUNK)):
             yield chunk
             advance(len(chunk))

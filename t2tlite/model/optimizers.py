@@ -4,8 +4,16 @@ Keras's own caps the learning rate, keeps a slot as large as the weight although
 gives two slots one name, by which a checkpoint couldn't tell them apart.
 """
 
+from __future__ import annotations
+
+from typing import Any
+
 import keras
 from keras import ops
+
+from t2tlite.config import HParams
+from t2tlite.errors import HParamsError
+from t2tlite.model.schedules import LearningRate
 
 # Added to the squared gradient, and the least scale of a weight: T2T's epsilon1 and epsilon2.
 EPSILON, MIN_SCALE = 1e-30, 1e-3
@@ -88,3 +96,43 @@ class Adafactor(keras.optimizers.Optimizer):
 
 def _rms(values):
     return ops.sqrt(ops.mean(ops.square(ops.convert_to_tensor(values))))
+
+
+def make_optimizer(hparams: HParams, train_steps: int) -> Any:
+    """Returns the optimizer with its learning rate schedule, T2T's settings.
+
+    Raises:
+      HParamsError: an optimizer that isn't known.
+    """
+    shared: dict[str, Any] = {
+        "learning_rate": LearningRate(hparams, train_steps),
+        "global_clipnorm": hparams.clip_grad_norm or None,
+        "weight_decay": hparams.weight_decay or None,
+    }
+    if hparams.ema_decay:
+        shared["use_ema"], shared["ema_momentum"] = True, hparams.ema_decay
+    if hparams.optimizer_multistep_accumulate_steps > 1:
+        shared["gradient_accumulation_steps"] = hparams.optimizer_multistep_accumulate_steps
+    name = hparams.optimizer.lower()
+    # Named: Keras numbers the unnamed of a process, and a checkpoint knows its slots by name.
+    if name in ("adam", "true_adam", "multistep_adam", "adamw"):
+        return keras.optimizers.Adam(
+            name="adam",
+            beta_1=hparams.optimizer_adam_beta1,
+            beta_2=hparams.optimizer_adam_beta2,
+            epsilon=hparams.optimizer_adam_epsilon,
+            **shared,
+        )
+    if name == "adafactor":
+        return Adafactor(hparams, **shared)
+    if name in ("momentum", "sgd"):
+        return keras.optimizers.SGD(
+            name="sgd",
+            momentum=hparams.optimizer_momentum_momentum if name == "momentum" else 0.0,
+            nesterov=hparams.optimizer_momentum_nesterov,
+            **shared,
+        )
+    raise HParamsError(
+        f"optimizer={hparams.optimizer} is not one of: adam, multistep_adam, true_adam, adamw, "
+        f"adafactor, momentum, sgd"
+    )

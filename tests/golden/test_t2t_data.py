@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 
 from t2tlite import registry, text_problems
+from t2tlite.checkpoint import eval_log
 from t2tlite.problem import DatasetSplit
 
 PAIRS = [("ab", "c"), ("", "é"), ("déjà vu", "x\ty"), ("z" * 300, "q")]
@@ -72,22 +73,22 @@ def test_t2t_reads_our_token_vocabulary(tmp_path):
 
 @pytest.mark.slow
 def test_t2ts_folder_trains_and_a_checkpoint_goes_on(shared, tmp_path):
-    from t2tlite.compat import model_folder
-    from t2tlite.compat.tf1_checkpoint import Checkpoint
-    from t2tlite.run import checkpoints, reports
-    from t2tlite.run.record import Run
-    from t2tlite.run.training import Schedule, train
+    from t2tlite.checkpoint import checkpoints
+    from t2tlite.checkpoint.run_record import RunRecord
+    from t2tlite.t2t_import import model_folder
+    from t2tlite.t2t_import.tf1_checkpoint import Checkpoint
+    from t2tlite.training.train import TrainArgs, train
 
     fixture = shared / "fixtures/t2t"
     data_dir = str(fixture / "poetry_data")
     hparams = model_folder.read_hparams(fixture / "poetry_model", overrides="batch_size=512")
-    run = Run.describe("poetry_line_problem", "transformer", hparams, [])
+    run = RunRecord.describe("poetry_line_problem", "transformer", hparams, [])
     checkpoint = Checkpoint(fixture / "poetry_model")
     model_folder.import_checkpoint(checkpoint, run, data_dir, str(tmp_path))
-    schedule = Schedule(train_steps=1202, eval_frequency=2, eval_steps=2)
+    schedule = TrainArgs(train_steps=1202, eval_frequency=2, eval_steps=2)
     train(run, data_dir, str(tmp_path), schedule)
     assert checkpoints.steps(tmp_path) == [1200, 1202]
-    before, after = reports.read_evaluations(str(tmp_path))
+    before, after = eval_log.read_evaluations(str(tmp_path))
     # Untrained it is ln(8425) = 9.04, and a wrong moment or rate would throw it back there.
     assert (before["step"], after["step"]) == (1200, 1202)
     assert before["loss"] < 5.6

@@ -44,9 +44,9 @@ def form(request):
 def make(form, tmp_path):
     """A function that makes a model with the weights of one kind; returns it and the checkpoint."""
     from t2tlite import registry
-    from t2tlite.compat.checkpoints import take_weights
-    from t2tlite.compat.tf1_checkpoint import Checkpoint
-    from t2tlite.run.record import build
+    from t2tlite.checkpoint.run_record import build
+    from t2tlite.t2t_import.checkpoints import take_weights
+    from t2tlite.t2t_import.tf1_checkpoint import Checkpoint
 
     with np.load(FOLDER / f"{form}.npz") as file:
         assignments, model = str(file["hparams"]), str(file["model"])
@@ -95,8 +95,8 @@ def test_logits(form, make):
 
 @pytest.mark.parametrize("form", ["true_adam", "multistep_adam"], indirect=True)
 def test_the_next_training_step_is_t2ts(make):
-    from t2tlite.compat.checkpoints import take_optimizer
-    from t2tlite.run.objective import make_optimizer
+    from t2tlite.model.optimizers import make_optimizer
+    from t2tlite.t2t_import.checkpoints import take_optimizer
 
     network, checkpoint = make("checkpoint")
     gradients, _ = make("gradient")

@@ -10,13 +10,15 @@ import pytest
 def decoder(shared, tmp_path_factory):
     """Of the folder that t2t-import-checkpoint makes of T2T's."""
     from t2tlite import Decoder
-    from t2tlite.compat import model_folder
-    from t2tlite.compat.tf1_checkpoint import Checkpoint
-    from t2tlite.run.record import Run
+    from t2tlite.checkpoint.run_record import RunRecord
+    from t2tlite.t2t_import import model_folder
+    from t2tlite.t2t_import.tf1_checkpoint import Checkpoint
 
     source, folder = shared / "fixtures/t2t/poetry_model", tmp_path_factory.mktemp("imported")
     flags = model_folder.recorded_flags(source)
-    run = Run.describe(flags["problem"], flags["model"], model_folder.read_hparams(source), [])
+    run = RunRecord.describe(
+        flags["problem"], flags["model"], model_folder.read_hparams(source), []
+    )
     imported = model_folder.import_checkpoint(
         Checkpoint(source), run, str(shared / "fixtures/t2t/poetry_data"), str(folder)
     )
@@ -46,8 +48,8 @@ def test_logits_are_t2ts(decoder, recorded):
 
 @pytest.mark.parametrize("beams", [1, 4])
 def test_decodes_are_t2ts(decoder, recorded, examples, beams):
-    from t2tlite.run.decoding import DecodeHParams
-    from t2tlite.run.searching import make_search
+    from t2tlite.decode.decoder import DecodeHParams
+    from t2tlite.decode.search_model import make_search
 
     search = make_search(
         decoder.network,
@@ -80,11 +82,11 @@ def test_answers_are_t2ts(decoder, examples):
 
 
 def test_ctranslate2_answers_are_t2ts(decoder, examples, tmp_path):
-    from t2tlite.run import ctranslate2_export
-    from t2tlite.run.ctranslate2_decoding import CTranslate2Decoder
-    from t2tlite.run.decode_hparams import DecodeHParams
+    from t2tlite.decode.ctranslate2 import CTranslate2Decoder
+    from t2tlite.decode.decode_hparams import DecodeHParams
+    from t2tlite.export import ctranslate2
 
-    folder = ctranslate2_export.export(decoder, tmp_path / "ctranslate2")
+    folder = ctranslate2.export(decoder, tmp_path / "ctranslate2")
     theirs = CTranslate2Decoder(decoder.output_dir, folder)
     lines = [one["inputs_text"] for one in examples]
     greedy = theirs.n_best(lines, DecodeHParams(beam_size=1))

@@ -72,7 +72,7 @@ def from_warm(function, *arguments):
     # Read at the import, so set as the commands set it.
     os.environ["TF_ENABLE_ONEDNN_OPTS"] = "1"
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tensorflow", "t2tlite.run.watching"])
+    context.set_forkserver_preload(["tensorflow", "t2tlite.training.callback"])
     process = context.Process(target=function, args=arguments)
     process.start()
     return process

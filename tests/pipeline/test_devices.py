@@ -23,8 +23,8 @@ ON_LOGICAL_DEVICES = """
 import sys
 import tensorflow as tf
 from t2tlite import registry
-from t2tlite.run import devices, record, training
-from t2tlite.run.schedule import Schedule
+from t2tlite.training import devices, record, training
+from t2tlite.training.train_args import TrainArgs
 data, folder, count, batch_size, steps, hparams = sys.argv[1:]
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(
@@ -34,8 +34,8 @@ count = int(count)
 strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]) if count == 2 else None
 device = devices.Devices("tensorflow", "CPU", count, strategy)
 made = registry.hparams("transformer_tiny").override(f"{hparams},batch_size={batch_size}")
-run = record.Run.describe("reverse_digits", "transformer", made, [])
-schedule = Schedule(int(steps), eval_frequency=8, eval_steps=1)
+run = record.RunRecord.describe("reverse_digits", "transformer", made, [])
+schedule = TrainArgs(int(steps), eval_frequency=8, eval_steps=1)
 training.train(run, data, folder, schedule, device)
 """
 

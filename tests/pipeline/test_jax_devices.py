@@ -11,7 +11,7 @@ import time
 import numpy as np
 import pytest
 
-from t2tlite.run.checkpoints import read_tensors
+from t2tlite.checkpoint.checkpoints import read_tensors
 from tests.pipeline.conftest import BIN, free_ports
 
 pytest.importorskip("jax", reason="needs JAX")

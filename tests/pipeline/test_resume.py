@@ -11,7 +11,7 @@ import time
 import pytest
 from safetensors.numpy import load_file
 
-from t2tlite.run import checkpoints
+from t2tlite.checkpoint import checkpoints
 from tests.pipeline.conftest import BIN, from_warm, run_entry_point
 
 HPARAMS = "hidden_size=32,filter_size=64,num_hidden_layers=1,batch_size=512,batching=bucket"

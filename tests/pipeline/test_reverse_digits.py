@@ -5,7 +5,7 @@ import json
 import pytest
 
 from t2tlite import registry
-from t2tlite.run import checkpoints
+from t2tlite.checkpoint import checkpoints
 
 # A model of 64 x 2 learns it in some hundred steps without dropout. The rate ends at 0, and the
 # moving average is what is judged, so that the end isn't a matter of luck.

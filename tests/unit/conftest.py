@@ -1,21 +1,25 @@
-"""Fixtures of the unit tests."""
+"""Fixtures of the unit tests. Those that need Keras import it inside: most tests do without."""
 
 import logging
 from collections.abc import Iterator
 
 import pytest
 
-from t2tlite import plugins, registry
+from t2tlite import registry
+from t2tlite.config import HParams, ProblemHParams
+from t2tlite.plugins import loading
 from t2tlite.registry import Registry
+from t2tlite.text_problems import Text2ClassProblem, Text2SelfProblem, VocabType
 
 TABLES = [registry.problems, registry.models, registry.hparams_sets, registry.ranged_hparams_sets]
+TINY = {"hidden_size": 8, "num_heads": 2, "filter_size": 16, "num_hidden_layers": 1}
 
 
 @pytest.fixture
 def own_names(monkeypatch: pytest.MonkeyPatch) -> None:
     """Forgets, after the test, what it registered and which plugins it loaded."""
-    plugins.load_entry_points()
-    monkeypatch.setattr(plugins, "_loaded", list(plugins._loaded))
+    loading.load_entry_points()
+    monkeypatch.setattr(loading, "_loaded", list(loading._loaded))
     for table in TABLES:
         monkeypatch.setattr(table, "_entries", dict(table._entries))
         monkeypatch.setattr(table, "_built_in", set(table._built_in))
@@ -43,3 +47,79 @@ def warned() -> Iterator[list[str]]:
     logging.getLogger("t2tlite").addHandler(collector)
     yield lines
     logging.getLogger("t2tlite").removeHandler(collector)
+
+
+@pytest.fixture
+def make_model():
+    """A function that makes a model and its built optimizer, with weights by seed."""
+    import keras
+    import numpy as np
+
+    from t2tlite.model.optimizers import make_optimizer
+    from t2tlite.model.transformer import Transformer
+
+    def make(seed=0, features=("targets",), **values):
+        keras.utils.set_random_seed(seed)
+        sizes = ProblemHParams(dict.fromkeys(features, 11))
+        model = Transformer(HParams(**{**TINY, **values}), sizes)
+        model({name: np.ones((1, 3), np.int32) for name in features})
+        optimizer = make_optimizer(model.hparams, train_steps=10)
+        optimizer.build(model.trainable_variables)
+        return model, optimizer
+
+    return make
+
+
+@pytest.fixture
+def new_decoder(tmp_path, monkeypatch):
+    """A function that writes the folder of a model with new weights and returns a Decoder."""
+    import keras
+    import numpy as np
+
+    from t2tlite.checkpoint import checkpoints
+    from t2tlite.checkpoint.run_record import RunRecord
+    from t2tlite.decode.decoder import Decoder
+
+    def make(problem, name="transformer", decode_hparams="", make_vocabulary=lambda folder: None):
+        keras.utils.set_random_seed(5)
+        monkeypatch.setattr(registry, "problem", lambda _: problem())
+        folder = tmp_path / "model"
+        folder.mkdir()
+        make_vocabulary(folder)
+        run = RunRecord.describe(problem().name, name, HParams(**TINY), [])
+        run.take_vocabularies(folder, folder)
+        run.write(folder, folder)
+        network = run.make_model(problem().get_hparams(HParams(**TINY), str(folder)))
+        weights = {weight.path: np.asarray(weight) * 3 for weight in network.weights}
+        checkpoints.write_weights(folder, 1, weights)
+        return Decoder(folder, decode_hparams=decode_hparams)
+
+    return make
+
+
+class Mood(Text2ClassProblem):
+    """A classifier's problem; the number of its second label is that of EOS."""
+
+    vocab_type = VocabType.CHARACTER
+    num_classes = 3
+
+    def class_labels(self, data_dir):
+        return ["glad", "sad", "none"]
+
+
+class Letters(Text2SelfProblem):
+    """A language model's problem."""
+
+    vocab_type = VocabType.CHARACTER
+
+
+@pytest.fixture
+def classifier(new_decoder):
+    """A Decoder of a classifier."""
+    return new_decoder(Mood, "transformer_encoder")
+
+
+@pytest.fixture
+def language_model(new_decoder):
+    """A Decoder of a language model."""
+    return new_decoder(Letters, decode_hparams="beam_size=1,extra_length=8")

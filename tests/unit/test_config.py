@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from hparams import recipes
 from t2tlite import registry
-from t2tlite.compat.hparams import FOREIGN
 from t2tlite.config import _FIELD_TYPES, HParams, parse_assignments
 from t2tlite.errors import HParamsError
+from t2tlite.t2t_names.hparams import FOREIGN
 
 # Fields and sets that T2T hasn't. The sets as differences from T2T's transformer_tiny.
 OUR_FIELDS = {"batching", "ema_decay"}

@@ -7,10 +7,9 @@ import pytest
 import tensorflow as tf
 
 from t2tlite.data import chunks, generate, manifest, streams
-from t2tlite.data.dataset_files import is_complete, working_folder
 from t2tlite.data.encoding import Encoding
 from t2tlite.data.generate import Dataset
-from t2tlite.data.manifest import Manifest
+from t2tlite.data.manifest import Manifest, is_complete, working_folder
 from t2tlite.data.records import read_shard, shard_paths
 from t2tlite.data.streams import Stream
 from t2tlite.data.workers import Workers

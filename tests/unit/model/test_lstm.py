@@ -6,10 +6,10 @@ import pytest
 
 from t2tlite import registry
 from t2tlite.config import HParams, ProblemHParams
+from t2tlite.decode.decode_hparams import DecodeHParams
+from t2tlite.decode.search_model import make_search
 from t2tlite.errors import HParamsError
 from t2tlite.model.lstm_layers import Cell, InputAttention
-from t2tlite.run.decode_hparams import DecodeHParams
-from t2tlite.run.searching import make_search
 
 V, D = 13, 6
 CLOSE = {"rtol": 1e-4, "atol": 1e-5}

@@ -14,7 +14,7 @@ from t2tlite.model.universal_transformer import (
     UniversalTransformer,
     UniversalTransformerEncoder,
 )
-from t2tlite.run.objective import Objective
+from t2tlite.training.objective import Objective
 
 V, D = 13, 8
 EXTRA = registry.hparams("universal_transformer_tiny").extra

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from t2tlite.data import download
 from t2tlite.errors import DataError, DownloadError, OutputError
+from t2tlite.sources import download
 
 gutenberg = importlib.import_module("t2tlite.problems.gutenberg")
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from t2tlite import registry
-from t2tlite.data import download
 from t2tlite.errors import DownloadError
+from t2tlite.sources import download
 from t2tlite.translate import TranslateProblem
 
 # T2T's names, with the names that it gives their vocabularies.

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from t2tlite.compat.absent import names_of
+from t2tlite.plugins.absent import names_of
 
 __getattr__ = names_of(__name__)
 

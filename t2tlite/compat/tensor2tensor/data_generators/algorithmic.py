@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from typing import Any
 
-from t2tlite.compat.absent import names_of
 from t2tlite.compat.problems import Text2TextProblem
 from t2tlite.compat.tensor2tensor.data_generators import generator_utils, text_encoder
 from t2tlite.compat.tensor2tensor.utils import registry
+from t2tlite.plugins.absent import names_of
 from t2tlite.problem import DatasetSplit
 
 __getattr__ = names_of(__name__)

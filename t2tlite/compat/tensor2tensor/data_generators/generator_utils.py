@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
 
-from t2tlite.compat.absent import names_of
 from t2tlite.compat.tensor2tensor.data_generators import text_encoder, tokenizer
-from t2tlite.data import download
-from t2tlite.data.download import gunzip_file
 from t2tlite.data.records import ShardWriter, read_shard, serialized, shard_paths, write_shard
 from t2tlite.errors import DownloadError
 from t2tlite.files import make_folder
+from t2tlite.plugins.absent import names_of
+from t2tlite.sources import download
+from t2tlite.sources.download import gunzip_file
 from t2tlite.translate import generate_lines_for_vocab
 
 __getattr__ = names_of(__name__)

@@ -3,11 +3,11 @@
 from typing import Any
 
 from t2tlite import config
-from t2tlite.compat.absent import names_of
 from t2tlite.compat.problems import Problem, Text2TextProblem
 from t2tlite.compat.t2t_hparams import HParams
 from t2tlite.compat.tensor2tensor.data_generators import generator_utils, text_encoder
 from t2tlite.compat.tensor2tensor.utils import metrics, registry
+from t2tlite.plugins.absent import names_of
 from t2tlite.problem import DatasetSplit, SpaceID
 
 __getattr__ = names_of(__name__)

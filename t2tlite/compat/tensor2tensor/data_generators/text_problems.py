@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from typing import Any
 
 from t2tlite import text_problems as _text_problems
-from t2tlite.compat.absent import names_of
 from t2tlite.compat.problems import (
     Text2ClassProblem,
     Text2SelfProblem,
@@ -13,6 +12,7 @@ from t2tlite.compat.problems import (
 )
 from t2tlite.compat.tensor2tensor.data_generators import generator_utils, problem, text_encoder
 from t2tlite.compat.tensor2tensor.utils import metrics, mlperf_log, registry
+from t2tlite.plugins.absent import names_of
 from t2tlite.registry import problems as _registered
 from t2tlite.text_problems import VocabType
 

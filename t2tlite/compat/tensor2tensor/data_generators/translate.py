@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from typing import Any
 
 from t2tlite import translate as _translate
-from t2tlite.compat.absent import names_of
 from t2tlite.compat.problems import with_t2ts_names
 from t2tlite.compat.tensor2tensor.data_generators import (
     generator_utils,
@@ -13,6 +12,7 @@ from t2tlite.compat.tensor2tensor.data_generators import (
     text_problems,
 )
 from t2tlite.compat.tensor2tensor.utils import metrics, mlperf_log, registry
+from t2tlite.plugins.absent import names_of
 from t2tlite.text_problems import text2text_txt_iterator, text2text_txt_tab_iterator
 
 __all__ = [

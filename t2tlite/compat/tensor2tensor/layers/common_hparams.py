@@ -1,7 +1,7 @@
 """As `tensor2tensor.layers.common_hparams`."""
 
-from t2tlite.compat.absent import names_of
 from t2tlite.compat.t2t_hparams import HParams, sets_of
+from t2tlite.plugins.absent import names_of
 from t2tlite.ranged_hparams import RangedHParams
 
 basic_params1 = sets_of("lstm")["basic_1"]

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from t2tlite.compat.absent import names_of
 from t2tlite.compat.t2t_hparams import sets_of
+from t2tlite.plugins.absent import names_of
 
 _SETS = {name: made for name, made in sets_of("lstm").items() if name.startswith("lstm_")}
 _MODELS = [

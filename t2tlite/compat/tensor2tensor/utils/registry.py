@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from t2tlite.compat.absent import names_of
+from t2tlite.plugins.absent import names_of
 from t2tlite.registry import (
     help_string,
     hparams,

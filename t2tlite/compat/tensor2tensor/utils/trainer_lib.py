@@ -1,8 +1,8 @@
 """As `tensor2tensor.utils.trainer_lib`: reading hparams; t2tlite.train trains."""
 
 from t2tlite import registry
-from t2tlite.compat.absent import names_of
 from t2tlite.compat.t2t_hparams import HParams
+from t2tlite.plugins.absent import names_of
 
 __getattr__ = names_of(__name__)
 

@@ -3,8 +3,8 @@
 import importlib
 from typing import Any
 
-from t2tlite.compat.absent import names_of
 from t2tlite.compat.t2t_hparams import sets_of
+from t2tlite.plugins.absent import names_of
 
 _FAMILY = "universal_transformer"
 _SETS = sets_of(_FAMILY)

@@ -1,0 +1,1 @@
+"""The model folder: run record, weights, warm start, log of evaluations."""

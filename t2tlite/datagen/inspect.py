@@ -1,0 +1,124 @@
+"""Looking at a problem's data: examples and tables."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from t2tlite import console, registry
+from t2tlite.data.inspection import FEATURES, Ids, Shared, SplitSummary, summarize
+from t2tlite.devices import devices
+from t2tlite.problem import FILE_WORD, Problem
+from t2tlite.text import EOS_ID, PAD_ID
+from t2tlite.text.encoder import strip_ids
+
+log = logging.getLogger(__name__)
+
+_HEADER = ["", "", "examples", "tokens", "50 %", "90 %", "99 %", "longest", "fallback", "empty"]
+
+
+def inspect_data(name: str, data_dir: str, split: str = "", shown: int = 5) -> None:
+    """Prints examples, lengths and shares of a data folder that t2tlite or T2T made.
+
+    Args:
+      name: the registered problem; of NAME_rev the data is shown as it is on disk.
+      data_dir: the data folder.
+      split: "train", "dev" or "test"; "": all, compared with each other.
+      shown: examples of each kind.
+
+    Raises:
+      Error: a shard or the vocabulary is missing or damaged.
+    """
+    problem = registry.problem(name)
+    found = _present(problem, data_dir, split)
+    devices.import_tensorflow()
+    encoders = problem.feature_encoders(data_dir)
+    summaries = _summarize(problem, found, encoders, shown)
+    output = console.output()
+    for word, summary in summaries.items():
+        _print_examples(output, f"{word}: first examples", summary.first, encoders)
+        _print_examples(output, f"{word}: empty examples", summary.empty, encoders)
+        for other, shared in summary.shared.items():
+            _print_examples(output, f"{word}: also in {other}", shared.shown, encoders)
+    _print_table(output, _HEADER, _rows(summaries))
+    rows = [
+        [f"{word} also in {other}", *(_part(n, summary.examples) for n in _counts(shared))]
+        for word, summary in summaries.items()
+        for other, shared in summary.shared.items()
+    ]
+    if rows:
+        _print_table(output, ["", "examples", "inputs alone"][: len(rows[0])], rows)
+
+
+def _present(problem: Problem, data_dir: str, only: str = "") -> dict[str, list[str]]:
+    """The shards of one split, or of each that is declared or there, train first."""
+    if only:
+        split = next(split for split, word in FILE_WORD.items() if word == only)
+        return {only: problem.shards(data_dir, split)}
+    declared = {one["split"] for one in problem.dataset_splits}
+    stem = problem.dataset_filename()
+    return {
+        word: problem.shards(data_dir, split)
+        for split, word in FILE_WORD.items()
+        if split in declared or any(Path(data_dir).glob(f"{stem}-{word}-[0-9]*-of-*"))
+    }
+
+
+def _summarize(
+    problem: Problem, shards: Mapping[str, Sequence[str]], encoders: Mapping[str, Any], shown: int
+) -> dict[str, SplitSummary]:
+    prefixes = {name: getattr(problem, f"{name}_prefix", "") for name in FEATURES}
+    return summarize(shards, encoders, prefixes, shown)
+
+
+def _print_examples(
+    output: Any, title: str, examples: Iterable[Ids], encoders: Mapping[str, Any]
+) -> None:
+    for number, example in enumerate(examples):
+        if not number:
+            output.print(title, style="bold")
+        for name, ids in example.items():
+            encoder = encoders[name]
+            text = encoder.decode(strip_ids(ids, (PAD_ID, EOS_ID)) if len(ids) > 1 else ids)
+            output.print(f"  {name:8}{len(ids):5}  {_visible(str(text))}", soft_wrap=True)
+            if hasattr(encoder, "decode_list"):
+                pieces = "|".join(map(_visible, encoder.decode_list(ids)))
+                output.print(f"{'':17}{pieces}", soft_wrap=True)
+        output.print()
+
+
+def _visible(text: str) -> str:
+    """`text` on one line: line ends and control characters as Python writes them."""
+    return "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)
+
+
+def _rows(summaries: Mapping[str, SplitSummary]) -> Iterator[list[str]]:
+    for word, summary in summaries.items():
+        for name, feature in summary.features.items():
+            lengths = [f"{feature.percentile(percent):,}" for percent in (50, 90, 99, 100)]
+            fallback = "-" if feature.fallback is None else _part(feature.fallback, feature.tokens)
+            empty = _part(feature.empty, summary.examples)
+            sizes = [f"{summary.examples:,}", f"{feature.tokens:,}"]
+            yield [word, name, *sizes, *lengths, fallback, empty]
+
+
+def _counts(shared: Shared) -> list[int]:
+    return [shared.pairs] if shared.inputs is None else [shared.pairs, shared.inputs]
+
+
+def _part(count: int, total: int) -> str:
+    return f"{count:,} of {total:,} ({100 * count / max(total, 1):.3g} %)" if count else "0"
+
+
+def _print_table(output: Any, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    for number, title in enumerate(header):
+        table.add_column(title, justify="right" if title else "left", no_wrap=number > 0)
+    for row in rows:
+        table.add_row(*row)
+    output.print(table)
+    output.print()

@@ -1,0 +1,180 @@
+"""Searches over a network, as Keras models, so that a backend compiles them whole."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from t2tlite.config import HParams, ProblemHParams
+from t2tlite.decode.decode_hparams import DecodeHParams
+from t2tlite.model import search
+from t2tlite.model.constraints import at_least, forced, no_repeat
+
+
+def make_search(
+    network: Any, problem_hparams: ProblemHParams, hparams: HParams, how: DecodeHParams
+) -> keras.Model:
+    """Returns a Keras model of the search that `how` describes.
+
+    It takes {"ids": int32 [B, L], "lengths": int32 [B]}, where a row of length 0 only fills up the
+    batch, and optionally {"prefix": int32 [B, P]}, with which the answers then begin. It returns
+    {"ids": int32 [B, K, T], "scores": float32 [B, K]}, the best of the K answers first.
+    """
+    if problem_hparams.modality["targets"] == "class_label":
+        return Classes(network)
+    return Search(network, "inputs" in problem_hparams.vocab_size, hparams, how)
+
+
+class Classes(keras.Model):
+    """All labels, the likeliest first, with their log probabilities."""
+
+    def __init__(self, network: Any):
+        super().__init__(name="classes")
+        self.network = network
+
+    def call(self, features: dict[str, Any]) -> dict[str, Any]:
+        inputs_BL = features["ids"]
+        targets_B1 = ops.zeros_like(inputs_BL[:, :1])
+        logits_BV = self.network({"inputs": inputs_BL, "targets": targets_B1})[:, 0]
+        scores_BV, labels_BV = ops.top_k(ops.log_softmax(logits_BV), k=logits_BV.shape[-1])
+        return {"ids": ops.cast(labels_BV, "int32")[:, :, None], "scores": scores_BV}
+
+
+class Search(keras.Model):
+    """Greedy, beam or sampled decoding of a batch of lines."""
+
+    def __init__(self, network: Any, has_inputs: bool, hparams: HParams, how: DecodeHParams):
+        super().__init__(name="search")
+        self.network = network
+        self.has_inputs = has_inputs
+        self.how = how
+        self.samples = (how.sampling_method or hparams.sampling_method) == "random"
+        self.beams = 1 if self.samples else how.beam_size
+        self.temperature = how.sampling_temp or hparams.sampling_temp
+        self.top_k = how.sampling_keep_top_k or hparams.sampling_keep_top_k
+        self.seed_generator = keras.random.SeedGenerator(how.random_seed)
+
+    def seed(self, draw: int) -> None:
+        """Makes the next batch draw the samples that the batch of this number draws."""
+        self.seed_generator.state.assign([self.how.random_seed, draw])
+
+    def call(self, features: dict[str, Any]) -> dict[str, Any]:
+        how, batch = self.how, ops.shape(features["ids"])[0]
+        given, cache, max_steps = self.begin(features)
+        options = {"row_limits_B": given["limits"][:: self.beams], "given": given}
+        if self.beams > 1:
+            ids_BKT, scores_BK = search.beam_search(
+                self.step, cache, batch, self.beams, max_steps, how.alpha, **options
+            )
+            return {"ids": ids_BKT, "scores": scores_BK}
+        if self.samples:
+            ids_BT, scores_B = search.sample(
+                self.step,
+                cache,
+                batch,
+                max_steps,
+                temperature=self.temperature,
+                top_k=max(self.top_k, 0),
+                top_p=how.sampling_top_p,
+                seed=self.seed_generator,
+                **options,
+            )
+        else:
+            ids_BT, scores_B = search.greedy(self.step, cache, batch, max_steps, **options)
+        return {"ids": ids_BT[:, None], "scores": scores_B[:, None]}
+
+    def begin(self, features: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any], Any]:
+        """Runs what comes before the first step.
+
+        Returns:
+          What every step reads, in tensors of B x beams rows; the cache at position 0; the most
+          steps of any row.
+        """
+        ids_BL, how = features["ids"], self.how
+        width = ops.shape(ids_BL)[1]
+        # The answer to a filling row would be thrown away, so it takes no step.
+        lengths_B, prefix_BP = features["lengths"], features.get("prefix")
+        least = how.min_length + 1 if how.min_length else 0
+        limits_B = ops.maximum(lengths_B + how.extra_length, least)
+        limits_B = ops.where(lengths_B > 0, limits_B, 0)
+        max_steps = width + max(how.extra_length, least)
+        # A language model sees only targets: the line is the beginning of the answer.
+        inputs = {"inputs" if self.has_inputs else "targets": ids_BL}
+        if not self.has_inputs:
+            prefix_BP = ids_BL
+        elif prefix_BP is not None:
+            limits_B += ops.sum(ops.cast(prefix_BP != 0, "int32"), axis=1)
+            max_steps += ops.shape(prefix_BP)[1]
+        memory, cache = started(self.network, inputs, max_steps, self.beams)
+        given = {"memory": memory, "limits": ops.repeat(limits_B, self.beams, axis=0)}
+        if prefix_BP is not None:
+            given["prefix"] = ops.repeat(prefix_BP, self.beams, axis=0)
+        if how.no_repeat_ngram_size:
+            room_NT = ops.zeros((ops.shape(given["limits"])[0], max_steps), "int32")
+            step = stepper(self.network, memory)
+            _, cache = no_repeat(step, cache, how.no_repeat_ngram_size, room_NT)
+        return given, cache, max_steps
+
+    def step(self, given: dict[str, Any]) -> Any:
+        """Returns the step function with what the decode hparams ask of answers.
+
+        Args:
+          given: of `begin`.
+        """
+        how, step = self.how, stepper(self.network, given["memory"])
+        limits_N = given["limits"]
+        if how.no_repeat_ngram_size:
+            # Its cache was made at the beginning.
+            step, _ = no_repeat(step, {}, how.no_repeat_ngram_size, None)
+        if how.force_decode_length:
+            step = at_least(step, limits_N, search.EOS_ID)
+        elif how.min_length:
+            step = at_least(step, ops.full_like(limits_N, how.min_length), search.EOS_ID)
+        if "prefix" in given:
+            step = forced(step, given["prefix"])
+        return step
+
+
+def started(
+    network: Any, features: dict[str, Any], max_steps: Any, beams: int
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Returns what all steps of a search read, and the cache of the first, for B x beams rows.
+
+    Args:
+      network: a model, with or without a cache of its own; see `t2tlite.model.transformer`.
+      features: "inputs", or for a language model "targets", int32 [B, L].
+      max_steps: positions to decode at most.
+      beams: rows for each of the features'.
+    """
+
+    def repeated(tensors: dict[str, Any]) -> dict[str, Any]:
+        return {name: ops.repeat(value, beams, axis=0) for name, value in tensors.items()}
+
+    if _has_cache(network):
+        # The encoder runs once for all beams of a row.
+        memory, cache = map(repeated, network.start(features, max_steps))
+        return memory, cache
+    memory = repeated(features)
+    rows = ops.shape(next(iter(memory.values())))[0]
+    return memory, {"targets": ops.zeros((rows, max_steps), "int32")}
+
+
+def stepper(network: Any, memory: dict[str, Any]) -> Any:
+    """Returns a step function over rows of which `started` made the memory and the cache."""
+    if _has_cache(network):
+        return lambda ids_N, position, cache: network.step(ids_N, position, memory, cache)
+
+    def step(ids_N: Any, position: Any, cache: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+        steps = ops.arange(ops.shape(cache["targets"])[1])
+        written = ops.where(steps[None] == position - 1, ids_N[:, None], cache["targets"])
+        # The token at a position is predicted from those before it: its own isn't read.
+        logits_NTV = network({**memory, "targets": written}, training=False)
+        return ops.take(logits_NTV, position, axis=1), {"targets": written}
+
+    return step
+
+
+def _has_cache(network: Any) -> bool:
+    return hasattr(network, "start") and hasattr(network, "step")

@@ -1,0 +1,203 @@
+"""Export to CTranslate2, an inference engine for CPUs and GPUs that needs no TensorFlow.
+
+    EXPORT_DIR/
+        model.bin                   the weights
+        config.json                 the special tokens
+        shared_vocabulary.json      a token for each id; or source_ and target_vocabulary.json
+        vocab.*                     our own vocabulary file, which cuts texts into these tokens
+
+A source is the tokens of a text; the engine adds EOS. An answer is tokens as well.
+
+What differs between the two engines is folded into the weights: the row of the target space into
+the positions of the encoder, and the zero vector that a decoder starts from into the vector of PAD.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from keras import ops
+
+from t2tlite.config import HParams
+from t2tlite.decode.ctranslate2 import POSITIONS, require_library, tokens
+from t2tlite.decode.decoder import Decoder
+from t2tlite.errors import HParamsError, OutputError
+from t2tlite.export.export_folder import refuse_file, replace, working_folder
+from t2tlite.model.layers import sinusoids
+from t2tlite.model.transformer import Transformer
+from t2tlite.text import EOS_ID, PAD_ID
+
+QUANTIZATIONS = ("float32", "float16", "int16", "int8")
+
+
+def export(
+    decoder: Decoder, export_dir: str | os.PathLike[str], quantization: str = "float32"
+) -> Path:
+    """Writes the model as a CTranslate2 folder, whole or not at all; an older one is replaced.
+
+    Args:
+      decoder: the model.
+      export_dir: the folder to write.
+      quantization: how the weights of projections and embeddings are kept, one of QUANTIZATIONS.
+
+    Returns:
+      The folder.
+
+    Raises:
+      HParamsError: CTranslate2 can't express the model.
+      VocabularyError: a vocabulary can't name its ids.
+      OutputError: the extra `ct2` isn't installed, `export_dir` holds something else, or it can't
+        be written.
+    """
+    target = Path(export_dir).expanduser().absolute()
+    check_export_dir(target)
+    spec = _spec(decoder)
+    spec.validate()
+    spec.optimize(quantization=quantization)
+    with working_folder(target.parent) as folder:
+        spec.save(str(folder))
+        for name in decoder.run.vocabularies:
+            shutil.copyfile(Path(decoder.output_dir) / name, folder / name)
+        replace(folder, target)
+    return target
+
+
+def check_export_dir(export_dir: str | os.PathLike[str]) -> None:
+    """Makes sure that a folder may be written or replaced, and that CTranslate2 is there.
+
+    Raises:
+      OutputError: it is a file or holds something else than a CTranslate2 model, or CTranslate2
+        isn't installed.
+    """
+    folder = Path(export_dir)
+    refuse_file(folder)
+    if folder.exists() and any(folder.iterdir()) and not (folder / "model.bin").exists():
+        raise OutputError(
+            f"{folder} holds other things than a CTranslate2 model (model.bin is missing); choose "
+            f"another --export_dir"
+        )
+    require_library("--format=ctranslate2")
+
+
+def _spec(decoder: Decoder) -> Any:
+    """Returns the CTranslate2 description of a model with its weights and vocabularies."""
+    from ctranslate2.specs import TransformerSpec
+
+    hparams, network = decoder.hparams, decoder.network
+    pre_norm = check_expressible(hparams, network)
+    spec = TransformerSpec.from_config(
+        (len(network.encoder.blocks), len(network.decoder.blocks)),
+        hparams.num_heads,
+        pre_norm=pre_norm,
+    )
+    positions = ops.convert_to_numpy(sinusoids(np.arange(POSITIONS), hparams.hidden_size))
+    if hparams.pos == "none":
+        positions = np.zeros_like(positions)
+    space = np.zeros_like(positions[0])
+    if network.spaces is not None:
+        space = _array(network.spaces.embeddings)[network.target_space]
+    _fill_embedding(spec.encoder, spec.encoder.embeddings[0], network.input_embedding)
+    _fill_embedding(spec.decoder, spec.decoder.embeddings, network.target_embedding)
+    spec.encoder.position_encodings.encodings = positions + space
+    spec.decoder.position_encodings.encodings = positions
+    spec.decoder.projection.weight = _table(network.softmax)
+    for part, stack in ((spec.encoder, network.encoder), (spec.decoder, network.decoder)):
+        for layer, block in zip(part.layer, stack.blocks, strict=True):
+            _fill_block(layer, block, pre_norm)
+        if pre_norm:
+            _fill_norm(part.layer_norm, stack.finish)
+    source, target = (tokens(decoder.encoders[name]) for name in ("inputs", "targets"))
+    spec.register_source_vocabulary(source)
+    spec.register_target_vocabulary(target)
+    spec.config.layer_norm_epsilon = hparams.norm_epsilon
+    spec.config.decoder_start_token = spec.config.bos_token = target[PAD_ID]
+    spec.config.eos_token = target[EOS_ID]
+    spec.config.unk_token = target[PAD_ID]
+    spec.config.add_source_eos = True
+    # Not CTranslate2's: they tell the decoder of what model this is.
+    spec.config.add_attribute("checkpoint", decoder.checkpoint_name)
+    spec.config.add_attribute("vocabularies", decoder.run.vocabularies)
+    return spec
+
+
+def check_expressible(hparams: HParams, network: Any) -> bool:
+    """Returns whether norms stand before the sublayers (else after them).
+
+    Raises:
+      HParamsError: CTranslate2 can't express the model.
+    """
+    found = ""
+    # Not isinstance: a subclass may compute something else.
+    if type(network) is not Transformer:
+        found = f"the model class {type(network).__qualname__}"
+    elif not network.has_inputs:
+        found = "a language model"
+    names = ["layer_preprocess_sequence", "layer_postprocess_sequence"]
+    norms = [getattr(hparams, name).replace("none", "").replace("d", "") for name in names]
+    width = hparams.hidden_size
+    wrong = {
+        ("unidirectional_encoder",): hparams.unidirectional_encoder,
+        ("self_attention_type",): hparams.self_attention_type != "dot_product",
+        ("attention_key_channels",): hparams.attention_key_channels not in (0, width),
+        ("attention_value_channels",): hparams.attention_value_channels not in (0, width),
+        tuple(names): norms not in (["n", "a"], ["", "an"]),
+    }
+    for fields in (fields for fields, is_wrong in wrong.items() if is_wrong):
+        found = found or " and ".join(f"{name}={getattr(hparams, name)}" for name in fields)
+    if found:
+        raise HParamsError(
+            f"CTranslate2 can't express every Transformer: found {found}, expected an "
+            f"encoder-decoder as in the set transformer_base; use --format=savedmodel"
+        )
+    return norms == ["n", "a"]
+
+
+def _array(variable: Any) -> np.ndarray:
+    return np.asarray(ops.convert_to_numpy(variable), np.float32)
+
+
+def _table(embedding: Any) -> np.ndarray:
+    """An embedding's rows without those that only fill up to vocab_divisor."""
+    return _array(embedding.weight_VD)[: embedding.vocab_size]
+
+
+def _fill_embedding(part: Any, spec: Any, embedding: Any) -> None:
+    rows = _table(embedding).copy()
+    rows[PAD_ID] = 0
+    spec.weight = rows
+    part.scale_embeddings = embedding.scale != 1
+
+
+def _fill_block(spec: Any, block: Any, pre_norm: bool) -> None:
+    def norm(name: str) -> Any:
+        return getattr(block, f"{name}_before" if pre_norm else f"{name}_after")
+
+    own = block.self_attention
+    _fill_linear(spec.self_attention.linear[0], own.query, own.key, own.value)
+    _fill_linear(spec.self_attention.linear[1], own.output_transform)
+    _fill_norm(spec.self_attention.layer_norm, norm("self"))
+    cross = block.cross_attention
+    if cross is not None:
+        _fill_linear(spec.attention.linear[0], cross.query)
+        _fill_linear(spec.attention.linear[1], cross.key, cross.value)
+        _fill_linear(spec.attention.linear[2], cross.output_transform)
+        _fill_norm(spec.attention.layer_norm, norm("cross"))
+    _fill_linear(spec.ffn.linear_0, block.feed_forward.inner)
+    _fill_linear(spec.ffn.linear_1, block.feed_forward.outer)
+    _fill_norm(spec.ffn.layer_norm, norm("feed"))
+
+
+def _fill_linear(spec: Any, *layers: Any) -> None:
+    """Stacks the layers' weights, [out, in]."""
+    spec.weight = np.concatenate([_array(layer.kernel).T for layer in layers])
+    if layers[0].use_bias:
+        spec.bias = np.concatenate([_array(layer.bias) for layer in layers])
+
+
+def _fill_norm(spec: Any, process: Any) -> None:
+    spec.gamma = _array(process.norm.gamma)
+    spec.beta = _array(process.norm.beta)

@@ -1,0 +1,1 @@
+"""The prompt of `t2t-decoder --decode_interactive`."""

@@ -1,1 +1,0 @@
-"""Where data and model meet: devices, training, evaluation, checkpoints, decoding."""

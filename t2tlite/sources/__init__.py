@@ -1,0 +1,1 @@
+"""Where raw text comes from: downloads, text files, parallel corpora, cleaning."""

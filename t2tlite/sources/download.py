@@ -1,0 +1,302 @@
+"""Downloads that are whole, checked and made once: what a problem fetches into its tmp_dir."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import gzip
+import hashlib
+import http.client
+import json
+import logging
+import os
+import shutil
+import tarfile
+import tempfile
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import IO, Any
+
+from t2tlite import console
+from t2tlite.errors import DownloadError
+from t2tlite.files import atomic, cannot_write
+
+log = logging.getLogger(__name__)
+
+ATTEMPTS = 3
+# Before the second attempt; doubled before each further one.
+RETRY_SECONDS = 1.0
+TIMEOUT_SECONDS = 30.0
+_CHUNK_BYTES = 2**16
+
+# Some servers turn Python's default User-Agent away.
+_HEADERS = {"User-Agent": "t2tlite"}
+
+# Answers after which another attempt may go well, though they blame the client.
+_RETRY_STATUS = {
+    http.HTTPStatus.REQUEST_TIMEOUT,
+    http.HTTPStatus.TOO_MANY_REQUESTS,
+    # The note is gone by then, so the next attempt asks for the whole.
+    http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,
+}
+
+
+class _Interrupted(Exception):
+    """A transfer that failed; `final` if another attempt would fail the same way."""
+
+    def __init__(self, reason: str, final: bool = False) -> None:
+        super().__init__(reason)
+        self.final = final
+
+
+def maybe_download(
+    directory: str | os.PathLike[str], filename: str, uri: str, sha256: str | None = None
+) -> str:
+    """Returns the path of `directory/filename`, downloaded first if it isn't there yet.
+
+    The file appears under its name only when it is complete and its checksum is right, so what is
+    there was downloaded whole (or was put there by the user) and needs no network. A download that
+    is stopped, even by a kill, goes on where it was; of two runs at a time one waits.
+
+    Args:
+      directory: where to keep it, usually a problem's tmp_dir; made if need be.
+      filename: its name there.
+      uri: where to get it: http, https, ftp or file.
+      sha256: its checksum in hexadecimal; None: any content is taken. With a checksum a file that
+        is already there is checked, too.
+
+    Returns:
+      The path, as in T2T's function of this name.
+
+    Raises:
+      DownloadError: it can't be downloaded, or its content isn't the expected one.
+      OutputError: it can't be written.
+    """
+    path = Path(directory).expanduser() / filename
+    if path.exists():
+        if sha256 is not None:
+            _check(sha256_of(path), sha256, path, f"delete it to download {uri} again")
+        return str(path)
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            _download(path, uri, sha256)
+            break
+        except _Interrupted as error:
+            if error.final or attempt == ATTEMPTS:
+                raise DownloadError(
+                    f"can't download {uri}: {error}; check the address and the network, or get the "
+                    f"file by other means and save it as {path}"
+                ) from error
+            wait = RETRY_SECONDS * 2 ** (attempt - 1)
+            log.warning("%s: %s; trying again in %.0f s", uri, error, wait)
+            time.sleep(wait)
+    return str(path)
+
+
+def gunzip_file(gz_path: str | os.PathLike[str], new_path: str | os.PathLike[str]) -> None:
+    """Unpacks a gzip file; does nothing if `new_path` is already there.
+
+    Raises:
+      DownloadError: `gz_path` is missing, or no whole gzip file.
+      OutputError: `new_path` can't be written.
+    """
+    if os.path.exists(new_path):
+        return
+    if not os.path.exists(gz_path):
+        raise DownloadError(f"{gz_path} doesn't exist; download it first")
+    with atomic(new_path) as unpacked, gzip.open(gz_path) as packed:
+        try:
+            shutil.copyfileobj(packed, unpacked)
+        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+            raise DownloadError(
+                f"{gz_path} isn't a whole gzip file ({error}); delete it and download it again"
+            ) from error
+
+
+def _download(path: Path, uri: str, sha256: str | None) -> None:
+    """One attempt; goes on where an earlier one was broken off, if the server can."""
+    part = path.with_name(f".{path.name}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with _alone(part) as file:
+            if path.exists():
+                # Another run had it, and this one waited.
+                part.unlink()
+                return
+            try:
+                # Reading raises _Interrupted alone: an OSError in here is one of writing.
+                for chunk in _chunks(uri, path.name, file, _note_of(part)):
+                    file.write(chunk)
+                file.flush()
+                os.fsync(file.fileno())
+                if sha256 is not None:
+                    advice = "check the address, or correct the checksum"
+                    _check(sha256_of(part), sha256, uri, advice)
+            except DownloadError:
+                _note_of(part).unlink(missing_ok=True)
+                raise
+            else:
+                os.replace(part, path)
+                _note_of(part).unlink(missing_ok=True)
+            finally:
+                # Without a note nothing says that what the server has now is what it had then.
+                if not _note_of(part).exists():
+                    part.unlink(missing_ok=True)
+    except OSError as error:
+        raise cannot_write(path, error) from error
+
+
+def _note_of(part: Path) -> Path:
+    """The file that says of which content a partial file is the beginning."""
+    return part.with_name(f"{part.name}.json")
+
+
+@contextlib.contextmanager
+def _alone(part: Path) -> Iterator[IO[bytes]]:
+    """Opens a partial file for appending, as soon as no other run has it open."""
+    while True:
+        with open(part, "ab") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                log.info("waiting for another run that downloads %s", part)
+                fcntl.flock(file, fcntl.LOCK_EX)
+            # The other run has renamed or removed it since it was opened here.
+            if part.exists() and os.path.samestat(os.fstat(file.fileno()), part.stat()):
+                yield file
+                return
+
+
+def _chunks(uri: str, name: str, file: IO[bytes], note: Path) -> Iterator[bytes]:
+    """Yields the content of `uri` that `file` lacks; raises _Interrupted when it ends early."""
+    try:
+        request = urllib.request.Request(uri, headers=_HEADERS)
+    except ValueError as error:
+        raise _Interrupted(str(error), final=True) from error
+    received = file.tell()
+    known = json.loads(note.read_text()) if received and note.exists() else {}
+    if known.get("uri") == uri:
+        request.add_header("Range", f"bytes={received}-")
+        # The whole, if it isn't the same content any more.
+        request.add_header("If-Range", known["validator"])
+    total = None
+    try:
+        with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as response:
+            if getattr(response, "status", None) != http.HTTPStatus.PARTIAL_CONTENT:
+                file.truncate(0)
+                received = 0
+            elif received:
+                log.info("going on with %s after %s bytes", uri, f"{received:,}")
+            total = int(response.headers.get("Content-Length") or 0) + received or None
+            _write_note(note, uri, response.headers)
+            with _shown(uri, name, total) as advance:
+                advance(received)
+                while chunk := response.read(_CHUNK_BYTES):
+                    received += len(chunk)
+                    yield chunk
+                    advance(len(chunk))
+    except urllib.error.HTTPError as error:
+        error.close()
+        if error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+            note.unlink(missing_ok=True)
+        client = 400 <= error.code < 500 and error.code not in _RETRY_STATUS
+        raise _Interrupted(f"the server answers {error.code} {error.reason}", client) from error
+    except urllib.error.URLError as error:
+        raise _Interrupted(str(error.reason), uri.startswith("file:")) from error
+    except (OSError, http.client.HTTPException) as error:
+        raise _Interrupted(f"broken off after {received} bytes ({error!r})") from error
+    # http.client takes a connection that is closed too soon for the end of the content.
+    if total is not None and received < total:
+        raise _Interrupted(f"broken off after {received} of {total} bytes")
+
+
+def _write_note(note: Path, uri: str, headers: Mapping[str, str]) -> None:
+    """Notes what tells this content from a later one, if the server says it."""
+    entity = headers.get("ETag") or ""
+    # A weak one stands for contents that mean the same and may differ in their bytes.
+    validator = headers.get("Last-Modified") if entity.startswith("W/") or not entity else entity
+    if validator and headers.get("Accept-Ranges") != "none":
+        with atomic(note, "w") as file:
+            json.dump({"uri": uri, "validator": validator}, file)
+    else:
+        note.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _shown(uri: str, name: str, total: int | None) -> Iterator[Any]:
+    """Shows a download: a bar on a terminal, a line in a log. Yields a function of bytes."""
+    if not console.on_terminal():
+        size = f" ({total:,} bytes)" if total else ""
+        log.info("downloading %s%s", uri, size)
+        yield lambda size: None
+        return
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = [TextColumn(name), BarColumn(), DownloadColumn(), TimeRemainingColumn()]
+    with Progress(*columns, console=console.console(), transient=True) as bar:
+        task = bar.add_task(name, total=total)
+        yield lambda size: bar.advance(task, size)
+
+
+def sha256_of(path: str | os.PathLike[str]) -> str:
+    """Returns the checksum of a file, in hexadecimal."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _check(found: str, expected: str, what: str | Path, advice: str) -> None:
+    if found != expected.lower():
+        raise DownloadError(f"{what} has sha256 {found}; expected {expected}: {advice}")
+
+
+def unpack(archive: str | os.PathLike[str], folder: str | os.PathLike[str]) -> None:
+    """Unpacks a .tar, .tgz, .tar.gz (.bz2, .xz), .zip or .gz file into a folder.
+
+    What is in the folder already stays as it is. Files appear there when all are unpacked, each of
+    them whole.
+
+    Raises:
+      DownloadError: the archive is of another kind, not whole, or wants to write elsewhere.
+      OutputError: the folder can't be written to.
+    """
+    archive, folder = Path(archive), Path(folder)
+    log.info("unpacking %s into %s", archive, folder)
+    try:
+        with tempfile.TemporaryDirectory(prefix=f".{archive.name}.", dir=folder) as unpacked:
+            _unpack(archive, Path(unpacked))
+            _move(Path(unpacked), folder)
+    except (tarfile.TarError, zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, EOFError) as error:
+        raise DownloadError(
+            f"{archive} can't be unpacked ({error}); delete it and get it again"
+        ) from error
+    except OSError as error:
+        raise cannot_write(folder, error) from error
+
+
+def _unpack(archive: Path, folder: Path) -> None:
+    if zipfile.is_zipfile(archive):
+        with zipfile.ZipFile(archive) as packed:
+            packed.extractall(folder)
+    elif tarfile.is_tarfile(archive):
+        with tarfile.open(archive) as packed_files:
+            packed_files.extractall(folder, filter="data")
+    elif archive.suffix == ".gz":
+        gunzip_file(archive, folder / archive.stem)
+    else:
+        raise tarfile.ReadError("found no tar, zip or gzip file")
+
+
+def _move(source: Path, target: Path) -> None:
+    """Moves what a folder holds into another, but for files that are there already."""
+    for path in source.iterdir():
+        place = target / path.name
+        if path.is_dir() and place.is_dir():
+            _move(path, place)
+        elif not place.exists():
+            os.replace(path, place)

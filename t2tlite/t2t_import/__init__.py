@@ -1,0 +1,1 @@
+"""Checkpoints and model folders of Tensor2Tensor."""

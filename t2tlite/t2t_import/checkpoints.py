@@ -1,0 +1,181 @@
+"""The weights and the optimizer's state of a T2T checkpoint -> those of a model here."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from t2tlite.errors import CheckpointError
+from t2tlite.t2t_import.tf1_checkpoint import Checkpoint, Shape
+
+# Names of ours -> T2T's.
+_EMBEDDINGS = {
+    "input_embedding": "input_emb",
+    "target_embedding": "target_emb",
+    "softmax": "softmax",
+}
+_SUBLAYERS = {
+    "self_attention": "self_attention",
+    "cross_attention": "encdec_attention",
+    "feed_forward": "ffn",
+}
+_LAYERS = {
+    "query": "multihead_attention/q",
+    "key": "multihead_attention/k",
+    "value": "multihead_attention/v",
+    "output": "multihead_attention/output_transform",
+    "inner": "conv1",
+    "outer": "conv2",
+}
+_RELATIVE = "multihead_attention/dot_product_attention_relative/relative_positions"
+_TABLES = {
+    "relative_keys": f"{_RELATIVE}_keys/embeddings",
+    "relative_values": f"{_RELATIVE}_values/embeddings",
+}
+_PROCESSES = {"preprocess": "layer_prepostprocess", "postprocess": "layer_postprocess"}
+_NORM = {"gamma": "layer_norm/layer_norm_scale", "beta": "layer_norm/layer_norm_bias"}
+
+
+def t2t_name(path: str, shape: Shape, shared: bool) -> str:
+    """Returns T2T's name, within the model's scope, of one of our weights.
+
+    Args:
+      path: the weight's Keras path.
+      shape: its shape.
+      shared: the hparam shared_embedding_and_softmax_weights.
+
+    Returns:
+      The name; an embedding's ends in "weights_" and is followed by the shard's number.
+    """
+    _, *parts = path.split("/")
+    if parts[0] in _EMBEDDINGS:
+        leaf = "shared" if shared else _EMBEDDINGS[parts[0]]
+        return f"symbol_modality_{shape[0]}_{shape[1]}/{leaf}/weights_"
+    if parts[0] == "target_space":
+        return "body/target_space_embedding/kernel"
+    stack, layer, *rest = parts
+    if layer == "finish":
+        return f"body/{stack}/layer_prepostprocess/{_NORM[rest[-1]]}"
+    sublayer, *inner = rest
+    scope = f"body/{stack}/{layer}"
+    for ending, process in _PROCESSES.items():
+        if sublayer.endswith(f"_{ending}"):
+            where = _SUBLAYERS[sublayer.removesuffix(f"_{ending}")]
+            return f"{scope}/{where}/{process}/{_NORM[inner[-1]]}"
+    if inner[0] in _TABLES:
+        return f"{scope}/{_SUBLAYERS[sublayer]}/{_TABLES[inner[0]]}"
+    return f"{scope}/{_SUBLAYERS[sublayer]}/{_LAYERS[inner[0]]}/{inner[1]}"
+
+
+def take_weights(network: Any, checkpoint: Checkpoint) -> None:
+    """Assigns every weight of a built `Transformer` or `TransformerEncoder`.
+
+    Raises:
+      CheckpointError: the checkpoint is of another model or vocabulary, or damaged.
+    """
+    names = _names(network, checkpoint)
+    _check_vocabularies(names, checkpoint)
+    found = {weight.path: checkpoint.parts(names[weight.path]) for weight in network.weights}
+    missing = [f"{checkpoint.scope}/{names[path]}" for path, parts in found.items() if not parts]
+    values = []
+    for weight in network.weights:
+        if not (parts := found[weight.path]):
+            continue
+        size, wanted = checkpoint.size(parts), tuple(weight.shape)
+        if size != wanted:
+            raise CheckpointError(
+                f"{checkpoint.prefix}: {parts[0]} has shape {list(size)}, the model needs "
+                f"{list(wanted)}; check --hparams_set, --hparams and the vocabulary"
+            )
+        values.append((weight, checkpoint.join(parts)))
+    foreign = checkpoint.unread_weights()
+    problems = [f"lacks {missing[0]}{_more(missing)}"] if missing else []
+    problems += [f"has {foreign[0]}{_more(foreign)}, unknown here"] if foreign else []
+    if problems:
+        raise CheckpointError(
+            f"{checkpoint.prefix} is of another model: it {' and it '.join(problems)}; check "
+            f"--model, --hparams_set and --hparams"
+        )
+    for weight, value in values:
+        weight.assign(value)
+
+
+def take_optimizer(network: Any, optimizer: Any, checkpoint: Checkpoint) -> str:
+    """Sets the step, and takes Adam's moments over if the checkpoint has them.
+
+    Args:
+      network: with the checkpoint's weights.
+      optimizer: built on its trainable variables.
+      checkpoint: T2T's.
+
+    Returns:
+      Why the moments start anew; "" if they were taken over.
+
+    Raises:
+      CheckpointError: the checkpoint is damaged.
+    """
+    optimizer._iterations.assign(checkpoint.step)
+    if optimizer.use_ema:
+        pairs = zip(
+            optimizer._model_variables_moving_average, network.trainable_variables, strict=True
+        )
+        for average, variable in pairs:
+            average.assign(variable)
+    if optimizer.name != "adam":
+        return f"only Adam's are taken over, not those of {optimizer.name}"
+    kinds = ["_momentums", "_velocities"]
+    if optimizer.gradient_accumulation_steps:
+        kinds.append("_accumulated_gradients")
+    names = _names(network, checkpoint)
+    found = []
+    for i, variable in enumerate(network.trainable_variables):
+        for kind in kinds:
+            name = names[variable.path]
+            parts = checkpoint.slot_parts(name, kind)
+            if len(parts) < len(checkpoint.parts(name)):
+                return f"the checkpoint has no {kind.strip('_').replace('_', ' ')} of {name}"
+            found.append((getattr(optimizer, kind)[i], parts))
+    for slot, parts in found:
+        slot.assign(checkpoint.join(parts))
+    return ""
+
+
+def _names(network: Any, checkpoint: Checkpoint) -> dict[str, str]:
+    """T2T's names of a network's weights, by their paths."""
+    shared = network.hparams.shared_embedding_and_softmax_weights
+    names = {}
+    for weight in network.weights:
+        parts, shape = weight.path.split("/"), tuple(weight.shape)
+        if parts[1] == "classes":
+            names[weight.path] = _class_label_name(parts[-1], network, checkpoint)
+        else:
+            names[weight.path] = t2t_name(weight.path, shape, shared)
+    return names
+
+
+def _class_label_name(leaf: str, network: Any, checkpoint: Checkpoint) -> str:
+    name = f"class_label_modality_{network.vocab_size['targets']}_{network.hparams.hidden_size}"
+    # T2T opens the modality's scope twice; some versions only once.
+    once = f"{name}/dense/{leaf}"
+    return once if checkpoint.parts(once) else f"{name}/{once}"
+
+
+def _check_vocabularies(names: dict[str, str], checkpoint: Checkpoint) -> None:
+    for name in names.values():
+        wanted = re.match(r"symbol_modality_(\d+)_(\d+)(/\w+/weights_)$", name)
+        if not wanted or checkpoint.parts(name):
+            continue
+        alike = re.compile(
+            rf"{re.escape(checkpoint.scope)}/symbol_modality_(\d+)_{wanted[2]}{wanted[3]}0$"
+        )
+        sizes = sorted({match[1] for match in map(alike.match, checkpoint.shapes) if match})
+        if sizes:
+            raise CheckpointError(
+                f"{checkpoint.prefix} was trained with a vocabulary of {' and '.join(sizes)} "
+                f"entries, the problem's has {wanted[1]}; give the --data_dir that it was trained "
+                f"on, or set the hparam vocab_divisor"
+            )
+
+
+def _more(names: list[str]) -> str:
+    return f" and {len(names) - 1} more" if len(names) > 1 else ""

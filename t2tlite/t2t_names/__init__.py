@@ -1,0 +1,1 @@
+"""Tables of Tensor2Tensor's names: hparams, decode hparams, metrics, modalities."""

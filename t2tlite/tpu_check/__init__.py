@@ -1,0 +1,1 @@
+"""Compiles a training, evaluation and decoding for a TPU, without one."""

@@ -1,0 +1,1 @@
+"""Training: the problem made ready, the loop, and what happens between steps."""

@@ -1,0 +1,102 @@
+"""curves.png: how loss and metrics of a run went, for who has no TensorBoard at hand."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from t2tlite.checkpoint import eval_log, run_record
+from t2tlite.files import atomic
+
+NAME = "curves.png"
+
+
+def draw(output_dir: str | Path) -> Path | None:
+    """Draws training and evaluation loss, and the metrics between 0 and 1, against steps.
+
+    Args:
+      output_dir: of a run; gets curves.png.
+
+    Returns:
+      The file, or None where there is nothing to draw yet.
+
+    Raises:
+      CheckpointError: run.json is missing or damaged.
+      DataError: eval.jsonl is damaged.
+      OutputError: the file can't be written.
+    """
+    output_dir = Path(output_dir)
+    training = training_losses(output_dir)
+    evaluations = eval_log.read_evaluations(output_dir)
+    if not training and not evaluations:
+        return None
+    run = run_record.read(output_dir)
+    # Imported only here, as it takes a second; and not pyplot, which has state.
+    from matplotlib.figure import Figure
+
+    shares = _shares(evaluations)
+    figure = Figure(figsize=(12 if shares else 7, 4.5), layout="constrained")
+    figure.suptitle(f"{run.problem} with {run.model}")
+    left, *right = figure.subplots(1, 2 if shares else 1, squeeze=False)[0]
+    if training:
+        # What is evaluated is the loss without label smoothing.
+        smoothing = run.hparams.get("label_smoothing", 0.0)
+        name = f"training, label smoothing {smoothing:g}" if smoothing else "training"
+        left.plot(list(training), list(training.values()), label=name, linewidth=0.8)
+    if evaluations:
+        _plot_evaluations(left, evaluations, ["loss"], "evaluation")
+    _label(left, "loss (nats a token)")
+    for axes in right:
+        _plot_evaluations(axes, evaluations, shares)
+        axes.set_ylim(0, 1)
+        _label(axes, "evaluation metric (0 to 1)")
+    with atomic(output_dir / NAME) as file:
+        figure.savefig(file, format="png", dpi=120)
+    return output_dir / NAME
+
+
+def training_losses(output_dir: str | Path) -> dict[int, float]:
+    """Reads the training losses by step from the TensorBoard events of a run.
+
+    What a run wrote after the step at which a later one went on is left out: those steps were lost.
+    """
+    if not any(Path(output_dir).glob("events.out.tfevents.*")):
+        return {}
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+    from tensorboard.util.tensor_util import make_ndarray
+
+    # 0: all events. The accumulator's own purging knows restarts only by an event we don't write.
+    events = EventAccumulator(str(output_dir), {"tensors": 0}, purge_orphaned_data=False)
+    events.Reload()
+    if "loss" not in events.Tags()["tensors"]:
+        return {}
+    losses: dict[int, float] = {}
+    for event in events.Tensors("loss"):
+        while losses and next(reversed(losses)) >= event.step:
+            losses.popitem()
+        losses[event.step] = make_ndarray(event.tensor_proto).item()
+    return losses
+
+
+def _shares(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The names of metrics that are always between 0 and 1."""
+    names = dict.fromkeys(name for row in rows for name in row if name not in ("step", "loss"))
+    return [name for name in names if all(0 <= row.get(name, 0) <= 1 for row in rows)]
+
+
+def _plot_evaluations(
+    axes: Any, rows: Sequence[Mapping[str, Any]], names: Sequence[str], label: str = ""
+) -> None:
+    steps = [row["step"] for row in rows]
+    for name in names:
+        values = [row.get(name, math.nan) for row in rows]
+        axes.plot(steps, values, label=label or name, marker="o", markersize=3)
+
+
+def _label(axes: Any, what: str) -> None:
+    axes.set_xlabel("step")
+    axes.set_ylabel(what)
+    axes.grid(alpha=0.3)
+    axes.legend()

@@ -1,0 +1,198 @@
+"""Checkpoints: what was saved comes back, the damaged is passed over, the wrong is told."""
+
+import contextlib
+import json
+import os
+
+import numpy as np
+import pytest
+
+from t2tlite.checkpoint import checkpoints
+from t2tlite.errors import CheckpointError, OutputError
+
+
+def save(folder, step, model, optimizer, keep):
+    with contextlib.closing(checkpoints.Saver(folder, keep)) as saver:
+        saver.save(step, model, optimizer)
+        saver.wait()
+
+
+def scramble(model, optimizer, seed):
+    """Gives every variable, slots and random state too, values of its own."""
+    rng = np.random.default_rng(seed)
+    for variable in [*model.weights, *checkpoints._state(model, optimizer).values()]:
+        dtype = variable.numpy().dtype
+        low, high = (0, 1000) if dtype.kind in "iu" else (-1, 1)
+        variable.assign(rng.uniform(low, high, variable.shape).astype(dtype))
+
+
+def values(model, optimizer):
+    variables = [*model.weights, *checkpoints._state(model, optimizer).values()]
+    found = {one.path: one.numpy().copy() for one in variables}
+    # No two variables share a path, though one may be listed twice.
+    assert len(found) == len({id(one) for one in variables})
+    return found
+
+
+def same(one, other):
+    return all((one[path] == other[path]).all() for path in one)
+
+
+def test_all_variables_come_back(tmp_path, make_model):
+    model, optimizer = make_model()
+    scramble(model, optimizer, 1)
+    expected = values(model, optimizer)
+    # Two slots a weight, the step, the learning rate, the state of the dropout.
+    assert len(expected) > 3 * len(model.weights)
+    save(tmp_path, 7, model, optimizer, keep=0)
+    other, its_optimizer = make_model(seed=5)
+    assert not same(values(other, its_optimizer), expected)
+    assert checkpoints.restore(tmp_path, other, its_optimizer) == 7
+    assert same(values(other, its_optimizer), expected)
+
+
+def test_an_empty_folder(tmp_path, make_model):
+    assert checkpoints.restore(tmp_path, *make_model()) == 0
+    assert checkpoints.steps(tmp_path) == []
+    with pytest.raises(CheckpointError, match="has no checkpoint; train first"):
+        checkpoints.newest(tmp_path)
+
+
+@pytest.mark.parametrize(("keep", "left"), [(0, [1, 2, 3, 4]), (2, [3, 4]), (9, [1, 2, 3, 4])])
+def test_the_newest_are_kept(tmp_path, make_model, keep, left):
+    model, optimizer = make_model()
+    for step in (1, 2, 3, 4, 4):
+        save(tmp_path, step, model, optimizer, keep)
+    assert checkpoints.steps(tmp_path) == left
+    assert checkpoints.newest(tmp_path) == 4
+    kept = {f"{kind}.ckpt-{step}.safetensors" for step in left for kind in ("model", "optimizer")}
+    assert set(os.listdir(tmp_path)) == {*kept, "checkpoint.json"}
+
+
+def test_the_best_is_kept_besides_the_newest(tmp_path, make_model):
+    with pytest.raises(CheckpointError, match="knows no best checkpoint: none was evaluated"):
+        checkpoints.best(tmp_path)
+    model, optimizer = make_model()
+    with contextlib.closing(checkpoints.Saver(tmp_path, keep=2)) as saver:
+        for step, best in [(1, 1), (2, 2), (3, 2), (4, 2), (5, 2)]:
+            saver.save(step, model, optimizer)
+            saver.mark_best(best)
+        saver.wait()
+    assert checkpoints.steps(tmp_path) == [2, 4, 5]
+    # The next run knows it, and the one that was the best goes like any other.
+    with contextlib.closing(checkpoints.Saver(tmp_path, keep=2)) as saver:
+        saver.save(6, model, optimizer)
+        saver.wait()
+        assert (checkpoints.steps(tmp_path), checkpoints.best(tmp_path)) == ([2, 5, 6], 2)
+        saver.save(7, model, optimizer)
+        saver.mark_best(7)
+    assert (checkpoints.steps(tmp_path), checkpoints.best(tmp_path)) == ([6, 7], 7)
+    kept = {f"{kind}.ckpt-{step}.safetensors" for step in (6, 7) for kind in ("model", "optimizer")}
+    assert set(os.listdir(tmp_path)) == {*kept, "checkpoint.json"}
+    assert checkpoints.newest(tmp_path) == 7
+    checkpoints.weights_path(tmp_path, 6).rename(tmp_path / "model.ckpt-8.safetensors")
+    for name, step in {"": 7, "best": 7, 8: 8, "8": 8, str(tmp_path / "model.ckpt-8"): 8}.items():
+        assert checkpoints.find(tmp_path, name) == checkpoints.weights_path(tmp_path, step)
+    checkpoints.weights_path(tmp_path, 7).unlink()
+    with pytest.raises(CheckpointError, match="knows no best checkpoint"):
+        checkpoints.best(tmp_path)
+
+
+def test_what_a_killed_save_left_is_removed(tmp_path, make_model):
+    (tmp_path / ".model.ckpt-3.safetensors.4711.tmp").write_bytes(b"half")
+    (tmp_path / "notes.tmp").write_text("mine")
+    save(tmp_path, 4, *make_model(), keep=1)
+    left = {"model.ckpt-4.safetensors", "optimizer.ckpt-4.safetensors", "checkpoint.json"}
+    assert set(os.listdir(tmp_path)) == {*left, "notes.tmp"}
+
+
+@pytest.mark.parametrize("kind", ["weights", "optimizer"])
+@pytest.mark.parametrize("damage", ["cut", "gone"])
+def test_a_damaged_newest_is_passed_over(tmp_path, make_model, warned, kind, damage):
+    model, optimizer = make_model()
+    saved = {}
+    for step in (1, 2):
+        scramble(model, optimizer, step)
+        saved[step] = values(model, optimizer)
+        save(tmp_path, step, model, optimizer, 0)
+    path = getattr(checkpoints, f"{kind}_path")(tmp_path, 2)
+    os.truncate(path, 100) if damage == "cut" else path.unlink()
+    other = make_model(seed=5)
+    assert checkpoints.restore(tmp_path, *other) == 1
+    assert same(values(*other), saved[1])
+    if (kind, damage) == ("weights", "gone"):
+        # What isn't there isn't listed.
+        assert checkpoints.steps(tmp_path) == [1]
+    else:
+        [line] = warned
+        assert f"{path} " in line
+        assert line.endswith("trying the checkpoint before it")
+
+
+def test_all_damaged(tmp_path, make_model):
+    model, optimizer = make_model()
+    for step in (1, 2):
+        save(tmp_path, step, model, optimizer, 0)
+        os.truncate(checkpoints.weights_path(tmp_path, step), 10)
+    with pytest.raises(CheckpointError, match="model.ckpt-2.safetensors is damaged"):
+        checkpoints.restore(tmp_path, model, optimizer)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", '{"steps": ["a"]}', '{"steps": 3}', '{"steps": [3], "best": "x"}']
+)
+def test_a_damaged_list(tmp_path, text):
+    (tmp_path / "checkpoint.json").write_text(text)
+    with pytest.raises(CheckpointError, match="checkpoint.json is damaged"):
+        checkpoints.steps(tmp_path)
+
+
+def test_weights_of_another_shape(tmp_path, make_model):
+    save(tmp_path, 1, *make_model(), 0)
+    wider, _ = make_model(hidden_size=16)
+    before = {one.path: one.numpy() for one in wider.weights}
+    with pytest.raises(CheckpointError, match=r"has shape \[11, 8\], the model needs \[11, 16\]; "
+                       "check --hparams"):  # fmt: skip
+        checkpoints.load_weights(wider, checkpoints.weights_path(tmp_path, 1))
+    # Nothing was assigned before the first misfit was found.
+    assert all((one.numpy() == before[one.path]).all() for one in wider.weights)
+    deeper, _ = make_model(num_hidden_layers=2)
+    with pytest.raises(
+        CheckpointError, match="has no transformer/.*layer_1.*: it is of another model"
+    ):
+        checkpoints.load_weights(deeper, checkpoints.weights_path(tmp_path, 1))
+
+
+def write(path, **tensors):
+    checkpoints.write_tensors(path, tensors, {})
+    return path
+
+
+def test_average(tmp_path):
+    one = write(tmp_path / "a", x=np.float32([1, 2]), y=np.float32([[3]]))
+    two = write(tmp_path / "b", x=np.float32([3, 6]), y=np.float32([[4]]))
+    mean = checkpoints.average([one, two])
+    assert {name: value.tolist() for name, value in mean.items()} == {"x": [2, 4], "y": [[3.5]]}
+    assert mean["x"].dtype == np.float32
+    # Exact for equal ones, however many.
+    third = write(tmp_path / "c", x=np.float32([0.1, 1 / 3]))
+    assert (checkpoints.average([third] * 7)["x"] == np.float32([0.1, 1 / 3])).all()
+
+
+@pytest.mark.parametrize("other", [{"x": np.zeros(3, "float32")}, {"z": np.zeros(2, "float32")}])
+def test_average_of_different_models(tmp_path, other):
+    paths = [write(tmp_path / "a", x=np.zeros(2, "float32")), write(tmp_path / "b", **other)]
+    with pytest.raises(CheckpointError, match="are of different models"):
+        checkpoints.average(paths)
+
+
+def test_written_weights_are_one_checkpoint(tmp_path):
+    checkpoints.write_weights(tmp_path, 3, {"x": np.zeros(1, "float32")})
+    assert json.loads((tmp_path / "checkpoint.json").read_text()) == {"steps": [3]}
+    assert checkpoints.newest(tmp_path) == 3
+
+
+def test_a_folder_that_cant_be_written(tmp_path, make_model):
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match="can't write"):
+        save(tmp_path / "file", 1, *make_model(), 0)

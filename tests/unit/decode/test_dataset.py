@@ -1,0 +1,68 @@
+"""A split of a data set decoded, with a small model that has learned to reverse digits."""
+
+from pathlib import Path
+
+import pytest
+
+from t2tlite.data.records import serialized, write_shard
+from t2tlite.decode.bleu import answers_bleu
+from t2tlite.decode.dataset import decode_dataset
+from t2tlite.decode.decoder import Decoder
+from t2tlite.errors import DataError, VocabularyError
+from t2tlite.text import EOS_ID
+
+MODEL = Path(__file__).parents[2] / "golden" / "model"
+PAIRS = [("3 1 4", "4 1 3"), ("9", "0"), ("5 5", "5 5"), ("9", "9")]
+
+
+@pytest.fixture(scope="module")
+def decoder():
+    return Decoder(MODEL, decode_hparams="beam_size=1,extra_length=0")
+
+
+@pytest.fixture
+def data_dir(decoder, tmp_path):
+    """Examples of which two have the same input, one of them with a wrong target."""
+    for name in decoder.run.vocabularies:
+        (tmp_path / name).write_bytes((MODEL / name).read_bytes())
+    records = (
+        serialized(
+            {
+                name: [*decoder.encoders[name].encode(text), EOS_ID]
+                for name, text in zip(("inputs", "targets"), pair, strict=True)
+            }
+        )
+        for pair in PAIRS
+    )
+    write_shard(tmp_path / f"{decoder.problem.dataset_filename()}-dev-00000-of-00001", records)
+    return tmp_path
+
+
+def test_each_input_is_answered_once_and_has_all_its_targets(decoder, data_dir):
+    answers, references = decode_dataset(decoder, str(data_dir), "eval", data_dir / "out" / "a")
+    assert Path(f"{answers}.inputs").read_text() == "3 1 4\n9\n5 5\n"
+    assert [path.name for path in references] == ["a.targets", "a.targets1"]
+    assert [path.read_text() for path in references] == ["4 1 3\n0\n5 5\n", "4 1 3\n9\n5 5\n"]
+    assert answers.read_text() == "4 1 3\n9\n5 5\n"
+    told = answers_bleu(answers, ",".join(map(str, references)), decoder.decode_hparams)
+    assert "exact match = 100.00 %" in told
+
+
+def test_data_of_another_vocabulary(decoder, data_dir):
+    for name in decoder.run.vocabularies:
+        (data_dir / name).write_text("<pad>\n<EOS>\n1\n")
+    with pytest.raises(VocabularyError, match="isn't the vocabulary"):
+        decode_dataset(decoder, str(data_dir), "eval", data_dir / "a")
+
+
+def test_data_that_is_not_there(decoder, data_dir):
+    with pytest.raises(DataError, match="has no files"):
+        decode_dataset(decoder, str(data_dir), "test", data_dir / "a")
+
+
+def test_inputs_that_hold_the_delimiter_are_told(decoder, data_dir, monkeypatch, warned):
+    monkeypatch.setattr(decoder.decode_hparams, "delimiter", " ")
+    decode_dataset(decoder, str(data_dir), "eval", data_dir / "a")
+    assert [line.split(":")[0] for line in warned] == [
+        "2 inputs hold the delimiter (line breaks, by default)"
+    ]

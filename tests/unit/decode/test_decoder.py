@@ -1,0 +1,314 @@
+"""Decoding from Python and of files, with a small model that has learned to reverse digits."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from t2tlite.checkpoint import checkpoints
+from t2tlite.decode import files, search_model
+from t2tlite.decode.decode_hparams import Hypothesis
+from t2tlite.decode.decoder import Decoder
+from t2tlite.decode.working_file import working_file
+from t2tlite.errors import (
+    CheckpointError,
+    DataError,
+    HParamsError,
+    OutputError,
+    VocabularyError,
+)
+
+MODEL = Path(__file__).parents[2] / "golden" / "model"
+LINES = ["3 1 4", "2 7 1 8 2 8", "", "9", "5 5", "1 2 3 4 5"]
+
+
+@pytest.fixture(scope="module")
+def decoder():
+    return Decoder(MODEL, decode_hparams="beam_size=2,extra_length=3")
+
+
+def how(decoder, text):
+    return dataclasses.replace(decoder.decode_hparams).override(text)
+
+
+def texts(answers):
+    return [row[0].text for row in answers]
+
+
+class Interrupted(Exception):
+    pass
+
+
+@pytest.fixture
+def interrupt(monkeypatch):
+    """A function that lets only so many batches be searched; None: all of them."""
+    search = Decoder._search
+    searched = []
+
+    def interrupt(after=None):
+        searched.clear()
+
+        def stopping(self, rows, how, draw):
+            if len(searched) == after:
+                raise Interrupted
+            searched.append(draw)
+            return search(self, rows, how, draw)
+
+        monkeypatch.setattr(Decoder, "_search", stopping)
+        return searched
+
+    return interrupt
+
+
+@pytest.fixture
+def source(tmp_path):
+    (tmp_path / "lines").write_text("\n".join(LINES * 3) + "\n")
+    return tmp_path / "lines"
+
+
+# ---- the answers
+
+
+def test_answers_begin_with_their_prefixes(decoder):
+    plain = decoder.n_best(LINES)
+    for text in ("beam_size=1", "beam_size=2", "sampling_method=random,beam_size=1"):
+        found = decoder.n_best(LINES, how(decoder, text), prefixes=["7 7", "", "7", "", "8 ", ""])
+        assert [row[0].text.startswith("7 7") for row in found] == [True] + [False] * 5
+        assert found[4][0].text.startswith("8")
+        assert found[2][0].text == ""
+        if "sampling" not in text:
+            assert texts(found)[3] == texts(plain)[3]
+    # What is forced costs nothing, and the rest is as long as without.
+    alone = decoder.n_best(LINES[:1], prefixes=[texts(plain)[0]])[0][0]
+    assert alone.text == texts(plain)[0]
+    assert alone.score > plain[0][0].score
+
+
+def test_prefixes_must_fit_the_lines(decoder):
+    with pytest.raises(DataError, match="there are 6 lines and 1 prefixes"):
+        decoder.n_best(LINES, prefixes=["7"])
+
+
+def test_an_answer_is_as_long_as_asked(decoder):
+    plain = decoder.n_best(LINES)
+    for text in ("beam_size=1", "beam_size=2"):
+        longer = decoder.n_best(LINES, how(decoder, f"{text},min_length=5"))
+        assert [len(row[0].ids) >= 5 for row in longer] == [bool(line) for line in LINES]
+        assert texts(longer)[1] == texts(plain)[1]
+        forced = decoder.n_best(LINES, how(decoder, f"{text},force_decode_length=true"))
+        # The line's tokens, its EOS, and extra_length.
+        sizes = [len(line.split()) + 1 + 3 if line else 0 for line in LINES]
+        assert [len(row[0].ids) for row in forced] == sizes
+
+
+def test_a_minimum_may_be_longer_than_the_line_allows(decoder):
+    found = decoder.n_best(["9"], how(decoder, "min_length=20,extra_length=0,beam_size=1"))
+    assert len(found[0][0].ids) >= 20
+
+
+def test_no_repeat_ngram_size(decoder):
+    assert len(set(decoder.n_best(["5 5"])[0][0].ids)) == 1
+    for text in ("beam_size=1", "beam_size=2"):
+        found = decoder.n_best(["5 5"], how(decoder, f"{text},no_repeat_ngram_size=1"))
+        assert len(set(found[0][0].ids)) == len(found[0][0].ids)
+
+
+@pytest.mark.parametrize("text", ["min_length=-1", "no_repeat_ngram_size=-2"])
+def test_what_makes_no_sense_is_an_error(decoder, text):
+    with pytest.raises(HParamsError, match=text):
+        decoder.n_best(LINES, how(decoder, text))
+
+
+def test_ways_to_decode_do_not_pile_up(decoder, monkeypatch):
+    monkeypatch.setattr(decoder, "_SEARCHES", 2)
+    monkeypatch.setattr(decoder, "_compiled", {})
+    for length in range(3):
+        decoder.n_best(["9"], how(decoder, f"beam_size=1,extra_length={length}"))
+    assert len(decoder._compiled) == 2
+    kept = list(decoder._compiled.values())
+    decoder.n_best(["9"], how(decoder, "beam_size=1,extra_length=2,num_samples=3,batch_size=1"))
+    assert list(decoder._compiled.values()) == kept
+
+
+def test_shapes_of_any_number_are_traced_a_few_times(decoder, monkeypatch):
+    traces = []
+    call = search_model.Search.call
+    monkeypatch.setattr(decoder, "_compiled", {})
+    monkeypatch.setattr(
+        search_model.Search,
+        "call",
+        lambda self, features: traces.append(features) or call(self, features),
+    )
+    asked = how(decoder, "beam_size=2,extra_length=0")
+    lines = [["1 2 3 4 " * width] * height for width in (1, 3, 5, 7) for height in (1, 2, 3, 5)]
+    for batch in lines:
+        decoder.n_best(batch, asked)
+    assert len(traces) <= 3
+    # Where each shape is a compilation of its own, there are few.
+    monkeypatch.setattr(decoder, "_device", dataclasses.replace(decoder.device, backend="jax"))
+    assert decoder.device.static_shapes
+    shapes = {decoder.padded([[4] * n] * rows).shape for n in range(1, 200) for rows in (1, 7, 8)}
+    assert shapes == {(rows, width) for rows in (1, 8) for width in (8, 16, 32, 64, 128, 256)}
+
+
+def test_another_checkpoint_of_the_model(decoder, tmp_path):
+    other = Decoder(MODEL, decode_hparams=decoder.decode_hparams)
+    expected = texts(other.n_best(LINES))
+    zeros = {one.path: np.zeros(one.shape, "float32") for one in other.network.weights}
+    checkpoints.write_weights(tmp_path, 7, zeros)
+    other.load_checkpoint(checkpoints.weights_path(tmp_path, 7))
+    assert other.weights == checkpoints.weights_path(tmp_path, 7)
+    assert texts(other.n_best(LINES)) != expected
+    other.load_checkpoint(250)
+    assert texts(other.n_best(LINES)) == expected
+    with pytest.raises(CheckpointError, match="251.safetensors doesn't exist"):
+        other.load_checkpoint(251)
+    assert other.weights.name == "model.ckpt-250.safetensors"
+
+
+def test_a_line_that_cannot_be_encoded_is_told_by_its_number(decoder):
+    with pytest.raises(VocabularyError, match="^line 3: token 'x' isn't among"):
+        decoder.n_best(["1", "2", "3 x", "4"], how(decoder, ""))
+
+
+def test_a_cut_line_is_told_by_its_number(decoder, warned):
+    cut = decoder.n_best(LINES, how(decoder, "max_input_size=4"))
+    assert warned == ["cut to max_input_size=4 tokens: line 2, 6; -1 decodes them in full"]
+    assert len(cut[1][0].ids) < 6
+    warned.clear()
+    whole = decoder.n_best(["1 2 " * 60], how(decoder, "force_decode_length=true"))
+    assert len(whole[0][0].ids) == 2 * 60 + 1 + 3
+    assert warned == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "beam_size=1",
+        "beam_size=1,no_repeat_ngram_size=1,min_length=4",
+        "beam_size=1,force_decode_length=true",
+        "sampling_method=random,sampling_temp=2.0,sampling_keep_top_k=4",
+    ],
+)
+def test_tokens_as_they_come_make_the_answer(decoder, text):
+    drawn = how(decoder, f"{text},random_seed=5")
+    answer = decoder.n_best([LINES[1]], drawn)[0][0]
+    # The same draws once more: a search goes on with its own.
+    decoder._compiled_search(drawn).seed(0)
+    expected = decoder.n_best([LINES[1]], drawn)[0][0] if "random" in text else answer
+    decoder._compiled_search(drawn).seed(0)
+    assert decoder.streams(drawn)
+    steps = list(decoder.stream(LINES[1], drawn))
+    assert steps[-1].ids == expected.ids
+    assert steps[-1].text == expected.text
+    assert steps[-1].score == pytest.approx(expected.score, rel=1e-4)
+    assert [one.ids for one in steps] == [expected.ids[: n + 1] for n in range(len(steps) - 1)] + [
+        expected.ids
+    ]
+    assert [one.score for one in steps] == sorted((one.score for one in steps), reverse=True)
+
+
+def test_beams_come_at_once(decoder):
+    assert not decoder.streams(decoder.decode_hparams)
+    assert list(decoder.stream(LINES[1])) == [decoder.n_best([LINES[1]])[0][0]]
+    assert [one.text for one in decoder.stream(" ", how(decoder, "beam_size=1"))] == [""]
+
+
+# ---- files
+
+
+def test_a_file_is_answered_line_by_line(decoder, source, tmp_path):
+    target = decoder.decode_file(decoder, source, tmp_path / "out")
+    assert target.read_text().splitlines() == texts(decoder.n_best(LINES)) * 3
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["lines", "out"]
+
+
+@pytest.mark.parametrize("text", ["beam_size=2", "beam_size=1,sampling_method=random"])
+def test_an_interrupted_file_goes_on(decoder, source, tmp_path, interrupt, monkeypatch, text):
+    monkeypatch.setattr(decoder, "decode_hparams", how(decoder, f"{text},batch_size=4"))
+    # Two blocks, of several batches each.
+    monkeypatch.setattr(files, "BLOCK_LINES", 12)
+    searched = interrupt()
+    decoder.decode_file(decoder, source, tmp_path / "whole")
+    batches = list(searched)
+    assert len(batches) == len(set(batches)) == 5
+
+    interrupt(after=3)
+    with pytest.raises(Interrupted):
+        decoder.decode_file(decoder, source, tmp_path / "out")
+    working = tmp_path / ".out.working"
+    assert not (tmp_path / "out").exists()
+    # A kill may leave half a line.
+    with open(working, "ab") as file:
+        file.write(b'[3, [["4 ')
+    searched = interrupt()
+    decoder.decode_file(decoder, source, tmp_path / "out")
+    assert searched == batches[3:]
+    assert (tmp_path / "out").read_bytes() == (tmp_path / "whole").read_bytes()
+    assert not working.exists()
+
+
+def test_other_lines_are_decoded_from_the_start(decoder, source, tmp_path, interrupt, monkeypatch):
+    monkeypatch.setattr(decoder, "decode_hparams", how(decoder, "batch_size=4"))
+    interrupt(after=2)
+    with pytest.raises(Interrupted):
+        decoder.decode_file(decoder, source, tmp_path / "out")
+    source.write_text("9\n")
+    searched = interrupt()
+    decoder.decode_file(decoder, source, tmp_path / "out")
+    assert len(searched) == 1
+    assert (tmp_path / "out").read_text() == "9\n"
+
+
+def test_in_memory_there_is_nothing_to_go_on_from(
+    decoder, source, tmp_path, interrupt, monkeypatch
+):
+    monkeypatch.setattr(
+        decoder, "decode_hparams", how(decoder, "batch_size=4,decode_in_memory=true")
+    )
+    interrupt(after=2)
+    with pytest.raises(Interrupted):
+        decoder.decode_file(decoder, source, tmp_path / "out")
+    assert [path.name for path in tmp_path.iterdir()] == ["lines"]
+    interrupt()
+    decoder.decode_file(decoder, source, tmp_path / "out")
+    assert (tmp_path / "out").read_text().splitlines() == texts(decoder.n_best(LINES)) * 3
+
+
+def test_two_processes_do_not_write_one_file(decoder, source, tmp_path):
+    with (
+        working_file(tmp_path / "out", "digest"),
+        pytest.raises(OutputError, match="out is being written by another process"),
+    ):
+        decoder.decode_file(decoder, source, tmp_path / "out")
+
+
+def test_hooks_get_every_answer(decoder, source, tmp_path, monkeypatch):
+    got = []
+    monkeypatch.setattr(type(decoder.problem), "decode_hooks", [got.append])
+    decoder.decode_file(decoder, source, tmp_path / "out")
+    assert got[0].inputs == LINES * 3
+    found = [[one.text for one in row] for row in got[0].hypotheses]
+    assert found == [[one.text for one in row] for row in decoder.n_best(LINES * 3)]
+
+
+def test_a_prefix_file(decoder, source, tmp_path):
+    (tmp_path / "begin").write_text("7\n" * 18)
+    target = decoder.decode_file(decoder, source, tmp_path / "out", tmp_path / "begin")
+    for line, answer in zip(LINES * 3, target.read_text().splitlines(), strict=True):
+        assert answer.startswith("7") == bool(line)
+    (tmp_path / "begin").write_text("7\n")
+    with pytest.raises(DataError, match="lines has 18 lines and .*begin has 1; they must agree"):
+        decoder.decode_file(decoder, source, tmp_path / "out", tmp_path / "begin")
+
+
+def test_the_working_file_says_what_it_is(tmp_path):
+    with pytest.raises(Interrupted), working_file(tmp_path / "out", "digest") as answers:
+        answers.update([(7, [Hypothesis("é", -0.1, [4, 5])])])
+        raise Interrupted
+    rows = [json.loads(line) for line in (tmp_path / ".out.working").read_text().splitlines()]
+    assert rows == [{"decoding": "digest"}, [7, [["é", -0.1, [4, 5]]]]]
+    with working_file(tmp_path / "out", "digest") as answers:
+        assert dict(answers) == {7: [Hypothesis("é", -0.1, [4, 5])]}

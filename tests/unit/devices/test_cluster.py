@@ -1,0 +1,146 @@
+"""Several machines: what TF_CONFIG says, and when one is lost."""
+
+import json
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from t2tlite.devices import cluster
+from t2tlite.errors import DeviceError, WorkerError
+
+
+def config(kind, index, **cluster):
+    return json.dumps({"cluster": cluster, "task": {"type": kind, "index": index}})
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", (1, 0)),
+        ("{}", (1, 0)),
+        (config("worker", 1, worker=["a:1", "b:1"]), (2, 1)),
+        (config("chief", 0, chief=["a:1"], worker=["b:1", "c:1"]), (3, 0)),
+        (config("worker", 1, chief=["a:1"], worker=["b:1", "c:1"]), (3, 2)),
+    ],
+)
+def test_cluster(text, expected):
+    found = cluster.read(text)
+    assert (found.workers, found.worker) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{",
+        "[]",
+        '{"cluster": {"worker": ["a:1"]}}',
+        config("worker", 2, worker=["a:1", "b:1"]),
+        config("ps", 0, worker=["a:1"], ps=["b:1"]),
+        config("worker", 0, worker=["a:1"], ps=["b:1"]),
+    ],
+)
+def test_a_wrong_cluster(text):
+    with pytest.raises(DeviceError, match="TF_CONFIG can't be used .* t2t-make-tf-configs"):
+        cluster.read(text)
+
+
+def test_only_a_lost_machine_is_told_as_one():
+    import tensorflow as tf
+
+    lost = tf.errors.UnavailableError(None, None, "connection reset")
+    with pytest.raises(WorkerError, match="went away"), cluster.told_lost_workers(2):
+        raise lost
+    with pytest.raises(tf.errors.UnavailableError), cluster.told_lost_workers(1):
+        raise lost
+    with pytest.raises(ValueError, match="a bug"), cluster.told_lost_workers(2):
+        raise ValueError("a bug")
+
+
+# A machine that writes a line, then ends in the way that is the next of its words.
+MACHINE = """
+import os, pathlib, signal, sys, time
+from t2tlite.training import cluster
+cluster.run_again_when_lost()
+log = pathlib.Path(sys.argv[1])
+ran = len(log.read_text().splitlines()) if log.exists() else 0
+with log.open("a") as file:
+    print(os.getpid(), file=file)
+match sys.argv[2:][ran]:
+    case "aborts":
+        os.abort()
+    case "loses":
+        cluster.give_up()
+    case "stays":
+        time.sleep(100)
+    case status:
+        sys.exit(int(status))
+"""
+
+
+@pytest.fixture
+def machine(tmp_path):
+    """Starts a machine that ends in these ways, one after the other; returns its process."""
+    started = []
+
+    def machine(*ways):
+        script = tmp_path / "machine.py"
+        script.write_text(MACHINE)
+        words = [sys.executable, script, tmp_path / "log", *ways]
+        started.append(subprocess.Popen(words, stderr=subprocess.PIPE, text=True))
+        return started[-1]
+
+    yield machine
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+@pytest.mark.parametrize(
+    ("ways", "status"),
+    [
+        (["0"], 0),
+        (["2"], 2),
+        (["loses", "loses", "loses", "loses", "0"], 0),
+        (["aborts", "aborts", "loses", "aborts", "3"], 3),
+        (["aborts", "aborts", "aborts", "aborts", "0"], 128 + signal.SIGABRT),
+    ],
+)
+def test_a_machine_runs_until_it_ends_by_itself(machine, tmp_path, ways, status):
+    process = machine(*ways)
+    assert process.wait(timeout=60) == status
+    runs = (tmp_path / "log").read_text().splitlines()
+    assert len(runs) == len(set(runs)) == len(ways) - (status > 128)
+
+
+def running(tmp_path):
+    """Waits until the machine has written its line; returns the process that did."""
+    deadline = time.monotonic() + 60
+    while not (tmp_path / "log").exists() or not (tmp_path / "log").read_text().endswith("\n"):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    return int((tmp_path / "log").read_text())
+
+
+def test_a_machine_that_is_asked_to_stop(machine, tmp_path):
+    process = machine("stays", "0")
+    running(tmp_path)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=60) == 128 + signal.SIGTERM
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells of a parent's end")
+def test_a_machine_that_is_killed(machine, tmp_path):
+    process = machine("stays")
+    number = running(tmp_path)
+    process.kill()
+    deadline = time.monotonic() + 60
+    while pathlib.Path(f"/proc/{number}").exists():
+        state = pathlib.Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()[0]
+        if state == "Z":  # nobody has taken note of its end yet
+            break
+        assert time.monotonic() < deadline
+        time.sleep(0.01)

@@ -1,0 +1,105 @@
+"""Vocabularies in a graph give the ids and texts of the encoders in Python."""
+
+import random
+
+import pytest
+import tensorflow as tf
+
+from t2tlite.errors import VocabularyError
+from t2tlite.export.graph_encoders import graph_encoder
+from t2tlite.export.graph_strings import is_blank, well_formed
+from t2tlite.text import (
+    ByteTextEncoder,
+    SentencePieceEncoder,
+    SubwordTextEncoder,
+    TokenTextEncoder,
+    train_sentencepiece,
+)
+
+SUBTOKENS = ["<pad>", "<EOS>", "the_", "ca", "fé_", ", _", *"_\\u;0123456789 <>adpEOSthecfé☺,"]
+SPECIAL = [
+    "",
+    " ",
+    " a",
+    "a ",
+    "a  b",
+    "a b",
+    "\u2581",
+    "\x1a._",
+    "\\0;",
+    "_\\u",
+    "<pad>",
+    "é\x85☺",
+]
+ENCODERS = ["sentencepiece", "subwords", "tokens", "reversed tokens", "bytes"]
+
+
+def texts(count):
+    """Texts of letters, white space, escapes and any character at all."""
+    draw = random.Random(1)
+    some = [*"abcé ☺\\_u;09,", " ", " ", "\t", "\u3000", "\x1c", "\u2581", "\x1a", "the", "<EOS>"]
+    anything = [*range(0xD800), *range(0xE000, 0x110000)]
+    return [
+        "".join(
+            draw.choice(some) if draw.random() < 0.8 else chr(draw.choice(anything))
+            for _ in range(draw.randrange(20))
+        )
+        for _ in range(count)
+    ]
+
+
+@pytest.fixture(params=ENCODERS)
+def encoder(request, tmp_path):
+    if request.param == "sentencepiece":
+        train_sentencepiece(["the quick brown café", "a lazy dog"] * 9, 300, tmp_path / "v.model")
+        return SentencePieceEncoder(tmp_path / "v.model")
+    if request.param == "subwords":
+        path = tmp_path / "v.subwords"
+        path.write_text("".join(f"'{one}'\n" for one in SUBTOKENS), encoding="utf-8")
+        return SubwordTextEncoder(path)
+    if request.param == "bytes":
+        return ByteTextEncoder()
+    reverse = request.param == "reversed tokens"
+    return TokenTextEncoder(
+        None, reverse, vocab_list=["a", "é", "UNK", "the", "☺"], replace_oov="UNK"
+    )
+
+
+def test_encode(encoder):
+    lines = SPECIAL + texts(300)
+    found = tf.function(graph_encoder(encoder).encode)(tf.constant(lines))
+    assert found.to_list() == [encoder.encode(line) for line in lines]
+
+
+def test_decode(encoder):
+    draw = random.Random(2)
+    size = encoder.vocab_size
+    rows = [[draw.randrange(size) for _ in range(draw.randrange(12))] for _ in range(500)]
+    rows += [encoder.encode(line) for line in SPECIAL + texts(100)]
+    found = tf.function(graph_encoder(encoder).decode)(tf.ragged.constant(rows, dtype=tf.int32))
+    assert [one.decode() for one in found.numpy()] == [encoder.decode(row) for row in rows]
+
+
+def test_white_space_and_ill_formed_text_are_pythons():
+    lines = SPECIAL + texts(300) + ["\x1c\x85\u3000", "\n\t "]
+    assert is_blank(tf.constant(lines)).numpy().tolist() == [not line.strip() for line in lines]
+    draw = random.Random(3)
+    starts = [0x41, 0x80, 0xBF, 0xC2, 0xE0, 0xE2, 0xED, 0xF0, 0xF4, 0xF5, 0xFF]
+    raw = [bytes(draw.choice(starts) for _ in range(draw.randrange(8))) for _ in range(2000)]
+    found = [one.decode() for one in well_formed(tf.constant(raw)).numpy()]
+    assert found == [one.decode("utf-8", "replace") for one in raw]
+
+
+def test_an_unknown_token_is_an_error():
+    graph = graph_encoder(TokenTextEncoder(None, vocab_list=["a"]))
+    encode = tf.function(graph.encode)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="vocabulary lacks.*zebra"):
+        encode(tf.constant(["a zebra"]))
+
+
+def test_a_subclass_is_refused():
+    class Own(ByteTextEncoder):
+        pass
+
+    with pytest.raises(VocabularyError, match="Own is Python code"):
+        graph_encoder(Own())

@@ -1,0 +1,241 @@
+"""An export answers as the Decoder does, and needs nothing of t2tlite to be loaded."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from t2tlite import Decoder, text_problems
+from t2tlite.decode.batches import encode_lines
+from t2tlite.errors import OutputError, VocabularyError
+from t2tlite.export import export_folder, saved_model
+from t2tlite.text import train_sentencepiece
+
+GOLDEN = Path(__file__).parents[2] / "golden" / "model"
+LINES = ["3 1 4", "2 7 1 8 2 8", "", "9", " \t\u3000", "1 2 3 4 5 6 7 8 9", "5 6 " * 60]
+TINY = {"hidden_size": 8, "num_heads": 2, "filter_size": 16, "num_hidden_layers": 1}
+WORDS = ["the quick brown fox", "a  lazy dög \u2581 \x1a.", "Pack my \U0001f4e6\u3000box", "42\t"]
+
+# What a server may lack: this project and its tokenizer.
+LOADER = """
+import json, sys
+sys.modules.update(dict.fromkeys(["t2tlite", "sentencepiece", "safetensors"]))
+import tensorflow as tf, tensorflow_text
+found = tf.saved_model.load(sys.argv[1]).signatures["serving_default"](
+    inputs=tf.constant(json.loads(sys.stdin.read()))
+)
+print(json.dumps({
+    "outputs": [one.decode() for one in found["outputs"].numpy()],
+    "scores": found["scores"].numpy().tolist(),
+}))
+"""
+
+
+class Echo(text_problems.Text2TextProblem):
+    inputs_prefix = "say: "
+
+    def generate_samples(self, data_dir, tmp_dir, dataset_split):
+        yield from ({"inputs": line, "targets": line} for line in WORDS)
+
+
+class EchoBytes(Echo):
+    vocab_type = text_problems.VocabType.CHARACTER
+
+
+class Talk(text_problems.Text2SelfProblem):
+    """A language model with a vocabulary of T2T's, where other characters are spelt by number."""
+
+    def generate_samples(self, data_dir, tmp_dir, dataset_split):
+        yield from ({"targets": line} for line in WORDS)
+
+
+class Mood(text_problems.Text2ClassProblem):
+    vocab_type = text_problems.VocabType.CHARACTER
+    num_classes = 3
+
+    def class_labels(self, data_dir):
+        return ["glad", "sad", "none"]
+
+    def generate_samples(self, data_dir, tmp_dir, dataset_split):
+        yield from ({"inputs": line, "label": 0} for line in WORDS)
+
+
+@pytest.fixture
+def model(new_decoder):
+    """A function that writes the folder of a model with new weights and returns a Decoder."""
+
+    def write(problem, name="transformer", how=""):
+        def make_vocabulary(folder):
+            if problem is Echo:
+                train_sentencepiece(WORDS * 9, 300, folder / Echo().sentencepiece_filename)
+            if problem is Talk:
+                subtokens = ["<pad>", "<EOS>", "the_", "qu", "_", *"\\_u;0123456789abcdehijkmnoprt"]
+                lines = "".join(f"'{one}'\n" for one in subtokens)
+                (folder / Talk().vocab_filename).write_text(lines)
+
+        return new_decoder(problem, name, how, make_vocabulary)
+
+    return write
+
+
+def load(folder):
+    import tensorflow as tf
+
+    return tf.saved_model.load(str(folder)).signatures
+
+
+def check_same(decoder, found, lines):
+    """Compares the signature's answers with the Decoder's, which are those of t2t-decoder."""
+    outputs, all_scores = found["outputs"].numpy(), found["scores"].numpy()
+    assert outputs.ndim == all_scores.ndim == (2 if decoder.decode_hparams.return_beams else 1)
+    count = outputs.shape[1] if outputs.ndim == 2 else 1
+    for line, row, scores, answers in zip(
+        lines,
+        outputs.reshape(len(lines), count),
+        all_scores.reshape(len(lines), count),
+        decoder.n_best(lines),
+        strict=True,
+    ):
+        texts, expected = [one.decode() for one in row], answers[:count]
+        if not line.strip():
+            assert set(texts) == {""}
+            assert not scores.any()
+            continue
+        assert texts == [one.text for one in expected]
+        assert scores == pytest.approx([one.score for one in expected], abs=1e-4)
+
+
+@pytest.mark.parametrize("how", ["beam_size=1", "beam_size=4,max_input_size=4,return_beams=True"])
+def test_a_token_vocabulary(tmp_path, how):
+    import tensorflow as tf
+
+    decoder = Decoder(GOLDEN, decode_hparams=f"{how},extra_length=3")
+    folder = saved_model.export(decoder, tmp_path / "export")
+    signatures = load(folder)
+    answer = signatures["serving_default"]
+    check_same(decoder, answer(inputs=tf.constant(LINES)), LINES)
+    # Any number of texts, and none.
+    check_same(decoder, answer(inputs=tf.constant(LINES[:1])), LINES[:1])
+    assert answer(inputs=tf.constant([], tf.string))["outputs"].shape[0] == 0
+    assert "return_beams" in how or decoder.decode(["3 1 4"]) == ["4 1 3"]
+    assert (folder / "assets" / "vocab.reverse_digits.tokens").is_file()
+    check_t2ts_protocol(decoder, signatures["serialized_examples"])
+
+
+def check_t2ts_protocol(decoder, answer):
+    """Asks as T2T's clients do."""
+    import tensorflow as tf
+
+    how = decoder.decode_hparams
+    asked = [line for line in LINES if line.strip()]
+    examples = []
+    rows = encode_lines(decoder, asked, list(range(len(asked))), how, 0)
+    for ids in rows.values():
+        example = tf.train.Example()
+        example.features.feature["inputs"].int64_list.value.extend(ids)
+        # T2T's clients send more than is needed.
+        example.features.feature["targets"].int64_list.value.append(0)
+        examples.append(example.SerializeToString())
+    found = answer(input=tf.constant(examples))
+    ids, scores = found["outputs"].numpy(), found["scores"].numpy()
+    assert ids.ndim == (3 if how.return_beams else 2)
+    for row, score, best in zip(ids, scores, decoder.n_best(asked), strict=True):
+        row, score = (row[0], score[0]) if how.return_beams else (row, score)
+        assert decoder.encoders["targets"].decode(row, strip_extraneous=True) == best[0].text
+        assert score == pytest.approx(best[0].score, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("problem", "name"),
+    [(EchoBytes, "transformer"), (Talk, "transformer"), (Mood, "transformer_encoder")],
+)
+def test_problems(problem, name, model, tmp_path):
+    import tensorflow as tf
+
+    decoder = model(problem, name, "beam_size=2,extra_length=6,return_beams=True")
+    found = load(saved_model.export(decoder, tmp_path / "export"))["serving_default"]
+    check_same(decoder, found(inputs=tf.constant([*WORDS, "", " "])), [*WORDS, "", " "])
+    ill_formed = found(inputs=tf.constant([b"a\xe2\x82b\xff"]))
+    check_same(decoder, ill_formed, ["a\ufffdb\ufffd"])
+
+
+@pytest.mark.slow
+def test_a_server_needs_tensorflow_and_its_text_ops_alone(model, tmp_path):
+    decoder = model(Echo, how="beam_size=2,extra_length=4")
+    folder = saved_model.export(decoder, tmp_path / "export")
+    lines = [*WORDS, "", "quick " * 90]
+    done = subprocess.run(
+        [sys.executable, "-c", LOADER, folder],
+        input=json.dumps(lines),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    expected = [answers[0] for answers in decoder.n_best(lines)]
+    assert found["outputs"] == [one.text for one in expected]
+    assert found["scores"] == pytest.approx([one.score for one in expected], abs=1e-4)
+
+
+def test_what_is_no_export_folder_is_left_alone(tmp_path):
+    decoder = Decoder(GOLDEN)
+    (tmp_path / "novel.txt").write_text("mine")
+    with pytest.raises(OutputError, match=r"novel\.txt.*choose another"):
+        saved_model.export(decoder, tmp_path)
+    with pytest.raises(OutputError, match="is a file"):
+        saved_model.export(decoder, tmp_path / "novel.txt")
+    assert [one.name for one in tmp_path.iterdir()] == ["novel.txt"]
+
+
+def test_versions_stand_side_by_side_and_a_failure_leaves_nothing(tmp_path, monkeypatch):
+    def save(module, folder, signatures):
+        Path(folder, "saved_model.pb").touch()
+
+    monkeypatch.setattr(saved_model.tf.saved_model, "save", save)
+    decoder = Decoder(GOLDEN)
+    monkeypatch.setattr(saved_model.time, "time", lambda: 7.0)
+    first, second = (saved_model.export(decoder, tmp_path) for _ in range(2))
+    assert (first.name, second.name) == ("7", "8")
+
+    def fail(folder):
+        assert (folder / "saved_model.pb").exists()
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(saved_model, "flush", fail)
+    with pytest.raises(OutputError, match="free some space"):
+        saved_model.export(decoder, tmp_path)
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["7", "8"]
+
+
+def test_what_a_killed_export_left_goes(tmp_path):
+    script = (
+        "import os, sys, pathlib\n"
+        "from t2tlite.export.export_folder import working_folder\n"
+        "with working_folder(sys.argv[1]) as folder:\n"
+        "    pathlib.Path(folder, 'half').touch()\n"
+        "    os._exit(9)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script, tmp_path], check=False)
+    assert done.returncode == 9
+    [left] = tmp_path.iterdir()
+    # That of a process that lives stays.
+    others = left.with_name(left.name.rpartition(".")[0] + f".{os.getppid()}")
+    others.mkdir()
+    with export_folder.working_folder(tmp_path) as mine:
+        assert set(tmp_path.iterdir()) == {mine, others}
+    assert list(tmp_path.iterdir()) == [others]
+
+
+def test_a_vocabulary_in_python_is_refused(tmp_path):
+    class Own:
+        vocab_size = 12
+
+    decoder = Decoder(GOLDEN)
+    decoder.encoders = {"inputs": Own(), "targets": Own()}
+    with pytest.raises(VocabularyError, match="Own is Python code.*t2t-decoder"):
+        saved_model.export(decoder, tmp_path / "export")
+    assert not (tmp_path / "export").exists()

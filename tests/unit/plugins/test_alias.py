@@ -1,0 +1,169 @@
+"""Who sees the names of Tensor2Tensor and TF1, and what those without a counterpart say."""
+
+import importlib
+import sys
+
+import pytest
+
+from t2tlite import RangedHParams, plugins, registry
+from t2tlite.errors import PluginError
+from t2tlite.plugins import alias
+
+
+@pytest.fixture(autouse=True)
+def imports(own_names, monkeypatch):
+    """Forgets the plugins of a test: their modules, folders and search paths."""
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setattr(alias, "_plugin_folders", set(alias._plugin_folders))
+    before = set(sys.modules)
+    yield
+    for name in set(sys.modules) - before:
+        if name.startswith(("alias_", "tensor2tensor")):
+            del sys.modules[name]
+
+
+@pytest.fixture
+def load(tmp_path):
+    """Loads a plugin of one file; returns its module."""
+
+    def load(name, text):
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "__init__.py").write_text(text)
+        plugins.load_usr_dir(folder)
+        return sys.modules[name]
+
+    return load
+
+
+def test_only_a_plugins_code_finds_tensor2tensor(load):
+    plugin = load(
+        "alias_scope",
+        "from tensor2tensor.utils import registry\n"
+        "def later():\n"
+        "    from tensor2tensor.data_generators import text_encoder\n"
+        "    return text_encoder.EOS_ID\n",
+    )
+    with pytest.raises(ModuleNotFoundError):
+        importlib.import_module("tensor2tensor")
+    assert plugin.later() == 1
+    assert plugin.registry.register_problem is registry.register_problem
+
+
+def test_only_a_plugins_code_finds_tf1s_names(load):
+    import tensorflow as tf
+
+    plugin = load(
+        "alias_tf1",
+        "import tensorflow as tf\n"
+        "import tensorflow.contrib.slim as slim\n"
+        "FLAGS = tf.flags.FLAGS\n"
+        "tf.summary.FileWriterCache.clear()\n"
+        "def later(): return tf.VarLenFeature, tf.FixedLenFeature, tf.gfile.Exists\n"
+        "def mode(): return tf.estimator.ModeKeys.EVAL\n"
+        "def gone(): return tf.contrib.layers.flatten(1)\n",
+    )
+    assert plugin.later()[:2] == (tf.io.VarLenFeature, tf.io.FixedLenFeature)
+    assert plugin.mode() == "eval"
+    with pytest.raises(
+        PluginError, match=r"__init__.py, line 7: tensorflow.contrib.layers.flatten"
+    ):
+        plugin.gone()
+    assert not hasattr(tf, "gfile") and not hasattr(tf.summary, "FileWriterCache")
+
+
+def test_a_real_tensor2tensor_is_left_alone(load, monkeypatch):
+    monkeypatch.setattr(alias, "_real_is_installed", lambda: True)
+    with pytest.raises(PluginError, match="No module named 'tensor2tensor'"):
+        load("alias_real", "import tensor2tensor\n")
+
+
+@pytest.mark.parametrize(
+    "imported, used, says",
+    [
+        ("from tensor2tensor.layers import common_layers", "common_layers.dense(1)", "TF1 graph"),
+        ("from tensor2tensor.models.slicenet import slicenet_params1 as f", "f()", "isn't part of"),
+        (
+            "from tensor2tensor.data_generators import image_utils as i",
+            "i.x + 1",
+            "no text problem",
+        ),
+        ("from tensor2tensor.data_generators import wiki_lm as w", "w.A()", "copy its file from"),
+        ("import tensor2tensor.envs.gym_spaces as g", "g.x()", "no counterpart in t2tlite"),
+        ("from tensor2tensor.utils import registry as r", "r.create_modality(1)", "no counterpart"),
+        ("from tensor2tensor.models import transformer as t", "t.transformer_x()", "isn't part of"),
+    ],
+)
+def test_an_absent_name_raises_when_it_is_used(load, imported, used, says):
+    name = f"alias_absent_{abs(hash(imported))}"
+    plugin = load(name, f"{imported}\n\ndef use():\n    return {used}\n")
+    with pytest.raises(PluginError) as caught:
+        plugin.use()
+    message = str(caught.value)
+    assert f"{name}/__init__.py, line 4: tensor2tensor." in message
+    assert says in message and "\n" not in message
+
+
+def test_a_class_on_an_absent_one_raises_when_it_is_made(load, warned):
+    plugin = load(
+        "alias_image",
+        "from tensor2tensor.data_generators import image_utils\n"
+        "from tensor2tensor.utils import registry\n\n"
+        "class AliasImage(image_utils.Image2ClassProblem): pass\n"
+        "registry.register_problem(AliasImage)\n",
+    )
+    assert "__init__.py, line 4: class AliasImage can't be used" in warned[0]
+    assert not isinstance(3, plugin.image_utils.Image2ClassProblem)
+    with pytest.raises(PluginError, match="line 4: class AliasImage .* is no text problem"):
+        registry.problem("alias_image")
+
+
+def test_what_is_left_out_of_a_t2t_package_is_not_imported(tmp_path):
+    folder = tmp_path / "alias_partly"
+    folder.mkdir()
+    (folder / "__init__.py").write_text("from . import wanted\n")
+    (folder / "wanted.py").write_text("from tensor2tensor.utils import registry\n")
+    (folder / "old.py").write_text("raise SystemExit('imported')  # register_problem\n")
+    plugins.load_usr_dir(folder)
+    assert "alias_partly.wanted" in sys.modules
+
+
+def test_sets_have_t2ts_methods(load, warned):
+    plugin = load(
+        "alias_sets",
+        "from tensor2tensor.models import transformer\n"
+        "from tensor2tensor.utils import registry\n"
+        "def transformer_base():\n"
+        "    hparams = transformer.transformer_base()\n"
+        "    hparams.no_such_thing = 3\n"
+        "    hparams.set_hparam('hidden_size', '64')\n"
+        "    return hparams.override_from_dict({'num_heads': 2})\n"
+        "registry.register_hparams(transformer_base)\n",
+    )
+    made = registry.hparams("transformer_base")
+    assert (made.hidden_size, made.num_heads, made.get("no_such_thing")) == (64, 2, 3)
+    assert "no hparam is named no_such_thing" in warned[0] and "has no effect" in warned[0]
+    assert "hidden_size" in made and "nothing" not in made
+    assert plugin.transformer.transformer_big().hidden_size == 1024
+
+
+def test_ranges_build_on_t2ts(load):
+    load(
+        "alias_range",
+        "from tensor2tensor.layers import common_hparams\n"
+        "from tensor2tensor.models import transformer\n"
+        "from tensor2tensor.utils import registry\n"
+        "@registry.register_ranged_hparams\n"
+        "def alias_range(rhp):\n"
+        "    transformer.transformer_base_range(rhp)\n"
+        "    hparams = transformer.transformer_base()\n"
+        "    common_hparams.fill_ranged_hparams_from_hparams(hparams, rhp)\n"
+        "    rhp.set_float('learning_rate', 0.05, 0.25, scale=rhp.LOG_SCALE)\n"
+        "    rhp.set_discrete('filter_size', [1024, 2048], length=None)\n",
+    )
+    ranged = RangedHParams()
+    registry.ranged_hparams("alias_range")(ranged)
+    assert ranged.ranges["learning_rate"] == ("float", [0.05, 0.25], "log", None)
+    assert ranged.ranges["filter_size"] == ("discrete", [1024, 2048], "linear", None)
+    assert ranged.ranges["optimizer_adam_beta2"].values == [0.97, 0.99]
+    ranged.check(registry.hparams("transformer_base"))

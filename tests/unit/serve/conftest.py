@@ -1,0 +1,137 @@
+"""A server on loopback, with a decoder that needs no model or with a small trained one."""
+
+import contextlib
+import http.client
+import json
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("fastapi", reason="needs t2tlite[serve]")
+pytest.importorskip("uvicorn", reason="needs t2tlite[serve]")
+
+import uvicorn  # noqa: E402
+
+from t2tlite.decode.attention_maps import AttentionMap  # noqa: E402
+from t2tlite.decode.decode_hparams import Hypothesis  # noqa: E402
+from t2tlite.serve.app import make_app  # noqa: E402
+from t2tlite.serve.batching import Batcher  # noqa: E402
+from t2tlite.serve.limits import Limits  # noqa: E402
+from t2tlite.serve.metrics import Metrics  # noqa: E402
+from t2tlite.serve.served import ATTENTION, Served, loader  # noqa: E402
+from t2tlite.serve.server import listening  # noqa: E402
+
+MODEL = Path(__file__).parents[3] / "golden" / "model"
+SERVED = Served(
+    name="echo",
+    version=7,
+    feature="inputs",
+    vocab_size=100,
+    beam_size=2,
+    samples=False,
+    has_attention=True,
+)
+
+
+def echo(kind, contents):
+    """Answers a line by its letters backwards, as many times as there are beams."""
+    if kind == ATTENTION:
+        return [AttentionMap("", list(answer or "?"), list(line), ()) for line, answer in contents]
+    return [
+        [Hypothesis(str(line)[::-1], -0.5 * beam, [len(line)]) for beam in range(kind[1])]
+        for line in contents
+    ]
+
+
+class Server:
+    """A running server.
+
+    Attributes:
+      address: host:port.
+      batches: the number of lines of each batch.
+    """
+
+    def __init__(self, port, batcher, batches):
+        self.port, self.batcher, self.batches = port, batcher, batches
+        self.address = f"127.0.0.1:{port}"
+
+    def ask(self, method, path, body=None, headers=()):
+        """Returns status, headers and body, read as JSON where it is."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        with contextlib.closing(connection):
+            if not isinstance(body, bytes | None):
+                body = json.dumps(body).encode()
+            connection.request(method, path, body, dict(headers))
+            response = connection.getresponse()
+            content = response.read()
+        if response.headers.get_content_type() == "application/json":
+            content = json.loads(content)
+        return response.status, response.headers, content
+
+    def predict(self, content, name="echo"):
+        status, _, answer = self.ask("POST", f"/v1/models/{name}:predict", content)
+        return status, answer
+
+    def metrics(self):
+        """The samples of /metrics by their names."""
+        lines = self.ask("GET", "/metrics")[2].decode().splitlines()
+        return dict(line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
+
+
+@contextlib.contextmanager
+def running(decode=echo, served=SERVED, **limits):
+    """A server whose batches `decode` answers; with `served=None` it is the small trained model."""
+    limits, batches, described = Limits(**limits).check(), [], [served] if served else []
+    metrics = Metrics(lambda: len(batcher))
+
+    def observe(lines):
+        batches.append(lines)
+        metrics.observe_batch(lines)
+
+    def make_decoder():
+        from t2tlite import Decoder
+
+        return Decoder(MODEL, decode_hparams="beam_size=2,extra_length=3")
+
+    make_decode = (lambda: decode) if served else loader(make_decoder, "", described.append)
+    batcher = Batcher(make_decode, limits, observe)
+    batcher.wait_ready()
+    app = make_app(batcher, described[0], limits, metrics)
+    config = uvicorn.Config(
+        app, lifespan="off", log_config=None, access_log=False, timeout_graceful_shutdown=5
+    )
+    server = uvicorn.Server(config)
+    with listening(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=server.run, args=([listener],))
+        thread.start()
+        try:
+            until(lambda: server.started)
+            yield Server(listener.getsockname()[1], batcher, batches)
+        finally:
+            server.should_exit = True
+            thread.join()
+            batcher.stop(10)
+
+
+def until(condition, seconds=10):
+    """Waits for a condition, which must come true."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.005)
+
+
+@pytest.fixture(scope="session")
+def echoing():
+    """A server for tests that leave it as it is."""
+    with running(max_body_bytes=5000, max_instances=4, max_line_length=20) as server:
+        yield server
+
+
+@pytest.fixture
+def start():
+    """A function that starts a server, as `running`, for one test."""
+    with contextlib.ExitStack() as stack:
+        yield lambda *args, **limits: stack.enter_context(running(*args, **limits))

@@ -1,0 +1,159 @@
+"""Lines of many requests are decoded together, and none harms another."""
+
+import threading
+from concurrent.futures import CancelledError
+
+import pytest
+
+from t2tlite.errors import DataError
+from t2tlite.serve.batching import Batcher, QueueFullError, StoppingError
+from t2tlite.serve.limits import Limits
+from tests.unit.serve.conftest import until
+
+
+class Gate:
+    """A decoding function that waits until it is opened, and notes what it gets."""
+
+    def __init__(self):
+        self.open = threading.Event()
+        self.batches = []
+
+    def __call__(self, kind, lines):
+        self.batches.append((kind, list(lines)))
+        assert self.open.wait(10)
+        if "bad" in lines:
+            raise DataError("a bad line")
+        if "bug" in lines:
+            raise ValueError("a bug")
+        return [line.upper() for line in lines]
+
+
+@pytest.fixture
+def gate():
+    return Gate()
+
+
+@pytest.fixture
+def make_batcher(gate):
+    made = []
+
+    def make(**limits):
+        made.append(Batcher(lambda: gate, Limits(**{"batch_timeout_ms": 0, **limits})))
+        made[-1].wait_ready()
+        return made[-1]
+
+    yield make
+    gate.open.set()
+    for one in made:
+        one.stop(10)
+
+
+def held(batcher, gate):
+    """Submits a line and waits until it is being decoded, so that what follows queues up."""
+    ticket = batcher.submit("k", ["first"])
+    until(lambda: gate.batches)
+    return ticket
+
+
+def answered(*tickets):
+    return [ticket.future.result(10) for ticket in tickets]
+
+
+def test_requests_that_wait_share_a_batch(make_batcher, gate):
+    batcher = make_batcher()
+    first = held(batcher, gate)
+    tickets = [batcher.submit("k", [f"a{i}", f"b{i}"]) for i in range(3)]
+    assert len(batcher) == 6
+    gate.open.set()
+    assert answered(first, *tickets) == [["FIRST"], *([f"A{i}", f"B{i}"] for i in range(3))]
+    assert gate.batches[1:] == [("k", ["a0", "b0", "a1", "b1", "a2", "b2"])]
+
+
+def test_a_batch_has_lines_of_one_kind_and_of_like_length(make_batcher, gate):
+    batcher = make_batcher(max_batch_size=3)
+    held(batcher, gate)
+    long = "x" * 200
+    tickets = [
+        batcher.submit(kind, [line])
+        for kind, line in [("k", "1"), ("other", "2"), ("k", long), ("k", "3"), ("k", "4")]
+    ]
+    tickets += [batcher.submit("k", ["5"])]
+    gate.open.set()
+    assert [row[0] for row in answered(*tickets)] == ["1", "2", long.upper(), "3", "4", "5"]
+    assert [lines for _, lines in gate.batches[1:]] == [["1", "3", "4"], ["2"], [long], ["5"]]
+
+
+def test_lines_wait_for_others_no_longer_than_told(make_batcher, gate):
+    gate.open.set()
+    patient = make_batcher(batch_timeout_ms=60_000, max_batch_size=2)
+    tickets = [patient.submit("k", ["a"])]
+    # The second makes the batch full, so nobody waits for a minute.
+    tickets.append(patient.submit("k", ["b"]))
+    assert answered(*tickets) == [["A"], ["B"]]
+    assert [lines for _, lines in gate.batches] == [["a", "b"]]
+
+
+def test_a_line_that_fails_fails_alone(make_batcher, gate, caplog):
+    batcher = make_batcher()
+    first = held(batcher, gate)
+    good, bad, bug = (batcher.submit("k", [line]) for line in ("good", "bad", "bug"))
+    two = batcher.submit("k", ["fine", "bad"])
+    gate.open.set()
+    assert answered(first, good) == [["FIRST"], ["GOOD"]]
+    with pytest.raises(DataError, match="a bad line"):
+        bad.future.result(10)
+    with pytest.raises(DataError, match="a bad line"):
+        two.future.result(10)
+    with pytest.raises(ValueError, match="a bug"):
+        bug.future.result(10)
+    # Only what nobody expects is logged with its traceback.
+    assert [record.exc_info[0] for record in caplog.records] == [ValueError]
+    assert batcher.alive
+    assert answered(batcher.submit("k", ["next"])) == [["NEXT"]]
+
+
+def test_a_full_queue_refuses_and_tells_when_to_come_again(make_batcher, gate):
+    batcher = make_batcher(max_queue=3, max_instances=3)
+    held(batcher, gate)
+    kept = batcher.submit("k", ["a", "b"])
+    with pytest.raises(QueueFullError) as caught:
+        batcher.submit("k", ["c", "d"])
+    assert caught.value.retry_after_seconds >= 1
+    # Nothing of it was taken.
+    assert len(batcher) == 2
+    also = batcher.submit("k", ["e"])
+    gate.open.set()
+    assert answered(kept, also) == [["A", "B"], ["E"]]
+
+
+def test_what_nobody_waits_for_is_not_decoded(make_batcher, gate):
+    batcher = make_batcher()
+    first = held(batcher, gate)
+    gone, kept = batcher.submit("k", ["gone"]), batcher.submit("k", ["kept"])
+    batcher.drop(gone)
+    batcher.drop(first)
+    gate.open.set()
+    assert answered(kept) == [["KEPT"]]
+    assert [lines for _, lines in gate.batches] == [["first"], ["kept"]]
+    with pytest.raises(CancelledError):
+        gone.future.result(10)
+
+
+def test_stopping_answers_what_has_come(make_batcher, gate):
+    batcher = make_batcher(batch_timeout_ms=60_000)
+    # A minute's patience ends with the server.
+    ticket = batcher.submit("k", ["a"])
+    gate.open.set()
+    batcher.stop(10)
+    assert answered(ticket) == [["A"]]
+    assert not batcher.alive
+    with pytest.raises(StoppingError):
+        batcher.submit("k", ["b"])
+
+
+def test_what_keeps_the_model_from_loading_is_raised():
+    def make_decode():
+        raise DataError("no model")
+
+    with pytest.raises(DataError, match="no model"):
+        Batcher(make_decode, Limits()).wait_ready()

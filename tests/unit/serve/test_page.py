@@ -1,0 +1,92 @@
+"""The page, in a browser: a line typed, answers chosen by keyboard, what the model looked at."""
+
+import shutil
+
+import pytest
+
+from tests.unit.serve.conftest import running
+
+playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright")
+BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
+
+
+@pytest.fixture(scope="module")
+def server():
+    with running(served=None) as server:
+        yield server
+
+
+@pytest.fixture
+def page(server):
+    if not BROWSER:
+        pytest.skip("no chromium here")
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
+        page = browser.new_page()
+        # The first answer with so many beams is traced before it is given.
+        page.set_default_timeout(60_000)
+        playwright.expect.set_options(timeout=60_000)
+        broken = []
+        page.on("pageerror", lambda error: broken.append(str(error)))
+        page.goto(f"http://{server.address}/")
+        yield page
+        browser.close()
+        assert broken == []
+
+
+def test_a_poem_by_keyboard(page):
+    expect = playwright.expect
+    expect(page.locator("#model")).to_have_text("reverse_digits, version 250")
+    # The field has the focus from the start.
+    page.keyboard.type("3 1 4")
+    page.keyboard.press("Enter")
+    answers = page.locator("#answers button")
+    expect(answers).to_have_count(4)
+    expect(answers.first).to_contain_text("4 1 3")
+    score = float(answers.first.locator(".score").text_content())
+    assert score > float(answers.nth(1).locator(".score").text_content())
+    expect(page.locator("#written li")).to_have_text(["3 1 4"])
+    # Where the model looked: a row a token of the answer, a column a token of the line.
+    expect(page.locator("#attention tbody tr")).to_have_count(4)
+    expect(page.locator("#attention thead th")).to_have_count(4)
+    expect(page.locator("#attention tbody tr").first.locator("th")).to_contain_text("4")
+    # On with the second answer.
+    expect(answers.first).to_be_focused()
+    second = answers.nth(1).locator("span").first.text_content()
+    page.keyboard.press("ArrowDown")
+    expect(answers.nth(1)).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator("#written li")).to_have_text(["3 1 4", second])
+    page.locator("#back").press("Enter")
+    expect(page.locator("#written li")).to_have_text(["3 1 4"])
+    expect(page.locator("#line")).to_have_value(second)
+    page.locator("#anew").press("Enter")
+    expect(page.locator("#written li")).to_have_count(0)
+    expect(page.locator("#line")).to_be_focused()
+
+
+def test_what_went_wrong_is_said(page, server):
+    expect = playwright.expect
+    page.route("**/v1/models/*:predict", lambda route: route.abort())
+    page.fill("#line", "1 2")
+    page.keyboard.press("Enter")
+    expect(page.locator("#problem")).to_have_text("The server isn't reached. Is it still running?")
+    page.unroute("**/v1/models/*:predict")
+    page.route(
+        "**/v1/models/*:predict",
+        lambda route: route.fulfill(status=503, json={"error": "too many lines wait"}),
+    )
+    page.keyboard.press("Enter")
+    expect(page.locator("#problem")).to_have_text("too many lines wait")
+    # What the vocabulary lacks, the model can't read.
+    page.unroute("**/v1/models/*:predict")
+    page.fill("#line", "one")
+    page.keyboard.press("Enter")
+    expect(page.locator("#problem")).to_contain_text("'one'")
+    # Markup in lines and answers stays text.
+    found = {"predictions": [{"outputs": ["<i>2</i>"], "scores": [-1.5]}]}
+    page.route("**/v1/models/*:predict", lambda route: route.fulfill(json=found))
+    page.fill("#line", "<b>1</b>")
+    page.keyboard.press("Enter")
+    expect(page.locator("#written li")).to_have_text(["<b>1</b>"])
+    expect(page.locator("#answers button")).to_have_text(["<i>2</i> -1.500"])

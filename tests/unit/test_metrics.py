@@ -1,0 +1,104 @@
+"""T2T's metrics on ids small enough to count by hand."""
+
+import math
+
+import pytest
+
+from t2tlite.metrics import KNOWN, Metrics, Scores, approx_bleu, rouge_2_f, rouge_l_f, text_units
+from t2tlite.text import ByteTextEncoder
+
+
+def test_sums_become_means():
+    scores = Scores(loss=6.0, tokens=4.0, correct=3.0, top5=4.0, sequences=2, whole=1)
+    names = [Metrics.ACC, Metrics.ACC_TOP5, Metrics.ACC_PER_SEQ, Metrics.NEG_LOG_PERPLEXITY]
+    assert scores.result(names) == {
+        "loss": 1.5,
+        "accuracy": 0.75,
+        "accuracy_top5": 1.0,
+        "accuracy_per_sequence": 0.5,
+        "neg_log_perplexity": -1.5,
+    }
+    assert scores.result([]) == {"loss": 1.5}
+
+
+def test_every_known_metric_can_be_had():
+    pairs = [([2, 3, 4, 5, 1], [2, 3, 4, 5, 1])]
+    scores = Scores(pairs=pairs, tokens=5, sequences=1, words=2, bytes=5)
+    made = scores.result(sorted(KNOWN))
+    assert set(made) == {*KNOWN, "loss"}
+    for name in (Metrics.APPROX_BLEU, Metrics.ROUGE_2_F, Metrics.ROUGE_L_F):
+        assert made[name] == pytest.approx(1.0, abs=1e-6)
+
+
+def test_nothing_counts_as_zero():
+    found = Scores().result(sorted(KNOWN))
+    # e ** 0
+    assert found.pop("word_perplexity") == found.pop("byte_perplexity") == 1.0
+    assert set(found.values()) == {0.0}
+
+
+def test_words_and_bytes_share_the_loss_of_all_tokens():
+    scores = Scores(loss=12.0, tokens=7, words=3, bytes=16)
+    found = scores.result([Metrics.WORD_PERPLEXITY, Metrics.BYTE_PERPLEXITY])
+    assert found["word_perplexity"] == pytest.approx(math.exp(4))
+    assert found["byte_perplexity"] == pytest.approx(math.exp(0.75))
+    # No error where training went wrong.
+    assert Scores(loss=1e6, words=1).result([Metrics.WORD_PERPLEXITY])["word_perplexity"] > 1e300
+
+
+def test_the_end_of_a_text_is_a_word_and_a_byte():
+    encoder = ByteTextEncoder()
+
+    def ids(text):
+        return encoder.encode(text)
+
+    assert text_units([*ids("zwei Wörter"), 1, 0, 0], encoder) == (3, 13)
+    # Two texts in a row, and one that was cut.
+    assert text_units([*ids("a b"), 1, *ids("c"), 1], encoder) == (5, 6)
+    assert text_units(ids("a b"), encoder) == (2, 3)
+    assert text_units([1, 0], encoder) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("predicted", "true", "f"),
+    [
+        ([1, 2, 3, 4], [1, 2, 3, 4], 1.0),
+        ([1, 2, 9, 4], [1, 2, 3, 4], 1 / 3),
+        ([1, 2, 1, 2], [1, 2], 2 * 0.5 * 1 / 1.5),  # {12, 21} against {12}
+        ([1], [1, 2], 0.0),
+        ([5, 6], [7, 8], 0.0),
+    ],
+)
+def test_rouge_2(predicted, true, f):
+    assert rouge_2_f(predicted, true) == pytest.approx(f, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("predicted", "true", "precision", "recall"),
+    [
+        ([1, 2, 3], [1, 2, 3], 1.0, 1.0),
+        ([1, 3, 2, 4], [1, 2, 3, 4, 5], 3 / 4, 3 / 5),
+        ([4, 3, 2, 1], [1, 2, 3, 4], 1 / 4, 1 / 4),
+        ([1, 1, 1], [1], 1 / 3, 1.0),
+    ],
+)
+def test_rouge_l(predicted, true, precision, recall):
+    beta = precision / recall
+    expected = (1 + beta**2) * recall * precision / (recall + beta**2 * precision)
+    assert rouge_l_f(predicted, true) == pytest.approx(expected, abs=1e-6)
+
+
+def test_rouge_l_of_nothing():
+    assert rouge_l_f([], [1]) == rouge_l_f([1], []) == rouge_l_f([1], [2]) == 0.0
+
+
+def test_bleu():
+    right = [2, 3, 4, 5, 6, 7]
+    assert approx_bleu([(right, right)]) == pytest.approx(1.0)
+    assert approx_bleu([]) == 0.0
+    # Four n-gram precisions 6/6, 5/5, 4/4, 3/3, and exp(1 - 8/6) for being short.
+    assert approx_bleu([(right, [*right, 8, 9])]) == pytest.approx(
+        2.718281828 ** (1 - 8 / 6), rel=1e-4
+    )
+    # Over the whole corpus, not sentence by sentence.
+    assert 0.4 < approx_bleu([(right, right), ([8, 9, 8, 9, 8, 9], right)]) < 0.6

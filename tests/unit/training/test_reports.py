@@ -1,0 +1,183 @@
+"""What a person sees of training, where no terminal is."""
+
+import json
+import logging
+
+import pytest
+
+from t2tlite import console
+from t2tlite.checkpoint import eval_log
+from t2tlite.errors import DataError
+from t2tlite.training import reports
+
+ROWS = [{"step": 10, "loss": 2.5, "accuracy": 0.5}, {"step": 20, "loss": 2.0, "accuracy": 0.75}]
+VALUES = {
+    "loss": 1.5,
+    "tokens_per_second": 12345.6,
+    "steps_per_second": 2.0,
+    "learning_rate": 0.001,
+    "padded_share": 0.25,
+}
+
+
+def test_evaluations_round_trip(tmp_path):
+    assert eval_log.read_evaluations(tmp_path) == []
+    eval_log.write_evaluations(tmp_path, ROWS)
+    assert eval_log.read_evaluations(tmp_path) == ROWS
+    lines = (tmp_path / "eval.jsonl").read_text().splitlines()
+    assert [json.loads(line) for line in lines] == ROWS
+
+
+def test_a_line_that_a_kill_cut_off(tmp_path):
+    eval_log.write_evaluations(tmp_path, ROWS)
+    path = tmp_path / "eval.jsonl"
+    path.write_text(path.read_text()[:-10])
+    assert eval_log.read_evaluations(tmp_path) == ROWS[:1]
+    path.write_text("{broken\n" + json.dumps(ROWS[0]) + "\n")
+    with pytest.raises(DataError, match="eval.jsonl, line 1 isn't JSON"):
+        eval_log.read_evaluations(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0, "0:00:00"), (59.6, "0:01:00"), (3661, "1:01:01"), (360000, "100:00:00")],
+)
+def test_duration(seconds, text):
+    assert reports.duration(seconds) == text
+
+
+@pytest.fixture
+def said(caplog, monkeypatch):
+    """The lines in the log, as without a terminal."""
+    monkeypatch.setattr("t2tlite.console.on_terminal", lambda: False)
+    # A command that ran before in this process keeps t2tlite's lines from the root logger.
+    monkeypatch.setattr(logging.getLogger("t2tlite"), "propagate", True)
+    caplog.set_level("INFO", "t2tlite.training.reports")
+    return lambda: [record.getMessage() for record in caplog.records]
+
+
+def test_panel_and_line_in_a_log(said):
+    console.panel("title", {"device": "CPU", "batch": "4096 tokens"})
+    line = reports.LiveLine(0, 100)
+    line.update(50, VALUES)  # the last line is only just gone
+    line.update(60, VALUES, force=True)
+    line.say("something")
+    line.close()
+    assert said() == [
+        "device       CPU",
+        "batch        4096 tokens",
+        "step 60/100  loss 1.500  12,346 tokens/s  lr 1.00e-03  25% padding  0:00:20 left",
+        "something",
+    ]
+
+
+def scalars(folder):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(folder), size_guidance={"tensors": 0})
+    events.Reload()
+    return {
+        name: [event.step for event in events.Tensors(name)] for name in events.Tags()["tensors"]
+    }
+
+
+def test_events(tmp_path):
+    events = reports.Events(tmp_path, "my_problem")
+    events.train(100, {"loss": 1.0})
+    events.train(200, {"loss": 0.5})
+    events.evaluation(200, {"loss": 2.0, "accuracy": 0.5})
+    assert scalars(tmp_path) == {"loss": [100, 200]}
+    assert scalars(tmp_path / "eval") == {"loss": [200], "metrics-my_problem/accuracy": [200]}
+
+
+def test_table_in_a_log(said):
+    columns = {"name": "left", "long_number": "right"}
+    console.table("title", columns, [["a", "1"], ["longer", "12.5"]], "note")
+    console.table("empty", columns, [])
+    assert said() == [
+        "title",
+        "name    long_number",
+        "a                 1",
+        "longer         12.5",
+        "note",
+        "empty",
+        "name  long_number",
+    ]
+
+
+def test_table_on_a_narrow_terminal(capsys, monkeypatch):
+    monkeypatch.setattr("t2tlite.console.on_terminal", lambda: True)
+    monkeypatch.setenv("COLUMNS", "80")
+    # As many as a problem has at most.
+    names = ["accuracy", "accuracy_top5", "accuracy_per_sequence", "neg_log_perplexity"]
+    names += ["approx_bleu_score", "rouge_2_fscore", "rouge_L_fscore"]
+    columns = {**dict.fromkeys(["step", "loss", *names], "right"), "what": "left"}
+    row = ["1,000", "0.9876", "0.8765", "0.7654", "0.6543", "-0.9876", "0.5432", "0.4321"]
+    row += ["0.3210", "[red]"]
+    console.table("a title", columns, [row], "a note")
+    shown = capsys.readouterr().err
+    assert all(len(line) <= 80 for line in shown.splitlines())
+    # Numbers stay whole, and so does what looks like markup.
+    for part in ("a title", *row, "a note"):
+        assert part in shown
+
+
+def test_the_table_of_evaluations(said):
+    rows = [
+        {"step": 1000, "loss": 2.5, "accuracy": 0.5},
+        {"step": 2000, "loss": 2.0, "accuracy": 0.75, "bleu": 0.125},
+        {"step": 3000, "loss": 2.25, "accuracy": 0.75},
+    ]
+    reports.evaluation_table(rows)
+    assert said() == [
+        "evaluations, the best by loss marked",
+        " step    loss  accuracy    bleu",
+        "1,000  2.5000    0.5000       -",
+        "2,000  2.0000    0.7500  0.1250  best",
+        "3,000  2.2500    0.7500       -",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("metric", "minimize", "best"),
+    [
+        ("loss", True, 2),
+        ("loss", False, 1),
+        ("metrics-my_problem/accuracy", False, 3),  # the first of equals
+        ("accuracy", True, 1),
+        ("bleu", False, None),
+    ],
+)
+def test_the_best_evaluation(said, metric, minimize, best):
+    losses, accuracies = [3.0, 1.0, 2.0, float("nan")], [0.1, 0.2, 0.3, 0.3]
+    rows = [
+        {"step": step, "loss": loss, "accuracy": accuracy}
+        for step, (loss, accuracy) in enumerate(zip(losses, accuracies, strict=True), 1)
+    ]
+    reports.evaluation_table(rows, metric, minimize)
+    marked = [int(line.split()[0]) for line in said() if line.endswith("best")]
+    assert marked == ([] if best is None else [best])
+
+
+@pytest.mark.parametrize("count", [0, 1, 12, 13, 500])
+@pytest.mark.parametrize("best", [1, 7, 440, 500])
+def test_at_most_twelve_evaluations(said, count, best):
+    reports.evaluation_table(
+        [{"step": step, "loss": abs(step - best)} for step in range(1, count + 1)]
+    )
+    steps = [int(line.split()[0]) for line in said() if line[:5].strip().isdigit()]
+    assert len(steps) <= 12
+    if not count:
+        assert said() == []
+        return
+    assert steps == sorted(set(steps))
+    assert {1, min(best, count), count} <= set(steps)
+    if count <= 12:
+        assert len(steps) == count
+    else:
+        assert len(steps) >= 11
+        left_out = count - len(steps)
+        assert said()[-1] == f"{left_out} of {count} left out; all are in eval.jsonl"
+        # Evenly: nowhere is more left out than between two of eleven.
+        gaps = [after - before for before, after in zip(steps, steps[1:], strict=False)]
+        assert max(gaps) <= count / 10 + 1

@@ -1,0 +1,62 @@
+"""Searches over trials that take milliseconds."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from t2tlite.config import HParams
+from t2tlite.ranged_hparams import RangedHParams
+from t2tlite.training.train_args import TrainArgs
+from t2tlite.tune import results, space, tune
+from t2tlite.tune.search import Search
+
+FAKE = Path(__file__).with_name("fake_trial.py")
+
+
+def ranges():
+    ranged = RangedHParams()
+    ranged.set_float("learning_rate_constant", 0.1, 10.0, scale=ranged.LOG_SCALE)
+    ranged.set_discrete("hidden_size", [32, 64])
+    return ranged
+
+
+def described(folder, steps=5, **changes):
+    """A search of the fake trials."""
+    given = {
+        "output_dir": folder,
+        "dimensions": space.dimensions(ranges(), HParams()),
+        "given": {"num_heads": 4},
+        "objective": "accuracy",
+        "maximize": True,
+        "max_trials": 4,
+        "parallel_trials": 1,
+        "schedule": TrainArgs(train_steps=steps, seed=1),
+        "description": {"--problem": "p", "ranges": {"hidden_size": (32, 64)}},
+    }
+    return Search(**{**given, **changes})
+
+
+def command(steps=5, behaviour=None):
+    """The command line of fake trials."""
+    words = [sys.executable, "-I", "-S", str(FAKE)]
+    return lambda folder: [*words, str(folder), str(steps), json.dumps(behaviour or {})]
+
+
+@pytest.fixture
+def search(request, tmp_path, monkeypatch):
+    """A function that searches in an empty folder, with changes to the search.
+
+    Only with the mark `plots` it draws what it found, which takes longest.
+    """
+    monkeypatch.setattr(tune, "POLL_SECONDS", 0.03)
+    if not request.node.get_closest_marker("plots"):
+        monkeypatch.setattr(results, "PLOTS", {})
+
+    def search(behaviour=None, **changes):
+        steps = changes.pop("steps", 5)
+        wanted = described(tmp_path / "search", steps, **changes)
+        return tune.tune(wanted, command(steps, behaviour))
+
+    return search
