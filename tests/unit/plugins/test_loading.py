@@ -6,8 +6,8 @@ import sys
 import pytest
 
 from t2tlite import plugins, registry
-from t2tlite.plugins import loading
 from t2tlite.errors import DuplicateNameError, PluginError
+from t2tlite.plugins import loading
 from t2tlite.registry import Registry
 
 REGISTER = "from t2tlite import registry\n@registry.register_hparams\ndef {0}(): return '{0}'\n"

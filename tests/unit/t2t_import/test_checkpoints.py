@@ -100,7 +100,7 @@ def test_another_width(write, variables, do_import):
 
 
 def test_another_vocabulary(write, do_import):
-    from tests.unit.compat.conftest import t2t_variables
+    from tests.unit.t2t_import.conftest import t2t_variables
 
     message = "vocabulary of 300 entries, the problem's has 258; give the --data_dir"
     with pytest.raises(CheckpointError, match=message):
@@ -108,7 +108,7 @@ def test_another_vocabulary(write, do_import):
 
 
 def test_a_padded_vocabulary(write, do_import):
-    from tests.unit.compat.conftest import t2t_variables
+    from tests.unit.t2t_import.conftest import t2t_variables
 
     folder = write(t2t_variables(vocab_size=300))
     assert do_import(folder, "vocab_divisor=100").step == 700
