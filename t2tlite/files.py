@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
+import logging
 import os
 import secrets
 import sys
@@ -12,6 +14,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from t2tlite.errors import OutputError
+
+log = logging.getLogger(__name__)
 
 
 @contextlib.contextmanager
@@ -42,6 +46,50 @@ def atomic(path: str | os.PathLike[str], mode: str = "wb") -> Iterator[IO[Any]]:
         raise cannot_write(path, error) from error
     finally:
         temporary.unlink(missing_ok=True) if temporary.parent.is_dir() else None
+
+
+@contextlib.contextmanager
+def locked(
+    path: str | os.PathLike[str], error: Exception | None = None, *, waiting: str = ""
+) -> Iterator[IO[bytes]]:
+    """Opens a file that only one process at a time may hold.
+
+    The kernel frees the lock when the last process that has the file open ends, even if it is
+    killed. A child process that inherits the file (`pass_fds=[file.fileno()]`) holds the lock, too.
+
+    Args:
+      path: the file to lock; it and its folder are created if absent.
+      error: raised when another process holds the lock; None: wait for it.
+      waiting: the message to log before waiting.
+
+    Yields:
+      The file, opened for reading anywhere and appending ("a+b"). It may be removed or renamed
+      while it is locked.
+
+    Raises:
+      OutputError: the file can't be written or locked.
+    """
+    path = Path(path)
+    while True:
+        with contextlib.ExitStack() as stack:
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                file = stack.enter_context(open(path, "a+b"))
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    if error:
+                        raise error from None
+                    if waiting:
+                        log.info("%s", waiting)
+                    fcntl.flock(file, fcntl.LOCK_EX)
+                # The process that held the lock may have removed or renamed the file.
+                current = path.exists() and os.path.samestat(os.fstat(file.fileno()), path.stat())
+            except OSError as os_error:
+                raise cannot_write(path, os_error) from os_error
+            if current:
+                yield file
+                return
 
 
 def remove_temporaries(path: Path) -> None:

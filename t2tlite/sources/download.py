@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import gzip
 import hashlib
 import http.client
@@ -25,7 +24,7 @@ from typing import IO, Any
 
 from t2tlite import console
 from t2tlite.errors import DownloadError
-from t2tlite.files import atomic, cannot_write
+from t2tlite.files import atomic, cannot_write, locked
 
 log = logging.getLogger(__name__)
 
@@ -123,8 +122,7 @@ def _download(path: Path, uri: str, sha256: str | None) -> None:
     """One attempt; goes on where an earlier one was broken off, if the server can."""
     part = path.with_name(f".{path.name}.part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with _alone(part) as file:
+        with locked(part, waiting=f"waiting for another run that downloads {part}") as file:
             if path.exists():
                 # Another run had it, and this one waited.
                 part.unlink()
@@ -155,22 +153,6 @@ def _download(path: Path, uri: str, sha256: str | None) -> None:
 def _note_of(part: Path) -> Path:
     """The file that says of which content a partial file is the beginning."""
     return part.with_name(f"{part.name}.json")
-
-
-@contextlib.contextmanager
-def _alone(part: Path) -> Iterator[IO[bytes]]:
-    """Opens a partial file for appending, as soon as no other run has it open."""
-    while True:
-        with open(part, "ab") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                log.info("waiting for another run that downloads %s", part)
-                fcntl.flock(file, fcntl.LOCK_EX)
-            # The other run has renamed or removed it since it was opened here.
-            if part.exists() and os.path.samestat(os.fstat(file.fileno()), part.stat()):
-                yield file
-                return
 
 
 def _chunks(uri: str, name: str, file: IO[bytes], note: Path) -> Iterator[bytes]:

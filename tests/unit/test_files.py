@@ -2,11 +2,12 @@
 
 import errno
 import os
+import threading
 
 import pytest
 
 from t2tlite.errors import OutputError
-from t2tlite.files import atomic, cannot_write, make_folder
+from t2tlite.files import atomic, cannot_write, locked, make_folder
 
 
 @pytest.mark.parametrize(("mode", "content"), [("wb", b"\x00\xff"), ("w", "ü\n")])
@@ -63,3 +64,45 @@ def test_a_folder_is_made_and_stays_empty(tmp_path):
     folder = make_folder(tmp_path / "a" / "b")
     assert folder.is_dir()
     assert not os.listdir(folder)
+
+
+def test_a_locked_file_is_for_one_process_at_a_time(tmp_path):
+    path = tmp_path / "new" / "file"
+    with locked(path) as file:
+        file.write(b"first")
+        with pytest.raises(ValueError, match="busy"), locked(path, ValueError("busy")):
+            pass
+    with locked(path, ValueError("busy")) as file:
+        file.write(b" second")
+        file.seek(0)
+        assert file.read() == b"first second"
+
+
+def test_waiting_for_a_lock_ends_with_the_file_that_has_the_name(tmp_path, caplog):
+    caplog.set_level("INFO")
+    path = tmp_path / "file"
+    contents = []
+
+    def wait():
+        with locked(path, waiting="waiting for file") as file:
+            file.seek(0)
+            contents.append(file.read())
+
+    waiter = threading.Thread(target=wait)
+    with locked(path) as file:
+        file.write(b"old")
+        file.flush()
+        waiter.start()
+        while not caplog.records:
+            waiter.join(0.01)
+        path.rename(tmp_path / "finished")
+    waiter.join()
+    assert contents == [b""]
+    assert caplog.messages == ["waiting for file"]
+    assert (tmp_path / "finished").read_bytes() == b"old"
+
+
+def test_a_lock_on_a_path_below_a_file(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match="can't write"), locked(tmp_path / "file" / "below"):
+        pass
