@@ -26,6 +26,9 @@ from t2tlite.t2t_names.hparams import FOREIGN
 
 log = logging.getLogger(__name__)
 
+PAD_ID = 0  # padding, in every vocabulary
+EOS_ID = 1  # end of a sequence, in every vocabulary
+
 
 @dataclass
 class HParams:
