@@ -7,7 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from t2tlite.config import HParams, ProblemHParams
+from t2tlite.config import EOS_ID, HParams, ProblemHParams
 from t2tlite.decode.decode_hparams import DecodeHParams
 from t2tlite.model import search
 from t2tlite.model.constraints import at_least, forced, no_repeat
@@ -129,9 +129,9 @@ class Search(keras.Model):
             # Its cache was made at the beginning.
             step, _ = no_repeat(step, {}, how.no_repeat_ngram_size, None)
         if how.force_decode_length:
-            step = at_least(step, limits_N, search.EOS_ID)
+            step = at_least(step, limits_N, EOS_ID)
         elif how.min_length:
-            step = at_least(step, ops.full_like(limits_N, how.min_length), search.EOS_ID)
+            step = at_least(step, ops.full_like(limits_N, how.min_length), EOS_ID)
         if "prefix" in given:
             step = forced(step, given["prefix"])
         return step

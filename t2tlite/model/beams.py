@@ -15,9 +15,9 @@ from typing import Any, NamedTuple
 import keras
 from keras import ops
 
-Tensor = Any
+from t2tlite.config import PAD_ID
 
-PAD_ID = 0
+Tensor = Any
 
 # The score of a place in an n-best list that no hypothesis fills; T2T's value.
 MISSING_SCORE = -1e7

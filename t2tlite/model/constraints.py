@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from keras import ops
 
-from t2tlite.model.beams import PAD_ID, write
+from t2tlite.config import PAD_ID
+from t2tlite.model.beams import write
 from t2tlite.model.layers import MASKED
 from t2tlite.model.search import Cache, Step, Tensor
 

@@ -32,9 +32,9 @@ from typing import Any, NamedTuple
 import keras
 from keras import ops
 
+from t2tlite.config import EOS_ID, PAD_ID
 from t2tlite.errors import HParamsError
 from t2tlite.model.beams import (
-    PAD_ID,
     Beams,
     freeze,
     largest,
@@ -50,8 +50,6 @@ Size = Any  # an int, or with TensorFlow a scalar int32 tensor
 Cache = dict[str, Any]
 Step = Callable[[Tensor, Tensor, Cache], tuple[Tensor, Cache]]
 MakeStep = Callable[[Cache], Step]  # of what is given
-
-EOS_ID = 1
 
 
 def greedy(

@@ -9,6 +9,8 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 
+from t2tlite.config import EOS_ID as EOS_ID
+from t2tlite.config import PAD_ID as PAD_ID
 from t2tlite.errors import DataError, VocabularyError
 from t2tlite.text.vocabulary_file import read_vocabulary_lines
 
@@ -16,8 +18,6 @@ PAD = "<pad>"
 EOS = "<EOS>"
 RESERVED_TOKENS = [PAD, EOS]
 NUM_RESERVED_TOKENS = len(RESERVED_TOKENS)
-PAD_ID = RESERVED_TOKENS.index(PAD)
-EOS_ID = RESERVED_TOKENS.index(EOS)
 
 
 def strip_ids(ids: Iterable[int], ids_to_strip: Iterable[int]) -> list[int]:

@@ -5,13 +5,14 @@ import numpy as np
 import pytest
 from keras import ops
 
+from t2tlite.config import EOS_ID
 from t2tlite.model import search
 
 V, STEPS, ROWS = 7, 12, 16
 # Each row has probabilities of its own, and ends sooner or later.
 TABLES = np.random.default_rng(3).normal(0, 1.5, (ROWS, STEPS, V, V)).astype("float32")
 TABLES[..., 0] = -1e9
-TABLES[..., search.EOS_ID] += np.linspace(-3, 3, ROWS)[:, None, None]
+TABLES[..., EOS_ID] += np.linspace(-3, 3, ROWS)[:, None, None]
 LIMITS = np.int32([STEPS, 0, 3, STEPS] * (ROWS // 4))
 
 RUNS = {

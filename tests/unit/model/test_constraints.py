@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from keras import ops
 
+from t2tlite.config import EOS_ID
 from t2tlite.model import constraints, search
 
-V, EOS = 6, search.EOS_ID
+V, EOS = 6, EOS_ID
 STEPS = 9
 
 

@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 from keras import ops
 
+from t2tlite.config import EOS_ID
 from t2tlite.errors import HParamsError
 from t2tlite.model import beams, search
 
-V, T, EOS = 5, 4, search.EOS_ID
+V, T, EOS = 5, 4, EOS_ID
 MOST_STEPS = 50
 # Half of the last step's (V - 1) ** (T - 1) * V extensions, so that none is forgotten.
 WIDE = 160
