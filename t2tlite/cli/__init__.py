@@ -1,1 +1,1 @@
-"""The commands: flags, then one call into `t2tlite.training`."""
+"""The console commands: each defines flags and makes one call into another package."""

@@ -1,10 +1,11 @@
-"""Runs a command: parses flags, loads plugins, turns errors into one line and an exit status.
+"""Starts and ends a command: parses flags, loads plugins, reports errors, sets the exit status.
 
-Exit status: 0 done; 1 an error that the message says how to mend; 2 a wrong flag; 130 Ctrl-C.
+Exit status: 0 success; 1 an error that its message explains; 2 a wrong flag; 130 Ctrl-C.
 """
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 import sys
@@ -14,7 +15,7 @@ from typing import NoReturn
 
 from absl import flags
 
-from t2tlite import plugins
+from t2tlite import plugins, registry
 from t2tlite.cli import t2t_flags
 from t2tlite.data.samples import users_traceback
 from t2tlite.devices import cluster, devices
@@ -26,68 +27,105 @@ log = logging.getLogger("t2tlite.cli")
 
 
 class UsageError(Exception):
-    """A flag that is missing, or doesn't go with another."""
+    """A flag is missing, or conflicts with another."""
 
 
-def run(
-    command: Callable[[], None], description: str | None, modules: Sequence[ModuleType]
-) -> NoReturn:
-    """Runs `command` and exits.
+def command(main: Callable[[], None], *flag_modules: ModuleType) -> Callable[[], NoReturn]:
+    """Returns the console command for a module's `main`.
+
+    The command parses flags, loads plugins, answers `--help` with the module's docstring and
+    `--registry_help` with the registry, or calls `main`; then it exits with the status above.
 
     Args:
-      command: the command's own function.
-      description: what `--help` prints first: the module's docstring.
-      modules: those whose flags the command has.
+      main: does the command's work.
+      flag_modules: the modules, besides `main`'s, whose flags `--help` lists.
     """
-    name = os.path.basename(sys.argv[0])
-    _log_to_stderr(name)
-    try:
-        if {"--help", "-h", "-help", "--helpfull"}.intersection(sys.argv[1:]):
-            _help(description or "", modules)
-        else:
-            _parse()
-            command()
-        sys.stdout.flush()
-        status = 0
-    except (flags.Error, UsageError) as error:
-        status = _say(name, f"{error} (--help lists all flags)", 2)
-    except Error as error:
-        status = _say(name, str(error), 1)
-        if isinstance(error, SampleError) and (shown := users_traceback(error)):
-            print(f"Traceback (your code):\n{shown}", file=sys.stderr)
-    except KeyboardInterrupt:
-        status = _say(name, "stopped by Ctrl-C; the same command starts over or goes on", 130)
-    except BrokenPipeError:
-        # Whoever read the output has gone, as `| head` does.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        status = 0
-    sys.exit(status)
+    module = sys.modules[main.__module__]
+    return functools.partial(_run, main, module.__doc__ or "", [module, *flag_modules])
 
 
-def _parse() -> None:
-    """Parses flags, twice: a plugin may define flags of its own while it is imported."""
+def require(*names: str) -> None:
+    """Raises UsageError unless all these flags were given."""
+    missing = [f"--{name}" for name in names if not FLAGS[name].value]
+    if missing:
+        raise UsageError(f"{' and '.join(missing)} must be given")
+
+
+def parse_flags() -> None:
+    """Parses the command line and loads the plugins that it names.
+
+    Raises:
+      UsageError: an argument is not a flag, or a folder is a URL.
+      absl.flags.Error: a flag is unknown or its value has the wrong type.
+      PluginError: a plugin can't be imported.
+    """
+    # Parsed twice, as importing a plugin may define flags.
     FLAGS(sys.argv, known_only=True)
     if "use_tpu" in FLAGS:
         devices.set_backend_variable(use_tpu=FLAGS.use_tpu, backend=FLAGS.backend)
     if "t2t_usr_dir" in FLAGS and FLAGS.t2t_usr_dir:
         plugins.load_usr_dir(FLAGS.t2t_usr_dir)
-    # A T2T plugin may read flags of its own from sys.argv, with argparse for one.
-    by_plugin = plugins.read_command_line()
-    rest = FLAGS(sys.argv, known_only=by_plugin)[1:]
-    if rest and not by_plugin:
+    # A T2T plugin may parse sys.argv itself, for example with argparse.
+    plugin_reads_argv = plugins.read_command_line()
+    rest = FLAGS(sys.argv, known_only=plugin_reads_argv)[1:]
+    if rest and not plugin_reads_argv:
         raise UsageError(f"unexpected argument {rest[0]!r}; flags are --name=value")
     if not cluster.is_watched():
         if rest:
             log.info("left to the plugin: %s", " ".join(rest))
-        t2t_flags.tell_ignored()
+        t2t_flags.warn_ignored()
     for name in FLAGS:
         value = FLAGS[name].value
-        # A shell leaves it to the command in --output_dir=~/model.
+        # The shell doesn't expand the ~ in --output_dir=~/model.
         if name.endswith(("_dir", "_file", "_path")) and isinstance(value, str):
             FLAGS[name].value = os.path.expanduser(value)
+        if name in ("data_dir", "output_dir", "tmp_dir"):
+            _refuse_url(name, str(value or ""))
 
 
-def _help(description: str, modules: Sequence[ModuleType]) -> None:
+def _refuse_url(name: str, value: str) -> None:
+    """Raises UsageError for the URL of a bucket, which T2T accepted as a folder."""
+    _, separator, path = value.partition("://")
+    if separator:
+        bucket = path.split("/")[0]
+        raise UsageError(
+            f"--{name}={value} is a URL, expected a folder: mount the bucket (for gs://: gcsfuse "
+            f"{bucket} /mnt/{bucket}) and give /mnt/{path}"
+        )
+
+
+def _run(main: Callable[[], None], description: str, modules: Sequence[ModuleType]) -> NoReturn:
+    name = os.path.basename(sys.argv[0])
+    _log_to_stderr()
+    try:
+        if {"--help", "-h", "-help", "--helpfull"}.intersection(sys.argv[1:]):
+            _print_help(description, modules)
+        else:
+            parse_flags()
+            if "registry_help" in FLAGS and FLAGS.registry_help:
+                print(registry.help_string())
+            else:
+                main()
+        sys.stdout.flush()
+        sys.exit(0)
+    except (flags.Error, UsageError) as error:
+        message, status = f"{error} (--help lists all flags)", 2
+    except Error as error:
+        message, status = str(error), 1
+        if isinstance(error, SampleError) and (traceback := users_traceback(error)):
+            message += f"\nTraceback (your code):\n{traceback}"
+    except KeyboardInterrupt:
+        message = "stopped by Ctrl-C; run the same command again to resume or start over"
+        status = 130
+    except BrokenPipeError:
+        # The reader of the output has exited, as `| head` does.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    print(f"{name}: {message}", file=sys.stderr)
+    sys.exit(status)
+
+
+def _print_help(description: str, modules: Sequence[ModuleType]) -> None:
     print(description.strip(), "\n")
     for module in modules:
         print(FLAGS.module_help(module))
@@ -95,13 +133,8 @@ def _help(description: str, modules: Sequence[ModuleType]) -> None:
         print(f"\n{ignored}")
 
 
-def _say(name: str, text: str, status: int) -> int:
-    print(f"{name}: {text}", file=sys.stderr)
-    return status
-
-
-def _log_to_stderr(name: str) -> None:
-    # TensorFlow's own start-up lines help nobody here.
+def _log_to_stderr() -> None:
+    # Hides TensorFlow's start-up messages.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     handler = logging.StreamHandler()
     handler.setFormatter(_Formatter())
@@ -112,29 +145,8 @@ def _log_to_stderr(name: str) -> None:
 
 
 class _Formatter(logging.Formatter):
-    """The bare message, with a word in front where it is more than information."""
+    """The message alone; above INFO the level comes before it."""
 
     def format(self, record: logging.LogRecord) -> str:
         text = super().format(record)
         return text if record.levelno <= logging.INFO else f"{record.levelname.lower()}: {text}"
-
-
-def _refuse_buckets() -> None:
-    """Raises UsageError where a folder is an address in a bucket, as T2T took on TPUs."""
-    for name in ("data_dir", "output_dir", "tmp_dir"):
-        value = str(FLAGS[name].value or "") if name in FLAGS else ""
-        _, slashes, rest = value.partition("://")
-        if slashes:
-            bucket = rest.split("/")[0]
-            raise UsageError(
-                f"--{name}={value} is an address, and a folder is expected: mount the bucket (for "
-                f"gs://: gcsfuse {bucket} /mnt/{bucket}) and give /mnt/{rest}"
-            )
-
-
-def require(*names: str) -> None:
-    """Raises UsageError unless all these flags were given."""
-    _refuse_buckets()
-    missing = [f"--{name}" for name in names if not FLAGS[name].value]
-    if missing:
-        raise UsageError(f"{' and '.join(missing)} must be given")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import shutil
-import sys
 from pathlib import Path
 
 from absl import flags
@@ -60,6 +59,4 @@ def main() -> None:
     log.info("averaged the steps %s into %s", ", ".join(map(str, steps)), output)
 
 
-def run() -> None:
-    """The console command."""
-    app.run(main, __doc__, [sys.modules[__name__]])
+run = app.command(main)

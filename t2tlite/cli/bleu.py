@@ -6,7 +6,6 @@ t2t-bleu --translations_dir=translations --reference=right.txt     # what t2t-tr
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 from absl import flags
@@ -48,6 +47,4 @@ def main() -> None:
         print(f"{path}  {scores}  exact match {quality.exact:.2f} %", flush=True)
 
 
-def run() -> None:
-    """The console command."""
-    app.run(main, __doc__, [sys.modules[__name__]])
+run = app.command(main)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import shlex
-import sys
 
 from absl import flags
 
@@ -33,8 +32,8 @@ t2t_flags.define(t2t_flags.GENERATING)
 
 def main() -> None:
     """Makes the data of each problem that --problem names (`a,b` or `wmt_*`)."""
-    if FLAGS.only_list or FLAGS.registry_help:
-        print("\n".join(registry.list_problems()) if FLAGS.only_list else registry.help_string())
+    if FLAGS.only_list:
+        print("\n".join(registry.list_problems()))
         return
     app.require("problem", "data_dir")
     _check_runner()
@@ -77,6 +76,4 @@ def _problem_names() -> list[str]:
     return [name for name in dict.fromkeys(names) if name not in excluded]
 
 
-def run() -> None:
-    """The console command."""
-    app.run(main, __doc__, [sys.modules[__name__], shared_flags])
+run = app.command(main, shared_flags)

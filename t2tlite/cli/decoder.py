@@ -14,7 +14,6 @@ from typing import Any
 
 from absl import flags
 
-from t2tlite import registry
 from t2tlite.cli import app, shared_flags, t2t_flags
 from t2tlite.files import atomic
 
@@ -23,7 +22,7 @@ log = logging.getLogger("t2tlite.cli")
 
 shared_flags.define_model_flags()
 shared_flags.define_device_flags()
-flags.DEFINE_string("checkpoint_path", "", "A weights file, a step or best; by default the newest.")
+shared_flags.define_decoding_flags()
 flags.DEFINE_string(
     "decode_from_file", "", "File of lines to decode; without it the evaluation data in --data_dir."
 )
@@ -34,7 +33,6 @@ flags.DEFINE_bool(
     "decode_in_memory", False, "Keep no working file: an interrupted decode starts over."
 )
 flags.DEFINE_bool("decode_interactive", False, "Answer typed lines.")
-flags.DEFINE_string("decode_hparams", "", 'How to decode: "beam_size=4,alpha=0.6,extra_length=50".')
 flags.DEFINE_string("decode_reference", "", "File of right answers; prints BLEU and more.")
 flags.DEFINE_string(
     "score_file", "", 'File of "input TAB target" lines; writes each one\'s loss a token, in nats.'
@@ -48,9 +46,6 @@ t2t_flags.define(t2t_flags.TRAINING)
 
 def main() -> None:
     """Decodes."""
-    if FLAGS.registry_help:
-        print(registry.help_string())
-        return
     app.require("output_dir")
     sources = ["decode_from_file", "decode_interactive", "score_file"]
     given = sum(bool(FLAGS[name].value) for name in sources)
@@ -66,12 +61,11 @@ def main() -> None:
     _check_engine()
     from t2tlite.checkpoint import run_record
     from t2tlite.decode import scoring
-    from t2tlite.decode.decode_hparams import DecodeHParams
     from t2tlite.decode.files import decode_file
     from t2tlite.sources import text_lines
 
     # Checked before anything slow: a wrong name must not cost a model's loading.
-    how = DecodeHParams().override(FLAGS.decode_hparams).check()
+    how = shared_flags.decode_hparams()
     how.decode_in_memory = how.decode_in_memory or FLAGS.decode_in_memory
     if FLAGS.decode_from_file:
         lines = text_lines.count_lines(FLAGS.decode_from_file, how.delimiter)
@@ -126,10 +120,7 @@ def _decoder(how: Any) -> Any:
         from t2tlite.decode.ctranslate2 import CTranslate2Decoder
 
         return CTranslate2Decoder(FLAGS.output_dir, FLAGS.export_dir, how, shared_flags.usr_dirs())
-    from t2tlite.decode.decoder import Decoder
-
-    device = shared_flags.device()
-    return Decoder(FLAGS.output_dir, FLAGS.checkpoint_path, how, shared_flags.usr_dirs(), device)
+    return shared_flags.load_decoder(how, shared_flags.device())
 
 
 def _write_scores(scores: Iterator[Any], are_texts: bool) -> None:
@@ -159,6 +150,4 @@ def _tell_differences(run: object, needs_data: bool) -> None:
             log.info("--%s isn't needed: %s has it", name, FLAGS.output_dir)
 
 
-def run() -> None:
-    """The console command."""
-    app.run(main, __doc__, [sys.modules[__name__], shared_flags])
+run = app.command(main, shared_flags)

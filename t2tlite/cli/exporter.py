@@ -8,84 +8,62 @@ from __future__ import annotations
 
 import logging
 import os
-import sys
-from collections.abc import Callable
-from functools import partial
-from pathlib import Path
 
 from absl import flags
 
-from t2tlite import registry
+from t2tlite.checkpoint import run_record
 from t2tlite.cli import app, shared_flags, t2t_flags
+from t2tlite.devices import devices
 
 FLAGS = flags.FLAGS
 log = logging.getLogger("t2tlite.cli")
 
 shared_flags.define_model_flags()
-flags.DEFINE_enum("format", "savedmodel", ["savedmodel", "ctranslate2"], "What to write.")
+shared_flags.define_decoding_flags()
+flags.DEFINE_enum("format", "savedmodel", ["savedmodel", "ctranslate2"], "Format of the export.")
 flags.DEFINE_string(
     "export_dir",
     "",
-    "Folder of the SavedModels, by default OUTPUT_DIR/export, or of the CTranslate2 model, by "
-    "default OUTPUT_DIR/ctranslate2.",
+    "Folder of the SavedModel versions, OUTPUT_DIR/export by default; or of the CTranslate2 model, "
+    "OUTPUT_DIR/ctranslate2 by default.",
 )
 flags.DEFINE_enum(
     "quantization",
     "float32",
     ["float32", "float16", "int16", "int8"],
-    "How a CTranslate2 model keeps its weights.",
+    "Type of the weights of a CTranslate2 model.",
 )
-flags.DEFINE_string("checkpoint_path", "", "A weights file, a step or best; by default the newest.")
-flags.DEFINE_string("decode_hparams", "", 'How to decode: "beam_size=4,alpha=0.6,extra_length=50".')
 t2t_flags.define(t2t_flags.TRAINING)
 
 
 def main() -> None:
-    """Writes a folder that TensorFlow Serving or CTranslate2 takes."""
-    if FLAGS.registry_help:
-        print(registry.help_string())
-        return
+    """Writes a folder for TensorFlow Serving or for CTranslate2."""
     app.require("output_dir")
     if FLAGS.format == "savedmodel" and FLAGS.quantization != "float32":
-        raise app.UsageError("--quantization goes with --format=ctranslate2 only")
+        raise app.UsageError("--quantization needs --format=ctranslate2")
     if FLAGS.format == "ctranslate2" and FLAGS.decode_hparams:
-        raise app.UsageError("--decode_hparams is given when a CTranslate2 model is used")
-    from t2tlite.checkpoint import run_record
-    from t2tlite.decode.decode_hparams import DecodeHParams
-    from t2tlite.decode.decoder import Decoder
-    from t2tlite.devices import devices
-
-    how = DecodeHParams().override(FLAGS.decode_hparams).check()
+        raise app.UsageError(
+            "--decode_hparams has no effect on a CTranslate2 model; give it to t2t-decoder"
+        )
+    # Flags and folders are checked before the slow steps: importing Keras and loading the model.
+    decode_hparams = shared_flags.decode_hparams()
     run_record.read(FLAGS.output_dir)
     device = devices.choose(backend="tensorflow")
-    # The folders are checked before the model is loaded.
-    write, export_dir = _savedmodel() if FLAGS.format == "savedmodel" else _ctranslate2()
-    decoder = Decoder(
-        FLAGS.output_dir,
-        FLAGS.checkpoint_path,
-        how,
-        usr_dirs=shared_flags.usr_dirs(),
-        device=device,
-    )
-    log.info("wrote %s", write(decoder, export_dir))
+    if FLAGS.format == "savedmodel":
+        from t2tlite.export import saved_model
+
+        export_dir = FLAGS.export_dir or os.path.join(FLAGS.output_dir, "export")
+        saved_model.check_export_dir(export_dir)
+        decoder = shared_flags.load_decoder(decode_hparams, device)
+        written = saved_model.export(decoder, export_dir)
+    else:
+        from t2tlite.export import ctranslate2
+
+        export_dir = FLAGS.export_dir or os.path.join(FLAGS.output_dir, "ctranslate2")
+        ctranslate2.check_export_dir(export_dir)
+        decoder = shared_flags.load_decoder(decode_hparams, device)
+        written = ctranslate2.export(decoder, export_dir, FLAGS.quantization)
+    log.info("wrote %s", written)
 
 
-def _savedmodel() -> tuple[Callable[..., Path], str]:
-    from t2tlite.export import saved_model
-
-    export_dir = FLAGS.export_dir or os.path.join(FLAGS.output_dir, "export")
-    saved_model.check_export_dir(export_dir)
-    return saved_model.export, export_dir
-
-
-def _ctranslate2() -> tuple[Callable[..., Path], str]:
-    from t2tlite.export import ctranslate2
-
-    export_dir = FLAGS.export_dir or os.path.join(FLAGS.output_dir, "ctranslate2")
-    ctranslate2.check_export_dir(export_dir)
-    return partial(ctranslate2.export, quantization=FLAGS.quantization), export_dir
-
-
-def run() -> None:
-    """The console command."""
-    app.run(main, __doc__, [sys.modules[__name__], shared_flags])
+run = app.command(main, shared_flags)

@@ -9,7 +9,6 @@ flags_t2t.txt, hparams.json) unless flags say otherwise. The vocabulary is looke
 from __future__ import annotations
 
 import logging
-import sys
 from pathlib import Path
 
 from absl import flags
@@ -28,9 +27,6 @@ flags.DEFINE_string("from", "", "T2T's model folder, or one checkpoint in it: FO
 
 def main() -> None:
     """Writes the folder and prints what was taken over and what has no counterpart."""
-    if FLAGS.registry_help:
-        print(registry.help_string())
-        return
     app.require("from", "output_dir")
     source = str(FLAGS["from"].value)
     tf1_checkpoint.find(source)
@@ -62,6 +58,4 @@ def _data_dir(source: str, recorded: dict[str, str]) -> str:
     return str(chosen)
 
 
-def run() -> None:
-    """The console command."""
-    app.run(main, __doc__, [sys.modules[__name__], shared_flags])
+run = app.command(main, shared_flags)

@@ -9,11 +9,8 @@ tokens (TOKEN) or escapes (T2T's .subwords). Splits are compared unless --split 
 
 from __future__ import annotations
 
-import sys
-
 from absl import flags
 
-from t2tlite import registry
 from t2tlite.cli import app, shared_flags
 
 FLAGS = flags.FLAGS
@@ -24,15 +21,10 @@ flags.DEFINE_integer("n", 5, "Examples to show of each kind.", lower_bound=0)
 
 def main() -> None:
     """Prints examples and tables."""
-    if FLAGS.registry_help:
-        print(registry.help_string())
-        return
     app.require("problem", "data_dir")
     from t2tlite.datagen.inspect import inspect_data
 
     inspect_data(FLAGS.problem, FLAGS.data_dir, FLAGS.split, FLAGS.n)
 
 
-def run() -> None:
-    """The console command."""
-    app.run(main, __doc__, [sys.modules[__name__], shared_flags])
+run = app.command(main, shared_flags)

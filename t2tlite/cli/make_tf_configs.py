@@ -13,7 +13,6 @@ again: the others wait for it, and training goes on from the newest checkpoint.
 from __future__ import annotations
 
 import json
-import sys
 
 from absl import flags
 
@@ -43,6 +42,4 @@ def main() -> None:
         print(f"TF_CONFIG='{json.dumps({'cluster': {'worker': FLAGS.masters}, 'task': task})}'")
 
 
-def run() -> None:
-    """The console command."""
-    app.run(main, __doc__, [sys.modules[__name__]])
+run = app.command(main)

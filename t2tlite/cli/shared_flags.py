@@ -1,34 +1,63 @@
-"""Flags that several commands have, with T2T's names."""
+"""Flags that several commands share, under T2T's names, and the objects that they describe."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from absl import flags
 
+from t2tlite.decode.decode_hparams import DecodeHParams
 from t2tlite.devices import devices
+
+if TYPE_CHECKING:
+    from t2tlite.decode.decoder import Decoder
 
 FLAGS = flags.FLAGS
 
-flags.DEFINE_string("t2t_usr_dir", "", "Folder of your problems; several joined by commas.")
+flags.DEFINE_string("t2t_usr_dir", "", "Plugin folder with your problems; several with commas.")
 flags.DEFINE_string("problem", "", "Registered problem; also NAME_rev and NAME_copy.")
 flags.DEFINE_alias("problems", "problem")
 flags.DEFINE_string("data_dir", "", "Folder of the data that t2t-datagen writes.")
-flags.DEFINE_string("tmp_dir", "", "Folder of downloads and of your own files.")
+flags.DEFINE_string("tmp_dir", "", "Folder of downloads and of your own raw files.")
 flags.DEFINE_bool("registry_help", False, "List problems, models and hparams sets, and exit.")
 
 
 def define_device_flags() -> None:
     """Defines the flags that choose where to run."""
-    flags.DEFINE_bool("use_tpu", False, "Run on all TPU cores of this machine or pod, by JAX.")
+    flags.DEFINE_bool("use_tpu", False, "Run on all TPU cores of this machine or pod, with JAX.")
     flags.DEFINE_string("backend", "", "Backend of Keras: tensorflow (the default) or jax.")
-    flags.DEFINE_integer("worker_gpu", 1, "GPUs to use, where there are any.", lower_bound=0)
+    flags.DEFINE_integer("worker_gpu", 1, "Number of GPUs to use, if there are any.", lower_bound=0)
     flags.DEFINE_float(
-        "worker_gpu_memory_fraction", 0.95, "Share of each GPU's memory to take (JAX).", 0.0, 1.0
+        "worker_gpu_memory_fraction", 0.95, "Share of each GPU's memory to use (JAX).", 0.0, 1.0
     )
     flags.DEFINE_integer("model_parallel", 1, "Devices that share each large weight (JAX).", 1)
 
 
+def define_model_flags() -> None:
+    """Defines the flags that name a model and its hparams."""
+    flags.DEFINE_string("output_dir", "", "Model folder: checkpoints, run.json, events.")
+    flags.DEFINE_string("model", "", "Registered model.")
+    flags.DEFINE_string("hparams_set", "", "Registered hparams set.")
+    flags.DEFINE_string("hparams", "", 'Changes to the set: "name=value,name=value".')
+
+
+def define_decoding_flags() -> None:
+    """Defines the flags that choose a checkpoint and how to decode."""
+    flags.DEFINE_string(
+        "checkpoint_path", "", "A weights file, a step, or best; the newest by default."
+    )
+    flags.DEFINE_string(
+        "decode_hparams", "", 'How to decode: "beam_size=4,alpha=0.6,extra_length=50".'
+    )
+
+
+def usr_dirs() -> list[str]:
+    """The plugin folders of --t2t_usr_dir."""
+    return [path for path in FLAGS.t2t_usr_dir.split(",") if path]
+
+
 def device() -> devices.Devices:
-    """The devices that the flags choose."""
+    """The devices that the device flags choose."""
     return devices.choose(
         use_tpu=FLAGS.use_tpu,
         backend=FLAGS.backend,
@@ -38,14 +67,21 @@ def device() -> devices.Devices:
     )
 
 
-def define_model_flags() -> None:
-    """Defines the flags that name a model and its hparams."""
-    flags.DEFINE_string("output_dir", "", "Folder of the model: checkpoints, run.json, events.")
-    flags.DEFINE_string("model", "", "Registered model.")
-    flags.DEFINE_string("hparams_set", "", "Registered set of hparams.")
-    flags.DEFINE_string("hparams", "", 'Changes to the set: "name=value,name=value".')
+def decode_hparams() -> DecodeHParams:
+    """The checked hparams of --decode_hparams.
+
+    Raises:
+      HParamsError: a name is unknown or a value is out of range.
+    """
+    return DecodeHParams().override(FLAGS.decode_hparams).check()
 
 
-def usr_dirs() -> list[str]:
-    """The plugin folders."""
-    return [one for one in FLAGS.t2t_usr_dir.split(",") if one]
+def load_decoder(hparams: DecodeHParams, device: devices.Devices) -> Decoder:
+    """Loads the model of --output_dir and --checkpoint_path; imports Keras.
+
+    Raises:
+      Error: the folder has no such checkpoint, or its plugin or vocabulary is missing.
+    """
+    from t2tlite.decode.decoder import Decoder
+
+    return Decoder(FLAGS.output_dir, FLAGS.checkpoint_path, hparams, usr_dirs(), device)

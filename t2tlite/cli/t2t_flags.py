@@ -1,4 +1,4 @@
-"""T2T's flags without a meaning here: accepted, and told in one line when they are given."""
+"""T2T's flags that have no effect here: accepted, with a warning when they are given."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ FLAGS = flags.FLAGS
 
 log = logging.getLogger("t2tlite.cli")
 
-_TF1 = "steered TF1's graph or session"
+_TF1 = "controlled TF1's graph or session"
 _CLOUD = "ran jobs in a Google Cloud service that no longer exists"
 _WORKERS = "set up TF1's parameter servers; use TF_CONFIG"
-_SPEECH = "belongs to problems that are not text"
+_SPEECH = "is for problems without text"
 
-# Name -> (default, what it did).
+# Name -> (default, what the flag did in T2T).
 IGNORED: dict[str, tuple[Any, str]] = {
     "tfdbg": (False, _TF1),
     "dbgprofile": (False, _TF1),
@@ -26,12 +26,12 @@ IGNORED: dict[str, tuple[Any, str]] = {
     "intra_op_parallelism_threads": (0, "set TF1's threads; set OMP_NUM_THREADS"),
     "inter_op_parallelism_threads": (0, "set TF1's threads; set OMP_NUM_THREADS"),
     "disable_grappler_optimizations": (False, _TF1),
-    "optionally_use_dist_strat": (False, "is how several GPUs are used anyway"),
+    "optionally_use_dist_strat": (False, "is how several GPUs are always used"),
     "locally_shard_to_cpu": (False, _TF1),
     "daisy_chain_variables": (True, _TF1),
     "xla_compile": (False, "is chosen by --backend"),
     "xla_jit_level": (-1, "is chosen by --backend"),
-    "tpu_num_shards": (8, "counted TPU cores; all that are there are used"),
+    "tpu_num_shards": (8, "set the number of TPU cores; all cores are used"),
     "use_tpu_estimator": (False, _TF1),
     "tpu_infeed_sleep_secs": (0, _TF1),
     "tpu_config_extra": ("", _TF1),
@@ -44,9 +44,9 @@ IGNORED: dict[str, tuple[Any, str]] = {
     "tpu_job_name": ("", _TF1),
     "std_server_protocol": ("grpc", _WORKERS),
     "use_guarantee_const_getter": (False, _TF1),
-    "export_saved_model_api_version": (1, "chose a form of TF1's exports"),
+    "export_saved_model_api_version": (1, "chose the version of TF1's export"),
     "gpu_automatic_mixed_precision": (False, "is the hparam activation_dtype=bfloat16"),
-    "log_step_count_steps": (100, "counted steps between lines; here they come by time"),
+    "log_step_count_steps": (100, "set the steps between log lines; they are written by time"),
     "job-dir": ("", "named the output folder of a cloud job; use --output_dir"),
     "job_dir": ("", "named the output folder of a cloud job; use --output_dir"),
     "master": ("", _WORKERS),
@@ -66,15 +66,14 @@ IGNORED: dict[str, tuple[Any, str]] = {
     "export_saved_model": (False, "was no longer used in T2T either"),
     "timit_paths": ("", _SPEECH),
     "parsing_path": ("", _SPEECH),
-    "num_concurrent_processes": (0, "set worker processes of some problems"),
+    "num_concurrent_processes": (0, "set the worker processes of some problems"),
     "keep_timestamp": (False, "copied the time of a checkpoint onto its decodes"),
-    "decode_shards": (1, "split a file over machines; split it before"),
+    "decode_shards": (1, "shared a file among machines; split the file instead"),
 }
 
-
-_TRAINS = "steers training"
+_TRAINS = "controls training"
 _UNREGISTERED = "was for problems without a class"
-_ENVIRONMENT = "belongs to reinforcement learning"
+_ENVIRONMENT = "is for reinforcement learning"
 _DECODES = "made the trainer decode; use t2t-decoder"
 
 # Flags that only T2T's t2t-datagen had.
@@ -87,7 +86,7 @@ GENERATING: dict[str, tuple[Any, str]] = {
     "env_problem_batch_size": (0, _ENVIRONMENT),
 }
 
-# Flags of T2T's t2t-trainer that have a meaning elsewhere, or none any more.
+# Flags of T2T's t2t-trainer that another command has here.
 DECODING: dict[str, tuple[Any, str]] = {
     "decode_hparams": ("", _DECODES),
     "decode_from_file": ("", _DECODES),
@@ -95,55 +94,54 @@ DECODING: dict[str, tuple[Any, str]] = {
     "decode_reference": ("", _DECODES),
 }
 
-# The trainer's flags, which T2T's decoder had too.
+# Flags of the trainer that T2T's decoder had too. As a string a flag accepts any value.
 TRAINING: dict[str, tuple[Any, str]] = {
-    "train_steps": (0, _TRAINS),
-    "schedule": ("", _TRAINS),
-    "random_seed": (0, "seeds training; set random_seed in --decode_hparams"),
-    "generate_data": (False, _TRAINS),
-    "warm_start_from": ("", _TRAINS),
-    "hparams_range": ("", _TRAINS),
-    "local_eval_frequency": (0, _TRAINS),
-    "eval_steps": (0, _TRAINS),
-    "eval_early_stopping_steps": (0, _TRAINS),
-    "eval_early_stopping_metric": ("", _TRAINS),
-    "eval_early_stopping_metric_delta": ("", _TRAINS),
-    "eval_early_stopping_metric_minimize": (False, _TRAINS),
-    "save_checkpoints_secs": (0, _TRAINS),
-    "keep_checkpoint_max": (0, _TRAINS),
-    "iterations_per_loop": (0, _TRAINS),
-    "profile": (False, _TRAINS),
-    "autotune_objective": ("", _TRAINS),
-    "autotune_maximize": (False, _TRAINS),
-    "autotune_max_trials": (0, _TRAINS),
-    "autotune_parallel_trials": (0, _TRAINS),
+    "random_seed": ("", "seeds training; set random_seed in --decode_hparams"),
+    **dict.fromkeys(
+        ["generate_data", "eval_early_stopping_metric_minimize", "profile", "autotune_maximize"],
+        (False, _TRAINS),
+    ),
+    **dict.fromkeys(
+        [
+            *("train_steps", "schedule", "warm_start_from", "hparams_range", "eval_steps"),
+            *("local_eval_frequency", "save_checkpoints_secs", "keep_checkpoint_max"),
+            *("eval_early_stopping_steps", "eval_early_stopping_metric"),
+            *("eval_early_stopping_metric_delta", "iterations_per_loop", "autotune_objective"),
+            *("autotune_max_trials", "autotune_parallel_trials"),
+        ],
+        ("", _TRAINS),
+    ),
 }
-
-
-def define(of_the_command: Mapping[str, tuple[Any, str]]) -> None:
-    """Defines the flags that all commands ignore, and those that this one ignores besides."""
-    _ignored.update({**IGNORED, **of_the_command})
-    kinds: dict[type, Callable[..., Any]] = {
-        bool: flags.DEFINE_bool,
-        int: flags.DEFINE_integer,
-        str: flags.DEFINE_string,
-    }
-    for name, (default, what) in _ignored.items():
-        kinds[type(default)](name, default, f"Ignored: it {what}.")
-
 
 _ignored: dict[str, tuple[Any, str]] = {}
 
 
-def tell_ignored() -> None:
-    """Logs a line for each of them that the command line gives."""
-    for name, (_, what) in _ignored.items():
+def define(command_flags: Mapping[str, tuple[Any, str]]) -> None:
+    """Defines the flags that every command ignores and those that only this one ignores.
+
+    Args:
+      command_flags: the latter: name -> (default, what the flag did in T2T).
+    """
+    _ignored.update({**IGNORED, **command_flags})
+    define_by_type: dict[type, Callable[..., Any]] = {
+        bool: flags.DEFINE_bool,
+        int: flags.DEFINE_integer,
+        str: flags.DEFINE_string,
+    }
+    for name, (default, effect) in _ignored.items():
+        help_text = f"Ignored: it {effect}."
+        define_by_type[type(default)](name, default, help_text, flag_values=FLAGS)
+
+
+def warn_ignored() -> None:
+    """Logs a warning for each ignored flag on the command line."""
+    for name, (_, effect) in _ignored.items():
         if FLAGS[name].present:
-            log.warning("--%s is ignored: it %s", name, what)
+            log.warning("--%s is ignored: it %s", name, effect)
 
 
 def summary() -> str:
-    """A line for --help; empty for a command that ignores none."""
+    """A line for --help; empty for a command that ignores no flag."""
     if not _ignored:
         return ""
     return f"Accepted for Tensor2Tensor's sake, without effect: {', '.join(sorted(_ignored))}."

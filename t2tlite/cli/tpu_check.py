@@ -10,8 +10,6 @@ which hparam would mend it, and how fast and dear it would be at best.
 
 from __future__ import annotations
 
-import sys
-
 from absl import flags
 
 from t2tlite import registry
@@ -35,9 +33,6 @@ t2t_flags.define(t2t_flags.TRAINING)
 
 def main() -> None:
     """Checks what the flags describe."""
-    if FLAGS.registry_help:
-        print(registry.help_string())
-        return
     app.require("data_dir")
     topology.require_compiler()
     if FLAGS.output_dir and not FLAGS.problem:
@@ -70,4 +65,4 @@ def run() -> None:
     """The console command."""
     # A plugin of the user's may import keras, which fixes its backend.
     topology.set_variables()
-    app.run(main, __doc__, [sys.modules[__name__], shared_flags])
+    app.command(main, shared_flags)()

@@ -7,15 +7,15 @@
 from __future__ import annotations
 
 import logging
-import sys
 from typing import Any
 
 from absl import flags
 
 from t2tlite import registry
+from t2tlite.assignments import parse_assignments
 from t2tlite.checkpoint import run_record
 from t2tlite.cli import app, shared_flags, t2t_flags, tuning
-from t2tlite.config import HParams, parse_assignments
+from t2tlite.config import HParams
 from t2tlite.datagen.generate_data import generate_data
 from t2tlite.devices import cluster
 from t2tlite.errors import CheckpointError, WorkerError
@@ -58,9 +58,6 @@ t2t_flags.define(t2t_flags.DECODING)
 
 def main() -> None:
     """Trains or evaluates, as --schedule says."""
-    if FLAGS.registry_help:
-        print(registry.help_string())
-        return
     app.require("output_dir", "data_dir")
     if FLAGS.checkpoint_path and FLAGS.schedule != "evaluate":
         raise app.UsageError(
@@ -114,7 +111,7 @@ def _hparams() -> tuple[HParams, dict[str, Any]]:
     names = [*(hparams.assign_json(path) if path else [])]
     hparams.override(FLAGS.hparams).check()
     names += [name for name, _ in parse_assignments(FLAGS.hparams)]
-    return hparams, {name: hparams.existing(name) for name in names}
+    return hparams, {name: hparams.value_of(name) for name in names}
 
 
 def _described_run(hparams: HParams) -> run_record.RunRecord:
@@ -164,6 +161,4 @@ def _schedule() -> TrainArgs:
     )
 
 
-def run() -> None:
-    """The console command."""
-    app.run(main, __doc__, [sys.modules[__name__], shared_flags, tuning])
+run = app.command(main, shared_flags, tuning)

@@ -12,7 +12,6 @@ from __future__ import annotations
 import logging
 import shlex
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -116,6 +115,4 @@ class _Command:
             )
 
 
-def run() -> None:
-    """The console command."""
-    app.run(main, __doc__, [sys.modules[__name__], shared_flags])
+run = app.command(main, shared_flags)

@@ -16,7 +16,7 @@ def run(words: list[str]) -> None:
     app.FLAGS.unparse_flags()
     for name in app.FLAGS:
         app.FLAGS[name].unparse()
-    app._parse()
+    app.parse_flags()
     trainer.main()
 
 

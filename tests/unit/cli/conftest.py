@@ -1,9 +1,7 @@
 """A command of the test's own, with flags that no other test sees."""
 
-import functools
 import logging
 import sys
-from types import SimpleNamespace
 
 import pytest
 from absl import flags
@@ -13,15 +11,10 @@ from t2tlite.cli import app, t2t_flags
 
 @pytest.fixture
 def own_flags(monkeypatch):
-    """Flags of a command: --count, --t2t_usr_dir, and T2T's without a meaning."""
+    """The flags of a command: --count, --t2t_usr_dir and T2T's flags without effect."""
     values = flags.FlagValues()
     flags.DEFINE_integer("count", 1, "A number.", flag_values=values)
     flags.DEFINE_string("t2t_usr_dir", "", "Folders.", flag_values=values)
-    kinds = {
-        name: functools.partial(getattr(flags, name), flag_values=values)
-        for name in ("DEFINE_bool", "DEFINE_integer", "DEFINE_string")
-    }
-    monkeypatch.setattr(t2t_flags, "flags", SimpleNamespace(**kinds))
     monkeypatch.setattr(t2t_flags, "FLAGS", values)
     monkeypatch.setattr(app, "FLAGS", values)
     t2t_flags.define({})
@@ -37,7 +30,7 @@ def command(own_flags, monkeypatch, capsys):
     def command(main, *arguments):
         monkeypatch.setattr(sys, "argv", ["/usr/bin/t2t-test", *arguments])
         with pytest.raises(SystemExit) as caught:
-            app.run(main, "What it does.", [sys.modules[__name__]])
+            app.command(main)()
         captured = capsys.readouterr()
         return caught.value.code, captured.out, captured.err
 

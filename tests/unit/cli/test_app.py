@@ -1,4 +1,4 @@
-"""How a command ends: its exit status, and what it prints for whom."""
+"""How a command starts and ends: flags, exit status, and what it prints to which stream."""
 
 import logging
 
@@ -11,7 +11,7 @@ from t2tlite.data.samples import checked
 from t2tlite.errors import DataError, SampleError
 
 
-def test_done(command, own_flags):
+def test_success(command, own_flags):
     def main():
         print(own_flags.count)
 
@@ -45,7 +45,7 @@ def test_ctrl_c(command):
 def test_a_bug_keeps_its_traceback(own_flags, monkeypatch):
     monkeypatch.setattr("sys.argv", ["t2t-test"])
     with pytest.raises(ZeroDivisionError):
-        app.run(raises(ZeroDivisionError()), "", [])
+        app.command(raises(ZeroDivisionError()))()
 
 
 @pytest.mark.parametrize(
@@ -81,11 +81,11 @@ def test_a_tilde_is_the_home_folder(command, own_flags, monkeypatch):
     assert (status, out) == (0, "/home/me/data ~/data\n")
 
 
-def test_an_address_in_a_bucket_is_no_folder(command, own_flags):
+def test_the_url_of_a_bucket_is_refused_as_a_folder(command, own_flags):
     flags.DEFINE_string("data_dir", "", "Folder.", flag_values=own_flags)
-    status, _, err = command(lambda: app.require("data_dir"), "--data_dir=gs://mine/data/x")
+    status, _, err = command(raises(AssertionError), "--data_dir=gs://mine/data/x")
     assert status == 2
-    assert "--data_dir=gs://mine/data/x is an address, and a folder is expected" in err
+    assert "--data_dir=gs://mine/data/x is a URL, expected a folder" in err
     assert "gcsfuse mine /mnt/mine" in err
     assert "give /mnt/mine/data/x" in err
 
@@ -105,7 +105,7 @@ def test_the_users_traceback_is_beneath_the_line(command):
         "t2t-test: p: generate_samples(train) raised LookupError at sample 1: theirs; mend the hook"
     )
     assert second == "Traceback (your code):"
-    # From their first frame on, and none of ours.
+    # It starts at the first frame of the hook and has no frame of t2tlite.
     assert "in users_hook" in trace[0]
     assert 'raise LookupError("theirs")' in trace[1]
     assert trace[-1] == "LookupError: theirs"
@@ -120,13 +120,19 @@ def test_a_sample_error_of_our_own_has_no_traceback(command):
 def test_help(command):
     status, out, err = command(raises(AssertionError), "--help")
     assert (status, err) == (0, "")
-    assert out.startswith("What it does.")
+    # The docstring of the module that defines `main`.
+    assert out.startswith("How a command starts and ends: ")
     assert "Accepted for Tensor2Tensor's sake, without effect: cloud_" in out
 
 
-def test_a_plugin_may_define_flags(command, own_flags, monkeypatch):
-    from absl import flags
+def test_registry_help(command, own_flags):
+    flags.DEFINE_bool("registry_help", False, "List names.", flag_values=own_flags)
+    status, out, err = command(raises(AssertionError), "--registry_help")
+    assert (status, err) == (0, "")
+    assert "reverse_digits" in out
 
+
+def test_a_plugin_may_define_flags(command, own_flags, monkeypatch):
     def load(folder):
         assert folder == "mine"
         flags.DEFINE_integer("theirs", 0, "Of the plugin.", flag_values=own_flags)

@@ -1,4 +1,4 @@
-"""T2T's flags without a meaning: accepted, told when given, and no others' names."""
+"""T2T's flags without effect: accepted, with a warning when they are given."""
 
 import subprocess
 import sys
@@ -8,7 +8,7 @@ import pytest
 from t2tlite.cli import t2t_flags
 
 
-def test_nothing_is_told_unless_given(command):
+def test_no_warning_without_such_a_flag(command):
     assert command(lambda: None) == (0, "", "")
 
 
@@ -17,13 +17,13 @@ def test_nothing_is_told_unless_given(command):
     [("--log_device_placement", "log_device_placement"), ("--ps_gpu=2", "ps_gpu"),
      ("--master=local", "master"), ("--nosync", "sync")],
 )  # fmt: skip
-def test_given_ones_are_told(command, argument, name):
+def test_a_warning_for_each_flag_given(command, argument, name):
     status, out, err = command(lambda: None, argument)
     assert (status, out) == (0, "")
     assert err == f"warning: --{name} is ignored: it {t2t_flags.IGNORED[name][1]}\n"
 
 
-def test_every_one_is_accepted_with_t2ts_default(command):
+def test_all_are_accepted_with_t2ts_defaults(command):
     def text(value):
         return str(value).lower() if isinstance(value, bool) else value
 
@@ -69,5 +69,7 @@ COMMANDS = {
 def test_all_of_t2ts_flags_are_accepted(command):
     # In a process of its own, as the commands define flags of the same names.
     code = f"from t2tlite.cli import {command}; print(*{command}.FLAGS)"
-    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert set(COMMANDS[command].split()) <= set(told.stdout.split())
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert set(COMMANDS[command].split()) <= set(result.stdout.split())
