@@ -1,9 +1,8 @@
-"""HParams: the typed description of a model and its training, with T2T's names.
+"""HParams: the typed hyperparameters of a model and its training, with T2T's names.
 
-A registered set is a function that calls another set, assigns, and returns; `--hparams="a=1,b=2"`
-overrides fields by name. Nothing is silent: an unknown name is an error with the closest names, a
-T2T name that has no meaning here is told (`t2tlite.t2t_names.hparams`), and so is an assignment
-without effect.
+A registered set is a function that calls another set, changes values and returns the result.
+`--hparams="a=1,b=2"` overrides values by name. An unknown name is an error with the closest names;
+an assignment without effect logs a warning.
 """
 
 from __future__ import annotations
@@ -13,16 +12,15 @@ import difflib
 import json
 import logging
 import os
-import re
-import types
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal, NamedTuple
 
+from t2tlite.assignments import convert, parse_assignments, parse_like
 from t2tlite.errors import HParamsError
-from t2tlite.t2t_names.hparams import FOREIGN
+from t2tlite.t2t_names.hparams import T2T_ONLY
 
 log = logging.getLogger(__name__)
 
@@ -30,61 +28,84 @@ PAD_ID = 0  # padding, in every vocabulary
 EOS_ID = 1  # end of a sequence, in every vocabulary
 
 
+class Bounds(NamedTuple):
+    """The values that `HParams.check` accepts for a field, both ends included."""
+
+    low: float
+    high: float
+
+
+_MAX = 2**31
+Size = Annotated[int, Bounds(1, _MAX)]
+Rate = Annotated[float, Bounds(0.0, 0.99999)]
+NotSupported = Annotated[float, Bounds(0.0, 0.0)]
+
+
 @dataclass
 class HParams:
-    """Every knob of a model, its optimizer, its batches. Defaults are T2T's transformer_base."""
+    """Hyperparameters of a model, its optimizer and its batches.
+
+    The defaults are those of T2T's transformer_base. A value is converted to its field's type when
+    it is assigned; `check` verifies bounds and choices. T2T's hparams without a field can be read,
+    and assigned as long as that changes nothing.
+
+    Attributes:
+      extra: hparams that have no field, by name: what a plugin or a set adds by `add_hparam`, as
+        the LSTM models' and universal Transformers' sets do. They read and write as attributes.
+    """
 
     # Size of the model.
-    hidden_size: int = 512  # width of every layer's output, d_model in the paper
-    num_hidden_layers: int = 6  # layers of encoder and of decoder
+    hidden_size: Size = 512  # width of each layer's output, d_model in the paper
+    num_hidden_layers: Size = 6  # layers of the encoder and of the decoder
     num_encoder_layers: int = 0  # layers of the encoder; 0: num_hidden_layers
     num_decoder_layers: int = 0  # layers of the decoder; 0: num_hidden_layers
-    num_heads: int = 8  # attention heads
-    filter_size: int = 2048  # inner width of the feed-forward layers
-    attention_key_channels: int = 0  # width of all heads' keys together; 0: hidden_size
-    attention_value_channels: int = 0  # width of all heads' values together; 0: hidden_size
-    vocab_divisor: int = 1  # the embedding's rows are padded to a multiple of this
+    num_heads: Size = 8  # attention heads
+    filter_size: Size = 2048  # inner width of the feed-forward layers
+    attention_key_channels: int = 0  # total width of the keys of all heads; 0: hidden_size
+    attention_value_channels: int = 0  # total width of the values of all heads; 0: hidden_size
+    vocab_divisor: Size = 1  # the embedding table is padded to a multiple of this many rows
 
-    # What the layers do.
+    # Layers.
     layer_preprocess_sequence: str = "n"  # before a sublayer: n norm, d dropout, a add; or none
-    layer_postprocess_sequence: str = "da"  # after a sublayer; "none" and "dan" make post-norm
+    layer_postprocess_sequence: str = "da"  # after a sublayer; with "none" before, "dan": post-norm
     norm_epsilon: float = 1e-6  # added to the variance in layer norm
-    pos: str = "timing"  # positions: "timing" (sinusoids) or "none"
-    self_attention_type: str = "dot_product"  # or dot_product_relative: by distance of positions
-    max_relative_position: int = (
-        0  # positions beyond which dot_product_relative makes no difference
-    )
-    shared_embedding_and_softmax_weights: bool = True  # one matrix for inputs, targets and logits
-    multiply_embedding_mode: str = "sqrt_depth"  # scale of embeddings; anything else: 1
-    use_target_space_embedding: bool = True  # add the target language's learned row to the inputs
-    unidirectional_encoder: bool = False  # encoder positions see only those before them
-    initializer: str = "uniform_unit_scaling"  # or orthogonal, uniform, normal, normal_unit_scaling
+    pos: Literal["timing", "none"] = "timing"  # position encoding; timing: sinusoids
+    # dot_product_relative: Shaw et al. 2018.
+    self_attention_type: Literal["dot_product", "dot_product_relative"] = "dot_product"
+    max_relative_position: int = 0  # largest distance that dot_product_relative tells apart
+    shared_embedding_and_softmax_weights: bool = True  # one table for inputs, targets and logits
+    multiply_embedding_mode: str = "sqrt_depth"  # embeddings times sqrt(hidden_size); else times 1
+    use_target_space_embedding: bool = True  # add a learned vector of the target language to inputs
+    unidirectional_encoder: bool = False  # causal self-attention in the encoder
+    initializer: Literal[
+        "uniform_unit_scaling", "normal_unit_scaling", "orthogonal", "uniform", "normal"
+    ] = "uniform_unit_scaling"
     initializer_gain: float = 1.0  # scale of the initializer
 
-    # Regularisation; every dropout is the share of values dropped.
-    layer_prepostprocess_dropout: float = 0.1  # on embeddings and on each sublayer's output
-    attention_dropout: float = 0.1  # on attention weights
-    relu_dropout: float = 0.1  # inside the feed-forward layers
-    dropout: float = 0.2  # on the input of each LSTM layer; Transformers don't read it
-    symbol_dropout: float = 0.0  # on whole input and target tokens
-    layer_prepostprocess_dropout_broadcast_dims: str = ""  # axes that share one mask, as "1"
-    attention_dropout_broadcast_dims: str = ""  # axes of [batch, head, query, key], as "0,1"
-    relu_dropout_broadcast_dims: str = ""  # axes of [batch, length, filter], as "1"
-    label_smoothing: float = 0.1  # probability mass moved from the target to all other tokens
-    weight_decay: float = 0.0  # decoupled decay of the weights, in learning-rate units
+    # Regularisation. A dropout is the probability that a value is dropped.
+    layer_prepostprocess_dropout: Rate = 0.1  # of embeddings and of each sublayer's output
+    attention_dropout: Rate = 0.1  # of attention weights
+    relu_dropout: Rate = 0.1  # inside the feed-forward layers
+    dropout: Rate = 0.2  # of the input of each LSTM layer; Transformers don't read it
+    symbol_dropout: Rate = 0.0  # of whole input and target tokens
+    # Axes along which a dropout mask is shared: fewer random numbers.
+    layer_prepostprocess_dropout_broadcast_dims: str = ""  # of [batch, length, width], as "1"
+    attention_dropout_broadcast_dims: str = ""  # of [batch, head, query, key], as "0,1"
+    relu_dropout_broadcast_dims: str = ""  # of [batch, length, filter], as "1"
+    label_smoothing: Rate = 0.1  # probability moved from the target to all other tokens
+    weight_decay: float = 0.0  # decoupled, in units of the learning rate
 
     # Learning rate: the product of the schedule's factors.
     learning_rate_schedule: str = "constant*linear_warmup*rsqrt_decay*rsqrt_hidden_size"
     learning_rate_constant: float = 2.0  # the factor "constant"
-    learning_rate_warmup_steps: int = 8000  # steps of warm-up, and where rsqrt_decay starts
-    learning_rate: float = 0.2  # read by the schedule "legacy" alone
+    # Steps of warm-up, and the step at which rsqrt_decay starts.
+    learning_rate_warmup_steps: Annotated[int, Bounds(0, _MAX)] = 8000
+    learning_rate: float = 0.2  # read by the schedule "legacy" only
     learning_rate_decay_scheme: str = "noam"  # of "legacy": noam, none, exp, cosine, sqrt, ...
-    learning_rate_decay_rate: float = (
-        1.0  # factor per learning_rate_decay_steps in exponential decay
-    )
+    learning_rate_decay_rate: float = 1.0  # factor per learning_rate_decay_steps of exp decay
     learning_rate_decay_steps: int = 5000  # steps per decay
-    learning_rate_decay_staircase: bool = False  # decay in jumps
-    learning_rate_minimum: float | None = None  # never below this
+    learning_rate_decay_staircase: bool = False  # decay once per learning_rate_decay_steps
+    learning_rate_minimum: float | None = None  # lower bound of the learning rate
     learning_rate_cosine_cycle_steps: int = 250000  # steps of half a cosine
 
     # Optimizer.
@@ -92,111 +113,111 @@ class HParams:
     optimizer_adam_beta1: float = 0.9
     optimizer_adam_beta2: float = 0.997
     optimizer_adam_epsilon: float = 1e-9
-    optimizer_adafactor_beta1: float = 0.0  # momentum of the update; 0: none
+    optimizer_adafactor_beta1: Rate = 0.0  # momentum of the update; 0: none
     optimizer_adafactor_beta2: float = 0.999  # of the decay type "adam"
-    optimizer_adafactor_factored: bool = True  # keep rows and columns of matrices alone
-    optimizer_adafactor_decay_type: str = "pow"  # or "adam"
-    optimizer_adafactor_memory_exponent: float = 0.8  # beta2 at step t is 1 - t^-exponent
+    optimizer_adafactor_factored: bool = True  # second moments of matrices as rows and columns
+    optimizer_adafactor_decay_type: Literal["pow", "adam"] = "pow"
+    optimizer_adafactor_memory_exponent: float = 0.8  # pow: beta2 at step t is 1 - t^-exponent
     optimizer_adafactor_clipping_threshold: float = 1.0  # of the update's root mean square
-    # Rates are relative to the weights' root mean square.
+    # The learning rate is relative to the root mean square of the weights.
     optimizer_adafactor_multiply_by_parameter_scale: bool = True
     optimizer_momentum_momentum: float = 0.9
     optimizer_momentum_nesterov: bool = False
-    optimizer_multistep_accumulate_steps: int = 0  # batches per update; 0 and 1: one
+    # Batches per update; 0 and 1: one.
+    optimizer_multistep_accumulate_steps: Annotated[int, Bounds(0, _MAX)] = 0
     clip_grad_norm: float = 0.0  # largest global norm of the gradient; 0: no limit
-    ema_decay: float = 0.0  # share of itself that a weight's moving average keeps a step; 0: none
-    grad_noise_scale: float = 0.0  # only 0 is supported
-    weight_noise: float = 0.0  # only 0 is supported
+    ema_decay: Rate = 0.0  # decay of the exponential moving average of the weights; 0: none
+    grad_noise_scale: NotSupported = 0.0
+    weight_noise: NotSupported = 0.0
 
     # Batches.
-    batch_size: int = 4096  # padded tokens a batch and replica, of inputs or targets
-    batching: str = "auto"  # bucket, pack or pad; auto: bucket, or pack where shapes are static
-    pack_dataset: bool = False  # T2T's word for batching=pack
-    max_length: int = 256  # longest example in training, in tokens; 0: batch_size
-    min_length: int = 0  # shortest example in training, in tokens
-    max_input_seq_length: int = 0  # longer inputs are cut, in training; 0: no limit
-    max_target_seq_length: int = 0  # longer targets are cut, in training; 0: no limit
-    min_length_bucket: int = 8  # upper bound of the first bucket, in tokens
-    length_bucket_step: float = 1.1  # ratio of one bucket's bound to the next
-    eval_drop_long_sequences: bool = False  # max_length holds in evaluation too
+    batch_size: Size = 4096  # padded tokens per batch and replica, of inputs or targets
+    # bucket: rows of similar length; pack: several examples per row; pad: to max_length; auto: pack
+    # where static shapes are needed, else bucket.
+    batching: Literal["auto", "bucket", "pack", "pad"] = "auto"
+    pack_dataset: bool = False  # T2T's name for batching=pack
+    # Longest training example in tokens; 0: batch_size.
+    max_length: Annotated[int, Bounds(0, _MAX)] = 256
+    min_length: int = 0  # shortest training example in tokens
+    max_input_seq_length: int = 0  # longer training inputs are truncated; 0: no limit
+    max_target_seq_length: int = 0  # longer training targets are truncated; 0: no limit
+    min_length_bucket: Size = 8  # upper bound of the first bucket in tokens
+    # Ratio of the bounds of neighbouring buckets.
+    length_bucket_step: Annotated[float, Bounds(1.0001, 1000.0)] = 1.1
+    eval_drop_long_sequences: bool = False  # apply max_length to evaluation too
 
-    # Numbers.
-    activation_dtype: str = "float32"  # or bfloat16: products in bfloat16, weights in float32
+    # Numbers. bfloat16: activations and products; the weights stay float32.
+    activation_dtype: Literal["float32", "bfloat16"] = "float32"
 
-    # Sampling while decoding; --decode_hparams overrides them.
-    sampling_method: str = "argmax"  # or "random"
-    sampling_temp: float = 1.0  # logits are divided by it
-    sampling_keep_top_k: int = -1  # sample from the k likeliest tokens; -1: from all
+    # Sampling while decoding; --decode_hparams overrides it.
+    sampling_method: Literal["argmax", "random"] = "argmax"
+    sampling_temp: float = 1.0  # logits are divided by the temperature
+    sampling_keep_top_k: int = -1  # sample from the k most probable tokens; -1: all
 
-    # What plugins add by add_hparam.
     extra: dict[str, Any] = field(default_factory=dict, repr=False)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if name in _FIELD_TYPES:
-            object.__setattr__(self, name, _converted(name, value, _FIELD_TYPES[name]))
+        if name in _TYPES:
+            object.__setattr__(self, name, convert(name, value, _TYPES[name]))
         elif name in self.extra:
             self.extra[name] = value
+        elif name in T2T_ONLY:
+            T2T_ONLY[name].assign("hparam", name, value)
         else:
-            _assign_foreign(name, value)
+            raise HParamsError(self._unknown(name))
 
     def __getattr__(self, name: str) -> Any:
-        # Reached only when there is no such field.
+        # Python calls this only for a name that is no field.
         extra = self.__dict__.get("extra", {})
         if name in extra:
             return extra[name]
-        if name in FOREIGN:
-            return FOREIGN[name].default
-        raise AttributeError(_unknown(name))
+        if name in T2T_ONLY:
+            return T2T_ONLY[name].default
+        raise AttributeError(self._unknown(name))
 
     def add_hparam(self, name: str, value: Any) -> None:
-        """Adds an hparam of a plugin's own; one that exists already is assigned."""
-        if name in _FIELD_TYPES or name in FOREIGN:
+        """Adds an hparam to `extra`; an existing one is assigned."""
+        if name in _TYPES or name in T2T_ONLY:
             setattr(self, name, value)
         else:
             self.extra[name] = value
 
     def override(self, assignments: str) -> HParams:
-        """Assigns from `"name=value,name=value"`, each value by its field's type; returns self.
+        """Assigns from `"name=value,name=value"`, each value parsed by its type; returns self.
 
-        A value may be a list in brackets, `a=[1,2]`, where the hparam is one.
+        An assignment without effect logs a warning. A list is written in brackets: `a=[1,2]`.
 
         Raises:
-          HParamsError: a name that doesn't exist, or a value that isn't of its type.
+          HParamsError: a name doesn't exist, or a value isn't of its type.
         """
         pairs = parse_assignments(assignments)
         for name, text in pairs:
-            if name in self.extra:
-                self.extra[name] = _parsed_like(name, text, self.extra[name])
-            elif name in FOREIGN:
-                setattr(self, name, _parsed_like(name, text, FOREIGN[name].default))
-            elif name in _FIELD_TYPES and name != "extra":
-                setattr(self, name, text)
-            else:
-                raise HParamsError(_unknown(name, self.extra))
+            present = self.value_of(name)
+            setattr(self, name, text if name in _TYPES else parse_like(name, text, present))
         for name, _ in pairs:
-            if told := self.without_effect(name):
-                log.warning("%s", told)
+            if reason := self.without_effect(name):
+                log.warning("%s", reason)
         return self
 
     def assign(self, values: Mapping[str, Any]) -> HParams:
-        """Assigns values by name, as a file of hparams has them; returns self.
+        """Assigns values by name; returns self.
 
         Raises:
-          HParamsError: a name that doesn't exist, or a value that isn't of its type.
+          HParamsError: a name doesn't exist, or a value isn't of its type.
         """
         for name, value in values.items():
-            self.existing(name)
+            self.value_of(name)
             setattr(self, name, value)
         return self
 
     def assign_json(self, path: str | os.PathLike[str]) -> dict[str, Any]:
-        """Assigns from a JSON file of names and values, as best.json of a tuning run.
+        """Assigns from a JSON file `{"name": value, ...}`, such as a tuning run's best.json.
 
         Returns:
-          What the file holds.
+          The values of the file, by name.
 
         Raises:
-          HParamsError: it can't be read, or holds a name that doesn't exist or a wrong value.
+          HParamsError: the file can't be read, a name doesn't exist, or a value isn't of its type.
         """
         try:
             values = json.loads(Path(path).read_text(encoding="utf-8"))
@@ -207,52 +228,43 @@ class HParams:
         self.assign(values)
         return values
 
-    def existing(self, name: str) -> Any:
+    def value_of(self, name: str) -> Any:
         """Returns the value of an hparam.
 
         Raises:
-          HParamsError: there is none of this name; says which are close.
+          HParamsError: the name doesn't exist; the message lists the closest ones.
         """
-        if name == "extra" or not (name in _FIELD_TYPES or name in self.extra or name in FOREIGN):
-            raise HParamsError(_unknown(name, self.extra))
+        if name == "extra" or not (name in _TYPES or name in self.extra or name in T2T_ONLY):
+            raise HParamsError(self._unknown(name))
         return getattr(self, name)
 
     def without_effect(self, name: str) -> str:
-        """Says why an assignment to an hparam has no effect; "" where it has one."""
+        """Returns why assigning an hparam has no effect on these hparams; "" if it has one."""
         attention = self.self_attention_type
         if name == "max_relative_position" and attention != "dot_product_relative":
             return f"hparam {name} has no effect: self_attention_type={attention}"
         layers = ("num_hidden_layers", "num_encoder_layers", "num_decoder_layers")
         if name in layers and (kind := self.extra.get("recurrence_type")):
-            runs = "act_max_steps" if kind == "act" else "num_rec_steps"
-            return f"hparam {name} has no effect: recurrence_type={kind} reads {runs}"
+            steps = "act_max_steps" if kind == "act" else "num_rec_steps"
+            return f"hparam {name} has no effect: recurrence_type={kind} reads {steps}"
         schedule = self.learning_rate_schedule
-        factors = {factor.strip() for factor in schedule.split("*")}
-        reads = {
-            "learning_rate": {"legacy"},
-            "learning_rate_constant": {"constant"},
-            "learning_rate_decay_scheme": {"legacy"},
-            "learning_rate_decay_rate": {"legacy", "exp_decay"},
-            "learning_rate_decay_steps": {"legacy", "exp_decay", "linear_decay"},
-        }.get(name)
-        if not reads or reads & factors:
+        readers = _SCHEDULE_FACTORS.get(name)
+        if not readers or readers & {factor.strip() for factor in schedule.split("*")}:
             return ""
-        instead = "; set learning_rate_constant instead" if name == "learning_rate" else ""
+        advice = "; set learning_rate_constant instead" if name == "learning_rate" else ""
         return (
             f"hparam {name} has no effect: learning_rate_schedule={schedule} doesn't read it"
-            f"{instead}"
+            f"{advice}"
         )
 
     def check_attention(self) -> None:
-        """Makes sure that the widths fit a model of attention layers.
+        """Checks that the widths fit multi-head attention.
 
         Raises:
           HParamsError: the first that doesn't, with the nearest that would.
         """
-        for name, width in [
-            ("attention_key_channels", self.attention_key_channels or self.hidden_size),
-            ("attention_value_channels", self.attention_value_channels or self.hidden_size),
-        ]:
+        for name in ("attention_key_channels", "attention_value_channels"):
+            width = getattr(self, name) or self.hidden_size
             if width % self.num_heads:
                 low = width // self.num_heads * self.num_heads
                 shown = name if getattr(self, name) else "hidden_size"
@@ -261,194 +273,89 @@ class HParams:
                     f"{f'{low} or ' if low else ''}{low + self.num_heads}"
                 )
         if self.pos == "timing" and self.hidden_size % 2:
-            raise HParamsError(f"hidden_size={self.hidden_size} is odd; positions need it even")
+            raise HParamsError(
+                f"hidden_size={self.hidden_size} is odd; pos=timing needs an even one"
+            )
 
     def check(self) -> HParams:
-        """Returns self if the values are such as any model can have.
+        """Checks that each value is within its field's bounds or choices; returns self.
 
         Raises:
-          HParamsError: the first that isn't, with the nearest that would be.
+          HParamsError: the first value that isn't, with the values that are.
         """
         if self.self_attention_type == "dot_product_relative" and self.max_relative_position < 1:
             raise HParamsError(
                 f"max_relative_position={self.max_relative_position} leaves "
                 f"self_attention_type=dot_product_relative no positions; choose 1 or more (T2T: 20)"
             )
-        for name in _FIELD_TYPES:
-            low, high = _RANGES.get(name, (None, None))
+        for name, hint in _HINTS.items():
             value = getattr(self, name)
-            if low is not None and not low <= value <= high:
-                raise HParamsError(f"{name}={value} is outside {low} to {high}")
-            allowed = _CHOICES.get(name)
-            if allowed and value not in allowed:
-                close = difflib.get_close_matches(str(value), [str(one) for one in allowed], n=1)
-                hint = f"; did you mean {close[0]}?" if close else ""
-                choices = ", ".join(map(str, allowed))
-                raise HParamsError(f"{name}={value} is not one of: {choices}{hint}")
+            for low, high in getattr(hint, "__metadata__", ()):
+                if low == high != value:
+                    raise HParamsError(f"{name}={value} is not supported; leave it at {low}")
+                if not low <= value <= high:
+                    raise HParamsError(f"{name}={value} is outside {low} to {high}")
+            choices = typing.get_args(hint) if typing.get_origin(hint) is Literal else ()
+            if choices and value not in choices:
+                close = difflib.get_close_matches(value, choices, n=1)
+                advice = f"; did you mean {close[0]}?" if close else ""
+                raise HParamsError(f"{name}={value} is not one of: {', '.join(choices)}{advice}")
         return self
 
     def values(self) -> dict[str, Any]:
-        """Returns all fields and added hparams in one flat dict, as T2T's `values()`."""
+        """Returns all hparams, fields and `extra`, by name."""
         flat = {one.name: getattr(self, one.name) for one in fields(self) if one.name != "extra"}
         return {**flat, **self.extra}
 
     def to_json(self) -> str:
-        """Returns `values()` as JSON, one field a line."""
+        """Returns `values()` as JSON, one hparam per line."""
         return json.dumps(self.values(), indent=1, sort_keys=True)
 
     @classmethod
-    def from_values(cls, values: dict[str, Any]) -> HParams:
-        """Makes an HParams from what `values()` gave.
-
-        Unknown names become added hparams: a plugin may have added them.
-        """
-        made = cls()
-        for name, value in values.items():
-            if name in _FIELD_TYPES:
-                setattr(made, name, value)
-            else:
-                made.extra[name] = value
-        return made
+    def from_values(cls, values: Mapping[str, Any]) -> HParams:
+        """Creates an HParams from the result of `values()`; unknown names go to `extra`."""
+        known = {name: value for name, value in values.items() if name in _TYPES}
+        return cls(
+            **known, extra={name: value for name, value in values.items() if name not in known}
+        )
 
     def copy(self) -> HParams:
         """Returns an independent copy."""
         return dataclasses.replace(self, extra=dict(self.extra))
 
+    def _unknown(self, name: str) -> str:
+        names = [*_TYPES, *T2T_ONLY, *self.__dict__.get("extra", {})]
+        close = difflib.get_close_matches(name, names, n=3, cutoff=0.6)
+        hint = f"did you mean {' or '.join(close)}?" if close else "none is close"
+        return f"no hparam is named {name}: {hint}"
 
-_FIELD_TYPES: dict[str, Any] = typing.get_type_hints(HParams)
 
-_SHARE = (0.0, 0.99999)
-_POSITIVE = (1, 2**31)
-_RANGES: dict[str, tuple[Any, Any]] = {
-    **dict.fromkeys(["layer_prepostprocess_dropout", "attention_dropout"], _SHARE),
-    **dict.fromkeys(["dropout", "relu_dropout", "symbol_dropout", "label_smoothing"], _SHARE),
-    **dict.fromkeys(["ema_decay", "optimizer_adafactor_beta1"], _SHARE),
-    **dict.fromkeys(["hidden_size", "num_hidden_layers", "num_heads", "filter_size"], _POSITIVE),
-    **dict.fromkeys(["batch_size", "vocab_divisor", "min_length_bucket"], _POSITIVE),
-    "max_length": (0, 2**31),
-    "length_bucket_step": (1.0001, 1000.0),
-    "learning_rate_warmup_steps": (0, 2**31),
-    "optimizer_multistep_accumulate_steps": (0, 2**31),
+_TYPES: dict[str, Any] = typing.get_type_hints(HParams)
+_HINTS: dict[str, Any] = typing.get_type_hints(HParams, include_extras=True)
+
+# The factors of learning_rate_schedule that read an hparam.
+_SCHEDULE_FACTORS = {
+    "learning_rate": {"legacy"},
+    "learning_rate_constant": {"constant"},
+    "learning_rate_decay_scheme": {"legacy"},
+    "learning_rate_decay_rate": {"legacy", "exp_decay"},
+    "learning_rate_decay_steps": {"legacy", "exp_decay", "linear_decay"},
 }
-_CHOICES: dict[str, list[Any]] = {
-    "activation_dtype": ["float32", "bfloat16"],
-    "batching": ["auto", "bucket", "pack", "pad"],
-    "pos": ["timing", "none"],
-    "self_attention_type": ["dot_product", "dot_product_relative"],
-    "initializer": [
-        "uniform_unit_scaling",
-        "normal_unit_scaling",
-        "orthogonal",
-        "uniform",
-        "normal",
-    ],
-    "sampling_method": ["argmax", "random"],
-    "optimizer_adafactor_decay_type": ["pow", "adam"],
-    "grad_noise_scale": [0.0],
-    "weight_noise": [0.0],
-}
-
-
-def parse_assignments(assignments: str) -> list[tuple[str, str]]:
-    """Splits `"a=1, b=x,c=[1,2]"` into pairs of names and texts.
-
-    Raises:
-      HParamsError: a part that isn't `name=value`.
-    """
-    pairs = []
-    for part in re.findall(r"(?:\[[^\]]*\]|[^,\[])+", assignments):
-        if not part.strip():
-            continue
-        name, equals, value = part.partition("=")
-        if not equals or not name.strip():
-            raise HParamsError(f"{part.strip()!r} is not name=value; write --hparams='a=1,b=2'")
-        pairs.append((name.strip(), value.strip()))
-    return pairs
-
-
-def _unknown(name: str, added: Iterable[str] = ()) -> str:
-    close = difflib.get_close_matches(name, [*_FIELD_TYPES, *FOREIGN, *added], n=3, cutoff=0.6)
-    hint = f"did you mean {' or '.join(close)}?" if close else "none is close"
-    return f"no hparam is named {name}: {hint}"
-
-
-def _assign_foreign(name: str, value: Any) -> None:
-    """Takes an assignment to a T2T hparam without a field: tells, or raises if it matters."""
-    if name not in FOREIGN:
-        raise HParamsError(_unknown(name))
-    foreign = FOREIGN[name]
-    if value == foreign.default:
-        return
-    if not foreign.harmless:
-        raise HParamsError(f"{name}={value} can't be had: it {foreign.reason}")
-    log.warning("hparam %s=%s is ignored: it %s", name, value, foreign.reason)
-
-
-def _converted(name: str, value: Any, wanted: Any) -> Any:
-    """Returns `value` as the field's type: texts are parsed, ints become floats."""
-    if isinstance(wanted, types.UnionType):
-        if value is None or value in ("None", "none", ""):
-            return None
-        wanted = typing.get_args(wanted)[0]
-    wanted = typing.get_origin(wanted) or wanted
-    try:
-        if wanted is bool:
-            return _bool(value)
-        if wanted is int:
-            number = float(value)
-            if number != int(number) or isinstance(value, bool):
-                raise ValueError
-            return int(value) if not isinstance(value, str) else int(number)
-        if wanted is float:
-            if isinstance(value, bool):
-                raise ValueError
-            return float(value)
-        if wanted is str and value is None:
-            return "none"
-    except (TypeError, ValueError, OverflowError):
-        raise HParamsError(f"{name}={value!r} is not {_ARTICLES[wanted]}") from None
-    if not isinstance(value, wanted):
-        raise HParamsError(f"{name}={value!r} is not {_ARTICLES.get(wanted, wanted.__name__)}")
-    return value
-
-
-_ARTICLES = {bool: "true or false", int: "an integer", float: "a number", str: "a text"}
-
-
-def _bool(value: Any) -> bool:
-    if isinstance(value, bool):
-        return value
-    known = {"true": True, "1": True, "false": False, "0": False}
-    text = str(value).lower()
-    if text not in known:
-        raise ValueError
-    return known[text]
-
-
-def _parsed_like(name: str, text: str, example: Any) -> Any:
-    """Parses `text` as the type of `example`, for hparams that have no typed field."""
-    if isinstance(example, (list, tuple)):
-        items = [item.strip() for item in text.strip("[]").split(",") if item.strip()]
-        kind = type(example[0]) if example else str
-        return [_converted(name, item, kind) for item in items]
-    if example is None:
-        return text
-    return _converted(name, text, type(example))
 
 
 @dataclass
 class ProblemHParams:
-    """What a model has to know of a problem; `Problem.hparams` fills it, with T2T's names.
+    """What a model needs to know of a problem, with T2T's names; `Problem.hparams` fills it.
 
     Attributes:
-      vocab_size: tokens by feature name, "inputs" and "targets"; a problem without inputs has no
-        "inputs".
-      modality: by feature name: "symbol" (a sequence of tokens) or "class_label" (one label).
+      vocab_size: vocabulary sizes by feature, "inputs" and "targets"; a problem without inputs has
+        no "inputs".
+      modality: by feature: "symbol" (a sequence of tokens) or "class_label" (one label).
       input_space_id: T2T's number of the input language.
-      target_space_id: T2T's number of the target language; a row of the encoder's learned table.
-      loss_multiplier: the loss is multiplied by it.
-      stop_at_eos: decoding stops at EOS.
-      vocabulary: encoders by feature name.
+      target_space_id: T2T's number of the target language, an index into a learned table.
+      loss_multiplier: factor of the loss.
+      stop_at_eos: whether decoding stops at EOS.
+      vocabulary: encoders by feature.
     """
 
     vocab_size: dict[str, int] = field(default_factory=dict)

@@ -140,7 +140,7 @@ class RangedHParams:
           HParamsError: an hparam that doesn't exist, or that is of another type than its range.
         """
         for name, one in self.ranges.items():
-            present = hparams.existing(name)
+            present = hparams.value_of(name)
             if isinstance(present, (list, tuple)) != (one.length is not None):
                 raise HParamsError(
                     f"{name} is a list, and its range has no length; add length={len(present)}"

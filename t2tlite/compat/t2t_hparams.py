@@ -10,7 +10,7 @@ from typing import Any
 
 from t2tlite import config
 from t2tlite.errors import HParamsError
-from t2tlite.t2t_names.hparams import FOREIGN
+from t2tlite.t2t_names.hparams import T2T_ONLY
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ class HParams(config.HParams):
         try:
             super().__setattr__(name, value)
         except HParamsError as error:
-            if name in FOREIGN or name in config.HParams.__dataclass_fields__:
+            if name in T2T_ONLY or name in config.HParams.__dataclass_fields__:
                 raise
             log.warning("%s; it is kept and has no effect", error)
             self.extra[name] = value
@@ -61,7 +61,7 @@ class HParams(config.HParams):
         return self
 
     def __contains__(self, name: str) -> bool:
-        return name in self.values() or name in FOREIGN
+        return name in self.values() or name in T2T_ONLY
 
 
 def sets_of(family: str) -> dict[str, Callable[..., Any]]:

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from t2tlite.config import parse_assignments
+from t2tlite.assignments import parse_assignments
 from t2tlite.errors import HParamsError
-from t2tlite.t2t_names import decode_hparams as foreign
+from t2tlite.t2t_names import decode_hparams as t2t_names
 
 # Fields that a search doesn't depend on: they say which lines, and what is written of the answers.
 _ABOUT_FILES = frozenset(
@@ -73,8 +73,8 @@ class DecodeHParams:
         kinds: dict[str, type] = {"int": int, "float": float, "bool": bool, "str": str}
         types = {one.name: kinds[str(one.type)] for one in dataclasses.fields(self)}
         for name, text in parse_assignments(assignments):
-            if name in foreign.FOREIGN:
-                foreign.tell(name, text)
+            if name in t2t_names.T2T_ONLY:
+                t2t_names.assign(name, text)
                 continue
             if name not in types:
                 close = difflib.get_close_matches(name, types, n=3)

@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from t2tlite import registry
+from t2tlite.assignments import parse_assignments
 from t2tlite.checkpoint import checkpoints, run_record
-from t2tlite.config import HParams, parse_assignments
+from t2tlite.config import HParams
 from t2tlite.errors import CheckpointError, HParamsError
 from t2tlite.files import make_folder
 from t2tlite.t2t_import.checkpoints import take_optimizer, take_weights
 from t2tlite.t2t_import.tf1_checkpoint import Checkpoint
-from t2tlite.t2t_names.hparams import FOREIGN
+from t2tlite.t2t_names.hparams import T2T_ONLY
 
 log = logging.getLogger(__name__)
 
@@ -115,7 +116,7 @@ def read_hparams(
 
 def _added(values: dict[str, Any]) -> dict[str, Any]:
     """The hparams that T2T doesn't know: a plugin's, or another version's."""
-    known = {*HParams().values(), *FOREIGN, *_OF_THE_RUN}
+    known = {*HParams().values(), *T2T_ONLY, *_OF_THE_RUN}
     added = {name: value for name, value in values.items() if name not in known}
     if added:
         log.warning("hparams unknown here are kept without effect: %s", added)

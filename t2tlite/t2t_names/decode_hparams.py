@@ -1,79 +1,60 @@
-"""T2T's decode hparams that t2tlite knows by name but does without, and why.
-
-With T2T's default they change nothing; any other value is told in one warning line if the answers
-stay the same (`harmless`), and is an error if they wouldn't.
-"""
+"""T2T's decode hparams that `DecodeHParams` has no field for, and why."""
 
 from __future__ import annotations
 
-import logging
-
+from t2tlite.assignments import parse_like
 from t2tlite.errors import HParamsError
-from t2tlite.t2t_names.hparams import Foreign
+from t2tlite.t2t_names.hparams import T2TOnly
 
-log = logging.getLogger(__name__)
-
-_SHARDS = "split the work over machines; split the input file"
+_SHARDS = "splits the work over machines; split the input file"
 _IMAGES = "is for images and video"
-_MLPERF = "wrote the log lines of a benchmark"
-_UNREAD = "is read by no Transformer of T2T's"
-_INSERTION = "belongs to models that insert or guess several tokens, which are not part of t2tlite"
+_MLPERF = "writes the log lines of a benchmark"
+_UNREAD = "is not read by any of T2T's Transformers"
+_INSERTION = "belongs to models that insert or guess several tokens"
 
-FOREIGN: dict[str, Foreign] = {
-    "block_size": Foreign(0, _INSERTION),
-    "border_percent": Foreign(2, _IMAGES, harmless=True),
-    "decode_reference": Foreign("", "is the flag --decode_reference here"),
-    "decode_timeout_mins": Foreign(240, "waited for checkpoints", harmless=True),
-    "decode_to_file": Foreign("", "is the flag --decode_to_file here"),
-    "display_decoded_images": Foreign(False, _IMAGES, harmless=True),
-    "eos_penalty": Foreign(0.0, _UNREAD, harmless=True),
-    "export_extra_infer_outputs": Foreign("", "wrote tensors of a TF1 graph"),
-    "frames_per_second": Foreign(10, _IMAGES, harmless=True),
-    "guess_and_check_epsilon": Foreign(-1, _INSERTION),
-    "guess_and_check_top_k": Foreign(0, _INSERTION),
-    "identity_output": Foreign(False, "wrote ids in place of text; Decoder.n_best gives both"),
-    "insertion_parallel": Foreign(False, _INSERTION),
-    "log_results": Foreign(True, "printed every decoded line; read the output file", harmless=True),
-    "max_display_decodes": Foreign(5, _IMAGES, harmless=True),
-    "max_display_outputs": Foreign(10, _IMAGES, harmless=True),
-    "min_length_ratio": Foreign(0.0, _UNREAD, harmless=True),
-    "mlperf_decode_step": Foreign(0.0, _MLPERF, harmless=True),
-    "mlperf_success": Foreign(False, _MLPERF, harmless=True),
-    "mlperf_threshold": Foreign(25.0, _MLPERF, harmless=True),
-    "multiproblem_task_id": Foreign(
-        -1, "belongs to multi-problem training, which is not part of t2tlite"
-    ),
-    "num_decodes": Foreign(1, "repeated the decoding; run again with another random_seed"),
-    "save_images": Foreign(False, _IMAGES, harmless=True),
-    "shard_google_format": Foreign(False, _SHARDS),
-    "shard_id": Foreign(0, _SHARDS),
-    "shards": Foreign(1, _SHARDS),
-    "shards_start_offset": Foreign(0, _SHARDS),
-    "skip_eos_postprocess": Foreign(False, "kept what follows EOS; not built here"),
-    "summaries_log_dir": Foreign("decode", "named a folder of TF1 summaries", harmless=True),
-    "vgg_ckpt_path": Foreign("", _IMAGES, harmless=True),
+T2T_ONLY: dict[str, T2TOnly] = {
+    "block_size": T2TOnly(0, _INSERTION),
+    "border_percent": T2TOnly(2, _IMAGES, harmless=True),
+    "decode_reference": T2TOnly("", "is the flag --decode_reference here"),
+    "decode_timeout_mins": T2TOnly(240, "waits for checkpoints", harmless=True),
+    "decode_to_file": T2TOnly("", "is the flag --decode_to_file here"),
+    "display_decoded_images": T2TOnly(False, _IMAGES, harmless=True),
+    "eos_penalty": T2TOnly(0.0, _UNREAD, harmless=True),
+    "export_extra_infer_outputs": T2TOnly("", "writes tensors of a TF1 graph"),
+    "frames_per_second": T2TOnly(10, _IMAGES, harmless=True),
+    "guess_and_check_epsilon": T2TOnly(-1, _INSERTION),
+    "guess_and_check_top_k": T2TOnly(0, _INSERTION),
+    "identity_output": T2TOnly(False, "writes ids in place of text; Decoder.n_best returns both"),
+    "insertion_parallel": T2TOnly(False, _INSERTION),
+    "log_results": T2TOnly(True, "prints every decoded line; read the output file", harmless=True),
+    "max_display_decodes": T2TOnly(5, _IMAGES, harmless=True),
+    "max_display_outputs": T2TOnly(10, _IMAGES, harmless=True),
+    "min_length_ratio": T2TOnly(0.0, _UNREAD, harmless=True),
+    "mlperf_decode_step": T2TOnly(0.0, _MLPERF, harmless=True),
+    "mlperf_success": T2TOnly(False, _MLPERF, harmless=True),
+    "mlperf_threshold": T2TOnly(25.0, _MLPERF, harmless=True),
+    "multiproblem_task_id": T2TOnly(-1, "belongs to multi-problem training"),
+    "num_decodes": T2TOnly(1, "repeats decoding; run again with another random_seed"),
+    "save_images": T2TOnly(False, _IMAGES, harmless=True),
+    "shard_google_format": T2TOnly(False, _SHARDS),
+    "shard_id": T2TOnly(0, _SHARDS),
+    "shards": T2TOnly(1, _SHARDS),
+    "shards_start_offset": T2TOnly(0, _SHARDS),
+    "skip_eos_postprocess": T2TOnly(False, "keeps what follows EOS"),
+    "summaries_log_dir": T2TOnly("decode", "names a folder of TF1 summaries", harmless=True),
+    "vgg_ckpt_path": T2TOnly("", _IMAGES, harmless=True),
 }
 
 
-def tell(name: str, text: str) -> None:
-    """Takes an assignment to one of them.
+def assign(name: str, text: str) -> None:
+    """Accepts T2T's default silently, and other values of a harmless decode hparam with a warning.
 
     Raises:
-      HParamsError: answers would be others than T2T's.
+      HParamsError: the value would change answers.
     """
-    foreign = FOREIGN[name]
-    default = foreign.default
-    if isinstance(default, bool):
-        same = text.lower() in (("true", "1") if default else ("false", "0"))
-    elif isinstance(default, str):
-        same = text == default
-    else:
-        try:
-            same = float(text) == default
-        except ValueError:
-            same = False
-    if same:
-        return
-    if not foreign.harmless:
-        raise HParamsError(f"decode hparam {name}={text} can't be had: it {foreign.reason}")
-    log.warning("decode hparam %s is ignored: it %s", name, foreign.reason)
+    hparam = T2T_ONLY[name]
+    try:
+        value = parse_like(name, text, hparam.default)
+    except HParamsError:
+        value = text
+    hparam.assign("decode hparam", name, value)

@@ -50,7 +50,7 @@ def test_ranges_that_make_no_sense(method, arguments, message):
         ("set_float", ("pack_dataset", 0.0, 1.0), "pack_dataset is true or false"),
         ("set_discrete", ("num_heads", [1, 2.5]), "num_heads=2.5 is not an integer"),
         ("set_categorical", ("hidden_size", ["wide"]), "hidden_size='wide' is not an integer"),
-        ("set_categorical", ("ffn_layer", ["conv_relu_conv"]), "ffn_layer=.* can't be had"),
+        ("set_categorical", ("ffn_layer", ["conv_relu_conv"]), "ffn_layer=.* is not supported"),
     ],
 )
 def test_ranges_that_the_hparams_cant_take(method, arguments, message):

@@ -108,7 +108,7 @@ def test_hparams(tmp_path, warned):
 
 def test_an_hparam_that_matters_and_cant_be_had(tmp_path):
     (tmp_path / "hparams.json").write_text('{"ffn_layer": "conv_hidden_relu"}')
-    with pytest.raises(HParamsError, match="ffn_layer=conv_hidden_relu can't be had"):
+    with pytest.raises(HParamsError, match="ffn_layer=conv_hidden_relu is not supported"):
         read_hparams(tmp_path)
     overridden = read_hparams(tmp_path, overrides="ffn_layer=dense_relu_dense")
     assert overridden.ffn_layer == "dense_relu_dense"

@@ -73,7 +73,7 @@ def test_what_is_given_or_has_no_effect_keeps_its_value(caplog, monkeypatch):
     told = "\n".join(caplog.messages)
     assert "num_heads=8 is given, so it isn't searched" in told
     assert "learning_rate isn't searched: hparam learning_rate has no effect" in told
-    assert "hparam batch_shuffle_size=256 is ignored: it is covered by the shuffle" in told
+    assert "hparam batch_shuffle_size=256 is ignored: it shuffles batches" in told
     legacy = HParams(learning_rate_schedule="legacy")
     assert "learning_rate" in [one.name for one in space.dimensions(ranged, legacy)]
     with pytest.raises(HParamsError, match="nothing is left to search"):
