@@ -1,160 +1,213 @@
-"""Where a training step's time goes: a trace of a few steps, for TensorBoard and as tables."""
+"""`--profile`: a trace of some training steps for TensorBoard, and a table of its operations."""
 
 from __future__ import annotations
 
 import logging
+import re
 import time
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import keras
 
 from t2tlite import console
-from t2tlite.training import traces
 
 log = logging.getLogger(__name__)
 
-# The first steps compile, fill buffers and grow memory: they tell nothing about later ones.
+# The first steps compile and fill buffers, so they aren't typical.
 SKIP_STEPS = 10
-# Enough for batches of the common lengths, and few enough that the trace, about half a megabyte a
-# step for a small model, is written and read in seconds.
+# A step of a small model adds about half a megabyte to the trace.
 STEPS = 20
-# Operations that the second table names.
-TOP = 10
+# Operations that the table names for each kind.
+TOP = 3
+# Kinds of operations, and what their operations' names contain; the first match counts.
+KINDS = {
+    "waiting for data": r"GetNext",
+    "exchange between devices": r"all-reduce|all-gather|reduce-scatter|[Cc]ollective|[Nn]ccl",
+    "dropout": r"dropout|Random",
+    "optimizer": r"(^|/)(adam|adafactor|sgd|SGD)/|Resource\w*Apply",
+    "matrix products": r"(MatMul|Einsum|gemm|dot(?!_product)|convolution|Conv\dD)[^/]*$",
+    "other operations": "",
+}
 
 
 class Profiler:
-    """Records STEPS steps of a run after its first SKIP_STEPS, and shows where their time went.
+    """Records STEPS steps after the first SKIP_STEPS of a run and shows where their time goes.
 
     The trace goes to output_dir/plugins/profile, where TensorBoard's profile plugin looks. What
     happens between those steps, such as an evaluation, is recorded with them.
-
-    Args:
-      output_dir: of the run.
     """
 
     def __init__(self, output_dir: str | Path):
-        self.output_dir = Path(output_dir)
+        self._output_dir = Path(output_dir)
+        self._trace, self._wait_for_device = _backend_profiler(str(output_dir))
         self._state = "before"  # then "recording", then "done"
-        # Steps so far, those when recording started, and the time then in seconds.
-        self._step = self._first = 0
-        self._started = 0.0
+        self._step = self._first_step = 0
+        self._start_time = 0.0
 
     def on_step(self, step: int) -> None:
-        """Must be called after each step.
-
-        Args:
-          step: steps of this run so far; the first call has 1.
-        """
+        """Must be called after each step with the number of steps in this run so far."""
         self._step = step
         if self._state == "before" and step >= SKIP_STEPS:
-            self._start()
-        elif self._state == "recording" and step >= self._first + STEPS:
-            self._finish()
+            self._wait_for_device()
+            self._trace.__enter__()
+            self._state, self._first_step, self._start_time = "recording", step, time.monotonic()
+        elif self._state == "recording" and step >= self._first_step + STEPS:
+            self.close()
 
     def close(self) -> None:
-        """Ends a recording that training didn't finish, or says that there was none."""
-        if self._state == "recording" and self._step > self._first:
-            self._finish()
-        elif self._state != "done":
-            if self._state == "recording":
-                self._stop()
+        """Ends the recording and shows the table, or warns that no step was recorded."""
+        state, self._state = self._state, "done"
+        steps = self._step - self._first_step
+        if state == "recording":
+            self._wait_for_device()
+            milliseconds = (time.monotonic() - self._start_time) * 1e3
+            self._trace.__exit__(None, None, None)
+        if state == "recording" and steps:
+            traces = self._output_dir.glob("plugins/profile/*/*.xplane.pb")
+            path = max(traces, key=lambda trace: trace.stat().st_mtime_ns)
+            show(
+                {name: total / steps for name, total in read(path).items()},
+                f"{milliseconds / steps:,.1f} ms a step (steps {self._first_step + 1} to "
+                f"{self._step} of this run)",
+                f"The trace is {path}. To explore it: pip install tensorboard-plugin-profile, then "
+                f"tensorboard --logdir={self._output_dir}, tab Profile.",
+            )
+        elif state != "done":
             log.warning(
                 "no profile: training ended after %d steps of this run, and the first %d aren't "
                 "recorded; train for longer",
-                self._step,
-                SKIP_STEPS,
+                *(self._step, SKIP_STEPS),
             )
-        self._state = "done"
-
-    def _start(self) -> None:
-        _wait_for_device()
-        if keras.backend.backend() == "jax":
-            import jax
-
-            options = jax.profiler.ProfileOptions()
-            # Every call in Python would be an event, and make the step slower.
-            options.python_tracer_level = 0
-            jax.profiler.start_trace(str(self.output_dir), profiler_options=options)
-        else:
-            import tensorflow as tf
-
-            tf.profiler.experimental.start(str(self.output_dir))
-        self._state, self._first, self._started = "recording", self._step, time.monotonic()
-
-    def _stop(self) -> None:
-        if keras.backend.backend() == "jax":
-            import jax
-
-            jax.profiler.stop_trace()
-        else:
-            import tensorflow as tf
-
-            tf.profiler.experimental.stop()
-        self._state = "done"
-
-    def _finish(self) -> None:
-        _wait_for_device()
-        steps = self._step - self._first
-        step_ms = (time.monotonic() - self._started) * 1e3 / steps
-        self._stop()
-        path = traces.newest(self.output_dir)
-        show(
-            {operation: total / steps for operation, total in traces.read(path).items()},
-            f"{step_ms:,.1f} ms a step (steps {self._first + 1} to {self._step} of this run)",
-            f"The trace is {path}; tensorboard --logdir={self.output_dir} shows it where its "
-            f"profile plugin is installed.",
-        )
 
 
-def _wait_for_device() -> None:
-    """Returns when all steps so far are computed; Python may be ahead of the device."""
+def _backend_profiler(folder: str) -> tuple[Any, Callable[[], Any]]:
+    """Returns a context manager that records a trace, and a function that waits for the device."""
     if keras.backend.backend() == "jax":
         import jax
 
-        jax.block_until_ready(jax.live_arrays())
-    else:
-        import tensorflow as tf
+        options = jax.profiler.ProfileOptions()
+        # Recording every Python call would slow the step down.
+        options.python_tracer_level = 0
+        trace = jax.profiler.trace(folder, profiler_options=options)
+        return trace, lambda: jax.block_until_ready(jax.live_arrays())
+    import tensorflow as tf
 
-        tf.test.experimental.sync_devices()
+    return tf.profiler.experimental.Profile(folder), tf.test.experimental.sync_devices
 
 
-def show(milliseconds: Mapping[traces.Operation, float], measured: str, note: str) -> None:
-    """Shows a table of the kinds of operations and one of the longest operations.
+def show(times: Mapping[str, float], measured: str, note: str) -> None:
+    """Shows a table of the kinds of operations and the longest ones of each.
 
     Args:
-      milliseconds: of each operation, in a step.
-      measured: how long a step took on the clock, recording included.
-      note: stands below.
+      times: milliseconds a step, by operation.
+      measured: how long a step took by the clock; part of the title.
+      note: stands below the table.
     """
-    total = sum(milliseconds.values())
-    kinds: defaultdict[str, float] = defaultdict(float)
-    for operation, one in milliseconds.items():
-        kinds[operation.kind] += one
-    names = {f"{operation.name} [{operation.kind}]": one for operation, one in milliseconds.items()}
-
-    def rows(times: Mapping[str, float]) -> list[list[str]]:
-        longest_first = sorted(times.items(), key=lambda item: -item[1])
-        return [[f"{one:,.2f}", f"{one / total:.1%}", name] for name, one in longest_first]
-
-    beside = (
-        f"Threads or streams run side by side: their times add up to {total:,.1f} ms a step, and "
-        f"shares are of that sum. What a compiler fused with a matrix product counts with it."
-    )
-    if traces.WAITING not in kinds:
-        # JAX's trace knows nothing of tf.data.
-        beside += " Waiting for data isn't in this trace; the line of progress shows it."
-    columns = {"ms a step": "right", "share": "right"}
+    kinds: defaultdict[str, dict[str, float]] = defaultdict(dict)
+    for name, milliseconds in times.items():
+        kind = next(kind for kind, pattern in KINDS.items() if re.search(pattern, name))
+        kinds[kind][name] = milliseconds
+    rows: list[tuple[float, str]] = []
+    for kind, operations in sorted(kinds.items(), key=lambda item: -sum(item[1].values())):
+        rows.append((sum(operations.values()), kind))
+        longest = sorted(operations, key=lambda name: -operations[name])[:TOP]
+        rows += [(operations[name], f"  {name}") for name in longest]
+    total = sum(times.values()) or 1.0
     console.table(
         f"where a step's time goes: {measured}",
-        {**columns, "kind of operation": "left"},
-        rows(kinds),
-        beside,
+        {"ms a step": "right", "share": "right", "operations, of all layers": "left"},
+        [[f"{row[0]:,.2f}", f"{row[0] / total:.1%}", row[1]] for row in rows],
+        f"Threads and streams run in parallel: their times add up to {total:,.1f} ms. {note}",
     )
-    console.table(
-        "the longest operations, each that of all layers together",
-        {**columns, "operation": "left"},
-        rows(names)[:TOP],
-        note,
-    )
+
+
+def read(path: Path) -> dict[str, float]:
+    """Reads a trace (an XSpace), which TensorFlow and JAX write in one format.
+
+    Returns:
+      Milliseconds by operation, without other operations nested in it. If there is a GPU or TPU:
+      its operations, and of the host only the waiting for data.
+    """
+    from tensorflow.tsl.profiler.protobuf import xplane_pb2
+
+    space = xplane_pb2.XSpace.FromString(path.read_bytes())
+    op_names = _xla_op_names(space)
+    has_device = any(map(_is_device, space.planes))
+    times: defaultdict[str, float] = defaultdict(float)
+    for plane in space.planes:
+        for line in plane.lines:
+            # A device's other lines repeat the same time as whole programs and steps.
+            if _is_device(plane) and not line.name.startswith(("Stream", "XLA Ops")):
+                continue
+            # Batches are prepared in parallel to the step.
+            counts = _is_device(plane) == has_device and not line.name.startswith("tf_data_")
+            for name, milliseconds in _own_times(plane, line, op_names):
+                if counts or "GetNext" in name:
+                    times[name] += milliseconds
+    return dict(times)
+
+
+def _is_device(plane: Any) -> bool:
+    return bool(plane.name.startswith(("/device:GPU:", "/device:TPU:")))
+
+
+def _own_times(plane: Any, line: Any, op_names: Mapping[Any, str]) -> Iterator[tuple[str, float]]:
+    """Yields the operations of a thread in ms; nested time is negative for the outer operation."""
+    outer: list[tuple[int, str]] = []
+    for event in sorted(line.events, key=lambda event: (event.offset_ps, -event.duration_ps)):
+        name = _operation(plane, event, op_names)
+        if name:
+            while outer and outer[-1][0] <= event.offset_ps:
+                outer.pop()
+            if outer:
+                end, outer_name = outer[-1]
+                yield outer_name, -min(event.duration_ps, end - event.offset_ps) / 1e9
+            yield name, event.duration_ps / 1e9
+            outer.append((event.offset_ps + event.duration_ps, name))
+
+
+def _operation(plane: Any, event: Any, op_names: Mapping[Any, str]) -> str:
+    """Returns the operation of an event, without layer numbers; "" if the event shows none."""
+    metadata = plane.event_metadata[event.metadata_id]
+    stats: dict[str, Any] = {}
+    for stat in (*metadata.stats, *event.stats):
+        field = stat.WhichOneof("value")
+        value = getattr(stat, field)
+        name = plane.stat_metadata[stat.metadata_id].name
+        stats[name] = plane.stat_metadata[value].name if field == "ref_value" else value
+    # An event of XLA names an instruction; one of TensorFlow is named path:Type.
+    instruction = stats.get("hlo_op") or (metadata.display_name if _is_device(plane) else "")
+    tensorflow = re.fullmatch(r"([^: ]+):(\w+)", stats.get("tf_op", metadata.name))
+    if instruction:
+        path = op_names.get((stats.get("program_id"), instruction), "")
+        kind = instruction.split(".")[0]
+    elif tensorflow:
+        path, kind = tensorflow.groups()
+    elif _is_device(plane) or "GetNext" in metadata.name:
+        path, kind = "", str(metadata.name)
+    else:
+        return ""
+    path = re.sub(r"^(StatefulPartitionedCall|jit\(\w+\))/|(_\d+)+(?=/|$)", "", path)
+    return path if path.endswith(kind) else f"{path} ({kind})" if path else kind
+
+
+def _xla_op_names(space: Any) -> dict[tuple[Any, str], str]:
+    """Returns the JAX operation of each XLA instruction, by program_id and instruction."""
+    from tensorflow.compiler.xla.service import hlo_pb2
+
+    op_names = {}
+    for plane in space.planes:
+        for metadata in plane.event_metadata.values():
+            for stat in metadata.stats:
+                if plane.stat_metadata[stat.metadata_id].name == "Hlo Proto":
+                    # The name is NAME(program_id).
+                    program_id = int(metadata.name.rpartition("(")[2].rstrip(")"))
+                    module = hlo_pb2.HloProto.FromString(stat.bytes_value).hlo_module
+                    for computation in module.computations:
+                        for instruction in computation.instructions:
+                            op_name = instruction.metadata.op_name.split(";")[0]
+                            op_names[program_id, instruction.name] = op_name
+    return op_names
