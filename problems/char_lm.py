@@ -1,14 +1,15 @@
-"""A language model of the user's own text, character by character."""
+"""A character language model of the user's own text."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from t2tlite import metrics, problem, registry, text_problems
 from t2tlite.errors import DataError
 
-from . import text_files
+from . import splits, text_files
 
 CHUNK_BYTES = 256
 _TRAIN_SHARE = 0.9
@@ -18,24 +19,17 @@ _TRAIN_SHARE = 0.9
 class CharLmText(text_problems.Text2SelfProblem):
     """A character language model of your own text: UTF-8 files *.txt in --tmp_dir.
 
-    A sample is the next 256 bytes, less where a character would be cut in two. Of each file the
-    first nine tenths are for training and the rest for evaluation, so that no text is in both.
+    A sample is the next 256 bytes, cut at a character boundary. The first nine tenths of each file
+    are for training, the rest for evaluation.
     """
 
-    @property
-    def vocab_type(self) -> str:
-        return text_problems.VocabType.CHARACTER
+    vocab_type = text_problems.VocabType.CHARACTER
 
     def eval_metrics(self) -> list[str]:
-        # A sample begins and ends within words.
-        return [one for one in super().eval_metrics() if one != metrics.Metrics.WORD_PERPLEXITY]
+        # Samples start and end within words.
+        return [name for name in super().eval_metrics() if name != metrics.Metrics.WORD_PERPLEXITY]
 
-    @property
-    def dataset_splits(self) -> list[dict[str, Any]]:
-        return [
-            {"split": problem.DatasetSplit.TRAIN, "shards": 10},
-            {"split": problem.DatasetSplit.EVAL, "shards": 1},
-        ]
+    dataset_splits = splits.TRAIN_EVAL
 
     def generate_samples(
         self, data_dir: str, tmp_dir: str, dataset_split: str
@@ -46,8 +40,13 @@ class CharLmText(text_problems.Text2SelfProblem):
                 f"{self.name}: found no *.txt in {tmp_dir or 'an empty tmp_dir'}; put UTF-8 text "
                 f"files there, or check --tmp_dir"
             )
-        train = dataset_split == problem.DatasetSplit.TRAIN
-        stretch = (0.0, _TRAIN_SHARE) if train else (_TRAIN_SHARE, 1.0)
         for path in paths:
-            for chunk in text_files.chunks(path, *stretch, CHUNK_BYTES):
-                yield {"targets": chunk}
+            yield from samples_of(path, dataset_split)
+
+
+def samples_of(path: Path, dataset_split: str) -> Iterator[dict[str, str]]:
+    """Yields the samples of a split of one UTF-8 file."""
+    train = dataset_split == problem.DatasetSplit.TRAIN
+    first, last = (0.0, _TRAIN_SHARE) if train else (_TRAIN_SHARE, 1.0)
+    for chunk in text_files.chunks(path, first, last, CHUNK_BYTES):
+        yield {"targets": chunk}

@@ -1,15 +1,14 @@
-"""How English words are pronounced, on the split of CMUdict that papers report: g014b2b."""
+"""Grapheme to phoneme on g014b2b, the split of CMUdict that papers report."""
 
 from __future__ import annotations
 
-import os
 import random
 from collections.abc import Iterator
 from typing import Any
 
-from t2tlite import problem, registry, text_problems
+from t2tlite import problem, registry
 
-from . import known_files, token_vocabulary
+from . import known_files, splits, token_vocabulary
 
 _TRAIN = known_files.KnownFile(
     "g014b2b.train", 2717073, "5882433c3a14a9a0614b5f724ce74872851092e816852c82d6b74913b2085384"
@@ -26,32 +25,18 @@ _PHONEMES = (
 
 
 @registry.register_problem
-class G2pG014b2b(text_problems.Text2TextProblem):
+class G2pG014b2b(token_vocabulary.KnownTokensProblem):
     """A word's letters -> its phonemes without stress: the training part of CMUdict's g014b2b.
 
-    "h e l l o" -> "HH AH L OW", one TOKEN vocabulary for both. Each of a word's pronunciations is a
+    "h e l l o" -> "HH AH L OW", one TOKEN vocabulary for both. Each pronunciation of a word is a
     sample. 2,500 words drawn with a fixed seed are for evaluation. Put g014b2b.train into
     --tmp_dir.
     """
 
-    @property
-    def vocab_type(self) -> str:
-        return text_problems.VocabType.TOKEN
+    dataset_splits = splits.TRAIN_EVAL
 
-    @property
-    def dataset_splits(self) -> list[dict[str, Any]]:
-        return [
-            {"split": problem.DatasetSplit.TRAIN, "shards": 10},
-            {"split": problem.DatasetSplit.EVAL, "shards": 1},
-        ]
-
-    def get_or_create_vocab(
-        self, data_dir: str, tmp_dir: str | None, force_get: bool = False
-    ) -> Any:
-        if not force_get:
-            path = os.path.join(data_dir, self.vocab_filename)
-            token_vocabulary.write_once(path, [*_LETTERS, *_PHONEMES])
-        return super().get_or_create_vocab(data_dir, tmp_dir, force_get)
+    def tokens(self) -> list[str]:
+        return [*_LETTERS, *_PHONEMES]
 
     def generate_samples(
         self, data_dir: str, tmp_dir: str, dataset_split: str

@@ -1,10 +1,9 @@
 """Seven anthologies of English verse from Project Gutenberg: download, verification, verse.
 
-What is verified: that the download is complete, that it is UTF-8 and that it has Project
-Gutenberg's marks of the start and end of a book. Its bytes are taken on trust the first time, since
-Project Gutenberg corrects its files now and then and publishes no checksums of them; they are
-recorded in `gutenberg.sha256` beside them, in the form that `sha256sum -c` reads, and checked at
-every later use. To insist on certain bytes, put that file there beforehand; to accept others,
+A download must be complete UTF-8 with Project Gutenberg's start and end marks. Project Gutenberg
+corrects its files now and then and publishes no checksums, so the first download is trusted: its
+checksum is recorded in `gutenberg.sha256` beside it, in the format of `sha256sum -c`, and verified
+on each later use. To require certain content, create that file beforehand; to accept other content,
 delete it.
 """
 
@@ -40,35 +39,35 @@ _END = re.compile(r"^\*\*\* ?END OF TH(?:E|IS) PROJECT GUTENBERG EBOOK", re.MULT
 
 # A paragraph of these books is 65 to 75 characters wide; few lines of verse are longer than this.
 MAX_VERSE_CHARACTERS = 60
-# Lines of verse begin with a capital; in prose it's one in five.
+# Lines of verse begin with a capital letter; in prose one in five does.
 _MIN_CAPITALS = 0.6
-# Lines of verse often end in a mark; those of a table of contents don't.
+# Lines of verse often end with punctuation; those of a table of contents don't.
 _MIN_MARKED = 0.2
 _MARKED = re.compile(r"[^\w\s]$")
-# Typography's italics and bold, and references to notes: _so_, =so=, {16}, [23:A], [1].
+# Italics, bold and references to notes: _so_, =so=, {16}, [23:A], [1].
 _MARKUP = re.compile(r"[_=]|\{\d+\}|\[\d+(?::\w)?\]")
-# Numbers of lines in the right margin.
+# Line numbers in the right margin.
 _MARGIN = re.compile(r"\s{2,}\d+$")
-# Numbers belong to headings, tables and notes; brackets to glosses, directions and pictures.
+# Digits occur in headings, tables and notes; brackets in glosses, directions and pictures.
 _NOT_VERSE = re.compile(r"[\d\[\]{}|*]")
 
 
 def is_cached_book(path: Path) -> bool:
-    """Whether a file has the name of a downloaded book, rather than one that a user gave."""
+    """Returns whether a file has the name of a downloaded book."""
     return _CACHED.fullmatch(path.name) is not None
 
 
 def book(tmp_dir: str | Path, number: int) -> str:
-    """Returns a book without Project Gutenberg's words before and after it.
+    """Returns the text of a book without Project Gutenberg's header and footer.
 
     Args:
-      tmp_dir: where it is, as pgNUMBER.txt, or is downloaded to.
+      tmp_dir: the folder of pgNUMBER.txt, which is downloaded if it is missing.
       number: Project Gutenberg's number of the book.
 
     Raises:
-      DownloadError: it can't be downloaded, or isn't the file that was recorded.
-      DataError: it isn't UTF-8, or lacks the marks of start and end.
-      OutputError: its checksum can't be recorded.
+      DownloadError: the download failed, or the checksum isn't the recorded one.
+      DataError: the file isn't UTF-8, or has no start or end mark.
+      OutputError: the checksum can't be recorded.
     """
     name = f"pg{number}.txt"
     checksums = Path(tmp_dir).expanduser() / CHECKSUMS
@@ -78,7 +77,7 @@ def book(tmp_dir: str | Path, number: int) -> str:
         path = Path(download.maybe_download(tmp_dir, name, uri, sha256=known.get(name)))
     except DownloadError as error:
         advice = (
-            f"to accept another text than the first time, delete its line in {checksums}"
+            f"to accept a text other than the first download, delete its line in {checksums}"
             if name in known
             else f"this problem needs {', '.join(f'pg{one}.txt' for one in BOOKS)} in {tmp_dir}, "
             f"or verse of your own: *.txt, blank lines between poems"
@@ -99,7 +98,7 @@ def _read_checksums(path: Path) -> dict[str, str]:
         match = re.fullmatch(r"([0-9a-f]{64}) [ *](\S+)", line)
         if match is None:
             raise DataError(
-                f"{path}: found {line!r}; expected lines of sha256sum: mend or delete the file"
+                f"{path}: found {line!r}; expected lines of sha256sum: correct or delete the file"
             )
         known[match[2]] = match[1]
     return known
@@ -113,7 +112,7 @@ def _record(checksum: str, name: str, path: Path) -> None:
         raise OutputError(
             f"can't write {path}: {error.strerror}; choose a --tmp_dir that you may write to"
         ) from error
-    log.info("%s: taken on trust, sha256 %s recorded in %s", name, checksum, path)
+    log.info("%s: recorded its sha256 %s in %s", name, checksum, path)
 
 
 def _body(path: Path) -> str:
@@ -133,10 +132,10 @@ def poems(text: str) -> Iterator[list[list[str]]]:
     """Yields the poems of a book as lists of stanzas, which are lists of lines.
 
     Two or more blank lines separate poems, one separates stanzas. A stanza is a block of two or
-    more lines that are 60 characters at most, most of which begin with a capital and some of which
-    end in a mark, without digits and brackets; all other blocks are prose, headings, tables or
-    notes. Verses keep case and punctuation; indentation, italics, references to notes and the
-    numbers of lines go.
+    more lines of at most 60 characters, most of which begin with a capital letter and some of which
+    end with punctuation, without digits and brackets; all other blocks are prose, headings, tables
+    or notes. Case and punctuation stay; indentation, italics, references to notes and line numbers
+    are removed.
     """
     for part in re.split(r"\n(?:[ \t]*\n){2,}", text):
         stanzas = [_stanza(block.split("\n")) for block in re.split(r"\n[ \t]*\n", part)]
@@ -145,7 +144,7 @@ def poems(text: str) -> Iterator[list[list[str]]]:
 
 
 def _stanza(block: list[str]) -> list[str]:
-    """The lines of a block of verse; nothing if it's something else."""
+    """Returns the lines of a block of verse; [] if the block isn't verse."""
     lines = [" ".join(_MARKUP.sub("", _MARGIN.sub("", line)).split()) for line in block]
     # A line without a small letter is a heading.
     lines = [line for line in lines if _first_letter(line) and not line.isupper()]

@@ -1,4 +1,4 @@
-"""Whether a review of a film is good or bad: the Large Movie Review Dataset of Stanford."""
+"""Sentiment of film reviews: Stanford's Large Movie Review Dataset."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from t2tlite import download, problem, registry, text_problems
 from t2tlite.errors import DataError
 
-from . import text_files
+from . import splits, text_files
 
 _FOLDER = "aclImdb"
 
@@ -24,20 +24,9 @@ class SentimentIMDB(text_problems.Text2ClassProblem):
 
     URL = "http://ai.stanford.edu/~amaas/data/sentiment/aclImdb_v1.tar.gz"
 
-    @property
-    def dataset_splits(self) -> list[dict[str, Any]]:
-        return [
-            {"split": problem.DatasetSplit.TRAIN, "shards": 10},
-            {"split": problem.DatasetSplit.EVAL, "shards": 1},
-        ]
-
-    @property
-    def approx_vocab_size(self) -> int:
-        return 2**13
-
-    @property
-    def num_classes(self) -> int:
-        return 2
+    dataset_splits = splits.TRAIN_EVAL
+    approx_vocab_size = 2**13
+    num_classes = 2
 
     def class_labels(self, data_dir: str | None) -> list[str]:
         return ["neg", "pos"]
@@ -45,22 +34,22 @@ class SentimentIMDB(text_problems.Text2ClassProblem):
     def doc_generator(
         self, imdb_dir: str | Path, dataset: str, include_label: bool = False
     ) -> Iterator[Any]:
-        """Yields the reviews of a part, good ones first.
+        """Yields reviews, positive ones first.
 
         Args:
           imdb_dir: the folder aclImdb.
           dataset: "train" or "test".
-          include_label: yield pairs of a review and whether it is good.
+          include_label: yield (review, is positive) pairs.
 
         Raises:
-          DataError: the folder holds none.
+          DataError: the folder has no reviews.
         """
         for name in ("pos", "neg"):
             reviews = sorted((Path(imdb_dir) / dataset / name).glob("*.txt"))
             if not reviews:
                 raise DataError(
-                    f"{imdb_dir}/{dataset}/{name} holds no review; delete {imdb_dir} to unpack it "
-                    f"again"
+                    f"{imdb_dir}/{dataset}/{name} has no reviews; delete {imdb_dir} to unpack "
+                    f"it again"
                 )
             for path in reviews:
                 review = text_files.read(path).strip()
@@ -74,5 +63,5 @@ class SentimentIMDB(text_problems.Text2ClassProblem):
             archive = download.maybe_download(tmp_dir, os.path.basename(self.URL), self.URL)
             download.unpack(archive, folder.parent)
         part = "train" if dataset_split == problem.DatasetSplit.TRAIN else "test"
-        for review, good in self.doc_generator(folder, part, include_label=True):
-            yield {"inputs": review, "label": int(good)}
+        for review, positive in self.doc_generator(folder, part, include_label=True):
+            yield {"inputs": review, "label": int(positive)}

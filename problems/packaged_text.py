@@ -1,4 +1,4 @@
-"""Texts that are installed as Python packages: data without a download."""
+"""Texts installed as Python packages: data that needs no download."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from t2tlite.errors import DataError
 
 
 def load(module: str) -> ModuleType:
-    """Imports a module of a package in the extra `demo`.
+    """Imports a module of a package of the extra `demo`.
 
     Raises:
       DataError: the package isn't installed.
@@ -18,6 +18,6 @@ def load(module: str) -> ModuleType:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
         raise DataError(
-            f"no module named {error.name}, which brings this problem's text; install it with: "
+            f"no module named {error.name}, which contains this problem's text; install it with: "
             f"pip install 't2tlite[demo]'"
         ) from None

@@ -1,4 +1,4 @@
-"""The next line of a poem: from verse of the user's own, or from seven anthologies."""
+"""The next line of a poem, from the user's own poems or seven anthologies."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterator
 from typing import Any
 
-from t2tlite import problem, registry, text_problems
+from t2tlite import registry, text_problems
 
 from . import gutenberg, splits, text_files
 
@@ -21,33 +21,24 @@ class PoetryLineProblem(text_problems.Text2TextProblem):
     """A line of verse -> the next line, from your own poems or seven Gutenberg anthologies.
 
     Your own poems are UTF-8 files *.txt in --tmp_dir with blank lines between poems; every block of
-    two or more lines is used as it is. Without any, the anthologies are downloaded into --tmp_dir
-    as pg574.txt and so on; `gutenberg.py` says what is verified (completeness, and that the bytes
-    are those of the first download) and what counts as verse.
+    two or more lines is used unchanged. If there are none, the anthologies are downloaded into
+    --tmp_dir as pg574.txt and so on, checked for completeness and against the checksums of the
+    first download; only their verse is used.
 
-    Pairs never cross a blank line. A twentieth of the poems, chosen by a hash of the first line, is
-    for evaluation and another for test; a pair that occurs in two splits, such as a refrain, is
-    left out of training.
+    Pairs never cross a blank line. A hash of the first line selects a twentieth of the poems for
+    evaluation and another for test; a pair that occurs in two splits, such as a refrain, is removed
+    from training.
     """
 
-    @property
-    def approx_vocab_size(self) -> int:
-        return 2**13
-
-    @property
-    def dataset_splits(self) -> list[dict[str, Any]]:
-        return [
-            {"split": problem.DatasetSplit.TRAIN, "shards": 10},
-            {"split": problem.DatasetSplit.EVAL, "shards": 1},
-            {"split": problem.DatasetSplit.TEST, "shards": 1},
-        ]
+    approx_vocab_size = 2**13
+    dataset_splits = splits.TRAIN_EVAL_TEST
 
     def generate_samples(
         self, data_dir: str, tmp_dir: str, dataset_split: str
     ) -> Iterator[dict[str, Any]]:
         groups: dict[str, list[splits.Pair]] = {}
         for poem in self._poems(tmp_dir):
-            # A poem that stands in two anthologies is one group.
+            # A poem that is in two anthologies is one group.
             pairs = groups.setdefault(splits.letters(poem[0][0]), [])
             for stanza in poem:
                 pairs += splits.neighbours(stanza)

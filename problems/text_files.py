@@ -1,4 +1,4 @@
-"""A user's own text files in tmp_dir: finding them, and reading them as UTF-8."""
+"""Finds the user's own text files in tmp_dir and reads them as UTF-8."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ _BOM = b"\xef\xbb\xbf"
 
 
 def find(tmp_dir: str | os.PathLike[str] | None) -> list[Path]:
-    """The files `*.txt` right in `tmp_dir`, sorted by name, without hidden ones."""
+    """Returns the files `*.txt` in `tmp_dir`, without subfolders and hidden files, sorted."""
     if not tmp_dir:
         return []
-    found = Path(tmp_dir).expanduser().glob("*.txt")
-    return sorted(path for path in found if path.is_file() and not path.name.startswith("."))
+    paths = Path(tmp_dir).expanduser().glob("*.txt")
+    return sorted(path for path in paths if path.is_file() and not path.name.startswith("."))
 
 
 def read(path: Path) -> str:
-    """Returns the text of a UTF-8 file, with line feeds at the ends of lines.
+    """Returns the text of a UTF-8 file, with \\n line ends and without a byte order mark.
 
     Raises:
-      DataError: it isn't UTF-8.
+      DataError: the file isn't UTF-8.
     """
     raw = path.read_bytes()
     start = len(_BOM) if raw.startswith(_BOM) else 0
@@ -35,42 +35,42 @@ def read(path: Path) -> str:
 
 
 def chunks(path: Path, first: float, last: float, size: int) -> Iterator[str]:
-    """Yields a stretch of a UTF-8 file in pieces that follow each other, without reading it whole.
+    """Yields consecutive chunks of a part of a UTF-8 file, without reading all of it.
 
     Args:
       path: the file.
-      first: where to start, as a share of its bytes; a character that lies across comes before.
-      last: where to stop, likewise; 1.0 for the end.
-      size: bytes in a piece: as many whole characters as fit. At least 4, the longest character.
+      first: start of the part, as a fraction of the file's bytes; rounded up to a character.
+      last: end of the part, likewise; 1.0: the end of the file.
+      size: bytes per chunk, rounded down to whole characters; at least 4, the longest character.
 
     Raises:
-      DataError: it isn't UTF-8.
+      DataError: the file isn't UTF-8.
     """
     total = path.stat().st_size
     with open(path, "rb") as file:
         head = len(_BOM) if file.read(len(_BOM)) == _BOM else 0
 
-        def boundary(share: float) -> int:
-            """The first start of a character at or after that share of the file."""
-            place = head + int(share * (total - head))
-            file.seek(place)
+        def boundary(fraction: float) -> int:
+            """Returns the offset of the first character at or after a fraction of the file."""
+            offset = head + int(fraction * (total - head))
+            file.seek(offset)
             ahead = file.read(3)
             starts = (n for n, byte in enumerate(ahead) if byte & 0xC0 != 0x80)
-            return place + next(starts, len(ahead))
+            return offset + next(starts, len(ahead))
 
-        place, stop = boundary(first), boundary(last)
-        while place < stop:
-            file.seek(place)
-            raw = file.read(min(size, stop - place))
+        offset, stop = boundary(first), boundary(last)
+        while offset < stop:
+            file.seek(offset)
+            raw = file.read(min(size, stop - offset))
             try:
                 text = raw.decode("utf-8")
             except UnicodeDecodeError as error:
                 cut_off = error.reason == "unexpected end of data" and error.start > 0
-                if not cut_off or place + len(raw) >= stop:
-                    raise _not_utf8(path, place + error.start, error) from None
+                if not cut_off or offset + len(raw) >= stop:
+                    raise _not_utf8(path, offset + error.start, error) from None
                 raw = raw[: error.start]
                 text = raw.decode("utf-8")
-            place += len(raw)
+            offset += len(raw)
             yield text
 
 

@@ -3,18 +3,39 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Any
 
-from t2tlite import text
+from t2tlite import text, text_problems
 
 
-def write_once(path: str, tokens: Iterable[str]) -> None:
-    """Writes a vocabulary of `<pad>`, `<EOS>` and `tokens`, unless the file is there already.
+class KnownTokensProblem(text_problems.Text2TextProblem):
+    """A problem with a TOKEN vocabulary of known tokens, written to data_dir by t2t-datagen.
 
-    An existing file stays: data and models may have been made with its ids.
+    A subclass implements `tokens` and `generate_samples`.
+    """
+
+    vocab_type = text_problems.VocabType.TOKEN
+
+    def tokens(self) -> Iterable[str]:
+        """Returns the tokens in the order of their ids, without `<pad>` and `<EOS>`."""
+        raise NotImplementedError(f"{type(self).__name__} has no tokens")
+
+    def get_or_create_vocab(
+        self, data_dir: str, tmp_dir: str | None, force_get: bool = False
+    ) -> Any:
+        if not force_get:
+            write_once(os.path.join(data_dir, self.vocab_filename), self.tokens)
+        return super().get_or_create_vocab(data_dir, tmp_dir, force_get)
+
+
+def write_once(path: str, tokens: Callable[[], Iterable[str]]) -> None:
+    """Writes a vocabulary of `<pad>`, `<EOS>` and `tokens()` unless the file exists.
+
+    An existing file stays: data and models may use its ids.
 
     Raises:
-      OutputError: it can't be written.
+      OutputError: the file can't be written.
     """
     if not os.path.exists(path):
-        text.TokenTextEncoder(None, vocab_list=tokens).store_to_file(path)
+        text.TokenTextEncoder(None, vocab_list=tokens()).store_to_file(path)

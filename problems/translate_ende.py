@@ -41,19 +41,14 @@ class TranslateEndeWmt8k(listed_corpora.ListedCorpora):
 
     train_datasets = _ENDE_TRAIN_DATASETS
     eval_datasets = _ENDE_EVAL_DATASETS
-
-    @property
-    def approx_vocab_size(self) -> int:
-        return 2**13
+    approx_vocab_size = 2**13
 
 
 @registry.register_problem
 class TranslateEndeWmt32k(TranslateEndeWmt8k):
     """English -> German, WMT, with a vocabulary of 32,768 tokens."""
 
-    @property
-    def approx_vocab_size(self) -> int:
-        return 2**15
+    approx_vocab_size = 2**15
 
 
 @registry.register_problem

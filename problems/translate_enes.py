@@ -57,6 +57,4 @@ class TranslateEnesWmtClean32k(TranslateEnesWmt32k):
     def use_vocab_from_other_problem(self) -> Any:
         return TranslateEnesWmt32k()
 
-    @property
-    def datatypes_to_clean(self) -> list[str]:
-        return ["txt"]
+    datatypes_to_clean = ["txt"]

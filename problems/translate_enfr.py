@@ -57,19 +57,14 @@ class TranslateEnfrWmtSmall8k(listed_corpora.ListedCorpora):
 
     train_datasets = _ENFR_TRAIN_SMALL_DATA
     eval_datasets = _ENFR_TEST_SMALL_DATA
-
-    @property
-    def approx_vocab_size(self) -> int:
-        return 2**13
+    approx_vocab_size = 2**13
 
 
 @registry.register_problem
 class TranslateEnfrWmtSmall32k(TranslateEnfrWmtSmall8k):
     """English -> French, a million pairs of WMT, with a vocabulary of 32,768 tokens."""
 
-    @property
-    def approx_vocab_size(self) -> int:
-        return 2**15
+    approx_vocab_size = 2**15
 
 
 @registry.register_problem

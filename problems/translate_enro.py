@@ -32,16 +32,11 @@ class TranslateEnroWmt8k(listed_corpora.ListedCorpora):
 
     train_datasets = _ENRO_TRAIN_DATASETS
     eval_datasets = _ENRO_TEST_DATASETS
-
-    @property
-    def approx_vocab_size(self) -> int:
-        return 2**13
+    approx_vocab_size = 2**13
 
 
 @registry.register_problem
 class TranslateEnroWmt32k(TranslateEnroWmt8k):
     """English -> Romanian, WMT, with a vocabulary of 32,768 tokens."""
 
-    @property
-    def approx_vocab_size(self) -> int:
-        return 2**15
+    approx_vocab_size = 2**15

@@ -9,6 +9,8 @@ from typing import Any
 
 from t2tlite import problem, registry, translate
 
+from . import splits
+
 log = logging.getLogger(__name__)
 
 _WMT17 = "http://data.statmt.org/wmt17/translation-task"
@@ -47,7 +49,7 @@ class TranslateEnzhWmt32k(translate.TwoVocabTranslateProblem):
     """English -> Chinese, WMT 2017: News Commentary, and UN and CWMT if they are in tmp_dir.
 
     The corpora of the UN (conferences.unite.un.org/UNCorpus) and of CWMT (nlp.nju.edu.cn/cwmt-wmt)
-    want registration: put UNv1.0.en-zh.tar.gz and cwmt.tgz into tmp_dir. Without them there are
+    require registration: put UNv1.0.en-zh.tar.gz and cwmt.tgz into tmp_dir. Without them there are
     about 220,000 pairs.
     """
 
@@ -64,15 +66,15 @@ class TranslateEnzhWmt32k(translate.TwoVocabTranslateProblem):
         return _NC_TRAIN_DATASETS if train else _NC_TEST_DATASETS
 
     def get_training_dataset(self, tmp_dir: str) -> Sequence[Any]:
-        """Returns the list of corpora to learn from, of which some may be in tmp_dir or not."""
-        found = list(_NC_TRAIN_DATASETS)
+        """Returns the training corpora, with those that are in tmp_dir."""
+        datasets = list(_NC_TRAIN_DATASETS)
         for corpora in (_CWMT_TRAIN_DATASETS, _UN_TRAIN_DATASETS):
             archive = Path(tmp_dir).expanduser() / str(corpora[0][0])
             if archive.exists():
-                found += corpora
+                datasets += corpora
             else:
-                log.warning("%s: does without %s, which doesn't exist", self.name, archive)
-        return found
+                log.warning("%s: %s doesn't exist, so training does without it", self.name, archive)
+        return datasets
 
     def data_files(self, tmp_dir: str, dataset_split: str) -> Sequence[Any]:
         if dataset_split == problem.DatasetSplit.TRAIN:
@@ -84,16 +86,8 @@ class TranslateEnzhWmt32k(translate.TwoVocabTranslateProblem):
 class TranslateEnzhWmt8k(TranslateEnzhWmt32k):
     """English -> Chinese, News Commentary alone."""
 
-    @property
-    def approx_vocab_size(self) -> int:
-        return 2**13
-
-    @property
-    def dataset_splits(self) -> list[dict[str, Any]]:
-        return [
-            {"split": problem.DatasetSplit.TRAIN, "shards": 10},
-            {"split": problem.DatasetSplit.EVAL, "shards": 1},
-        ]
+    approx_vocab_size = 2**13
+    dataset_splits = splits.TRAIN_EVAL
 
     def get_training_dataset(self, tmp_dir: str) -> Sequence[Any]:
         return _NC_TRAIN_DATASETS

@@ -84,7 +84,7 @@ def test_no_network(archive: Path, tmp_path: Path, generate: Callable) -> None:
 
 def test_a_folder_without_reviews(tmp_path: Path, generate: Callable) -> None:
     (tmp_path / "aclImdb").mkdir()
-    with pytest.raises(DataError, match="aclImdb/train/pos holds no review; delete "):
+    with pytest.raises(DataError, match="aclImdb/train/pos has no reviews; delete "):
         generate("sentiment_imdb")
 
 

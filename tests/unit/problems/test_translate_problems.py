@@ -148,7 +148,7 @@ class TestChinese:
         samples = list(problem.generate_samples("", str(tmp_path), "train"))
         assert samples == [{"inputs": "news", "targets": "新闻"}]
         assert [line.split(",")[0] for line in warned] == [
-            f"translate_enzh_wmt32k: does without {tmp_path}/{name}"
+            f"translate_enzh_wmt32k: {tmp_path}/{name} doesn't exist"
             for name in ("cwmt.tgz", "UNv1.0.en-zh.tar.gz")
         ]
         write(tmp_path / "UNv1.0.en-zh.en", "nations\n")
