@@ -1,4 +1,4 @@
-"""What training needs of memory, and what is said when it runs out."""
+"""The memory estimate, and the error when memory runs out."""
 
 from dataclasses import replace
 
@@ -49,12 +49,26 @@ MEASURED_WITH_EVALUATION = [(POETRY, 5_121_536, 32768, 128, 32, 2939, 2933)]
 
 
 def make_job(hparams="", parameters=60_897_280, vocabulary=32768, rows=16, length=256, **other):
-    """A job of the size that is given; by default transformer_base's."""
+    """A job of this size; by default transformer_base's."""
     sides = other.pop("sides", ("inputs", "targets"))
     device = Devices(other.pop("backend", "tensorflow"), other.pop("kind", "CPU"), 1)
-    told = ProblemHParams(dict.fromkeys(sides, vocabulary), dict.fromkeys(sides, "symbol"))
-    values = HParams().override(hparams)
-    return memory_estimate.Job(values, told, parameters, device, rows * length, length, **other)
+    return memory_estimate.Job(
+        HParams().override(hparams),
+        problem_hparams(vocabulary, sides),
+        parameters,
+        device,
+        rows * length,
+        length,
+        **other,
+    )
+
+
+def problem_hparams(vocabulary, sides=("inputs", "targets")):
+    return ProblemHParams(dict.fromkeys(sides, vocabulary), dict.fromkeys(sides, "symbol"))
+
+
+def total(job):
+    return sum(memory_estimate.estimate(job).values())
 
 
 @pytest.mark.parametrize(
@@ -65,14 +79,12 @@ def make_job(hparams="", parameters=60_897_280, vocabulary=32768, rows=16, lengt
         (MEASURED_WITH_EVALUATION, {}),
     ],
 )
-def test_estimates_are_near_what_was_measured(measured, other):
+def test_estimates_are_within_20_percent_of_what_was_measured(measured, other):
     for *size, tensorflow, jax in measured:
         for backend, peak in [("tensorflow", tensorflow), ("jax", jax)]:
             if peak:
-                total = (
-                    memory_estimate.estimate(make_job(*size, backend=backend, **other)).total / MIB
-                )
-                assert 0.85 * peak < total < 1.2 * peak, (size, backend)
+                estimated = total(make_job(*size, backend=backend, **other)) / MIB
+                assert 0.8 * peak < estimated < 1.2 * peak, (size, backend)
 
 
 @pytest.mark.parametrize(
@@ -88,95 +100,80 @@ def test_estimates_are_near_what_was_measured(measured, other):
     ],
 )
 def test_the_optimizers_copies_of_the_weights(assigned, copies):
-    needed = memory_estimate.estimate(make_job(assigned, parameters=1000))
-    assert (needed.weights, needed.gradients) == (4000, 4000)
-    assert needed.optimizer == copies * 4000
+    parts = memory_estimate.estimate(make_job(assigned, parameters=1000, evaluates=False))
+    assert (parts["weights"], parts["gradients"]) == (4000, 4000)
+    assert parts["optimizer"] == copies * 4000
 
 
 def test_what_activations_grow_with():
     def activations(*args, **other):
-        return memory_estimate.estimate(make_job(*args, **other)).activations
+        job = make_job(*args, **other, evaluates=False)
+        return memory_estimate.estimate(job)["activations"]
 
     base = activations()
     assert activations(rows=32) == pytest.approx(2 * base, rel=1e-6)
-    # As many tokens in longer rows: attention weights alone grow.
+    # The same number of tokens in longer rows: only attention weights grow.
     assert 1.2 * base < activations(rows=4, length=1024) < 4 * base
-    # One row is the least.
-    assert memory_estimate.estimate(
-        replace(make_job(), batch_tokens=1)
-    ).activations == pytest.approx(base / 16, rel=1e-6)
+    one_row = memory_estimate.estimate(replace(make_job(evaluates=False), batch_tokens=1))
+    assert one_row["activations"] == pytest.approx(base / 16, rel=1e-6)
     assert activations("activation_dtype=bfloat16") < 0.8 * base
     assert activations("num_encoder_layers=12") > 1.2 * base
     assert activations(sides=("targets",)) < 0.5 * base
-    on_xla = {"backend": "jax", "kind": "GPU"}
-    assert activations("activation_dtype=bfloat16", **on_xla) < 0.8 * activations(**on_xla)
+    assert activations("self_attention_type=dot_product_relative") > base
+    assert activations(layer_runs=12) == pytest.approx(2 * base, rel=1e-6)
+    on_gpu = {"backend": "jax", "kind": "GPU"}
+    assert activations("activation_dtype=bfloat16", **on_gpu) < 0.8 * activations(**on_gpu)
 
 
 def test_logits():
-    def needed(**other):
+    def estimate(**other):
         return memory_estimate.estimate(replace(make_job(), **other))
 
-    # A network that shows no last layer holds the logits of all tokens.
-    assert needed(chunks_logits=False).loss - needed().loss == 3 * 4 * 32768 * (4096 - 1024)
-    assert needed().evaluation == 4 * 4 * 4096 * 32768
-    assert needed(evaluates=False).evaluation == 0
+    trains = {"evaluates": False}
+    assert estimate(**trains)["logits"] == 4 * 4 * 1024 * 32768
+    assert estimate(**trains, chunks_logits=False)["logits"] == 4 * 4 * 4096 * 32768
+    # The peak is in evaluation where its logits need more than training does besides the weights.
+    assert "evaluation" not in estimate()
+    parts = estimate(longest=8, problem_hparams=problem_hparams(200_000))
+    assert parts["evaluation"] == 4 * 4 * 4096 * 200_000
+    assert "activations" not in parts
     labels = ProblemHParams(
         {"inputs": 32768, "targets": 2}, {"inputs": "symbol", "targets": "class_label"}
     )
-    assert needed(problem_hparams=labels).evaluation == 4 * 4 * 16 * 2
-    assert needed(problem_hparams=labels).activations < 0.5 * needed().activations
+    parts = estimate(problem_hparams=labels, **trains)
+    assert parts["logits"] == 4 * 4 * 16 * 2
+    assert parts["activations"] < 0.5 * estimate(**trains)["activations"]
 
 
 def test_describe():
-    needed = memory_estimate.Estimate(
-        0, 2 * 10**8, 4 * 10**8, 2 * 10**8, 9 * 10**8, 2 * 10**8, 10**9
-    )
-    parts = "weights 0.2, optimizer 0.4, gradients 0.2, activations 0.9, loss 0.2"
-    assert memory_estimate.describe(needed, 22_100_000_000) == f"about 1.9 GB of 22.1 GB: {parts}"
-    assert memory_estimate.describe(needed, None) == f"about 1.9 GB: {parts}"
-    evaluating = replace(needed, evaluation=2 * 10**9)
-    assert memory_estimate.describe(evaluating, None) == (
-        "about 2.6 GB: weights 0.2, optimizer 0.4, evaluation 2.0"
-    )
-    assert memory_estimate.describe(replace(needed, weights=1), None).startswith(
-        "about 1.7 GB: optimizer"
-    )
-
-
-def applied(job, advised):
-    """The job with what an advice names, as pairs of hparam and value."""
-    words = advised.removeprefix("lower ").replace(",", "").replace(" and ", " ").split()
-    return memory_estimate._changed(job, dict(zip(words[::3], map(int, words[2::3]), strict=True)))
+    job = make_job(kind="GPU")
+    parts = "weights 0.2, optimizer 0.5, gradients 0.2, activations 4.8, logits 0.5"
+    assert memory_estimate.describe(job, 22_100_000_000) == f"about 6.3 GB of 22.1 GB: {parts}"
+    assert memory_estimate.describe(job, None) == f"about 6.3 GB: {parts}"
+    sgd = make_job("optimizer=sgd", kind="GPU")
+    assert "optimizer" not in memory_estimate.describe(sgd, None)
+    assert ": process 0.9, weights" in memory_estimate.describe(make_job(), None)
 
 
 def test_advice_is_the_largest_batch_that_fits():
     job = make_job(rows=32)
-    needed = memory_estimate.estimate(job).total
-    assert memory_estimate.advice(job, needed) == memory_estimate.advice(job, None) == ""
-    assert memory_estimate.advice(job, needed - 1) == "lower batch_size to 6144"
-    for found in (int(needed / 1.5), needed // 2, needed // 3):
-        advised = memory_estimate.advice(job, found)
-        assert advised.startswith("lower batch_size to ")
-        changed = applied(job, advised)
-        assert memory_estimate.estimate(changed).total <= found
-        larger = replace(job, batch_tokens=int(changed.batch_tokens * 1.5))
-        assert memory_estimate.estimate(larger).total > found
+    assert memory_estimate.advice(job, total(job)) == memory_estimate.advice(job, None) == ""
+    assert memory_estimate.advice(job, total(job) - 1) == "lower batch_size to 6144"
+    for available in (int(total(job) / 1.5), total(job) // 2, total(job) // 3):
+        advised = memory_estimate.advice(job, available)
+        size = int(advised.removeprefix("lower batch_size to "))
+        assert total(replace(job, batch_tokens=size)) <= available
+        assert total(replace(job, batch_tokens=int(size * 1.5))) > available
 
 
 def test_advice_where_no_batch_size_fits():
-    # The weights of long rows' attention are most; less so the layers.
-    long = make_job(rows=2, length=2048)
-    found = memory_estimate.estimate(replace(long, batch_tokens=2048)).total - 1
-    advised = memory_estimate.advice(long, found)
-    assert advised == "lower max_length to 1536 and batch_size to 2048"
-    assert memory_estimate.estimate(applied(long, advised)).total <= found
-    short = make_job(rows=1, length=64)
-    advised = memory_estimate.advice(short, memory_estimate.estimate(short).total - 1)
-    assert advised == "lower hidden_size to 256 and filter_size to 1024"
-    # The parameters that are foreseen are those of the narrower model.
-    narrow = applied(short, advised).parameters
-    assert narrow == pytest.approx(19_400_000, rel=0.01)
-    assert memory_estimate.advice(short, 10**6).endswith("free memory or use another device")
+    job = make_job(rows=2, length=200)
+    one_row = total(replace(job, batch_tokens=200))
+    assert memory_estimate.advice(job, one_row) == "lower batch_size to 384"
+    assert memory_estimate.advice(job, one_row - 1) == (
+        "a batch of one row of 200 tokens doesn't fit: lower max_length, or hidden_size and "
+        "filter_size, or use a device with more memory"
+    )
 
 
 def caught(function):
@@ -209,7 +206,7 @@ def test_what_jax_raises():
     error = caught(lambda: jax.jit(lambda: jax.numpy.ones((ENDLESS,))).lower().compile()())
     assert isinstance(error, jax.errors.JaxRuntimeError)
     assert memory_estimate.is_out_of_memory(error)
-    # What a training step told under `ulimit -v`.
+    # The message of a training step under `ulimit -v`.
     late = "INTERNAL: Error dispatching computation: Out of memory allocating 1232669376 bytes."
     assert memory_estimate.is_out_of_memory(jax.errors.JaxRuntimeError(late))
     assert not memory_estimate.is_out_of_memory(jax.errors.JaxRuntimeError("INTERNAL: a bug"))
@@ -217,7 +214,7 @@ def test_what_jax_raises():
 
 def test_wrapped_errors():
     def wrapped(cause, context=None):
-        error = ValueError("out of memory, says a stranger")
+        error = ValueError("out of memory, in a library's words")
         error.__cause__, error.__context__ = cause, context
         return error
 
@@ -228,25 +225,24 @@ def test_wrapped_errors():
     around = wrapped(None)
     around.__cause__ = wrapped(around)
     assert not memory_estimate.is_out_of_memory(around)
-    told = DeviceError("out of memory")
-    told.__cause__ = MemoryError()
-    assert not memory_estimate.is_out_of_memory(told)
+    for_the_user = DeviceError("out of memory")
+    for_the_user.__cause__ = MemoryError()
+    assert not memory_estimate.is_out_of_memory(for_the_user)
 
 
 def test_the_error_for_the_user():
     job = make_job(kind="GPU")
     assert str(memory_estimate.out_of_memory_error(job, 4 * 10**9)) == (
-        "out of memory on the GPU: found 4.0 GB, training with batches of 4,096 tokens needs about "
-        "6.6 GB; lower batch_size to 2048"
+        "out of memory on the GPU: 4.0 GB are available, training with batches of 4,096 tokens "
+        "needs about 6.3 GB; lower batch_size to 2048"
     )
-    # The estimate says that it fits, or nobody knows what there is: half.
-    assert str(memory_estimate.out_of_memory_error(job, 80 * 10**9)).endswith(
-        "; lower batch_size to 2048"
-    )
+    # Half the batch where the estimate fits or the memory isn't known.
+    fits = str(memory_estimate.out_of_memory_error(job, 80 * 10**9))
+    assert fits.endswith("; lower batch_size to 2048")
     unknown = str(memory_estimate.out_of_memory_error(job, None))
     assert unknown == (
-        "out of memory on the GPU: training with batches of 4,096 tokens needs about 6.6 GB; lower "
+        "out of memory on the GPU: training with batches of 4,096 tokens needs about 6.3 GB; lower "
         "batch_size to 2048"
     )
     one_row = memory_estimate.out_of_memory_error(make_job(rows=1), None)
-    assert "; lower hidden_size to 256" in str(one_row)
+    assert "; a batch of one row of 256 tokens doesn't fit: lower max_length" in str(one_row)
