@@ -9,6 +9,7 @@ The page is at http://localhost:8501/. Requests have TensorFlow Serving's REST f
 from __future__ import annotations
 
 from dataclasses import fields
+from typing import Any
 
 from absl import flags
 
@@ -40,7 +41,8 @@ def main() -> None:
     from t2tlite.serve.server import serve
 
     # Flags are checked before the slow steps: importing Keras and loading the model.
-    limits = Limits(**{field.name: FLAGS[field.name].value for field in fields(Limits)}).check()
+    values: dict[str, Any] = {field.name: FLAGS[field.name].value for field in fields(Limits)}
+    limits = Limits(**values).check()
     decode_hparams = shared_flags.decode_hparams()
     run_record.read(FLAGS.output_dir)
     serve(

@@ -1,6 +1,6 @@
-"""A trained model behind HTTP: TensorFlow Serving's REST form, dynamic batches, and a page.
+"""Serves a trained model over HTTP: TensorFlow Serving's REST format, dynamic batching, a web page.
 
-A request comes in at `app`, is read by `protocol` within the bounds of `limits`, and waits in
-`batching`'s queue for the one thread that decodes by `served`. `server` begins and ends it all;
-`client` asks such a server, and needs none of the packages that serving does.
+`app` receives a request, `protocol` parses it within `limits`, `batching` queues its lines for the
+one thread that decodes, with `served_model`. `server` starts and stops all of it. `client` queries
+such a server and doesn't need the extra `serve`.
 """

@@ -1,4 +1,4 @@
-"""Dynamic batching: lines of many requests, decoded together by one thread."""
+"""Dynamic batching: one thread decodes the lines of many requests together."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from t2tlite.serve.limits import Limits
 
 log = logging.getLogger(__name__)
 
-# Takes what its lines share and the lines; returns an answer to each.
-Decode = Callable[[Hashable, list[Any]], Sequence[Any]]
+# Takes the kind of a batch and its lines; returns an answer for each line.
+Decode = Callable[[Any, list[Any]], Sequence[Any]]
 
-# Lines of up to so many characters, as a power of two, share a batch; longer ones wait for lines of
-# their own magnitude, as a batch takes as long as its longest line.
-SHORT = 7
+# A batch takes as long as its longest line, so lines share one only if their lengths have equally
+# many bits; lengths of up to this many bits count as equal.
+SHORT_BITS = 7
 
 
 class QueueFullError(Exception):
-    """There is no room in the queue.
+    """The queue has no room for a request.
 
     Attributes:
-      retry_after_seconds: when there will probably be some.
+      retry_after_seconds: when it probably has.
     """
 
     def __init__(self, retry_after_seconds: int):
@@ -38,15 +38,15 @@ class QueueFullError(Exception):
 
 
 class StoppingError(Exception):
-    """The server takes nothing new."""
+    """The server is stopping and accepts no more requests."""
 
 
 @dataclass(eq=False)
 class Ticket:
-    """A request's lines in the queue.
+    """A request in the queue.
 
     Attributes:
-      future: gets the answers, in the lines' order, or what went wrong.
+      future: gets the answers in the lines' order, or the first error.
     """
 
     answers: list[Any]
@@ -56,16 +56,14 @@ class Ticket:
     def answer(self, index: int, value: Any) -> None:
         self.answers[index] = value
         self.missing -= 1
+        # The future is done already if the request was dropped or another of its lines failed.
         if not self.missing:
-            self._end(lambda: self.future.set_result(self.answers))
+            with contextlib.suppress(InvalidStateError):
+                self.future.set_result(self.answers)
 
-    def fail(self, error: BaseException) -> None:
-        self._end(lambda: self.future.set_exception(error))
-
-    def _end(self, end: Callable[[], None]) -> None:
-        # Whoever asked may have gone meanwhile, or another of the lines failed.
+    def fail(self, error: Exception) -> None:
         with contextlib.suppress(InvalidStateError):
-            end()
+            self.future.set_exception(error)
 
 
 @dataclass(eq=False, frozen=True)
@@ -73,24 +71,28 @@ class _Line:
     ticket: Ticket
     index: int
     content: Any
-    group: Hashable
     kind: Hashable
-    arrived: float
+    arrival: float
+
+    @property
+    def group(self) -> Hashable:
+        """Lines of equal groups may share a batch."""
+        return self.kind, max(SHORT_BITS, len(self.content).bit_length())
 
 
 class Batcher:
-    """The queue and the one thread that empties it.
+    """A queue of lines and the thread that decodes them.
 
     Args:
-      make_decode: makes the decoding function; called in the thread, as parts of Keras's state
-        belong to the thread that set them.
-      limits: bounds of the queue and the batches.
-      observe: gets the number of lines of each batch.
+      load: loads the model and returns the function that decodes a batch. Called in the decoding
+        thread, as some of Keras's state is thread-local.
+      limits: of the queue and the batches.
+      observe: called with the number of lines of each batch.
     """
 
     def __init__(
         self,
-        make_decode: Callable[[], Decode],
+        load: Callable[[], Decode],
         limits: Limits,
         observe: Callable[[int], None] = lambda lines: None,
     ):
@@ -99,103 +101,100 @@ class Batcher:
         self._queue: list[_Line] = []
         self._changed = threading.Condition()
         self._stopping = False
-        self._line_seconds = 0.0
-        self._ready: Future[None] = Future()
-        # A daemon, so that a second Ctrl-C need not wait for a batch.
+        self._seconds_per_line = 0.0
+        self._loaded: Future[Any] = Future()
+        # A daemon thread, so that a second Ctrl-C doesn't wait for a batch.
         self._thread = threading.Thread(
-            target=self._run, args=(make_decode,), name="decoding", daemon=True
+            target=self._run, args=(load,), name="decoding", daemon=True
         )
         self._thread.start()
 
-    def wait_ready(self) -> None:
-        """Returns once lines can be decoded; raises what kept them from it."""
-        self._ready.result()
+    def wait_ready(self) -> Any:
+        """Returns what `load` returned, or raises what it raised."""
+        return self._loaded.result()
 
     @property
     def alive(self) -> bool:
-        """Whether lines are being decoded, or would be."""
-        return self._thread.is_alive() and self._ready.done() and not self._stopping
+        """Whether requests are accepted and decoded."""
+        return self._thread.is_alive() and self._loaded.done() and not self._stopping
 
     def __len__(self) -> int:
         return len(self._queue)
 
     def submit(self, kind: Hashable, lines: Sequence[Any]) -> Ticket:
-        """Puts a request's lines at the queue's end.
+        """Appends a request's lines to the queue.
 
         Args:
-          kind: only lines of the same kind are decoded together.
-          lines: at least one.
+          kind: only lines of the same kind share a batch.
+          lines: at least one; anything with a length.
 
         Raises:
-          QueueFullError: they don't fit.
-          StoppingError: the server is about to end.
+          QueueFullError: the queue has no room for all of them.
+          StoppingError: the server is stopping.
         """
         with self._changed:
             if self._stopping or not self._thread.is_alive():
                 raise StoppingError
             if len(self._queue) + len(lines) > self._limits.max_queue:
-                raise QueueFullError(max(1, math.ceil(len(self._queue) * self._line_seconds)))
+                raise QueueFullError(max(1, math.ceil(len(self._queue) * self._seconds_per_line)))
             ticket = Ticket([None] * len(lines), len(lines))
             now = time.monotonic()
-            for index, line in enumerate(lines):
-                group = (kind, max(SHORT, len(line).bit_length()))
-                self._queue.append(_Line(ticket, index, line, group, kind, now))
+            self._queue += [_Line(ticket, i, line, kind, now) for i, line in enumerate(lines)]
             self._changed.notify()
         return ticket
 
     def drop(self, ticket: Ticket) -> None:
-        """Takes a request back: what isn't being decoded already, never will be."""
+        """Cancels a request; its lines that aren't being decoded yet leave the queue."""
         with self._changed:
             self._queue = [line for line in self._queue if line.ticket is not ticket]
         ticket.future.cancel()
 
     def stop(self, timeout_seconds: float | None = None) -> None:
-        """Refuses new lines, and returns when those in the queue are decoded."""
+        """Refuses new requests and waits until the queue is decoded."""
         with self._changed:
             self._stopping = True
             self._changed.notify()
         self._thread.join(timeout_seconds)
 
-    def _run(self, make_decode: Callable[[], Decode]) -> None:
+    def _run(self, load: Callable[[], Decode]) -> None:
         try:
-            decode = make_decode()
+            decode = load()
         except BaseException as error:
-            self._ready.set_exception(error)
+            self._loaded.set_exception(error)
             return
-        self._ready.set_result(None)
+        self._loaded.set_result(decode)
         while batch := self._next_batch():
             started = time.monotonic()
             self._observe(len(batch))
             self._decode(decode, batch)
             seconds = (time.monotonic() - started) / len(batch)
-            self._line_seconds = 0.9 * self._line_seconds + 0.1 * seconds
+            self._seconds_per_line = 0.9 * self._seconds_per_line + 0.1 * seconds
 
     def _next_batch(self) -> list[_Line]:
-        """Waits for lines; returns none when there will be no more."""
+        """Waits for a batch: the oldest line's group. Returns [] when stopped and empty."""
         with self._changed:
-            while True:
+            while self._queue or not self._stopping:
                 if not self._queue:
-                    if self._stopping:
-                        return []
                     self._changed.wait()
                     continue
                 oldest = self._queue[0]
                 batch = [line for line in self._queue if line.group == oldest.group]
                 batch = batch[: self._limits.max_batch_size]
-                patience = self._limits.batch_timeout_ms / 1000 - time.monotonic() + oldest.arrived
                 full = len(batch) == self._limits.max_batch_size
-                if full or patience <= 0 or self._stopping:
-                    taken = {id(line) for line in batch}
-                    self._queue = [line for line in self._queue if id(line) not in taken]
+                wait = oldest.arrival + self._limits.batch_timeout_ms / 1000 - time.monotonic()
+                if full or wait <= 0 or self._stopping:
+                    taken = set(batch)
+                    self._queue = [line for line in self._queue if line not in taken]
                     return batch
-                self._changed.wait(patience)
+                self._changed.wait(wait)
+            return []
 
     def _decode(self, decode: Decode, batch: list[_Line]) -> None:
         try:
             answers = decode(batch[0].kind, [line.content for line in batch])
         except Exception as error:
             if len(batch) > 1:
-                # One line that can't be decoded must not harm the others.
+                # Decoded one by one, so that only the line at fault fails.
                 for line in batch:
                     self._decode(decode, [line])
                 return

@@ -1,4 +1,4 @@
-"""What a server takes from its clients."""
+"""Limits on requests, batches and the queue of a server."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from t2tlite.errors import ServingError
 
 @dataclass(frozen=True)
 class Limits:
-    """Bounds of requests, batches and the queue.
+    """The flags of t2t-server of the same names.
 
     Attributes:
-      max_body_bytes: of a request; no more is read.
-      max_instances: lines a request.
-      max_line_length: characters a line, or tokens of one that comes as ids.
-      max_beam_size: beams that a request may ask for.
-      max_queue: lines that may wait; a request that would make them more is refused.
-      max_batch_size: lines decoded together.
-      batch_timeout_ms: how long a line waits for others to be decoded with it.
-      timeout_secs: from a request's beginning to its answer.
+      max_body_bytes: of a request's body.
+      max_instances: lines of a request.
+      max_line_length: characters of a line, or its tokens if it comes as ids.
+      max_beam_size: beam size that a request may ask for.
+      max_queue: lines in the queue; a request that exceeds it is refused.
+      max_batch_size: lines of a batch.
+      batch_timeout_ms: how long a line waits for its batch to fill.
+      timeout_secs: for reading a body, and again for decoding its lines.
     """
 
     max_body_bytes: int = 2**20
@@ -32,18 +32,18 @@ class Limits:
     timeout_secs: float = 60.0
 
     def check(self) -> Limits:
-        """Returns self if a request can be answered at all.
+        """Returns self.
 
         Raises:
-          ServingError: none can.
+          ServingError: no request could be answered within these limits.
         """
-        for one in fields(self):
-            value, least = getattr(self, one.name), 0 if one.name == "batch_timeout_ms" else 1
+        for field in fields(self):
+            value, least = getattr(self, field.name), int(field.name != "batch_timeout_ms")
             if value < least:
-                raise ServingError(f"--{one.name}={value} is less than {least}")
+                raise ServingError(f"--{field.name}={value} is less than {least}")
         if self.max_instances > self.max_queue:
             raise ServingError(
-                f"--max_instances={self.max_instances} is more than fits the queue: raise "
-                f"--max_queue={self.max_queue} or lower it"
+                f"--max_instances={self.max_instances} exceeds --max_queue={self.max_queue}: "
+                f"lower the first or raise the second"
             )
         return self

@@ -1,4 +1,4 @@
-"""Begins and ends a server."""
+"""Starts and stops the server."""
 
 from __future__ import annotations
 
@@ -14,28 +14,29 @@ from t2tlite.devices import cluster
 from t2tlite.errors import DeviceError, ServingError
 from t2tlite.serve.batching import Batcher
 from t2tlite.serve.limits import Limits
-from t2tlite.serve.served import Served, loader
+from t2tlite.serve.served_model import BatchDecoder
 
 log = logging.getLogger(__name__)
 
-# Connections that wait to be accepted: so many clients may come at once.
+# Connections that may wait to be accepted.
 BACKLOG = 2048
 
 
 def serve(
     make_decoder: Callable[[], Any], name: str, address: tuple[str, int], limits: Limits
 ) -> None:
-    """Serves a model until SIGTERM or Ctrl-C, then answers what has come and returns.
+    """Serves a model until SIGTERM or Ctrl-C, then answers the pending requests and returns.
 
     Args:
-      make_decoder: makes the `Decoder`; called in the thread that will use it.
-      name: of the model in addresses; "": its problem's.
-      address: host and port; port 0: any that is free.
+      make_decoder: returns the `Decoder`; called in the thread that decodes.
+      name: of the model in URLs; "": its problem's name.
+      address: host and port; port 0: any free port.
       limits: of requests and batches.
 
     Raises:
-      ServingError: the address isn't to be had, or the packages of serving aren't there.
-      Error: as `Decoder`.
+      ServingError: the address can't be used, or the extra `serve` isn't installed.
+      DeviceError: TF_CONFIG names several machines.
+      Error: what `make_decoder` raises.
     """
     if cluster.current().workers > 1:
         raise DeviceError("a server runs on one machine; unset TF_CONFIG")
@@ -46,17 +47,19 @@ def serve(
         from t2tlite.serve.metrics import Metrics
     except ModuleNotFoundError as error:
         raise ServingError(
-            f"{error.name} isn't installed, and serving needs it: pip install 't2tlite[serve]'"
+            f"serving needs {error.name}, which isn't installed: pip install 't2tlite[serve]'"
         ) from None
-    # Before the model, so that an address in use doesn't cost its loading.
-    with listening(address) as listener:
-        described: list[Served] = []
+
+    def load() -> BatchDecoder:
+        decode = BatchDecoder(make_decoder(), name)
+        decode.warm_up()
+        return decode
+
+    # Opened before the model is loaded, so that an address in use fails at once.
+    with listen(address) as listener:
         metrics = Metrics(lambda: len(batcher))
-        batcher = Batcher(
-            loader(make_decoder, name, described.append), limits, metrics.observe_batch
-        )
-        batcher.wait_ready()
-        (served,) = described
+        batcher = Batcher(load, limits, metrics.observe_batch)
+        served = batcher.wait_ready().served
         config = uvicorn.Config(
             make_app(batcher, served, limits, metrics),
             backlog=BACKLOG,
@@ -69,7 +72,7 @@ def serve(
         host, port = listener.getsockname()[:2]
         host = f"[{host}]" if ":" in host else host
         log.info("serving %s, version %d, at http://%s:%d", served.name, served.version, host, port)
-        # uvicorn raises the signal that stopped it again, for these.
+        # uvicorn raises the signal that stopped it again when it returns.
         with _ignored(signal.SIGTERM, signal.SIGINT):
             uvicorn.Server(config).run(sockets=[listener])
         batcher.stop(limits.timeout_secs)
@@ -77,11 +80,11 @@ def serve(
 
 
 @contextlib.contextmanager
-def listening(address: tuple[str, int]) -> Iterator[socket.socket]:
-    """A socket at the address.
+def listen(address: tuple[str, int]) -> Iterator[socket.socket]:
+    """Opens a listening socket.
 
     Raises:
-      ServingError: it isn't this machine's, or is in use.
+      ServingError: the address doesn't belong to this machine or is in use.
     """
     host, port = address
     try:
@@ -89,7 +92,7 @@ def listening(address: tuple[str, int]) -> Iterator[socket.socket]:
         listener = socket.create_server((host, port), family=family, backlog=BACKLOG)
     except (OSError, OverflowError) as error:
         raise ServingError(
-            f"can't listen at {host}:{port} ({error}); choose another --host or --port"
+            f"can't listen on {host}:{port} ({error}); choose another --host or --port"
         ) from None
     with listener:
         yield listener
@@ -97,9 +100,9 @@ def listening(address: tuple[str, int]) -> Iterator[socket.socket]:
 
 @contextlib.contextmanager
 def _ignored(*signals: signal.Signals) -> Iterator[None]:
-    before = {one: signal.signal(one, lambda *_: None) for one in signals}
+    handlers = {number: signal.signal(number, lambda *_: None) for number in signals}
     try:
         yield
     finally:
-        for one, handler in before.items():
-            signal.signal(one, handler)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)

@@ -1,4 +1,4 @@
-"""t2t-server as a user starts and stops it, and t2t-query-server."""
+"""The commands t2t-server and t2t-query-server, started and stopped as a user does."""
 
 import re
 import shutil
@@ -22,11 +22,11 @@ def test_serves_until_it_is_stopped(command, tmp_path):
     words = [BIN / "t2t-server", f"--output_dir={model}", "--port=0", "--servable_name=digits"]
     process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
     try:
-        told = next(line for line in process.stderr if "serving" in line)
-        found = re.search(r"serving digits, version 250, at http://(127\.0\.0\.1:\d+)", told)
-        asked = command("t2t-query-server", f"--server={found[1]}", "--inputs_once=3 1 4").stdout
-        assert re.fullmatch(r"\nInput:\n3 1 4\n\nOutput \(Score -\d\.\d+\):\n4 1 3\n\n", asked)
-        several = command("t2t-query-server", f"--server=http://{found[1]}/", stdin="1 2\n\n9\n")
+        ready = next(line for line in process.stderr if "serving" in line)
+        match = re.search(r"serving digits, version 250, at http://(127\.0\.0\.1:\d+)", ready)
+        answer = command("t2t-query-server", f"--server={match[1]}", "--inputs_once=3 1 4").stdout
+        assert re.fullmatch(r"\nInput:\n3 1 4\n\nOutput \(Score -\d\.\d+\):\n4 1 3\n\n", answer)
+        several = command("t2t-query-server", f"--server=http://{match[1]}/", stdin="1 2\n\n9\n")
         assert re.findall(r"Input:\n(.*)\n\nOutput .*:\n(.*)", several.stdout) == [
             ("1 2", "2 1"),
             ("9", "9"),
@@ -40,13 +40,13 @@ def test_serves_until_it_is_stopped(command, tmp_path):
     assert "Traceback" not in rest
 
 
-def test_an_address_in_use_is_one_line(command):
+def test_an_address_in_use_is_an_error_of_one_line(command):
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         done = command("t2t-server", f"--output_dir={GOLDEN}", f"--port={port}", status=1)
-    (told,) = [line for line in done.stderr.splitlines() if line.startswith("t2t-server: ")]
-    assert told.startswith(f"t2t-server: can't listen at 127.0.0.1:{port} (")
-    assert told.endswith("choose another --host or --port")
+    (message,) = [line for line in done.stderr.splitlines() if line.startswith("t2t-server: ")]
+    assert message.startswith(f"t2t-server: can't listen on 127.0.0.1:{port} (")
+    assert message.endswith("choose another --host or --port")
 
 
 @pytest.mark.parametrize(
@@ -57,12 +57,12 @@ def test_an_address_in_use_is_one_line(command):
         (["t2t-server", "--output_dir=x", "--max_queue=0"], 1, "--max_queue=0 is less than 1"),
         (["t2t-query-server"], 2, "--server"),
         (["t2t-query-server", "--server=host"], 2, "--server=host is not host:port"),
-        (["t2t-query-server", "--server=grpc://host:1"], 2, "only HTTP is spoken here"),
-        (["t2t-query-server", "--server=127.0.0.1:1", "--inputs_once=a"], 1, "isn't reached"),
+        (["t2t-query-server", "--server=grpc://host:1"], 2, "only HTTP is supported"),
+        (["t2t-query-server", "--server=127.0.0.1:1", "--inputs_once=a"], 1, "can't connect to"),
     ],
 )
-def test_one_line_says_what_is_wrong(command, words, status, message):
+def test_errors_are_one_line(command, words, status, message):
     done = command(*words, status=status)
-    (told,) = [line for line in done.stderr.splitlines() if line.startswith(f"{words[0]}: ")]
-    assert message in told
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith(f"{words[0]}: ")]
+    assert message in line
     assert "Traceback" not in done.stderr

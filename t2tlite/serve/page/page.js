@@ -3,16 +3,16 @@
 const byId = (id) => document.getElementById(id);
 const written = [];
 let model = null;
-let asking = null;
+let pending = null;
 
 function element(name, text, attributes = {}) {
-  const made = document.createElement(name);
-  made.textContent = text;
-  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-  return made;
+  const created = document.createElement(name);
+  created.textContent = text;
+  for (const [key, value] of Object.entries(attributes)) created.setAttribute(key, value);
+  return created;
 }
 
-async function fetched(address, content, signal) {
+async function fetchJson(address, content, signal) {
   const options = content === undefined ? { signal } : {
     method: "POST",
     headers: { "Content-Type": "application/json" },
@@ -24,10 +24,10 @@ async function fetched(address, content, signal) {
     response = await fetch(address, options);
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    throw new Error("The server isn't reached. Is it still running?");
+    throw new Error("Can't reach the server. Is it running?");
   }
   const answer = await response.json().catch(() => ({}));
-  if (!response.ok) throw new Error(answer.error || `The server answers ${response.status}.`);
+  if (!response.ok) throw new Error(answer.error || `The server answered ${response.status}.`);
   return answer;
 }
 
@@ -53,15 +53,15 @@ function showAnswers(outputs, scores) {
   byId("answers-section").hidden = false;
 }
 
-function showAttention(found) {
+function showAttention(attention) {
   const table = byId("attention");
   const head = document.createElement("tr");
   head.append(document.createElement("td"));
-  head.append(...found.inputs.map((token) => element("th", token, { scope: "col" })));
-  const rows = found.outputs.map((token, i) => {
+  head.append(...attention.inputs.map((token) => element("th", token, { scope: "col" })));
+  const rows = attention.outputs.map((token, i) => {
     const row = document.createElement("tr");
     row.append(element("th", token, { scope: "row" }));
-    for (const weight of found.weights[i]) {
+    for (const weight of attention.weights[i]) {
       const cell = element("td", Math.round(100 * weight));
       cell.style.setProperty("--weight", 0.7 * weight);
       row.append(cell);
@@ -76,18 +76,18 @@ function showAttention(found) {
   byId("attention-section").hidden = false;
 }
 
-/* Asks for the lines after `line`, which joins those written. */
+/* Adds `line` to the written lines and shows the answers to it. */
 async function ask(line) {
-  asking?.abort();
-  asking = new AbortController();
-  const { signal } = asking;
+  pending?.abort();
+  pending = new AbortController();
+  const { signal } = pending;
   byId("problem").textContent = "";
   byId("state").textContent = "The model is writing…";
   byId("attention-section").hidden = true;
   const address = `/v1/models/${encodeURIComponent(model.name)}`;
   const n = Math.min(model.max_n, Math.max(1, Math.round(byId("count").valueAsNumber) || 1));
   try {
-    const answer = await fetched(
+    const answer = await fetchJson(
       `${address}:predict`, { instances: [line], parameters: { n } }, signal);
     const { outputs, scores } = answer.predictions[0];
     written.push(line);
@@ -97,10 +97,10 @@ async function ask(line) {
     byId("line").value = "";
     byId("answers").querySelector("button:enabled")?.focus();
     if (model.attention) {
-      showAttention(await fetched(`${address}:attention`, { line, answer: outputs[0] }, signal));
+      showAttention(await fetchJson(`${address}:attention`, { line, answer: outputs[0] }, signal));
     }
   } catch (error) {
-    // The next question took its place.
+    // A newer request replaced this one.
     if (signal.aborted) return;
     byId("state").textContent = "";
     byId("problem").textContent = error.message;
@@ -108,7 +108,7 @@ async function ask(line) {
 }
 
 function restart(message) {
-  asking?.abort();
+  pending?.abort();
   showWritten();
   byId("answers-section").hidden = byId("attention-section").hidden = true;
   byId("problem").textContent = "";
@@ -124,7 +124,7 @@ byId("ask").addEventListener("submit", (event) => {
 
 byId("back").addEventListener("click", () => {
   const last = written.pop();
-  restart("Taken back; it is in the field above.");
+  restart("Removed; you can edit it in the field above.");
   byId("line").value = last;
 });
 
@@ -143,7 +143,7 @@ byId("answers").addEventListener("keydown", (event) => {
   buttons[Math.min(buttons.length - 1, Math.max(0, next))]?.focus();
 });
 
-fetched("/v1/models").then(({ models }) => {
+fetchJson("/v1/models").then(({ models }) => {
   [model] = models;
   byId("model").textContent = `${model.name}, version ${model.version}`;
   byId("line").maxLength = model.max_line_length;

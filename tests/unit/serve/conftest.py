@@ -1,4 +1,4 @@
-"""A server on loopback, with a decoder that needs no model or with a small trained one."""
+"""A server on the loopback interface, with a decode function of a test or a small model."""
 
 import contextlib
 import http.client
@@ -20,11 +20,11 @@ from t2tlite.serve.app import make_app  # noqa: E402
 from t2tlite.serve.batching import Batcher  # noqa: E402
 from t2tlite.serve.limits import Limits  # noqa: E402
 from t2tlite.serve.metrics import Metrics  # noqa: E402
-from t2tlite.serve.served import ATTENTION, Served, loader  # noqa: E402
-from t2tlite.serve.server import listening  # noqa: E402
+from t2tlite.serve.served_model import ATTENTION, BatchDecoder, ServedModel  # noqa: E402
+from t2tlite.serve.server import listen  # noqa: E402
 
-MODEL = Path(__file__).parents[3] / "golden" / "model"
-SERVED = Served(
+MODEL = Path(__file__).parents[2] / "golden" / "model"
+SERVED = ServedModel(
     name="echo",
     version=7,
     feature="inputs",
@@ -36,11 +36,11 @@ SERVED = Served(
 
 
 def echo(kind, contents):
-    """Answers a line by its letters backwards, as many times as there are beams."""
+    """Answers a line with its reversed text, once for each beam."""
     if kind == ATTENTION:
         return [AttentionMap("", list(answer or "?"), list(line), ()) for line, answer in contents]
     return [
-        [Hypothesis(str(line)[::-1], -0.5 * beam, [len(line)]) for beam in range(kind[1])]
+        [Hypothesis(str(line)[::-1], -0.5 * beam, [len(line)]) for beam in range(kind)]
         for line in contents
     ]
 
@@ -82,28 +82,29 @@ class Server:
 
 @contextlib.contextmanager
 def running(decode=echo, served=SERVED, **limits):
-    """A server whose batches `decode` answers; with `served=None` it is the small trained model."""
-    limits, batches, described = Limits(**limits).check(), [], [served] if served else []
+    """A server that decodes with `decode`, or with a small trained model if `served` is None."""
+    limits, batches = Limits(**limits).check(), []
     metrics = Metrics(lambda: len(batcher))
 
     def observe(lines):
         batches.append(lines)
         metrics.observe_batch(lines)
 
-    def make_decoder():
+    def load():
+        if served:
+            return decode
         from t2tlite import Decoder
 
-        return Decoder(MODEL, decode_hparams="beam_size=2,extra_length=3")
+        return BatchDecoder(Decoder(MODEL, decode_hparams="beam_size=2,extra_length=3"))
 
-    make_decode = (lambda: decode) if served else loader(make_decoder, "", described.append)
-    batcher = Batcher(make_decode, limits, observe)
-    batcher.wait_ready()
-    app = make_app(batcher, described[0], limits, metrics)
+    batcher = Batcher(load, limits, observe)
+    model = batcher.wait_ready()
+    app = make_app(batcher, served or model.served, limits, metrics)
     config = uvicorn.Config(
         app, lifespan="off", log_config=None, access_log=False, timeout_graceful_shutdown=5
     )
     server = uvicorn.Server(config)
-    with listening(("127.0.0.1", 0)) as listener:
+    with listen(("127.0.0.1", 0)) as listener:
         thread = threading.Thread(target=server.run, args=([listener],))
         thread.start()
         try:
@@ -116,22 +117,22 @@ def running(decode=echo, served=SERVED, **limits):
 
 
 def until(condition, seconds=10):
-    """Waits for a condition, which must come true."""
+    """Waits until a condition is true; fails after `seconds`."""
     end = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < end, "waited in vain"
+        assert time.monotonic() < end, f"not true within {seconds} s"
         time.sleep(0.005)
 
 
 @pytest.fixture(scope="session")
 def echoing():
-    """A server for tests that leave it as it is."""
+    """A server that tests share and don't change."""
     with running(max_body_bytes=5000, max_instances=4, max_line_length=20) as server:
         yield server
 
 
 @pytest.fixture
 def start():
-    """A function that starts a server, as `running`, for one test."""
+    """A function with the arguments of `running` that starts a server for one test."""
     with contextlib.ExitStack() as stack:
         yield lambda *args, **limits: stack.enter_context(running(*args, **limits))

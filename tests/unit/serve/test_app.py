@@ -1,4 +1,4 @@
-"""The server as its clients find it, over HTTP."""
+"""The server as clients see it, over HTTP."""
 
 import base64
 import dataclasses
@@ -67,7 +67,7 @@ def test_examples_of_ids_are_answered_with_ids(echoing):
         "instances": [{"input": example(inputs=[5, 6, 7, 1])}, example(inputs=[5, 6, 1, 0])],
     }
     _, answer = echoing.predict(content)
-    # EOS and padding are no part of the line.
+    # EOS and padding don't belong to the line.
     assert [row["outputs"] for row in answer["predictions"]] == [[3], [2]]
     assert answer["predictions"][0]["text"] == "(5, 6, 7)"[::-1]
 
@@ -99,7 +99,7 @@ def test_attention(echoing):
     assert (found["inputs"], found["outputs"]) == (["a", "b"], ["x", "y", "z"])
 
 
-def test_a_model_without_attention_has_no_address_for_it(start):
+def test_a_model_without_attention_has_no_url_for_it(start):
     server = start(echo, dataclasses.replace(SERVED, has_attention=False))
     assert server.ask("POST", "/v1/models/echo:attention", {"line": "ab"})[0] in (404, 405)
     assert server.ask("GET", "/v1/models")[2]["models"][0]["attention"] is False
@@ -111,9 +111,9 @@ def test_a_model_without_attention_has_no_address_for_it(start):
 @pytest.mark.parametrize(
     ("content", "status", "message"),
     [
-        (b"", 400, "the body is no JSON"),
-        (b"\xff\xfe{", 400, "the body is no JSON"),
-        (b"[" * 4000, 400, "the body is no JSON"),
+        (b"", 400, "the body isn't JSON"),
+        (b"\xff\xfe{", 400, "the body isn't JSON"),
+        (b"[" * 4000, 400, "the body isn't JSON"),
         (["abc"], 400, 'expected {"instances": [...]}'),
         ({"instances": ["a"], "sampling": 1}, 400, "unknown key 'sampling'"),
         ({}, 400, 'expected either "instances" or "inputs"'),
@@ -122,16 +122,16 @@ def test_a_model_without_attention_has_no_address_for_it(start):
         ({"instances": "abc"}, 400, "at least one line"),
         ({"instances": [3]}, 400, "line 0 is 3; expected a string"),
         ({"instances": ["a", {"text": "b"}]}, 400, "line 1 has the keys ['text']"),
-        ({"instances": ["\ud800"]}, 400, "half of a surrogate pair"),
-        ({"instances": ["a"], "signature_name": "x"}, 400, "no signature_name 'x'"),
+        ({"instances": ["\ud800"]}, 400, "unpaired surrogate"),
+        ({"instances": ["a"], "signature_name": "x"}, 400, "unknown signature_name 'x'"),
         ({"instances": ["a"], "signature_name": "serialized_examples"}, 400, '"b64": TF.EX'),
-        ({"instances": [{"b64": "??"}]}, 400, 'no {"b64": ...} of a serialized tf.Example'),
+        ({"instances": [{"b64": "??"}]}, 400, 'isn\'t {"b64": ...} of a serialized tf.Example'),
         ({"instances": [{"b64": "AAAA"}]}, 400, "of a serialized tf.Example"),
         ({"instances": [example(other=[3])]}, 400, 'needs a feature "inputs"'),
         ({"instances": [example(inputs=[3, 100])]}, 400, "ids outside 0 to 99"),
         ({"instances": ["a"], "parameters": {"n": 17}}, 400, '"n" is outside 1 to 16'),
-        ({"instances": ["a"], "parameters": {"n": True}}, 400, "expected a whole number"),
-        ({"instances": ["a"], "parameters": {"alpha": 1}}, 400, "no object of"),
+        ({"instances": ["a"], "parameters": {"n": True}}, 400, "expected an integer"),
+        ({"instances": ["a"], "parameters": {"alpha": 1}}, 400, "must be an object of"),
         ({"instances": ["a"], "parameters": {"n": 3, "beam_size": 2}}, 400, "more than"),
         ({"instances": ["a"] * 5}, 413, "5 lines are more than 4 a request"),
         ({"instances": ["a" * 21]}, 413, "line 0 has 21 characters, more than 20"),
@@ -139,7 +139,7 @@ def test_a_model_without_attention_has_no_address_for_it(start):
         ({"instances": ["a" * 5000]}, 413, "the body is longer than 5000 bytes"),
     ],
 )
-def test_what_is_wrong_with_a_request(echoing, content, status, message):
+def test_a_malformed_request(echoing, content, status, message):
     found, answer = echoing.predict(content)
     assert (found, list(answer)) == (status, ["error"])
     assert message in answer["error"]
@@ -150,21 +150,21 @@ def test_what_is_wrong_with_a_request(echoing, content, status, message):
     ("content", "status", "message"),
     [
         ({"line": " "}, 400, "the line is blank"),
-        ({"line": "a", "answer": 3}, 400, "the body is not"),
-        ({"instances": ["a"]}, 400, "the body is not"),
+        ({"line": "a", "answer": 3}, 400, "the body isn't"),
+        ({"instances": ["a"]}, 400, "the body isn't"),
         ({"line": "a", "answer": "b" * 21}, 413, "the answer has 21 characters"),
     ],
 )
-def test_what_is_wrong_with_a_request_of_attention(echoing, content, status, message):
+def test_a_malformed_request_of_attention(echoing, content, status, message):
     found, _, answer = echoing.ask("POST", "/v1/models/echo:attention", content)
     assert found == status
     assert message in answer["error"]
 
 
-def test_addresses_that_do_not_exist(echoing):
+def test_urls_that_do_not_exist(echoing):
     status, answer = echoing.predict({"instances": ["a"]}, name="other")
     assert status == 404
-    assert answer["error"] == "no model is named 'other'; there is echo"
+    assert answer["error"] == "no model 'other'; expected echo"
     assert echoing.ask("GET", "/nowhere")[0] == 404
     assert echoing.ask("GET", "/v1/models/echo:predict")[0] in (404, 405)
     assert echoing.ask("GET", "/../conftest.py")[0] == 404
@@ -184,12 +184,12 @@ def test_no_more_of_a_body_is_read_than_allowed(start):
             except OSError:
                 pass
             try:
-                told = client.recv(1000)
+                answer = client.recv(1000)
             except OSError:
-                told = b""
-        # Closed long before the end, and where the client reads it, with the reason.
+                answer = b""
+        # The server closes early; whether the client still receives the answer depends on timing.
         assert sent < 3 * 10**7
-        assert told == b"" or told.startswith(b"HTTP/1.1 413")
+        assert answer == b"" or answer.startswith(b"HTTP/1.1 413")
     assert server.predict({"instances": ["ab"]})[0] == 200
 
 
@@ -216,7 +216,7 @@ def test_what_is_not_http(echoing):
 
 @pytest.fixture
 def gate():
-    """A decoding function that waits for an event, and the event."""
+    """A decode function that waits for an event, and that event."""
     opened = threading.Event()
 
     def decode(kind, lines):
@@ -237,10 +237,10 @@ def test_requests_share_batches(start, gate):
     lines = [f"{number}" for number in range(20)]
     with ThreadPoolExecutor(20) as pool:
         asked = [pool.submit(server.predict, {"instances": [line]}) for line in lines]
-        until(lambda: len(server.batcher) >= 19 - server.batches[0])
+        until(lambda: server.batches and len(server.batcher) == 20 - server.batches[0])
         opened.set()
-        found = [one.result()[1]["predictions"][0]["outputs"] for one in asked]
-    assert found == [line[::-1] for line in lines]
+        outputs = [future.result()[1]["predictions"][0]["outputs"] for future in asked]
+    assert outputs == [line[::-1] for line in lines]
     assert sum(server.batches) == 20
     assert max(server.batches) > 5
     metrics = server.metrics()
@@ -249,7 +249,7 @@ def test_requests_share_batches(start, gate):
     assert float(metrics["t2tlite_queue_length"]) == 0
 
 
-def test_a_full_queue_is_a_503_with_a_time_to_come_again(start, gate):
+def test_a_full_queue_is_a_503_with_retry_after(start, gate):
     decode, opened = gate
     server = start(decode, max_queue=2, max_instances=2)
     with ThreadPoolExecutor(2) as pool:
@@ -259,7 +259,7 @@ def test_a_full_queue_is_a_503_with_a_time_to_come_again(start, gate):
         until(lambda: len(server.batcher) == 2)
         body = {"instances": ["d"]}
         status, headers, answer = server.ask("POST", "/v1/models/echo:predict", body)
-        assert (status, answer["error"]) == (503, "too many lines wait; try again later")
+        assert (status, answer["error"]) == (503, "too many lines are waiting; try again later")
         assert int(headers["Retry-After"]) >= 1
         opened.set()
         assert (first.result()[0], second.result()[0]) == (200, 200)
@@ -303,7 +303,7 @@ def test_a_line_that_fails_harms_no_other(start, gate, caplog):
         good, bad, bug = (one.result() for one in asked)
     assert good[0] == 200
     assert bad == (400, {"error": "that line can't be decoded"})
-    assert bug == (500, {"error": "the server failed; its log says why"})
+    assert bug == (500, {"error": "internal error; see the server's log"})
     assert "ValueError: a bug" in caplog.text
 
 
@@ -322,9 +322,9 @@ def test_health(start):
     [
         ({"max_batch_size": 0}, "--max_batch_size=0 is less than 1"),
         ({"batch_timeout_ms": -1.0}, "--batch_timeout_ms=-1.0 is less than 0"),
-        ({"max_queue": 10}, "--max_instances=256 is more than fits the queue"),
+        ({"max_queue": 10}, "--max_instances=256 exceeds --max_queue=10"),
     ],
 )
-def test_limits_that_let_nothing_through(limits, message):
+def test_limits_that_no_request_meets(limits, message):
     with pytest.raises(ServingError, match=message):
         Limits(**limits).check()

@@ -1,4 +1,4 @@
-"""Lines of many requests are decoded together, and none harms another."""
+"""Lines of many requests are decoded together, and an error affects only its own line."""
 
 import threading
 from concurrent.futures import CancelledError
@@ -12,7 +12,7 @@ from tests.unit.serve.conftest import until
 
 
 class Gate:
-    """A decoding function that waits until it is opened, and notes what it gets."""
+    """A decode function that waits until it is opened, and records its batches."""
 
     def __init__(self):
         self.open = threading.Event()
@@ -35,21 +35,21 @@ def gate():
 
 @pytest.fixture
 def make_batcher(gate):
-    made = []
+    batchers = []
 
     def make(**limits):
-        made.append(Batcher(lambda: gate, Limits(**{"batch_timeout_ms": 0, **limits})))
-        made[-1].wait_ready()
-        return made[-1]
+        batchers.append(Batcher(lambda: gate, Limits(**{"batch_timeout_ms": 0, **limits})))
+        assert batchers[-1].wait_ready() is gate
+        return batchers[-1]
 
     yield make
     gate.open.set()
-    for one in made:
-        one.stop(10)
+    for batcher in batchers:
+        batcher.stop(10)
 
 
-def held(batcher, gate):
-    """Submits a line and waits until it is being decoded, so that what follows queues up."""
+def submit_first(batcher, gate):
+    """Submits a line and waits until it is being decoded, so that later lines queue up."""
     ticket = batcher.submit("k", ["first"])
     until(lambda: gate.batches)
     return ticket
@@ -61,7 +61,7 @@ def answered(*tickets):
 
 def test_requests_that_wait_share_a_batch(make_batcher, gate):
     batcher = make_batcher()
-    first = held(batcher, gate)
+    first = submit_first(batcher, gate)
     tickets = [batcher.submit("k", [f"a{i}", f"b{i}"]) for i in range(3)]
     assert len(batcher) == 6
     gate.open.set()
@@ -71,7 +71,7 @@ def test_requests_that_wait_share_a_batch(make_batcher, gate):
 
 def test_a_batch_has_lines_of_one_kind_and_of_like_length(make_batcher, gate):
     batcher = make_batcher(max_batch_size=3)
-    held(batcher, gate)
+    submit_first(batcher, gate)
     long = "x" * 200
     tickets = [
         batcher.submit(kind, [line])
@@ -83,11 +83,11 @@ def test_a_batch_has_lines_of_one_kind_and_of_like_length(make_batcher, gate):
     assert [lines for _, lines in gate.batches[1:]] == [["1", "3", "4"], ["2"], [long], ["5"]]
 
 
-def test_lines_wait_for_others_no_longer_than_told(make_batcher, gate):
+def test_a_full_batch_does_not_wait(make_batcher, gate):
     gate.open.set()
     patient = make_batcher(batch_timeout_ms=60_000, max_batch_size=2)
     tickets = [patient.submit("k", ["a"])]
-    # The second makes the batch full, so nobody waits for a minute.
+    # The second line fills the batch, so it is decoded before the minute is over.
     tickets.append(patient.submit("k", ["b"]))
     assert answered(*tickets) == [["A"], ["B"]]
     assert [lines for _, lines in gate.batches] == [["a", "b"]]
@@ -95,7 +95,7 @@ def test_lines_wait_for_others_no_longer_than_told(make_batcher, gate):
 
 def test_a_line_that_fails_fails_alone(make_batcher, gate, caplog):
     batcher = make_batcher()
-    first = held(batcher, gate)
+    first = submit_first(batcher, gate)
     good, bad, bug = (batcher.submit("k", [line]) for line in ("good", "bad", "bug"))
     two = batcher.submit("k", ["fine", "bad"])
     gate.open.set()
@@ -106,29 +106,29 @@ def test_a_line_that_fails_fails_alone(make_batcher, gate, caplog):
         two.future.result(10)
     with pytest.raises(ValueError, match="a bug"):
         bug.future.result(10)
-    # Only what nobody expects is logged with its traceback.
+    # Only an error that isn't the user's is logged with its traceback.
     assert [record.exc_info[0] for record in caplog.records] == [ValueError]
     assert batcher.alive
     assert answered(batcher.submit("k", ["next"])) == [["NEXT"]]
 
 
-def test_a_full_queue_refuses_and_tells_when_to_come_again(make_batcher, gate):
+def test_a_full_queue_refuses_a_request_and_says_when_to_retry(make_batcher, gate):
     batcher = make_batcher(max_queue=3, max_instances=3)
-    held(batcher, gate)
+    submit_first(batcher, gate)
     kept = batcher.submit("k", ["a", "b"])
     with pytest.raises(QueueFullError) as caught:
         batcher.submit("k", ["c", "d"])
     assert caught.value.retry_after_seconds >= 1
-    # Nothing of it was taken.
+    # None of its lines were queued.
     assert len(batcher) == 2
     also = batcher.submit("k", ["e"])
     gate.open.set()
     assert answered(kept, also) == [["A", "B"], ["E"]]
 
 
-def test_what_nobody_waits_for_is_not_decoded(make_batcher, gate):
+def test_dropped_lines_are_not_decoded(make_batcher, gate):
     batcher = make_batcher()
-    first = held(batcher, gate)
+    first = submit_first(batcher, gate)
     gone, kept = batcher.submit("k", ["gone"]), batcher.submit("k", ["kept"])
     batcher.drop(gone)
     batcher.drop(first)
@@ -139,9 +139,9 @@ def test_what_nobody_waits_for_is_not_decoded(make_batcher, gate):
         gone.future.result(10)
 
 
-def test_stopping_answers_what_has_come(make_batcher, gate):
+def test_stopping_answers_queued_lines(make_batcher, gate):
     batcher = make_batcher(batch_timeout_ms=60_000)
-    # A minute's patience ends with the server.
+    # Stopping ends the minute's wait.
     ticket = batcher.submit("k", ["a"])
     gate.open.set()
     batcher.stop(10)
@@ -151,9 +151,9 @@ def test_stopping_answers_what_has_come(make_batcher, gate):
         batcher.submit("k", ["b"])
 
 
-def test_what_keeps_the_model_from_loading_is_raised():
-    def make_decode():
+def test_an_error_while_loading_is_raised():
+    def load():
         raise DataError("no model")
 
     with pytest.raises(DataError, match="no model"):
-        Batcher(make_decode, Limits()).wait_ready()
+        Batcher(load, Limits()).wait_ready()

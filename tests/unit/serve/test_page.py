@@ -1,4 +1,4 @@
-"""The page, in a browser: a line typed, answers chosen by keyboard, what the model looked at."""
+"""The page in a browser: typing a line, choosing answers by keyboard, the attention map."""
 
 import shutil
 
@@ -23,15 +23,15 @@ def page(server):
     with playwright.sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
         page = browser.new_page()
-        # The first answer with so many beams is traced before it is given.
+        # The first answer with a new beam size waits for tracing.
         page.set_default_timeout(60_000)
         playwright.expect.set_options(timeout=60_000)
-        broken = []
-        page.on("pageerror", lambda error: broken.append(str(error)))
+        errors = []
+        page.on("pageerror", lambda error: errors.append(str(error)))
         page.goto(f"http://{server.address}/")
         yield page
         browser.close()
-        assert broken == []
+        assert errors == []
 
 
 def test_a_poem_by_keyboard(page):
@@ -46,11 +46,11 @@ def test_a_poem_by_keyboard(page):
     score = float(answers.first.locator(".score").text_content())
     assert score > float(answers.nth(1).locator(".score").text_content())
     expect(page.locator("#written li")).to_have_text(["3 1 4"])
-    # Where the model looked: a row a token of the answer, a column a token of the line.
+    # The attention map: a row per token of the answer, a column per token of the line.
     expect(page.locator("#attention tbody tr")).to_have_count(4)
     expect(page.locator("#attention thead th")).to_have_count(4)
     expect(page.locator("#attention tbody tr").first.locator("th")).to_contain_text("4")
-    # On with the second answer.
+    # The second answer becomes the next line.
     expect(answers.first).to_be_focused()
     second = answers.nth(1).locator("span").first.text_content()
     page.keyboard.press("ArrowDown")
@@ -65,20 +65,20 @@ def test_a_poem_by_keyboard(page):
     expect(page.locator("#line")).to_be_focused()
 
 
-def test_what_went_wrong_is_said(page, server):
+def test_errors_are_shown(page, server):
     expect = playwright.expect
     page.route("**/v1/models/*:predict", lambda route: route.abort())
     page.fill("#line", "1 2")
     page.keyboard.press("Enter")
-    expect(page.locator("#problem")).to_have_text("The server isn't reached. Is it still running?")
+    expect(page.locator("#problem")).to_have_text("Can't reach the server. Is it running?")
     page.unroute("**/v1/models/*:predict")
     page.route(
         "**/v1/models/*:predict",
-        lambda route: route.fulfill(status=503, json={"error": "too many lines wait"}),
+        lambda route: route.fulfill(status=503, json={"error": "too many lines are waiting"}),
     )
     page.keyboard.press("Enter")
-    expect(page.locator("#problem")).to_have_text("too many lines wait")
-    # What the vocabulary lacks, the model can't read.
+    expect(page.locator("#problem")).to_have_text("too many lines are waiting")
+    # A token that the vocabulary lacks is an error.
     page.unroute("**/v1/models/*:predict")
     page.fill("#line", "one")
     page.keyboard.press("Enter")

@@ -1,4 +1,4 @@
-"""A small trained model behind the server: its answers are the decoder's, and the client's."""
+"""The server with a small trained model: it answers as the decoder does; and the client."""
 
 import http.server
 import json
@@ -29,7 +29,7 @@ def decoder():
     return Decoder(MODEL, decode_hparams="beam_size=2,extra_length=3")
 
 
-def test_answers_are_the_decoders_whatever_shares_their_batch(server, decoder):
+def test_answers_equal_the_decoders_in_any_batch(server, decoder):
     expected = [[(one.text, one.score) for one in row] for row in decoder.n_best(LINES)]
     content = [{"instances": [line], "parameters": {"n": 2}} for line in LINES * 4]
     with ThreadPoolExecutor(8) as pool:
@@ -41,19 +41,19 @@ def test_answers_are_the_decoders_whatever_shares_their_batch(server, decoder):
         assert prediction["scores"] == pytest.approx([score for _, score in row], abs=1e-4)
 
 
-def test_attention_is_the_decoders(server, decoder):
+def test_attention_equals_the_decoders(server, decoder):
     body = {"line": "3 1 4", "answer": "4 1 3"}
     _, _, found = server.ask("POST", f"/v1/models/{NAME}:attention", body)
     assert found == decoder.attention("3 1 4", "4 1 3").map().as_dict()
     assert len(found["weights"]) == len(found["outputs"]) == 4
 
 
-def test_the_clients_two_ways_agree(server, tmp_path):
+def test_text_and_ids_get_the_same_answer(server, tmp_path):
     client = Client(server.address)
     outputs, score = client.predict("3 1 4")
     assert outputs == "4 1 3"
     assert score < 0
-    # As T2T's: encoded with the vocabulary of a data folder.
+    # As T2T's client does: encoded with the vocabulary of a data folder.
     text, same = client.predict_ids("3 1 4", registry.problem(NAME), str(MODEL))
     assert (text, same) == (outputs, pytest.approx(score))
 
@@ -61,11 +61,11 @@ def test_the_clients_two_ways_agree(server, tmp_path):
 @pytest.mark.parametrize(
     ("address", "name", "message"),
     [
-        ("127.0.0.1:1", "", "isn't reached"),
-        ("{}", "other", "refuses (404): no model is named 'other'; there is reverse_digits"),
+        ("127.0.0.1:1", "", "can't connect to"),
+        ("{}", "other", "refused (404): no model 'other'; expected reverse_digits"),
     ],
 )
-def test_what_a_client_is_told(server, address, name, message):
+def test_errors_of_the_client(server, address, name, message):
     with pytest.raises(ServingError) as caught:
         Client(address.format(server.address), name).predict("1 2")
     assert message in str(caught.value)
@@ -73,7 +73,7 @@ def test_what_a_client_is_told(server, address, name, message):
 
 @pytest.fixture
 def other_server():
-    """A function of the bodies that a strange server answers; returns its address."""
+    """A function that starts a server with a fixed answer and returns its address."""
     servers = []
 
     def start(body, content_type="application/json"):
@@ -98,10 +98,10 @@ def other_server():
         one.server_close()
 
 
-def test_a_server_of_something_else(other_server):
+def test_a_server_of_another_kind(other_server):
     with pytest.raises(ServingError, match="is it a gRPC port"):
         Client(other_server(b"<html>"), "m").predict("a")
-    with pytest.raises(ServingError, match="without outputs and scores; is m a model of text"):
+    with pytest.raises(ServingError, match="without outputs and scores; is m a text model"):
         Client(other_server(json.dumps({"predictions": [[0.1]]}).encode()), "m").predict("a")
 
 

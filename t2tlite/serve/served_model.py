@@ -1,0 +1,88 @@
+"""The served model: what requests are checked against, and how its thread decodes a batch."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+# A line as text, or as token ids.
+Line = str | tuple[int, ...]
+
+# What the lines of a batch share: a beam size, or that attention maps are asked for.
+Kind = int | Literal["attention"]
+ATTENTION: Literal["attention"] = "attention"
+
+
+@dataclass(frozen=True)
+class ServedModel:
+    """What any thread may know of the model.
+
+    Attributes:
+      name: its name in URLs.
+      version: the checkpoint's step.
+      feature: the tf.Example feature that holds a line; "targets" for a language model.
+      vocab_size: token ids of a line are below it.
+      beam_size: default of requests.
+      samples: whether decoding draws random samples, one a row, instead of searching.
+      has_attention: whether the model gives attention maps.
+    """
+
+    name: str
+    version: int
+    feature: str
+    vocab_size: int
+    beam_size: int
+    samples: bool
+    has_attention: bool
+
+
+class BatchDecoder:
+    """Decodes batches; belongs to the thread that made the `Decoder`.
+
+    Args:
+      decoder: a `Decoder`.
+      name: the model's name in URLs; "": the problem's name.
+
+    Attributes:
+      served: the description of the model.
+    """
+
+    def __init__(self, decoder: Any, name: str = ""):
+        self._decoder = decoder
+        feature = "inputs" if decoder.problem.has_inputs else "targets"
+        step = decoder.checkpoint_name.rpartition("-")[2]
+        self._encoder = decoder.encoders[feature]
+        self.served = ServedModel(
+            name=name or decoder.run.problem,
+            version=int(step) if step.isdigit() else 1,
+            feature=feature,
+            vocab_size=self._encoder.vocab_size,
+            beam_size=decoder.decode_hparams.beam_size,
+            samples=decoder.samples(decoder.decode_hparams),
+            has_attention=decoder.has_attention,
+        )
+
+    def __call__(self, kind: Kind, contents: Sequence[Any]) -> Sequence[Any]:
+        """Decodes one batch.
+
+        Args:
+          kind: a beam size, or ATTENTION.
+          contents: `Line`s; with ATTENTION pairs (line, answer or None).
+
+        Returns:
+          For each line its hypotheses, best first; with ATTENTION for each pair its map.
+        """
+        if kind == ATTENTION:
+            return [self._decoder.attention(line, answer).map() for line, answer in contents]
+        decode_hparams = dataclasses.replace(self._decoder.decode_hparams, beam_size=kind)
+        return self._decoder.n_best([self._text(line) for line in contents], decode_hparams)
+
+    def warm_up(self) -> None:
+        """Decodes one token, so that the first request doesn't wait for compilation."""
+        texts = (self._encoder.decode([id_]) for id_ in reversed(range(self.served.vocab_size)))
+        self._decoder.n_best([next(filter(str.strip, texts), "")])
+
+    def _text(self, line: Line) -> str:
+        return line if isinstance(line, str) else self._encoder.decode(list(line))
