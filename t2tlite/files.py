@@ -1,10 +1,11 @@
-"""Files that are either whole or absent: every writer goes through a temporary name."""
+"""Writing files atomically, locking them, and recording which files are opened."""
 
 from __future__ import annotations
 
 import contextlib
 import errno
 import fcntl
+import functools
 import logging
 import os
 import secrets
@@ -20,20 +21,20 @@ log = logging.getLogger(__name__)
 
 @contextlib.contextmanager
 def atomic(path: str | os.PathLike[str], mode: str = "wb") -> Iterator[IO[Any]]:
-    """Opens a temporary file beside `path` that takes its name when the block ends well.
+    """Opens a temporary file that is renamed to `path` when the block ends without an exception.
 
-    The content is on disk before the name is: a killed process or a full disk leaves the old file,
-    or none, and never half of a new one.
+    The content is synced to disk before the file is renamed, so a killed process or a full disk
+    leaves the old file or none, never half of a new one.
 
     Args:
-      path: the file to make or replace; its folder is made if need be.
+      path: the file to create or replace; its folder is created if absent.
       mode: "wb" or "w"; text is UTF-8.
 
     Raises:
-      OutputError: it can't be written.
+      OutputError: the file can't be written.
     """
     path = Path(path)
-    # Two runs don't write into one file. A process's number isn't enough: machines may share it.
+    # Random, because processes on machines that share a disk may have the same process id.
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -93,9 +94,9 @@ def locked(
 
 
 def remove_temporaries(path: Path) -> None:
-    """Removes what processes left that were killed while they wrote `path` by `atomic`.
+    """Removes the temporary files of processes that were killed while `atomic` wrote `path`.
 
-    Only for who knows that nobody is writing it now.
+    Call it only when no other process can be writing `path`.
     """
     for temporary in path.parent.glob(f".{path.name}.*.tmp"):
         temporary.unlink(missing_ok=True)
@@ -108,17 +109,17 @@ def cannot_write(path: str | os.PathLike[str], error: OSError) -> OutputError:
         errno.EROFS: "choose a folder on a file system that isn't read-only",
         errno.EACCES: "choose a folder that you may write to",
         errno.EPERM: "choose a folder that you may write to",
-        errno.ENOLCK: "choose a folder on a file system that has locks (flock)",
-        errno.ENOTDIR: "a part of that path is a file; choose another folder",
+        errno.ENOLCK: "choose a folder on a file system that supports locks (flock)",
+        errno.ENOTDIR: "part of that path is a file; choose another folder",
     }.get(error.errno or 0, "choose another folder")
     return OutputError(f"can't write {path}: {error.strerror or error}; {advice}")
 
 
 def make_folder(path: str | os.PathLike[str]) -> Path:
-    """Makes a folder, parents included, and makes sure that it can be written to.
+    """Creates a folder and its parents if absent, and checks that it can be written to.
 
     Raises:
-      OutputError: it can't be made or written to.
+      OutputError: the folder can't be created or written to.
     """
     folder = Path(path).expanduser()
     try:
@@ -131,31 +132,31 @@ def make_folder(path: str | os.PathLike[str]) -> Path:
     return folder
 
 
-# What is watched: a folder with the names of the files below it that were opened.
-_watched: list[tuple[str, set[str]]] = []
-_watching = False
+# Folders, and for each the names of the files below it that were opened.
+_recordings: list[tuple[str, set[str]]] = []
 
 
 @contextlib.contextmanager
 def opened_below(folder: str | os.PathLike[str]) -> Iterator[set[str]]:
-    """Collects the names, relative to `folder`, of files below it that Python opens meanwhile."""
-    global _watching
-    if not _watching:
-        # It can't be taken away again, so there is one for all.
-        sys.addaudithook(_note)
-        _watching = True
-    entry = (os.path.join(os.path.abspath(folder), ""), set[str]())
-    _watched.append(entry)
+    """Collects the names, relative to `folder`, of the files below it that Python opens."""
+    _add_audit_hook()
+    recording = (os.path.join(os.path.abspath(folder), ""), set[str]())
+    _recordings.append(recording)
     try:
-        yield entry[1]
+        yield recording[1]
     finally:
-        _watched.remove(entry)
+        _recordings.remove(recording)
 
 
-def _note(event: str, arguments: tuple[object, ...]) -> None:
-    if not _watched or event != "open" or not isinstance(arguments[0], (str, os.PathLike)):
-        return
-    path = os.path.abspath(arguments[0])
-    for folder, names in _watched:
-        if path.startswith(folder):
-            names.add(path.removeprefix(folder))
+@functools.cache
+def _add_audit_hook() -> None:
+    """Adds the hook, once: Python can't remove it."""
+    sys.addaudithook(_record_open)
+
+
+def _record_open(event: str, arguments: tuple[object, ...]) -> None:
+    if _recordings and event == "open" and isinstance(arguments[0], (str, os.PathLike)):
+        path = os.path.abspath(arguments[0])
+        for folder, names in _recordings:
+            if path.startswith(folder):
+                names.add(path.removeprefix(folder))

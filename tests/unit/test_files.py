@@ -1,4 +1,4 @@
-"""Files are whole or absent."""
+"""Atomic writes, locks and the recording of opened files."""
 
 import errno
 import os
@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from t2tlite.errors import OutputError
-from t2tlite.files import atomic, cannot_write, locked, make_folder
+from t2tlite.files import atomic, cannot_write, locked, make_folder, opened_below
 
 
 @pytest.mark.parametrize(("mode", "content"), [("wb", b"\x00\xff"), ("w", "ü\n")])
@@ -22,7 +22,7 @@ def test_writes_and_replaces(tmp_path, mode, content):
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
-def test_what_fails_leaves_the_old_file(tmp_path, error):
+def test_an_exception_leaves_the_old_file(tmp_path, error):
     path = tmp_path / "file"
     path.write_text("old")
     with pytest.raises(error), atomic(path, "w") as file:
@@ -53,14 +53,14 @@ def test_a_path_below_a_file(tmp_path):
         make_folder(tmp_path / "file" / "below")
 
 
-def test_advice_for_what_may_not_be_written():
+def test_advice_for_a_folder_without_permission():
     error = OSError(errno.EACCES, os.strerror(errno.EACCES))
     assert str(cannot_write("/x", error)) == (
         "can't write /x: Permission denied; choose a folder that you may write to"
     )
 
 
-def test_a_folder_is_made_and_stays_empty(tmp_path):
+def test_a_folder_is_created_empty(tmp_path):
     folder = make_folder(tmp_path / "a" / "b")
     assert folder.is_dir()
     assert not os.listdir(folder)
@@ -106,3 +106,18 @@ def test_a_lock_on_a_path_below_a_file(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match="can't write"), locked(tmp_path / "file" / "below"):
         pass
+
+
+def test_opened_files_are_recorded_below_a_folder_only(tmp_path):
+    (tmp_path / "data" / "sub").mkdir(parents=True)
+    for name in ("data/before", "data/sub/inside", "database", "data/after"):
+        (tmp_path / name).touch()
+    (tmp_path / "data/before").read_text()
+    with opened_below(tmp_path / "data") as outer:
+        with opened_below(tmp_path / "data" / "sub") as inner:
+            (tmp_path / "data/sub/inside").read_text()
+            (tmp_path / "database").read_text()
+        (tmp_path / "data/before").read_text()
+    (tmp_path / "data/after").read_text()
+    assert inner == {"inside"}
+    assert outer == {os.path.join("sub", "inside"), "before"}
