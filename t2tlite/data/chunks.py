@@ -1,18 +1,19 @@
-"""Chunks: some thousand examples in a file, sorted, on their way from a generator to the shards.
+"""Chunk files: encoded samples on their way from a generator to the shards.
 
-A chunk file is what survives a killed run. It holds serialized examples in the order in which the
-shards want them: by shard, then by a random number of each example's own, its key. So a shard is
-what the chunks have for it, merged by key: a shuffle of all data that needs memory for one part of
-one shard. (An external sort; Knuth, The Art of Computer Programming 3, 5.4.)
+A chunk file holds some thousand serialized examples, sorted by shard and, within a shard, by a
+random key. A shard is the merge by key of its parts of all chunks: a shuffle of all data that keeps
+only a part of one shard in memory. (An external sort; Knuth, The Art of Computer Programming 3,
+5.4.) Chunk files are named after what they are made from, so that a resumed run recognizes them.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import os
 import pickle
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,206 +21,121 @@ from typing import Any
 import numpy as np
 
 from t2tlite.data.encoding import Encoding, serialize
+from t2tlite.data.manifest import Split
 from t2tlite.data.records import framed
 from t2tlite.files import atomic
 
 Array = np.ndarray[Any, Any]
 
-# A chunk ends with the first of these: samples, and characters of text.
-CHUNK_SAMPLES = 2**15
-CHUNK_CHARACTERS = 2**23
-# Of a shard, this much is merged at a time.
+# Bytes of a shard that are merged at a time.
 _MERGE_BYTES = 2**26
 
 
 @dataclass(frozen=True)
 class ChunkJob:
-    """What a process needs to make one chunk.
+    """What a process needs to write one chunk file.
 
     Attributes:
-      path: the file to write.
+      folder: where to write it.
+      stream: number of the stream that the samples belong to.
+      task: number of the stream's task.
+      chunk: number of the chunk within the task.
       source: names the hook that yielded the samples, for messages.
-      first: number of the first sample.
-      turn: number of the shard that the first sample goes to; past the last one it begins anew.
+      first: number of the first sample within the task.
       samples: the pickled list of samples.
       encoding: the pickled `Encoding`.
-      shards: how many the data set's stream has; examples go to them in turn.
-      entropy: seed, stream, task and chunk: keys are drawn from them.
+      shards: number of shards by split; example n goes to shard (task + n) modulo their sum.
+      seed: of the shuffle.
+      versions: of the libraries whose change could change the examples.
     """
 
-    path: str
+    folder: str
+    stream: int
+    task: int
+    chunk: int
     source: str
     first: int
-    turn: int
     samples: bytes
     encoding: bytes
-    shards: int
-    entropy: tuple[int, ...]
+    shards: Mapping[str, int]
+    seed: int
+    versions: Mapping[str, str]
 
     @property
-    def digest(self) -> str:
-        """What the chunk is made from: the same digest, the same file."""
-        settings = repr((self.first, self.turn, self.shards, self.entropy)).encode()
-        parts = hashlib.blake2b(settings, digest_size=16)
-        parts.update(self.encoding)
-        parts.update(self.samples)
-        return parts.hexdigest()
-
-
-@dataclass(frozen=True)
-class ChunkSummary:
-    """What a chunk holds, by shard.
-
-    Attributes:
-      examples: [shards].
-      bytes: of the serialized examples, [shards].
-      tokens: by feature, [shards].
-      longest: by feature, ids of the longest, [shards].
-      empty: by feature, examples whose text is empty, [shards].
-    """
-
-    examples: list[int]
-    bytes: list[int]
-    tokens: dict[str, list[int]]
-    longest: dict[str, list[int]]
-    empty: dict[str, list[int]]
-
-
-@dataclass(frozen=True)
-class SortedRun:
-    """Examples of one shard, sorted by key.
-
-    Attributes:
-      keys: uint64 [examples].
-      ends: where each serialized example ends in `content`, int64 [examples].
-      content: the serialized examples.
-    """
-
-    keys: Array
-    ends: Array
-    content: bytes
-
-
-@dataclass(frozen=True)
-class Chunk:
-    """Serialized examples by shard, then by key.
-
-    Attributes:
-      summary: what there is by shard.
-      keys: uint64 [examples].
-      hashes: of the serialized examples, uint64 [examples].
-      lengths: of the serialized examples, int64 [examples].
-      records: the serialized examples.
-    """
-
-    summary: ChunkSummary
-    keys: Array
-    hashes: Array
-    lengths: Array
-    records: list[bytes]
+    def path(self) -> Path:
+        """The chunk file. Its name ends in a digest of everything that its content depends on."""
+        settings = repr((self.first, self.shards, self.seed, self.versions)).encode()
+        digest = hashlib.blake2b(settings, digest_size=16)
+        digest.update(self.encoding)
+        digest.update(self.samples)
+        stem = f"{self.stream}-{self.task:06d}-{self.chunk:06d}"
+        return Path(self.folder, f"{stem}-{digest.hexdigest()}.chunk")
 
     @property
-    def starts(self) -> Array:
-        """The first example of each shard, and the number of all; int64 [shards + 1]."""
-        return np.concatenate([[0], np.cumsum(self.summary.examples)]).astype(np.int64)
-
-    def run(self, shard: int) -> SortedRun:
-        """What there is for one shard."""
-        here = slice(*self.starts[shard : shard + 2].tolist())
-        ends = np.cumsum(self.lengths[here])
-        return SortedRun(self.keys[here], ends, b"".join(self.records[here]))
+    def entropy(self) -> tuple[int, ...]:
+        """Seed of the random keys of the examples."""
+        return abs(self.seed), int(self.seed < 0), self.stream, self.task, self.chunk
 
 
-def write_chunk(job: ChunkJob) -> ChunkSummary:
-    """Encodes the samples of a chunk and writes its file, unless it is there already.
+def write_chunk(job: ChunkJob) -> str:
+    """Encodes the samples of a chunk and writes its file, unless it exists.
+
+    Returns:
+      The name of the file.
 
     Raises:
-      Error: a sample can't be encoded; names it.
+      Error: a sample can't be encoded; the message names it.
       OutputError: the file can't be written.
     """
     from safetensors.numpy import save
 
-    digest = job.digest
-    found = read_summary(job.path, digest)
-    if found:
-        return found
-    chunk = make_chunk(job)
-    arrays: dict[str, Array] = {
-        "starts": chunk.starts,
-        "keys": chunk.keys,
-        "hashes": chunk.hashes,
-        "ends": np.cumsum(chunk.lengths),
-        "records": np.frombuffer(b"".join(chunk.records), np.uint8),
-    }
-    with atomic(job.path) as file:
-        file.write(save(arrays, {"digest": digest, "summary": json.dumps(vars(chunk.summary))}))
-    return chunk.summary
-
-
-def make_chunk(job: ChunkJob) -> Chunk:
-    """Encodes the samples of a chunk, deals them to the shards and draws their keys.
-
-    Raises:
-      Error: a sample can't be encoded; names it.
-    """
+    path = job.path
+    if path.exists():
+        return path.name
     samples: list[Mapping[str, Any]] = pickle.loads(job.samples)
     encoding: Encoding = pickle.loads(job.encoding)
     encoded = serialize(samples, encoding, job.first, job.source)
-    count = len(samples)
-    shards = (job.turn + np.arange(count)) % job.shards
-    # Of all of NumPy's random numbers only these are promised to stay the same for ever.
-    keys = np.random.PCG64(np.random.SeedSequence(job.entropy)).random_raw(count)
+    shard_count = sum(job.shards.values())
+    shards = (job.task + job.first + np.arange(len(samples))) % shard_count
+    # Of NumPy's random numbers only these are guaranteed never to change.
+    keys = np.random.PCG64(np.random.SeedSequence(job.entropy)).random_raw(len(samples))
     order = np.lexsort((keys, shards))
-    lengths = np.array([len(record) for record in encoded.records], np.int64)
-    hashes = np.frombuffer(
-        b"".join(hashlib.blake2b(one, digest_size=8).digest() for one in encoded.records), np.uint64
-    )
-    summary = ChunkSummary(
-        examples=_sums(shards, job.shards, np.ones(count)),
-        bytes=_sums(shards, job.shards, lengths),
-        tokens={k: _sums(shards, job.shards, v) for k, v in encoded.lengths.items()},
-        longest={k: _most(shards, job.shards, v) for k, v in encoded.lengths.items()},
-        empty={k: _sums(shards, job.shards, v) for k, v in encoded.empty.items()},
-    )
-    return Chunk(
-        summary,
-        keys=np.asarray(keys)[order],
-        hashes=hashes[order],
-        lengths=lengths[order],
-        records=[encoded.records[i] for i in order],
-    )
+    records = [encoded.records[i] for i in order]
+    hashes = b"".join(hashlib.blake2b(record, digest_size=8).digest() for record in records)
+    arrays: dict[str, Array] = {
+        # Where each shard's examples start, and each example's bytes; then the end of all.
+        "starts": np.cumsum([0, *np.bincount(shards, minlength=shard_count)]),
+        "offsets": np.cumsum([0, *map(len, records)]),
+        "keys": np.asarray(keys)[order],
+        "hashes": np.frombuffer(hashes, np.uint64),
+        "records": np.frombuffer(b"".join(records), np.uint8),
+    }
+    splits: dict[str, dict[str, Any]] = {}
+    first = 0
+    for name, count in job.shards.items():
+        chosen = (shards >= first) & (shards < first + count)
+        first += count
+        lengths = {k: np.asarray(v)[chosen] for k, v in encoded.lengths.items()}
+        splits[name] = dataclasses.asdict(
+            Split(
+                examples=int(chosen.sum()),
+                tokens={k: int(v.sum()) for k, v in lengths.items()},
+                max_length={k: int(v.max(initial=0)) for k, v in lengths.items()},
+                empty={k: int(np.asarray(v)[chosen].sum()) for k, v in encoded.empty.items()},
+            )
+        )
+    with atomic(path) as file:
+        file.write(save(arrays, {"splits": json.dumps(splits)}))
+    return path.name
 
 
-def read_summary(path: str | os.PathLike[str], digest: str) -> ChunkSummary | None:
-    """Returns the summary of a chunk file, or None if it isn't there or made from something else.
-
-    Args:
-      path: the file.
-      digest: of the job that would write it.
-    """
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(path, framework="np") as file:
-            metadata = file.metadata()
-    except (FileNotFoundError, SafetensorError):
-        return None
-    if metadata["digest"] != digest:
-        return None
-    return ChunkSummary(**json.loads(metadata["summary"]))
-
-
-def _read_hashes(paths: Sequence[Path], shards: range) -> Iterator[Array]:
-    """Yields from each chunk the hashes, uint64 [examples], of its examples of some shards."""
+def read_splits(path: str | os.PathLike[str]) -> dict[str, Split]:
+    """Returns the counts, by split, of the examples in a chunk file."""
     from safetensors import safe_open
 
-    for path in paths:
-        with safe_open(path, framework="np") as file:
-            starts = file.get_slice("starts")
-            first, last = (int(starts[at : at + 1][0]) for at in (shards.start, shards.stop))
-            # Nothing at the end of a file can't be sliced.
-            if first < last:
-                yield file.get_slice("hashes")[first:last]
+    with safe_open(path, framework="np") as file:
+        splits = json.loads(file.metadata()["splits"])
+    return {name: Split(**values) for name, values in splits.items()}
 
 
 @dataclass(frozen=True)
@@ -229,98 +145,95 @@ class ShardJob:
     Attributes:
       path: the TFRecord file to write.
       chunks: the chunk files.
-      shard: its number in them.
-      bytes: of its serialized examples.
+      shard: number of the shard in them.
     """
 
     path: str
     chunks: Sequence[Path]
     shard: int
-    bytes: int
 
 
 def write_merged_shard(job: ShardJob) -> None:
-    """Writes a shard from what the chunks have for it, in the order of the keys.
+    """Writes a shard: its examples from all chunks in the order of their keys.
 
     Raises:
       OutputError: it can't be written.
     """
-    parts = job.bytes // _MERGE_BYTES + 1
-    bounds = [2**64 * part // parts for part in range(parts + 1)]
+    parts = sum(_shard_bytes(path, job.shard) for path in job.chunks) // _MERGE_BYTES + 1
     with atomic(job.path) as file:
-        for first, last in zip(bounds, bounds[1:], strict=False):
-            file.writelines(map(framed, merged(_runs(job, first, last))))
+        for part in range(parts):
+            bounds = 2**64 * part // parts, 2**64 * (part + 1) // parts
+            keys: list[Array] = [np.zeros(0, np.uint64)]
+            records: list[bytes] = []
+            for path in job.chunks:
+                chunk_keys, chunk_records = _read_examples(path, job.shard, *bounds)
+                keys.append(chunk_keys)
+                records += chunk_records
+            order = np.argsort(np.concatenate(keys), kind="stable")
+            file.writelines(framed(records[i]) for i in order)
 
 
-def _runs(job: ShardJob, first: int, last: int) -> Iterator[SortedRun]:
-    """The shard's examples with keys in [first, last), chunk by chunk."""
+def _shard_bytes(path: Path, shard: int) -> int:
     from safetensors import safe_open
 
-    for path in job.chunks:
+    with safe_open(path, framework="np") as file:
+        start, stop = file.get_slice("starts")[shard : shard + 2].tolist()
+        offsets = file.get_slice("offsets")
+        return int(offsets[stop : stop + 1][0] - offsets[start : start + 1][0])
+
+
+def _read_examples(path: Path, shard: int, first: int, last: int) -> tuple[Array, list[bytes]]:
+    """Returns keys, uint64 [examples], and examples of a shard whose keys are in [first, last)."""
+    from safetensors import safe_open
+
+    with safe_open(path, framework="np") as file:
+        start, stop = file.get_slice("starts")[shard : shard + 2].tolist()
+        # safetensors can't slice an empty range at the end of an array.
+        if start == stop:
+            return np.zeros(0, np.uint64), []
+        keys = file.get_slice("keys")[start:stop]
+        # `last` may be 2**64, which doesn't fit a uint64.
+        begin, end = (
+            int(np.searchsorted(keys, np.uint64(first), "left")),
+            int(np.searchsorted(keys, np.uint64(last - 1), "right")),
+        )
+        if begin == end:
+            return np.zeros(0, np.uint64), []
+        offsets = file.get_slice("offsets")[start + begin : start + end + 1].tolist()
+        content = file.get_slice("records")[offsets[0] : offsets[-1]].tobytes()
+    ends = [offset - offsets[0] for offset in offsets]
+    return keys[begin:end], [content[a:b] for a, b in zip(ends, ends[1:], strict=False)]
+
+
+def _read_hashes(paths: Sequence[Path], shards: range) -> Iterator[Array]:
+    """Yields, chunk by chunk, the hashes of the examples of some shards, uint64 [examples]."""
+    from safetensors import safe_open
+
+    for path in paths:
         with safe_open(path, framework="np") as file:
-            start, stop = map(int, file.get_slice("starts")[job.shard : job.shard + 2])
-            if start == stop:
-                continue
-            here = file.get_slice("keys")[start:stop]
-            begin = int(np.searchsorted(here, np.uint64(first), "left"))
-            # The last bound, 2**64, is no uint64.
-            end = int(np.searchsorted(here, np.uint64(last - 1), "right"))
-            if begin == end:
-                continue
-            ends = file.get_slice("ends")[max(start + begin - 1, 0) : start + end].tolist()
-            ends = ends if start + begin else [0, *ends]
-            content = file.get_slice("records")[ends[0] : ends[-1]].tobytes()
-            yield SortedRun(here[begin:end], np.array(ends[1:]) - ends[0], content)
+            starts = file.get_slice("starts")
+            start, stop = (int(starts[at : at + 1][0]) for at in (shards.start, shards.stop))
+            if start < stop:
+                yield file.get_slice("hashes")[start:stop]
 
 
-def merged(runs: Iterable[SortedRun]) -> list[bytes]:
-    """Returns the examples of runs sorted by key; those with the same key in the order of runs."""
-    records: list[bytes] = []
-    keys: list[Array] = [np.zeros(0, np.uint64)]
-    for run in runs:
-        ends = [0, *run.ends.tolist()]
-        records += [run.content[a:b] for a, b in zip(ends, ends[1:], strict=False)]
-        keys.append(run.keys)
-    order = np.argsort(np.concatenate(keys), kind="stable")
-    return [records[i] for i in order]
-
-
-def _sums(shards: Array, count: int, values: Any) -> list[int]:
-    sums = np.bincount(shards, np.asarray(values, np.float64), count)
-    return [int(one) for one in sums]
-
-
-def _most(shards: Array, count: int, values: Sequence[int]) -> list[int]:
-    most = np.zeros(count, np.int64)
-    np.maximum.at(most, shards, np.asarray(values, np.int64))
-    return [int(one) for one in most]
-
-
-def count_leaks(chunks: Mapping[str, tuple[Sequence[Path], range]], trained: str) -> dict[str, int]:
-    """Counts the examples of each split that another split, the training one, has too.
+def count_leaks(chunks: Mapping[str, tuple[Sequence[Path], range]], train: str) -> dict[str, int]:
+    """Counts the examples of each split that are in the training split too.
 
     Args:
       chunks: by split, its chunk files and the numbers of its shards in them.
-      trained: the split that the others are compared with.
+      train: name of the training split.
 
     Returns:
-      Numbers of examples by split, without `trained`.
+      Numbers of examples by split, without `train`.
     """
-    held = {
-        split: np.concatenate([np.zeros(0, np.uint64), *_read_hashes(*where)])
-        for split, where in chunks.items()
-        if split != trained
+    hashes = {
+        split: np.concatenate([np.zeros(0, np.uint64), *_read_hashes(*files)])
+        for split, files in chunks.items()
+        if split != train
     }
-    return count_shared(held, _read_hashes(*chunks.get(trained, ((), range(0)))))
-
-
-def count_shared(held: Mapping[str, Array], others: Iterable[Array]) -> dict[str, int]:
-    """Counts by split the hashes, uint64 [examples], that are among the others'."""
-    leaked = {split: np.zeros(len(hashes), bool) for split, hashes in held.items()}
-    for seen in others:
-        seen = np.sort(seen)
-        for split, hashes in held.items():
-            places = np.searchsorted(seen, hashes)
-            here = places < len(seen)
-            leaked[split][here] |= seen[places[here]] == hashes[here]
-    return {split: int(one.sum()) for split, one in leaked.items()}
+    leaked = {split: np.zeros(len(values), bool) for split, values in hashes.items()}
+    for train_hashes in _read_hashes(*chunks[train]) if train in chunks else ():
+        for split, values in hashes.items():
+            leaked[split] |= np.isin(values, train_hashes)
+    return {split: int(mask.sum()) for split, mask in leaked.items()}

@@ -1,4 +1,9 @@
-"""`{problem}.manifest.json`: what a data folder holds, and what it was made from."""
+"""Data folders on disk: the manifest `{problem}.manifest.json`, and the move of finished shards.
+
+The manifest says what a data folder holds and what it was generated from. Shards are written in a
+hidden working folder; `finish` writes the manifest there once all shards exist, and `publish` moves
+everything into the data folder, the manifest last.
+"""
 
 from __future__ import annotations
 
@@ -16,16 +21,19 @@ from t2tlite.files import atomic, remove_temporaries
 
 FORMAT = 1
 
+# Name of the manifest in the working folder; it exists once all shards do.
+_FINISHED = "manifest.json"
+
 
 @dataclass
 class Split:
-    """One split of a made data set.
+    """Counts of one split.
 
     Attributes:
-      shards: files.
-      examples: records in all of them.
+      shards: number of files.
+      examples: records in all shards.
       tokens: sum of lengths by feature.
-      max_length: longest by feature, in tokens.
+      max_length: length of the longest example by feature, in tokens.
       empty: examples whose text is empty, by feature.
       bytes: size by file name.
     """
@@ -37,19 +45,30 @@ class Split:
     empty: dict[str, int] = field(default_factory=dict)
     bytes: dict[str, int] = field(default_factory=dict)
 
+    def add(self, part: Split) -> None:
+        """Adds the counts of a part of the same split."""
+        self.examples += part.examples
+        for name, tokens in part.tokens.items():
+            self.tokens[name] = self.tokens.get(name, 0) + tokens
+            self.max_length[name] = max(self.max_length.get(name, 0), part.max_length[name])
+        for name, empty in part.empty.items():
+            self.empty[name] = self.empty.get(name, 0) + empty
+
 
 @dataclass
 class Manifest:
-    """A made data set.
+    """A generated data set.
 
     Attributes:
       problem: its registered name.
-      splits: by name: train, eval, test.
       seed: of the shuffle.
+      splits: by name: train, eval, test.
       vocabularies: sha256 by file name.
       source: sha256 of the source code of the problem's class.
-      sources: size, and time of change in ns, of the files below tmp_dir that it was made from.
+      sources: size, and modification time in ns, of the files below tmp_dir that the generators
+        read.
       versions: of the libraries whose change could change the data.
+      format: version of this file's format.
     """
 
     problem: str
@@ -62,26 +81,26 @@ class Manifest:
     format: int = FORMAT
 
     def write(self, folder: str | Path) -> None:
-        """Writes it into a data folder, whole or not at all."""
+        """Writes the manifest into a data folder, atomically."""
         self.write_to(path_of(folder, self.problem))
 
     def write_to(self, path: Path) -> None:
-        """Writes it as a file, whole or not at all."""
+        """Writes the manifest to a file, atomically."""
         with atomic(path, "w") as file:
             json.dump(dataclasses.asdict(self), file, indent=1)
             file.write("\n")
 
 
 def path_of(folder: str | Path, problem: str) -> Path:
-    """Where the manifest of `problem` lies."""
+    """Returns the path of the manifest of `problem` in a data folder."""
     return Path(folder) / f"{problem}.manifest.json"
 
 
 def read(folder: str | Path, problem: str) -> Manifest | None:
-    """Reads the manifest of `problem`; None where there is none, as in T2T's folders.
+    """Reads the manifest of `problem`; None if there is none, as in T2T's data folders.
 
     Raises:
-      DataError: it isn't JSON, or of a later format.
+      DataError: it isn't JSON, or has a later format.
     """
     path = path_of(folder, problem)
     return read_from(path) if path.exists() else None
@@ -91,13 +110,14 @@ def read_from(path: Path) -> Manifest:
     """Reads a manifest.
 
     Raises:
-      DataError: it isn't JSON, or of a later format.
+      DataError: it isn't JSON, or has a later format.
     """
     try:
         values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         if values["format"] > FORMAT:
             raise DataError(
-                f"{path} has format {values['format']}, this t2tlite knows {FORMAT}; upgrade it"
+                f"{path} has format {values['format']}, and this t2tlite reads formats up to "
+                f"{FORMAT}; upgrade t2tlite"
             )
         splits = {name: Split(**split) for name, split in values.pop("splits").items()}
         return Manifest(splits=splits, **values)
@@ -105,29 +125,30 @@ def read_from(path: Path) -> Manifest:
         raise DataError(f"{path} is damaged ({error}); run t2t-datagen --overwrite") from None
 
 
-# The manifest lies in the working folder under this name when all shards are there.
-_FINISHED = "manifest.json"
-
-
 def working_folder(data_dir: str | Path, problem: str) -> Path:
-    """The folder in which the shards of `problem` are made."""
+    """Returns the folder in which the data of `problem` are generated."""
     return Path(data_dir) / f".{problem}.unfinished"
 
 
 def is_complete(data_dir: str | Path, problem: str, paths: Sequence[str]) -> bool:
-    """Whether the data set is there, made by t2tlite or by T2T.
+    """Whether a data folder has the data set, generated by t2tlite or by T2T.
+
+    Args:
+      data_dir: the data folder.
+      problem: the stem of the data files.
+      paths: the shards that the problem declares.
 
     Raises:
-      DataError: the manifest lists a shard that is gone or has another size.
+      DataError: a shard in the manifest is missing or has another size.
     """
-    unfinished = working_folder(data_dir, problem)
-    if is_finished(unfinished):
+    folder = working_folder(data_dir, problem)
+    if is_finished(folder):
         # A run was stopped while it moved the shards.
         return False
     manifest = read(data_dir, problem)
     if manifest is None:
-        # T2T writes no manifest; a run of ours that was killed has left its working folder.
-        return not unfinished.exists() and all(os.path.exists(path) for path in paths)
+        # T2T writes no manifest; a run of t2tlite that was killed leaves its working folder.
+        return not folder.exists() and all(os.path.exists(path) for path in paths)
     for split in manifest.splits.values():
         for name, size in split.bytes.items():
             _check_size(Path(data_dir) / name, size)
@@ -135,10 +156,10 @@ def is_complete(data_dir: str | Path, problem: str, paths: Sequence[str]) -> boo
 
 
 def check_sizes(data_dir: str | Path, problem: str, paths: Iterable[Path]) -> None:
-    """Makes sure that shards have the sizes that the manifest says; T2T's folders have none.
+    """Checks the sizes of shards against the manifest, if there is one.
 
     Raises:
-      DataError: one has another size.
+      DataError: a shard has another size.
     """
     manifest = read(data_dir, problem)
     sizes: dict[str, int] = {}
@@ -150,9 +171,9 @@ def check_sizes(data_dir: str | Path, problem: str, paths: Iterable[Path]) -> No
 
 
 def _check_size(path: Path, size: int) -> None:
-    found = path.stat().st_size if path.exists() else None
-    if found != size:
-        what = "is missing" if found is None else f"has {found} bytes"
+    actual = path.stat().st_size if path.exists() else None
+    if actual != size:
+        what = "is missing" if actual is None else f"has {actual} bytes"
         raise DataError(f"{path} {what}, the manifest says {size}; run t2t-datagen --overwrite")
 
 
@@ -162,11 +183,11 @@ def is_finished(folder: Path) -> bool:
 
 
 def finish(folder: Path, manifest: Manifest) -> None:
-    """Adds the sizes of the shards in a working folder to the manifest, and writes it there.
+    """Fills in the sizes of the shards in a working folder, and writes the manifest there.
 
     Args:
       folder: the working folder with all shards.
-      manifest: its splits have the names of their shards in `bytes`.
+      manifest: `bytes` of its splits has the names of their shards.
     """
     for split in manifest.splits.values():
         split.bytes = {name: (folder / name).stat().st_size for name in split.bytes}
@@ -176,34 +197,34 @@ def finish(folder: Path, manifest: Manifest) -> None:
 def publish(folder: Path, data_dir: Path) -> Manifest:
     """Moves shards and manifest from a finished working folder into the data folder.
 
-    It may be called again after it was stopped at any moment.
+    It can be stopped at any moment and called again. Shards of an older data set are replaced.
     """
     manifest = read_from(folder / _FINISHED)
-    new = {name for split in manifest.splits.values() for name in split.bytes}
+    names = {name for split in manifest.splits.values() for name in split.bytes}
     old = read(data_dir, manifest.problem)
-    for name in new:
+    for name in names:
         if (folder / name).exists():
             os.replace(folder / name, data_dir / name)
-    # Shards of an older data set with another number of them.
-    for name in (
-        {name for split in old.splits.values() for name in split.bytes} - new if old else ()
-    ):
-        (data_dir / name).unlink(missing_ok=True)
+    # An older data set may have had another number of shards.
+    for split in old.splits.values() if old else ():
+        for name in split.bytes.keys() - names:
+            (data_dir / name).unlink(missing_ok=True)
     manifest.write(data_dir)
-    # Runs that were killed while they wrote a vocabulary.
+    # Left by runs that were killed while they wrote a vocabulary.
     for name in manifest.vocabularies:
         remove_temporaries(data_dir / name)
-    shutil.rmtree(folder)
+    (folder / _FINISHED).unlink()
+    shutil.rmtree(folder, ignore_errors=True)
     return manifest
 
 
 def changed_files(folder: str, states: Mapping[str, Sequence[int]]) -> list[str]:
-    """Names of the files whose `file_state` isn't the one that `states` says, or that are gone."""
+    """Returns the names of files below `folder` whose `file_state` isn't that in `states`."""
     return [name for name, state in states.items() if file_state(Path(folder, name)) != list(state)]
 
 
 def file_state(path: Path) -> list[int]:
-    """Size, and time of the last change in ns; empty if there is no such file."""
+    """Returns size and modification time in ns; [] if there is no such file."""
     try:
         status = path.stat()
     except OSError:

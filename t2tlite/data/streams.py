@@ -1,23 +1,25 @@
-"""What a data set is made of: streams of samples, cut into chunks, and what the chunks hold."""
+"""Streams: what a problem's generators yield, and its cutting into chunks."""
 
 from __future__ import annotations
 
 import contextlib
+import pickle
 import random
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from t2tlite.data.chunks import CHUNK_CHARACTERS, CHUNK_SAMPLES, ChunkSummary
+from t2tlite.data.chunks import ChunkJob
 from t2tlite.data.encoding import Encoding
-from t2tlite.data.manifest import Split
 from t2tlite.data.samples import source_of
-from t2tlite.errors import SampleError
 
-_OURS = "t2tlite.text."
+# A chunk is full when it has this many samples, or this many characters of text.
+CHUNK_SAMPLES = 2**15
+CHUNK_CHARACTERS = 2**23
 
 
 @dataclass(frozen=True)
@@ -26,14 +28,14 @@ class Stream:
 
     Attributes:
       name: for messages: "generate_samples(train)".
-      samples: makes the samples of a task: dicts of texts, and of whatever else goes into the
-        records.
-      encoding: says how they're encoded; called when the first sample is there, as a problem may
-        write its vocabulary with it.
-      paths: the final shards, by split; an example goes to the next of all of them in turn, as in
-        T2T, so that splits fill in proportion to their shards.
-      total: how many samples there will be, if that is known by then.
-      tasks: parts that the samples can be made in, one apart from another.
+      samples: returns the samples of a task: dicts of texts, and of other values that go into the
+        records as they are.
+      paths: the final shards, by split. Example n goes to shard n modulo their number, as in T2T,
+        so that splits fill in proportion to their shards.
+      encoding: returns how texts are encoded; called after the first sample, because a problem may
+        write its vocabulary file while it generates.
+      total: returns the number of samples, if it is known by then.
+      tasks: independent parts that the samples can be generated in.
     """
 
     name: str
@@ -43,63 +45,93 @@ class Stream:
     total: Callable[[], int | None] = lambda: None
     tasks: int = 1
 
-    def source(self, task: int) -> str:
-        """The name of a task's part, for messages: "generate_samples(train), task 3"."""
-        return source_of(self.name, task if self.tasks > 1 else None)
-
     @property
-    def names(self) -> dict[str, list[str]]:
+    def shard_names(self) -> dict[str, list[str]]:
         """The file names of the shards, by split."""
         return {split: [Path(path).name for path in paths] for split, paths in self.paths.items()}
 
 
-@dataclass
-class Spread:
-    """What the chunks hold, as the file that ends the first half of the work says it.
+@dataclass(frozen=True)
+class ChunkMaker:
+    """Cuts what one stream's generators yield into chunks.
+
+    The global random numbers that hooks draw from are seeded before each task, so that no task
+    depends on what ran before it.
 
     Attributes:
-      chunks: by stream, the names of the chunk files.
-      bytes: by stream, the size of each shard's examples.
-      splits: counts by split.
-      sources: size and time of change of the files that the generators read.
-      vocabularies: sha256 by file name.
+      stream: the samples.
+      number: of the stream, from 0.
+      folder: where the chunk files go.
+      seed: of the shuffle, and of what hooks draw.
+      versions: of the libraries whose change could change the examples.
     """
 
-    chunks: list[list[str]] = field(default_factory=list)
-    bytes: list[list[int]] = field(default_factory=list)
-    splits: dict[str, Split] = field(default_factory=dict)
-    sources: dict[str, list[int]] = field(default_factory=dict)
-    vocabularies: dict[str, str] = field(default_factory=dict)
+    stream: Stream
+    number: int
+    folder: str
+    seed: int
+    versions: Mapping[str, str]
 
-    def add_stream(self, stream: Stream, chunks: list[str], held: Iterable[ChunkSummary]) -> int:
-        """Adds what the chunks of the next stream hold, as they are made.
+    def start(self, task: int) -> Iterator[Mapping[str, Any]]:
+        """Returns the samples of a task; the first one is generated at once."""
+        self._seed_random(task)
+        samples = iter(self.stream.samples(task))
+        return chain(list(islice(samples, 1)), samples)
 
-        Returns:
-          The number of examples.
+    def encoding(self) -> Encoding:
+        """Returns the stream's encoding; its vocabulary is made if it doesn't exist."""
+        # A resumed run finds the vocabulary; later draws must be the same as if it had made it.
+        with random_state_kept():
+            self._seed_random(0)
+            return self.stream.encoding()
 
-        Raises:
-          SampleError: a split got nothing.
+    def jobs(
+        self,
+        task: int,
+        samples: Iterator[Mapping[str, Any]],
+        encoding: Encoding,
+        advance: Callable[[int, int], None] = lambda samples, characters: None,
+    ) -> Iterator[ChunkJob]:
+        """Cuts the samples of a task into chunks.
+
+        Args:
+          task: number of the task.
+          samples: as `start` returns them.
+          encoding: as `encoding` returns it. Encoders of a plugin encode here, as other processes
+            don't have the plugin.
+          advance: called with the numbers of samples and characters of each chunk.
         """
-        split_of = [split for split, paths in stream.paths.items() for _ in paths]
-        splits = {split: Split(shards=len(paths)) for split, paths in stream.paths.items()}
-        sizes = [0] * len(split_of)
-        for summary in held:
-            _add(summary, splits, split_of, sizes)
-        for name, split in splits.items():
-            if not split.examples:
-                raise SampleError(
-                    f"{stream.name} yielded too few samples: split {name!r} is empty; yield more, "
-                    f"or change dataset_splits"
-                )
-        self.chunks.append(chunks)
-        self.bytes.append(sizes)
-        self.splits.update(splits)
-        return sum(split.examples for split in splits.values())
+        if not all(
+            type(e).__module__.startswith("t2tlite.text.") for e in encoding.encoders.values()
+        ):
+            samples, encoding = encoding.encoded(samples), Encoding({})
+        pickled_encoding = pickle.dumps(encoding)
+        first = 0
+        for chunk, (batch, characters) in enumerate(_cut(samples)):
+            advance(len(batch), characters)
+            yield ChunkJob(
+                folder=self.folder,
+                stream=self.number,
+                task=task,
+                chunk=chunk,
+                source=source_of(self.stream.name, task if self.stream.tasks > 1 else None),
+                first=first,
+                samples=pickle.dumps(batch, pickle.HIGHEST_PROTOCOL),
+                encoding=pickled_encoding,
+                shards={split: len(paths) for split, paths in self.stream.paths.items()},
+                seed=self.seed,
+                versions=self.versions,
+            )
+            first += len(batch)
+
+    def _seed_random(self, task: int) -> None:
+        random.seed(f"{self.seed}/{self.number}/{task}")
+        np.random.seed(random.getrandbits(32))
 
 
 @contextlib.contextmanager
-def draws_kept() -> Iterator[None]:
-    """Keeps what is drawn in the block from changing what hooks draw after it."""
+def random_state_kept() -> Iterator[None]:
+    """Restores Python's and NumPy's global random state at the end of the block."""
     states = random.getstate(), np.random.get_state()
     try:
         yield
@@ -108,17 +140,12 @@ def draws_kept() -> Iterator[None]:
         np.random.set_state(states[1])
 
 
-def is_portable(encoding: Encoding) -> bool:
-    """Whether other processes have its encoders; they don't have a plugin's own."""
-    return all(type(one).__module__.startswith(_OURS) for one in encoding.encoders.values())
-
-
-def chunked(samples: Iterable[Mapping[str, Any]]) -> Iterator[tuple[list[dict[str, Any]], int]]:
+def _cut(samples: Iterable[Mapping[str, Any]]) -> Iterator[tuple[list[dict[str, Any]], int]]:
     """Yields the samples of a chunk at a time, and the number of their characters."""
     batch: list[dict[str, Any]] = []
     characters = 0
     for sample in samples:
-        # A copy: a generator may yield one dict again and again with other values.
+        # A copy, since a generator may yield the same dict again with other values.
         batch.append(dict(sample))
         for value in sample.values():
             if type(value) is str:
@@ -128,22 +155,3 @@ def chunked(samples: Iterable[Mapping[str, Any]]) -> Iterator[tuple[list[dict[st
             batch, characters = [], 0
     if batch:
         yield batch, characters
-
-
-def _add(
-    summary: ChunkSummary,
-    splits: Mapping[str, Split],
-    split_of: Sequence[str],
-    sizes: list[int],
-) -> None:
-    """Adds what a chunk holds to the counts."""
-    for shard, name in enumerate(split_of):
-        split = splits[name]
-        split.examples += summary.examples[shard]
-        sizes[shard] += summary.bytes[shard]
-        for feature, tokens in summary.tokens.items():
-            split.tokens[feature] = split.tokens.get(feature, 0) + tokens[shard]
-            longest = max(split.max_length.get(feature, 0), summary.longest[feature][shard])
-            split.max_length[feature] = longest
-        for feature, empty in summary.empty.items():
-            split.empty[feature] = split.empty.get(feature, 0) + empty[shard]

@@ -1,4 +1,4 @@
-"""Work spread over processes: results in order, constant memory, and no process left behind."""
+"""Work spread over processes: results in order, constant memory, no process left behind."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from t2tlite.errors import DataError
 J = TypeVar("J")
 R = TypeVar("R")
 
-# Jobs that wait for each process; their samples are in memory.
-_WAITING = 2
+# Jobs queued for each process; their samples are in memory.
+_QUEUED = 2
 
 
 class Workers:
-    """Processes that take jobs, started with the second job: little data is made without them.
+    """A pool of processes, which starts with the second job: small data don't need it.
 
     Args:
-      count: processes; 1: the jobs are done here, in turn.
+      count: number of processes; with 1 the jobs run in this process.
     """
 
     def __init__(self, count: int = 1):
@@ -43,7 +43,7 @@ class Workers:
     def map(self, function: Callable[[J], R], jobs: Iterable[J]) -> Iterator[R]:
         """Yields the results of `function` in the order of the jobs.
 
-        `jobs` is read as processes get free, and no further.
+        `jobs` is iterated over only as fast as processes become free.
 
         Raises:
           DataError: a process was killed.
@@ -54,38 +54,39 @@ class Workers:
             yield function(job)
             if self.count > 1:
                 break
-        waiting: deque[Future[R]] = deque()
+        queue: deque[Future[R]] = deque()
         try:
             for job in iterator:
-                waiting.append(self._started().submit(function, job))
-                if len(waiting) >= _WAITING * self.count:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
+                queue.append(self._started_pool().submit(function, job))
+                if len(queue) >= _QUEUED * self.count:
+                    yield queue.popleft().result()
+            while queue:
+                yield queue.popleft().result()
         except BrokenProcessPool:
             self._pool = None
             raise DataError(
-                f"one of {self.count} processes was killed, perhaps as memory ran out; the same "
-                f"command goes on where it stopped, and --num_workers=1 takes less memory"
+                f"one of {self.count} processes was killed, perhaps because memory ran out; run "
+                f"the command again to resume, with --num_workers=1 to use less memory"
             ) from None
 
-    def _started(self) -> ProcessPoolExecutor:
+    def _started_pool(self) -> ProcessPoolExecutor:
         if self._pool is None:
             # A forked process would have copies of this one's locks, TensorFlow's among them.
             context: Any = multiprocessing.get_context("spawn")
-            self._pool = ProcessPoolExecutor(self.count, context, _begin)
+            self._pool = ProcessPoolExecutor(self.count, context, _initialize)
         return self._pool
 
 
-def _begin() -> None:
-    """Makes a process leave Ctrl-C to the one that started it, and end when that one is gone."""
+def _initialize() -> None:
+    """Makes a worker ignore Ctrl-C, which its parent handles, and exit when the parent is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # The jobs make millions of objects and no cycles: to look for some took a sixth of the time.
+    # The jobs create millions of objects and no cycles; looking for cycles took a sixth of the
+    # time.
     gc.disable()
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=_exit_with_parent, daemon=True).start()
 
 
-def _end_with_parent() -> None:
+def _exit_with_parent() -> None:
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()

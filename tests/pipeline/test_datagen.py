@@ -89,7 +89,7 @@ def _stage(folder):
     names = [name for _, _, names in os.walk(folder) for name in names]
     return tuple(
         sum(end in name for name in names)
-        for end in (".chunk", "-of-", ".model", "spread.json", "manifest.json")
+        for end in (".chunk", "-of-", ".model", "index.json", "manifest.json")
     )
 
 
@@ -98,12 +98,12 @@ def test_what_changed_since_is_told(command, words, tmp_path):
     command(*words(folder))
     before = files(folder)
     told = command(*words(folder, "--random_seed=5")).stderr
-    assert "since the data was made this changed: the seed, 0 then and 5 now" in told
+    assert "changed since the data was generated: the seed, 0 then and 5 now" in told
     assert files(folder) == before
     (vocabulary,) = folder.glob("*.model")
     vocabulary.rename(tmp_path / "elsewhere.model")
     told = command(*words(folder), status=1).stderr
-    assert "was removed since the data of many_numbers was made with it; bring it back" in told
+    assert "was removed since the data of many_numbers was generated with it; restore it" in told
     assert files(folder).keys() == before.keys() - {vocabulary.name}
     command(*words(folder, "--random_seed=5", "--overwrite"))
     assert files(folder).keys() == before.keys()

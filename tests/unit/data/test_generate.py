@@ -171,7 +171,7 @@ class TestGoingOn:
             interrupted(patch, "count_leaks", 0)
             with pytest.raises(KeyboardInterrupt):
                 write(folder, numbers(200), seed=0)
-        (working_folder(folder, "p") / "spread.json").unlink()
+        (working_folder(folder, "p") / "index.json").unlink()
         write(folder, numbers(64))
         assert files(folder) == undisturbed
 
@@ -183,7 +183,7 @@ class TestGoingOn:
                 write(folder, numbers(64), seed=5)
         write(folder, numbers(64))
         assert files(folder) == undisturbed
-        assert "since then this changed: seed; starting over" in "\n".join(warned)
+        assert "run that was stopped: seed; generating again" in "\n".join(warned)
 
     def test_a_source_that_changed(self, tmp_path, monkeypatch, warned):
         source = tmp_path / "source.txt"
@@ -209,7 +209,7 @@ class TestGoingOn:
         made = dataset().write()
         assert made.splits["train"].examples == 5
         assert set(made.sources) == {"source.txt"}
-        assert "changed since an earlier run: source.txt; generating again" in "\n".join(warned)
+        assert "run that was stopped: source.txt; generating again" in "\n".join(warned)
 
 
 def test_what_fails_leaves_an_older_data_set_as_it_was(tmp_path):
@@ -229,7 +229,7 @@ def test_what_fails_leaves_an_older_data_set_as_it_was(tmp_path):
 def test_two_runs_at_once(tmp_path):
     def examples():
         yield from numbers(20)
-        with pytest.raises(DataError, match="another t2t-datagen is making this data"):
+        with pytest.raises(DataError, match="another t2t-datagen is writing this data"):
             write(tmp_path, numbers(20))
         yield from numbers(20)
 

@@ -29,7 +29,7 @@ def test_leaks_and_empty_texts(leaky, tmp_path, warned, capsys):
     generate_data(leaky, str(tmp_path))
     assert [line.split(";")[0] for line in warned] == [
         "leaky_pairs dev: 1 of 2 (50 %) have empty targets",
-        "leaky_pairs dev: 1 of 2 (50 %) are in train too, so evaluation flatters",
+        "leaky_pairs dev: 1 of 2 (50 %) are in train too, which inflates the scores",
     ]
     inspect_data(leaky, str(tmp_path))
     out = capsys.readouterr().out
