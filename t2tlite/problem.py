@@ -1,7 +1,10 @@
-"""Problem: what is learned. T2T's hooks, from samples to shards, vocabularies and reading back.
+"""Problem: what is learned. The hooks that all problems share, with T2T's names and meanings.
 
-A user subclasses one of the recipes in `t2tlite.text_problems`; the hooks here are those that all
-problems share. The life of a sample is told in docs/architecture.md.
+Users subclass `text_problems.Text2TextProblem` and its relatives, which implement most of these
+hooks. `t2t-datagen` calls the hooks for generating data and vocabularies; `t2t-trainer` and
+`t2t-decoder` those for the model and for reading. Features are named "inputs" and "targets". An
+encoder is any object with `vocab_size`, `encode(text) -> list[int]` (without EOS) and
+`decode(ids) -> str`; id 0 is padding, 1 is EOS.
 """
 
 from __future__ import annotations
@@ -28,7 +31,7 @@ from t2tlite.version import __version__
 
 
 class DatasetSplit:
-    """T2T's names of the splits; plain strings, since plugins compare with literals."""
+    """T2T's names of the splits, as plain strings: plugins compare them with literals."""
 
     TRAIN = "train"
     EVAL = "eval"
@@ -36,7 +39,7 @@ class DatasetSplit:
 
 
 class SpaceID:
-    """T2T's numbers of languages: a row of the encoder's learned table, not a vocabulary."""
+    """T2T's numbers of languages: indices into a learned table of the encoder."""
 
     GENERIC = 0
     IMAGE_LABEL = 1
@@ -71,21 +74,23 @@ class SpaceID:
     PICKLED_PYTHON = 30
 
 
-# The word in file names for each split.
+# The names of the splits in file names.
 FILE_WORD = {DatasetSplit.TRAIN: "train", DatasetSplit.EVAL: "dev", DatasetSplit.TEST: "test"}
 
 
 class Problem:
-    """Base of all problems.
+    """Base class of all problems. A property may be overridden by a plain class attribute.
 
     Args:
       was_reversed: swap inputs and targets when reading (`NAME_rev`).
-      was_copy: read the inputs as targets too (`NAME_copy`).
+      was_copy: use the inputs as targets, too, when reading (`NAME_copy`).
+
+    Attributes:
+      random_seed: seed of shuffles and splits; t2t-datagen sets it from --random_seed.
+      num_workers: processes that encode and write; t2t-datagen sets it from --num_workers.
     """
 
-    # Of shuffles and splits; t2t-datagen sets it from --random_seed before it generates.
     random_seed = 0
-    # Processes that encode and write; t2t-datagen sets it from --num_workers.
     num_workers = 1
 
     def __init__(self, was_reversed: bool = False, was_copy: bool = False) -> None:
@@ -96,7 +101,7 @@ class Problem:
 
     @property
     def name(self) -> str:
-        """The registered name, without `_rev` and `_copy`; data files start with it."""
+        """The registered name, without `_rev` and `_copy`; names of data files start with it."""
         return self._name or snake_case(type(self).__name__)
 
     @name.setter
@@ -115,42 +120,42 @@ class Problem:
 
         Args:
           data_dir: the data folder.
-          tmp_dir: downloads and the user's own files.
-          task_id: of T2T's many-machine runs; -1: all of the data.
+          tmp_dir: the folder of downloads and of the user's own files.
+          task_id: -1; other values are those of T2T's runs on several machines.
         """
         raise NotImplementedError(f"{type(self).__name__} has no generate_data")
 
     @property
     def num_generate_tasks(self) -> int:
-        """Parts that the samples of a split can be made in, on many machines at a time.
+        """How many independent tasks the samples of a split can be generated in.
 
-        With more than one, generate_samples has a fourth argument `task_id` and yields that part:
-        of a list of files, say, `files[task_id :: self.num_generate_tasks]`.
+        With more than one, `generate_samples` takes a fourth argument `task_id` and yields that
+        part, such as `files[task_id :: self.num_generate_tasks]` of a list of files.
         """
         return 1
 
     @property
     def dataset_splits(self) -> list[dict[str, Any]]:
-        """The splits with their numbers of shards."""
+        """The splits with their numbers of shards: `[{"split": "train", "shards": 100}, ...]`."""
         return [
             {"split": DatasetSplit.TRAIN, "shards": 100},
             {"split": DatasetSplit.EVAL, "shards": 1},
         ]
 
     def dataset_filename(self) -> str:
-        """The stem of the data files."""
+        """Returns what the names of data files start with."""
         return self.name
 
     def training_filepaths(self, data_dir: str, num_shards: int, shuffled: bool) -> list[str]:
-        """Paths of the training shards."""
+        """Returns the paths of the training shards."""
         return self._filepaths(DatasetSplit.TRAIN, data_dir, num_shards, shuffled)
 
     def dev_filepaths(self, data_dir: str, num_shards: int, shuffled: bool) -> list[str]:
-        """Paths of the evaluation shards."""
+        """Returns the paths of the evaluation shards."""
         return self._filepaths(DatasetSplit.EVAL, data_dir, num_shards, shuffled)
 
     def test_filepaths(self, data_dir: str, num_shards: int, shuffled: bool) -> list[str]:
-        """Paths of the test shards."""
+        """Returns the paths of the test shards."""
         return self._filepaths(DatasetSplit.TEST, data_dir, num_shards, shuffled)
 
     def _filepaths(self, split: str, data_dir: str, shards: int, shuffled: bool) -> list[str]:
@@ -158,16 +163,20 @@ class Problem:
         return shard_paths(data_dir, stem, shards)
 
     def data_filepaths(self, data_dir: str) -> dict[str, list[str]]:
-        """Paths of all shards that `dataset_splits` asks for, by split."""
-        known = ", ".join(FILE_WORD)
-        for one in self.dataset_splits:
-            if one["split"] not in FILE_WORD:
+        """Returns the paths of all shards of `dataset_splits`, by split.
+
+        Raises:
+          DataError: a split has an unknown name.
+        """
+        shards = {entry["split"]: entry["shards"] for entry in self.dataset_splits}
+        for split in shards:
+            if split not in FILE_WORD:
                 raise DataError(
-                    f"{self.name}: dataset_splits names {one['split']!r}; expected one of {known}"
+                    f"{self.name}: dataset_splits names {split!r}; expected one of "
+                    f"{', '.join(FILE_WORD)}"
                 )
         return {
-            one["split"]: self._filepaths(one["split"], data_dir, one["shards"], True)
-            for one in self.dataset_splits
+            split: self._filepaths(split, data_dir, count, True) for split, count in shards.items()
         }
 
     def _dataset_of(
@@ -177,33 +186,30 @@ class Problem:
         vocabularies: Iterable[str],
         tmp_dir: str = "",
     ) -> generate.Dataset:
-        """Returns a data set that can be written.
+        """Returns a data set that is ready to be written.
 
         Args:
-          streams: samples, and the shards that they fill.
+          streams: samples with the shards that they go to.
           data_dir: the data folder.
-          vocabularies: names of the vocabulary files, made on the way by the first stream.
-          tmp_dir: the folder of the files that the samples come from.
+          vocabularies: names of the vocabulary files, which the first stream may create.
+          tmp_dir: the folder of the files that the samples are read from.
         """
 
         def hashes() -> dict[str, str]:
             paths = [Path(data_dir) / name for name in vocabularies]
             return {path.name: vocabulary_sha256(path) for path in paths if path.exists()}
 
-        libraries = ["sentencepiece", "numpy"]
+        versions = {name: importlib.metadata.version(name) for name in ("sentencepiece", "numpy")}
         manifest = Manifest(
             problem=self.dataset_filename(),
             seed=self.random_seed,
             source=self.source_sha256(),
-            versions={
-                "t2tlite": __version__,
-                **{name: importlib.metadata.version(name) for name in libraries},
-            },
+            versions={"t2tlite": __version__, **versions},
         )
         return generate.Dataset(streams, data_dir, manifest, hashes, tmp_dir)
 
     def source_sha256(self) -> str:
-        """A hash of the class's source code: data of a changed class can be told."""
+        """Returns a hash of the class's source code; "" if the source isn't available."""
         try:
             return hashlib.sha256(inspect.getsource(type(self)).encode()).hexdigest()
         except (OSError, TypeError):
@@ -212,53 +218,52 @@ class Problem:
     # Hooks for vocabularies.
 
     def feature_encoders(self, data_dir: str | None) -> dict[str, Any]:
-        """Encoders by feature name: any object with `vocab_size`, `encode` and `decode`."""
+        """Returns the encoders by feature, as the features are named in the data."""
         raise NotImplementedError(f"{type(self).__name__} has no feature_encoders")
 
     def get_feature_encoders(self, data_dir: str | None = None) -> dict[str, Any]:
-        """The encoders, made once; with `_rev` inputs and targets are swapped.
+        """Returns the encoders by feature; with `_rev` inputs and targets are swapped.
 
         Raises:
-          VocabularyError: a vocabulary file is missing or broken.
+          VocabularyError: a vocabulary file is missing or damaged.
         """
         if self._encoders is None:
             self._encoders = dict(self.feature_encoders(data_dir))
-        return self._turned(self._encoders)
+        return self._swap(self._encoders)
 
     @property
     def vocabulary_filenames(self) -> list[str]:
-        """The vocabulary files in the data folder, whether they exist or not."""
+        """The names of the vocabulary files that may be in the data folder."""
         return []
 
     # Hooks for the model.
 
     @property
     def has_inputs(self) -> bool:
-        """Whether there is a feature "inputs"; a language model has targets alone."""
+        """Whether there is a feature "inputs"; a language model has only "targets"."""
         return True
 
     def hparams(self, defaults: ProblemHParams, model_hparams: HParams) -> None:
-        """Fills in what the model must know of the problem."""
+        """Fills `defaults` with modalities and vocabulary sizes, features named as in the data."""
 
     def get_hparams(
         self, model_hparams: HParams | None = None, data_dir: str | None = None
     ) -> ProblemHParams:
-        """Returns modalities and vocabulary sizes as this problem, reversed or not, has them."""
+        """Returns modalities and vocabulary sizes; with `_rev` inputs and targets are swapped."""
         filled = ProblemHParams()
-        # The user's hook names features as they are in the data, so it sees them unreversed.
         self.get_feature_encoders(data_dir)
         filled.vocabulary = dict(self._encoders or {})
         self.hparams(filled, model_hparams or HParams())
         problem_hparams.translate(filled)
         for table in ("vocabulary", "vocab_size", "modality"):
-            setattr(filled, table, self._turned(getattr(filled, table)))
+            setattr(filled, table, self._swap(getattr(filled, table)))
         if self._was_reversed:
             spaces = filled.target_space_id, filled.input_space_id
             filled.input_space_id, filled.target_space_id = spaces
         return filled
 
-    def _turned(self, by_feature: dict[str, Any]) -> dict[str, Any]:
-        """Swaps the entries of inputs and targets, or copies the inputs', as the suffixes say."""
+    def _swap(self, by_feature: dict[str, Any]) -> dict[str, Any]:
+        """Applies `_rev` and `_copy` to a dict by feature."""
         if self._was_reversed and "inputs" in by_feature and "targets" in by_feature:
             swapped = {"inputs": by_feature["targets"], "targets": by_feature["inputs"]}
             by_feature = {**by_feature, **swapped}
@@ -267,14 +272,14 @@ class Problem:
         return by_feature
 
     def eval_metrics(self) -> list[str]:
-        """Names of the metrics that evaluation computes."""
+        """Returns the names of the metrics that evaluation computes."""
         return [Metrics.ACC, Metrics.ACC_TOP5, Metrics.ACC_PER_SEQ, Metrics.NEG_LOG_PERPLEXITY]
 
     @property
     def decode_hooks(self) -> list[Any]:
-        """Functions called with the decoded sentences after a file was decoded.
+        """Functions that are called with the answers after a file was decoded.
 
-        Each takes one argument, a `t2tlite.decode.decoder.DecodeHookArgs`.
+        Each takes one argument, a `t2tlite.DecodeHookArgs`.
         """
         return []
 
@@ -282,30 +287,29 @@ class Problem:
 
     @property
     def packed_length(self) -> int | None:
-        """Tokens in a row of packed examples; None: the hparam max_length."""
+        """Length of a row of packed examples in tokens; None: the hparam max_length."""
         return None
 
     def filepattern(self, data_dir: str, mode: str, shard: int | None = None) -> str:
-        """Pattern of the shards of a split, "train", "eval" or "test"."""
+        """Returns a glob pattern of the shards of a split, "train", "eval" or "test"."""
         suffix = f"{shard:05d}" if shard is not None else ""
         return os.path.join(data_dir, f"{self.dataset_filename()}-{FILE_WORD[mode]}-{suffix}*")
 
     def shards(self, data_dir: str, split: str) -> list[str]:
-        """Paths of the existing shards of a split.
+        """Returns the paths of the existing shards of a split.
 
         Raises:
-          DataError: there are none, or not all, or one isn't as large as it was made.
+          DataError: shards are missing, or the size of one isn't that of the manifest.
         """
         stem = f"{self.dataset_filename()}-{FILE_WORD[split]}"
-        found = find_shards(data_dir, stem)
-        check_sizes(data_dir, self.dataset_filename(), found)
-        return [str(path) for path in found]
+        paths = find_shards(data_dir, stem)
+        check_sizes(data_dir, self.dataset_filename(), paths)
+        return [str(path) for path in paths]
 
     def example_reading_spec(self) -> tuple[dict[str, Any], Any]:
-        """The features of a record, as `tf.io` describes them.
+        """Returns the features of a record: `tf.io` specs by name, and None.
 
-        Returns:
-          Features by name, and None (T2T's decoders, which text doesn't need).
+        The second value was T2T's decoders, which text doesn't need.
         """
         import tensorflow as tf
 
@@ -313,15 +317,15 @@ class Problem:
         return {name: tf.io.VarLenFeature(tf.int64) for name in names}, None
 
     def preprocess_example(self, example: dict[str, Any], mode: str, hparams: HParams) -> Any:
-        """Changes one example after it was read, with TensorFlow operations.
+        """Preprocesses an example with TensorFlow operations; truncates it by default.
 
         Args:
-          example: 1-D int tensors by feature, unreversed.
+          example: int64 tensors [length] by feature, as in the data.
           mode: the split.
           hparams: of the model.
 
         Returns:
-          The example; or a `tf.data.Dataset` of several.
+          The example, or a `tf.data.Dataset` of several.
         """
         for name, limit in [
             ("inputs", hparams.max_input_seq_length),
@@ -332,10 +336,10 @@ class Problem:
         return example
 
     def examples(self, serialized: Any, mode: str, hparams: HParams) -> Any:
-        """Turns a tf.data.Dataset of serialized records into one of feature dicts.
+        """Parses a tf.data.Dataset of serialized records.
 
         Returns:
-          A dataset of dicts of int32 [length] tensors, as this problem, reversed or not, has them.
+          A dataset of dicts of int32 tensors [length] by feature, with `_rev` and `_copy` applied.
         """
         import tensorflow as tf
 
@@ -348,10 +352,10 @@ class Problem:
                 for name, value in parsed.items()
             }
 
-        def turn(example: Mapping[str, Any]) -> dict[str, Any]:
-            # A feature of a plugin's own that isn't tokens has no place in a batch.
-            kept = {name: value for name, value in example.items() if value.dtype.is_integer}
-            return {name: tf.cast(value, tf.int32) for name, value in self._turned(kept).items()}
+        def cast(example: Mapping[str, Any]) -> dict[str, Any]:
+            # Batches hold token ids only; a plugin may read other features, too.
+            ids = {name: value for name, value in example.items() if value.dtype.is_integer}
+            return {name: tf.cast(value, tf.int32) for name, value in self._swap(ids).items()}
 
         parsed = serialized.map(parse, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
         mapped = parsed.map(
@@ -361,4 +365,4 @@ class Problem:
         )
         if isinstance(mapped.element_spec, tf.data.DatasetSpec):
             mapped = mapped.flat_map(lambda inner: inner)
-        return mapped.map(turn, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+        return mapped.map(cast, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)

@@ -1,4 +1,4 @@
-"""RangedHParams: the space that `t2t-trainer --hparams_range` searches, with T2T's methods."""
+"""RangedHParams: the search space of `t2t-trainer --hparams_range`, with T2T's methods."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ class Range(NamedTuple):
     """The values that one hparam may take.
 
     Attributes:
-      kind: "float", "int", "discrete" (some numbers) or "categorical" (values without an order).
-      values: least and most, both included, of a float or an int; else all of them.
-      scale: where a float or an int is looked for: LINEAR_SCALE everywhere alike, LOG_SCALE more at
-        the lower end, REVERSE_LOG_SCALE more at the upper end.
-      length: how many values, each drawn by itself, an hparam that is a list gets; None: no list.
+      kind: "float", "int", "discrete" (a set of numbers) or "categorical" (unordered values).
+      values: for a float or an int the least and the greatest, both included; otherwise all.
+      scale: how a float or an int is sampled: uniformly (LINEAR_SCALE), denser at the lower end
+        (LOG_SCALE) or denser at the upper end (REVERSE_LOG_SCALE).
+      length: the number of independent values of an hparam that is a list; None: not a list.
     """
 
     kind: str
@@ -27,9 +27,9 @@ class Range(NamedTuple):
 
 
 class RangedHParams:
-    """The space that a tuner searches: what a function of `register_ranged_hparams` fills.
+    """The search space of a tuner; a function registered by `register_ranged_hparams` fills it.
 
-    A second range of an hparam takes the place of the first.
+    A second range of an hparam replaces the first.
 
     Attributes:
       ranges: by hparam name.
@@ -50,10 +50,10 @@ class RangedHParams:
         scale: str | None = None,
         length: int | None = None,
     ) -> None:
-        """Lets `name` be any number from `min_val` to `max_val`.
+        """Sets the range of a float hparam, both ends included.
 
         Raises:
-          HParamsError: the range is empty, or its scale is of logarithms and it isn't above 0.
+          HParamsError: the range is empty, or not positive with a logarithmic scale.
         """
         self._set_interval("float", name, [min_val, max_val], scale, length)
 
@@ -65,10 +65,10 @@ class RangedHParams:
         scale: str | None = None,
         length: int | None = None,
     ) -> None:
-        """Lets `name` be any integer from `min_val` to `max_val`.
+        """Sets the range of an integer hparam, both ends included.
 
         Raises:
-          HParamsError: as `set_float`.
+          HParamsError: the range is empty, or not positive with a logarithmic scale.
         """
         self._set_interval("int", name, [min_val, max_val], scale, length)
 
@@ -79,32 +79,31 @@ class RangedHParams:
         scale: str | None = None,
         length: int | None = None,
     ) -> None:
-        """Lets `name` be one of some numbers; neighbours are alike, whatever lies between them.
-
-        So the scale, which T2T has here too, makes no difference.
+        """Sets the possible numbers of an hparam.
 
         Raises:
           HParamsError: there are none, or one isn't a number.
         """
+        # The tuner searches by rank, so T2T's argument `scale` makes no difference.
         for point in feasible_points:
             if isinstance(point, bool) or not isinstance(point, (int, float)):
                 raise HParamsError(
-                    f"the range of {name} has {point!r}, which is no number; use set_categorical"
+                    f"the range of {name} has {point!r}, which is not a number; use set_categorical"
                 )
         self._set("discrete", name, sorted(feasible_points), scale, length)
 
     def set_categorical(
         self, name: str, categories: Sequence[Any], length: int | None = None
     ) -> None:
-        """Lets `name` be one of some texts, numbers or booleans without an order.
+        """Sets the possible values of an hparam, strings, numbers or booleans without an order.
 
         Raises:
-          HParamsError: there are none, or one is something else.
+          HParamsError: there are none, or one has another type.
         """
-        for one in categories:
-            if one is not None and not isinstance(one, (str, int, float)):
+        for category in categories:
+            if category is not None and not isinstance(category, (str, int, float)):
                 raise HParamsError(
-                    f"the range of {name} has {one!r}; expected texts, numbers or booleans"
+                    f"the range of {name} has {category!r}; expected strings, numbers or booleans"
                 )
         self._set("categorical", name, list(categories), None, length)
 
@@ -116,8 +115,8 @@ class RangedHParams:
             raise HParamsError(f"the range of {name} ends ({high}) before it starts ({low})")
         if scale in (self.LOG_SCALE, self.REVERSE_LOG_SCALE) and low <= 0:
             raise HParamsError(
-                f"the range of {name} starts at {low}, and {scale} takes positive numbers alone; "
-                f"start above 0 or leave the scale out"
+                f"the range of {name} starts at {low}, and scale {scale} needs positive "
+                f"numbers; start above 0 or use another scale"
             )
         self._set(kind, name, values, scale, length)
 
@@ -134,25 +133,24 @@ class RangedHParams:
         self.ranges[name] = Range(kind, values, scale or self.LINEAR_SCALE, length)
 
     def check(self, hparams: HParams) -> None:
-        """Makes sure that these hparams can take the values of the ranges.
+        """Checks that these hparams exist and can take the values of their ranges.
 
         Raises:
-          HParamsError: an hparam that doesn't exist, or that is of another type than its range.
+          HParamsError: an hparam doesn't exist, or its type isn't that of its range.
         """
-        for name, one in self.ranges.items():
+        for name, (kind, values, _, length) in self.ranges.items():
             present = hparams.value_of(name)
-            if isinstance(present, (list, tuple)) != (one.length is not None):
+            if isinstance(present, (list, tuple)) != (length is not None):
                 raise HParamsError(
                     f"{name} is a list, and its range has no length; add length={len(present)}"
-                    if one.length is None
-                    else f"the range of {name} has a length, and {name} is no list; leave it out"
+                    if length is None
+                    else f"the range of {name} has a length, and {name} is not a list; omit it"
                 )
-            like = present[0] if one.length and present else present
-            if one.kind == "float" and isinstance(like, int):
+            example = present[0] if length and present else present
+            if kind == "float" and isinstance(example, int):
                 raise HParamsError(
-                    f"{name} is {'true or false' if isinstance(like, bool) else 'an integer'}, "
+                    f"{name} is {'true or false' if isinstance(example, bool) else 'an integer'}, "
                     f"and its range is of floats; use set_int, set_discrete or set_categorical"
                 )
-            if one.length is None:
-                for value in one.values:
-                    setattr(hparams.copy(), name, value)
+            for value in values if length is None else []:
+                setattr(hparams.copy(), name, value)

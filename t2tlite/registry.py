@@ -1,4 +1,4 @@
-"""Names -> problems, models, hparams sets and ranges: what the command line can choose from.
+"""The registry: problems, models, hparams sets and hparams ranges by name.
 
     @registry.register_problem            # PoetryLineProblem -> "poetry_line_problem"
     class PoetryLineProblem(text_problems.Text2TextProblem): ...
@@ -6,8 +6,8 @@
     @registry.register_hparams("my_set")  # or an explicit name
     def some_function(): ...
 
-Looking a name up loads the plugins first (see `t2tlite.plugins`), so that a name is known as soon
-as its package is installed or its folder is passed as `--t2t_usr_dir`.
+Looking up a name loads the installed plugins first. A folder passed as `--t2t_usr_dir` is loaded by
+the commands, or by `plugins.load_usr_dir`.
 """
 
 from __future__ import annotations
@@ -23,23 +23,23 @@ from t2tlite.errors import DuplicateNameError, UnknownNameError
 
 P = TypeVar("P", bound=Callable[..., Any])
 
-# T2T's two expressions for class names: the first opens a word before a capital that starts one
-# ("PoetryLine" -> "Poetry_Line"), the second after a run of lower case or digits ("wmt32K").
+# T2T's regular expressions: a word starts at a capital letter that is followed by lower case
+# ("PoetryLine" -> "Poetry_Line"), or at one that follows lower case or a digit ("wmt32K").
 _WORD_START = re.compile("(.)([A-Z][a-z0-9]+)")
 _WORD_END = re.compile("([a-z0-9])([A-Z])")
 
 
 def snake_case(class_name: str) -> str:
-    """Returns the name that T2T gives to a class registered without one: `SQuAD` -> `s_qu_ad`."""
+    """Returns T2T's default name of a registered class: `SQuAD` -> `s_qu_ad`."""
     return _WORD_END.sub(r"\1_\2", _WORD_START.sub(r"\1_\2", class_name)).lower()
 
 
 class Lazy:
-    """A registered object whose module is imported on first use, so that listing it costs nothing.
+    """A registered object whose module is imported when it is first used, not when it is listed.
 
     Attributes:
       target: "package.module:attribute".
-      doc: the line that `--registry_help` prints.
+      doc: its description in `--registry_help`.
     """
 
     def __init__(self, target: str, doc: str):
@@ -52,29 +52,29 @@ class Lazy:
         return getattr(importlib.import_module(module), attribute)
 
 
-def _place(thing: Any) -> str:
-    """Where `thing` is defined, as "file:line" when Python knows it."""
-    if isinstance(thing, Lazy):
-        return thing.target
+def _location(entry: Any) -> str:
+    """Returns where an entry is defined: "file:line" if the source is available."""
+    if isinstance(entry, Lazy):
+        return entry.target
     try:
-        return f"{inspect.getsourcefile(thing)}:{inspect.getsourcelines(thing)[1]}"
+        return f"{inspect.getsourcefile(entry)}:{inspect.getsourcelines(entry)[1]}"
     except (OSError, TypeError):
-        return f"{thing.__module__}.{thing.__qualname__}"
+        return f"{entry.__module__}.{entry.__qualname__}"
 
 
 class Registry:
-    """One table of names.
+    """A table of entries by name.
 
-    Attributes:
-      kind: what it holds, in the words of the error messages ("problem", "hparams set").
+    Args:
+      kind: of its entries, for error messages: "problem", "hparams set".
+      default_name: maps the `__name__` of a class or function to its default name.
     """
 
-    # Set by t2tlite.plugins, which lies above this module: loads what may register more names, and
-    # says where it has looked.
+    # Set by t2tlite.plugins, a layer above: loads the installed plugins; returns what is loaded.
     load_plugins: Callable[[], None] = staticmethod(lambda: None)
     searched: Callable[[], str] = staticmethod(lambda: "nowhere")
-    # True while the plugin loop imports what ships with t2tlite: a user's thing of the same name
-    # wins, so that a plugin written before a built-in got that name goes on working.
+    # True while the built-in problems, models and sets are imported. A user's entry replaces a
+    # built-in one of the same name, so that new built-ins don't break older plugins.
     adding_built_ins = False
 
     def __init__(self, kind: str, default_name: Callable[[str], str]):
@@ -83,58 +83,66 @@ class Registry:
         self._entries: dict[str, Any] = {}
         self._built_in: set[str] = set()
 
-    def add(self, name: str, thing: Any) -> None:
-        """Registers `thing`; the same object under the same name twice is fine.
+    def add(self, name: str, entry: Any) -> None:
+        """Registers an entry; registering the same one twice is allowed.
 
         Raises:
-          DuplicateNameError: another object has the name, and neither is built in.
+          DuplicateNameError: another entry has the name, and neither is built in.
         """
         old = self._entries.get(name)
-        # A module that is imported anew (a reload in a notebook) defines the same thing again.
-        if old is not None and _place(old) != _place(thing):
+        # A module that is imported again (a reload in a notebook) defines the same entry again.
+        if old is not None and _location(old) != _location(entry):
             if Registry.adding_built_ins:
                 return
             if name not in self._built_in:
                 raise DuplicateNameError(
-                    f"{self.kind} {name} is registered twice: at {_place(old)} and at "
-                    f"{_place(thing)}; rename one of them"
+                    f"{self.kind} {name} is registered twice: at {_location(old)} and at "
+                    f"{_location(entry)}; rename one of them"
                 )
             self._built_in.remove(name)
-        self._entries[name] = thing
+        self._entries[name] = entry
         if Registry.adding_built_ins:
             self._built_in.add(name)
 
-    def decorator(self, name: str | P | None) -> Any:
-        """Serves `@register`, `@register()`, `@register("name")` with one function."""
-        if name is None or isinstance(name, str):
-
-            def register(thing: P) -> P:
-                self.add(name or self._default_name(thing.__name__), thing)
-                return thing
-
-            return register
-        self.add(self._default_name(name.__name__), name)
-        return name
-
-    def get(self, name: str) -> Any:
-        """Returns the object registered as `name`.
+    @overload
+    def register(self, name: P) -> P: ...
+    @overload
+    def register(self, name: str | None = None) -> Callable[[P], P]: ...
+    def register(self, name: Any = None) -> Any:
+        """Registers a class or function: `@register`, `@register()` or `@register("name")`.
 
         Raises:
-          UnknownNameError: nobody registered it.
+          DuplicateNameError: another class or function has the name.
+        """
+        if name is not None and not isinstance(name, str):
+            self.add(self._default_name(name.__name__), name)
+            return name
+
+        def decorate(entry: P) -> P:
+            self.add(name or self._default_name(entry.__name__), entry)
+            return entry
+
+        return decorate
+
+    def get(self, name: str) -> Any:
+        """Returns the entry registered as `name`.
+
+        Raises:
+          UnknownNameError: the name isn't registered.
         """
         if name not in self._entries:
             Registry.load_plugins()
         if name not in self._entries:
-            raise UnknownNameError(self._unknown(name))
-        thing = self._entries[name]
-        return thing.load() if isinstance(thing, Lazy) else thing
+            raise UnknownNameError(self._unknown_message(name))
+        entry = self._entries[name]
+        return entry.load() if isinstance(entry, Lazy) else entry
 
-    def _unknown(self, name: str) -> str:
+    def _unknown_message(self, name: str) -> str:
         close = difflib.get_close_matches(name, self._entries, n=3, cutoff=0.5)
         hint = f"did you mean {' or '.join(close)}?" if close else "none is close"
         return (
             f"no {self.kind} is registered as {name!r}: {hint} Looked in "
-            f"{Registry.searched()}; --registry_help lists all, --t2t_usr_dir adds a folder"
+            f"{Registry.searched()}; --registry_help lists all names, --t2t_usr_dir adds a folder"
         )
 
     def __contains__(self, name: str) -> bool:
@@ -147,9 +155,9 @@ class Registry:
         return iter(sorted(self._entries))
 
     def describe(self, name: str) -> str:
-        """Returns the first line of the docstring of `name`, without importing what is lazy."""
-        thing = self._entries[name]
-        doc = thing.doc if isinstance(thing, Lazy) else inspect.getdoc(thing) or ""
+        """Returns the first line of an entry's docstring, without importing a lazy one."""
+        entry = self._entries[name]
+        doc = entry.doc if isinstance(entry, Lazy) else inspect.getdoc(entry) or ""
         return doc.strip().split("\n")[0]
 
 
@@ -159,67 +167,29 @@ hparams_sets = Registry("hparams set", lambda function_name: function_name)
 ranged_hparams_sets = Registry("hparams range", lambda function_name: function_name)
 
 
-@overload
-def register_problem(name: P) -> P: ...
-@overload
-def register_problem(name: str | None = None) -> Callable[[P], P]: ...
-def register_problem(name: Any = None) -> Any:
-    """Registers a `Problem` class; without a name under T2T's form of the class's own.
+register_problem = problems.register
+"""Registers a `Problem` class; the default name is T2T's form of the class name."""
 
-    Raises:
-      DuplicateNameError: another class has the name.
-    """
-    return problems.decorator(name)
+register_model = models.register
+"""Registers a `keras.Model` class, created as `Model(hparams, problem_hparams)`.
 
+`call(features, training)` takes `{"inputs": int32 [B, L], "targets": int32 [B, T]}` and returns
+float32 logits [B, T, V]. docs/architecture.md describes the methods that decoding needs.
+"""
 
-@overload
-def register_model(name: P) -> P: ...
-@overload
-def register_model(name: str | None = None) -> Callable[[P], P]: ...
-def register_model(name: Any = None) -> Any:
-    """Registers a model: a `keras.Model` class made as `Model(hparams, problem_hparams)`.
+register_hparams = hparams_sets.register
+"""Registers a function that returns an `HParams`; the default name is the function's."""
 
-    Its `call(features, training)` takes `{"inputs": int32 [B, L], "targets": int32 [B, T]}` and
-    returns float32 logits [B, T, V]. See `t2tlite.model.transformer` for the whole protocol.
-
-    Raises:
-      DuplicateNameError: another class has the name.
-    """
-    return models.decorator(name)
-
-
-@overload
-def register_hparams(name: P) -> P: ...
-@overload
-def register_hparams(name: str | None = None) -> Callable[[P], P]: ...
-def register_hparams(name: Any = None) -> Any:
-    """Registers a function that returns an `HParams`; without a name under the function's.
-
-    Raises:
-      DuplicateNameError: another function has the name.
-    """
-    return hparams_sets.decorator(name)
-
-
-@overload
-def register_ranged_hparams(name: P) -> P: ...
-@overload
-def register_ranged_hparams(name: str | None = None) -> Callable[[P], P]: ...
-def register_ranged_hparams(name: Any = None) -> Any:
-    """Registers a function that fills the `RangedHParams` it is given.
-
-    Raises:
-      DuplicateNameError: another function has the name.
-    """
-    return ranged_hparams_sets.decorator(name)
+register_ranged_hparams = ranged_hparams_sets.register
+"""Registers a function that fills the `RangedHParams` it gets; the default name is its own."""
 
 
 def parse_problem_name(name: str) -> tuple[str, bool, bool]:
-    """Splits T2T's suffixes off: `"g2p_rev"` -> `("g2p", True, False)`.
+    """Splits off T2T's suffixes: `"g2p_rev"` -> `("g2p", True, False)`.
 
     Returns:
       The base name, whether inputs and targets are swapped (`_rev`), and whether the targets are a
-      copy of the inputs (`_copy`). The two may be joined in either order, as in T2T.
+      copy of the inputs (`_copy`). The suffixes may come in either order.
     """
     reversed_, copied = False, False
     base = name
@@ -234,22 +204,22 @@ def parse_problem_name(name: str) -> tuple[str, bool, bool]:
 
 
 def problem(name: str) -> Any:
-    """Makes the `Problem` registered as `name`; `NAME_rev` and `NAME_copy` work too.
+    """Returns a new `Problem` registered as `name`, which may end in `_rev` or `_copy`.
 
     Raises:
-      UnknownNameError: nobody registered it.
+      UnknownNameError: the name isn't registered.
     """
     base, was_reversed, was_copy = parse_problem_name(name)
-    made = problems.get(base)(was_reversed=was_reversed, was_copy=was_copy)
-    made.name = base
-    return made
+    instance = problems.get(base)(was_reversed=was_reversed, was_copy=was_copy)
+    instance.name = base
+    return instance
 
 
 def model(name: str) -> Any:
     """Returns the model class registered as `name`.
 
     Raises:
-      UnknownNameError: nobody registered it.
+      UnknownNameError: the name isn't registered.
     """
     return models.get(name)
 
@@ -258,7 +228,7 @@ def hparams(name: str) -> Any:
     """Returns a new `HParams` of the set registered as `name`.
 
     Raises:
-      UnknownNameError: nobody registered it.
+      UnknownNameError: the name isn't registered.
     """
     return hparams_sets.get(name)()
 
@@ -267,28 +237,28 @@ def ranged_hparams(name: str) -> Any:
     """Returns the function registered as hparams range `name`.
 
     Raises:
-      UnknownNameError: nobody registered it.
+      UnknownNameError: the name isn't registered.
     """
     return ranged_hparams_sets.get(name)
 
 
 def list_problems() -> list[str]:
-    """Names of all registered problems, sorted, without their `_rev` and `_copy` forms."""
+    """Returns the names of all problems, sorted, without their `_rev` and `_copy` forms."""
     return list(problems)
 
 
 def list_models() -> list[str]:
-    """Names of all registered models, sorted."""
+    """Returns the names of all models, sorted."""
     return list(models)
 
 
 def list_hparams() -> list[str]:
-    """Names of all registered hparams sets, sorted."""
+    """Returns the names of all hparams sets, sorted."""
     return list(hparams_sets)
 
 
 def help_string() -> str:
-    """Returns what `--registry_help` prints: every name with its one-line doc."""
+    """Returns what `--registry_help` prints: all names with the first line of their docstrings."""
     parts = []
     for title, table in [
         ("Problems (each also as NAME_rev and NAME_copy)", problems),

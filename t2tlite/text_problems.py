@@ -1,20 +1,24 @@
-"""The recipes that users subclass: text to text, text to class, text alone.
+"""The problem classes that users subclass: text to text, text to class, text alone.
 
-@registry.register_problem
-class PoetryLines(text_problems.Text2TextProblem):
-    approx_vocab_size = 2**13
-    is_generate_per_split = False
+    from t2tlite import registry, text_problems
 
-    def generate_samples(self, data_dir, tmp_dir, dataset_split):
-        for line, next_line in ...:
-            yield {"inputs": line, "targets": next_line}
+    @registry.register_problem
+    class PoetryLines(text_problems.Text2TextProblem):
+        approx_vocab_size = 2**13
+        is_generate_per_split = False
+
+        def generate_samples(self, data_dir, tmp_dir, dataset_split):
+            for line, next_line in ...:
+                yield {"inputs": line, "targets": next_line}
+
+A subclass implements `generate_samples` and overrides hooks whose default doesn't fit. A property
+may be overridden by a plain class attribute. Names and meanings are Tensor2Tensor's.
 """
 
 from __future__ import annotations
 
+import functools
 import itertools
-import logging
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
@@ -25,89 +29,80 @@ from t2tlite.data.encoding import Encoding
 from t2tlite.data.samples import checked, source_of
 from t2tlite.data.streams import Stream
 from t2tlite.data.workers import Workers
-from t2tlite.errors import DataError, VocabularyError
+from t2tlite.errors import DataError
 from t2tlite.metrics import Metrics
 from t2tlite.problem import DatasetSplit, Problem, SpaceID
+from t2tlite.problem_vocabulary import VocabType as VocabType
+from t2tlite.problem_vocabulary import encoder_of, sentencepiece_filename
 from t2tlite.sources.text_files import text2class_txt_iterator as text2class_txt_iterator
 from t2tlite.sources.text_files import text2self_txt_iterator as text2self_txt_iterator
 from t2tlite.sources.text_files import text2text_distill_iterator as text2text_distill_iterator
 from t2tlite.sources.text_files import text2text_txt_iterator as text2text_txt_iterator
 from t2tlite.sources.text_files import text2text_txt_tab_iterator as text2text_txt_tab_iterator
 from t2tlite.sources.text_files import txt_line_iterator as txt_line_iterator
-from t2tlite.text import (
-    ByteTextEncoder,
-    ClassLabelEncoder,
-    TokenTextEncoder,
-    load_vocabulary,
-    train_sentencepiece,
-)
-
-log = logging.getLogger(__name__)
-
-
-class VocabType:
-    """How text becomes ids."""
-
-    CHARACTER = "character"  # bytes, and two reserved ids
-    SUBWORD = "subwords"  # SentencePiece; or an existing T2T .subwords file in data_dir
-    TOKEN = "tokens"  # words between spaces, from a file that the problem brings
+from t2tlite.text import ClassLabelEncoder
 
 
 class Text2TextProblem(Problem):
-    """A sequence of tokens in, another out. Implement `generate_samples`."""
+    """A text as input, another text as target. Implement `generate_samples`."""
+
+    # Numbers of samples by split, as far as making the vocabulary has counted them.
+    _counted: Mapping[str, int] = MappingProxyType({})
 
     # Hooks that a subclass implements or overrides.
-
-    # Samples by split, where making the vocabulary has counted them.
-    _counted: Mapping[str, int] = MappingProxyType({})
 
     def generate_samples(
         self, data_dir: str, tmp_dir: str, dataset_split: str
     ) -> Iterator[dict[str, Any]]:
         """Yields samples: dicts of str with the keys "inputs" and "targets".
 
-        Args:
-          data_dir: the data folder, for vocabulary files that the problem brings.
-          tmp_dir: downloads and the user's own files.
-          dataset_split: "train", "eval" or "test"; "train" for all if not per split.
+        If `num_generate_tasks` is above 1, it takes a fourth argument, the `task_id` of the part to
+        yield.
 
-        With num_generate_tasks it has a fourth argument, the task_id of the part to yield.
+        Args:
+          data_dir: the data folder, for vocabulary files that the problem provides.
+          tmp_dir: the folder of downloads and of the user's own files.
+          dataset_split: "train", "eval" or "test"; always "train" unless `is_generate_per_split`.
         """
         raise NotImplementedError(f"{type(self).__name__} has no generate_samples; write one")
 
     @property
     def is_generate_per_split(self) -> bool:
-        """Whether generate_samples is called for each split, or once and shards are dealt out."""
+        """Whether `generate_samples` is called once for each split.
+
+        If False, it is called once, and its samples are distributed over the shards of all splits:
+        with 9 training shards and 1 evaluation shard, one of ten samples is for evaluation.
+        """
         return True
 
     @property
     def vocab_type(self) -> str:
-        """One of `VocabType`."""
+        """The kind of vocabulary, one of `VocabType`."""
         return VocabType.SUBWORD
 
     @property
     def approx_vocab_size(self) -> int:
-        """Size of a SUBWORD vocabulary, in tokens."""
+        """The size of a SUBWORD vocabulary in tokens."""
         return 2**15
 
     @property
     def additional_reserved_tokens(self) -> list[str]:
-        """Texts that are one token each, whatever stands around them."""
+        """Strings that a SUBWORD vocabulary always encodes as one token each."""
         return []
 
     @property
     def oov_token(self) -> str | None:
-        """The token of a TOKEN vocabulary that stands for unknown ones; None: they're errors."""
+        """The token of a TOKEN vocabulary that replaces unknown ones; None: they are errors."""
         return None
 
     @property
     def max_subtoken_length(self) -> int | None:
-        """Longest token of a SUBWORD vocabulary, in characters; None: SentencePiece's limit."""
+        """The longest token of a SUBWORD vocabulary in characters; None: SentencePiece's limit."""
         return None
 
     @property
     def max_samples_for_vocab(self) -> int | None:
-        """Samples that a SUBWORD vocabulary is made from; None: all."""
+        """How many training samples a SUBWORD vocabulary is learned from; None: all."""
         return None
 
     @property
@@ -122,12 +117,12 @@ class Text2TextProblem(Problem):
 
     @property
     def use_vocab_from_other_problem(self) -> Any:
-        """A problem whose vocabulary this one uses, and makes if it isn't there; None: its own."""
+        """A problem instance whose vocabulary is used, and created if missing; None: an own one."""
         return None
 
     @property
     def inputs_prefix(self) -> str:
-        """Text put before all inputs, when training and when decoding."""
+        """Text put before all inputs, in training and decoding."""
         return ""
 
     @property
@@ -136,7 +131,7 @@ class Text2TextProblem(Problem):
         return ""
 
     def generate_text_for_vocab(self, data_dir: str, tmp_dir: str) -> Iterator[str]:
-        """Yields the texts that a SUBWORD vocabulary is made from: all of the training samples."""
+        """Yields the texts that a SUBWORD vocabulary is learned from: the training samples."""
         count = 0
         for sample in self._checked_samples(data_dir, tmp_dir, DatasetSplit.TRAIN):
             if count == self.max_samples_for_vocab:
@@ -147,36 +142,24 @@ class Text2TextProblem(Problem):
             yield sample["targets"]
         self._counted = {DatasetSplit.TRAIN: count}
 
-    # What the recipe makes of them.
-
-    @property
-    def _sample_types(self) -> dict[str, type]:
-        return {"inputs": str, "targets": str} if self.has_inputs else {"targets": str}
-
-    @property
-    def _tasks(self) -> int:
-        """The tasks that generate_samples is called for."""
-        return self.num_generate_tasks
-
-    def _checked_samples(
-        self, data_dir: str, tmp_dir: str, dataset_split: str, task_id: int | None = None
+    def generate_encoded_samples(
+        self, data_dir: str, tmp_dir: str, dataset_split: str
     ) -> Iterator[dict[str, Any]]:
-        """The samples of one task, or of all."""
-        if task_id is None:
-            return itertools.chain.from_iterable(
-                self._checked_samples(data_dir, tmp_dir, dataset_split, one)
-                for one in range(self._tasks)
-            )
-        part = {"task_id": task_id} if self._tasks > 1 else {}
-        return checked(
-            lambda: self.generate_samples(data_dir, tmp_dir, dataset_split, **part),
-            source_of(f"{self.name}: generate_samples({dataset_split})", part.get("task_id")),
-            self._sample_types,
-        )
+        """Yields samples as lists of ids, each with EOS at its end.
+
+        A subclass that overrides this is encoded by a single process.
+        """
+        samples = self._samples_to_encode(data_dir, tmp_dir, dataset_split)
+        # A problem may write its TOKEN vocabulary while it generates, so the first sample is
+        # generated before the vocabulary is loaded.
+        samples = itertools.chain(list(itertools.islice(samples, 1)), samples)
+        yield from self._encoding(data_dir, tmp_dir).encoded(samples)
+
+    # Vocabularies.
 
     @property
     def sentencepiece_filename(self) -> str:
-        """Name of the SentencePiece file."""
+        """The name of the SentencePiece file that replaces `vocab_filename`."""
         return sentencepiece_filename(self.vocab_filename)
 
     @property
@@ -190,89 +173,64 @@ class Text2TextProblem(Problem):
     def get_or_create_vocab(
         self, data_dir: str, tmp_dir: str | None, force_get: bool = False
     ) -> Any:
-        """Returns the encoder, and makes its vocabulary first if need be.
+        """Returns the encoder; creates its vocabulary file if it is missing.
 
         Args:
-          data_dir: where the vocabulary lies.
-          tmp_dir: for generate_text_for_vocab.
-          force_get: never make one.
+          data_dir: the folder of the vocabulary file.
+          tmp_dir: passed to `generate_text_for_vocab`; None: never create a vocabulary.
+          force_get: never create a vocabulary.
 
         Raises:
-          VocabularyError: there is none and none may be made, or it is broken.
+          VocabularyError: the vocabulary is missing and may not be created, or it is damaged.
         """
         other = self.use_vocab_from_other_problem
         if other:
             return other.get_or_create_vocab(data_dir, tmp_dir, force_get)
-        if force_get or tmp_dir is None:
-            return self._vocabulary(data_dir, self.vocab_filename, None)
-        return self._vocabulary(
-            data_dir, self.vocab_filename, lambda: self.generate_text_for_vocab(data_dir, tmp_dir)
-        )
-
-    def _vocabulary(
-        self, data_dir: str, filename: str, texts: Callable[[], Iterable[str]] | None
-    ) -> Any:
-        """The encoder of the vocabulary that T2T calls `filename`; None: it can't be made."""
-        if self.vocab_type == VocabType.CHARACTER:
-            return ByteTextEncoder()
-        if self.vocab_type == VocabType.TOKEN:
-            path = os.path.join(data_dir, filename)
-            if not os.path.exists(path):
-                raise VocabularyError(
-                    f"{self.name}: its TOKEN vocabulary {path} doesn't exist; write one token a "
-                    f"line into it, in generate_samples or by hand"
-                )
-            return TokenTextEncoder(path, replace_oov=self.oov_token)
-        if self.vocab_type != VocabType.SUBWORD:
-            raise VocabularyError(
-                f"{self.name}: vocab_type is {self.vocab_type!r}; expected VocabType.SUBWORD, "
-                f"CHARACTER or TOKEN"
-            )
-        # A .subwords file is T2T's own work and wins: its data and models need exactly its ids.
-        learned = sentencepiece_filename(filename)
-        for name in (filename, learned):
-            if os.path.exists(path := os.path.join(data_dir, name)):
-                return load_vocabulary(path)
-        if texts is None:
-            raise VocabularyError(
-                f"no vocabulary: neither {filename} nor {learned} is in {data_dir}; make it with "
-                f"t2t-datagen, or check --data_dir"
-            )
-        log.info("%s: making a vocabulary of about %d tokens", self.name, self.approx_vocab_size)
-        train_sentencepiece(
-            texts(),
-            self.approx_vocab_size,
-            os.path.join(data_dir, learned),
-            reserved_tokens=self.additional_reserved_tokens,
-            max_subtoken_length=self.max_subtoken_length,
-        )
-        return load_vocabulary(os.path.join(data_dir, learned))
+        texts: Callable[[], Iterable[str]] | None = None
+        if not force_get and tmp_dir is not None:
+            texts = functools.partial(self.generate_text_for_vocab, data_dir, tmp_dir)
+        return encoder_of(self, data_dir, self.vocab_filename, texts)
 
     def feature_encoders(self, data_dir: str | None) -> dict[str, Any]:
         encoder = self.get_or_create_vocab(data_dir or "", None, force_get=True)
         return {"inputs": encoder, "targets": encoder} if self.has_inputs else {"targets": encoder}
 
-    def generate_encoded_samples(
-        self, data_dir: str, tmp_dir: str, dataset_split: str
-    ) -> Iterator[dict[str, Any]]:
-        """Yields samples as lists of ids, each ended by EOS.
+    # Generating data. Problem classes override the underscored methods, users needn't.
 
-        A problem with a method of this name of its own is encoded by one process.
-        """
-        samples = self._texts(data_dir, tmp_dir, dataset_split)
-        # A problem may write its TOKEN vocabulary while it generates, so the first sample is
-        # pulled before the vocabulary is looked for.
-        samples = itertools.chain(list(itertools.islice(samples, 1)), samples)
-        yield from self._encoding(data_dir, tmp_dir).encoded(samples)
+    @property
+    def _sample_types(self) -> dict[str, type]:
+        """The required keys of a sample with the types of their values."""
+        return {"inputs": str, "targets": str} if self.has_inputs else {"targets": str}
 
-    def _texts(
+    @property
+    def _tasks(self) -> int:
+        """The number of tasks that `generate_samples` is called for."""
+        return self.num_generate_tasks
+
+    def _checked_samples(
         self, data_dir: str, tmp_dir: str, dataset_split: str, task_id: int | None = None
     ) -> Iterator[dict[str, Any]]:
-        """The samples with texts where `_encoding` has encoders, and finished values elsewhere."""
+        """Yields the samples of one task, or of all, and raises at the first invalid one."""
+        if task_id is None:
+            return itertools.chain.from_iterable(
+                self._checked_samples(data_dir, tmp_dir, dataset_split, task)
+                for task in range(self._tasks)
+            )
+        part = {"task_id": task_id} if self._tasks > 1 else {}
+        return checked(
+            lambda: self.generate_samples(data_dir, tmp_dir, dataset_split, **part),
+            source_of(f"{self.name}: generate_samples({dataset_split})", part.get("task_id")),
+            self._sample_types,
+        )
+
+    def _samples_to_encode(
+        self, data_dir: str, tmp_dir: str, dataset_split: str, task_id: int | None = None
+    ) -> Iterator[dict[str, Any]]:
+        """Yields samples: texts for the encoders of `_encoding`, ids for other features."""
         return self._checked_samples(data_dir, tmp_dir, dataset_split, task_id)
 
     def _encoding(self, data_dir: str, tmp_dir: str) -> Encoding:
-        """How `_texts` become ids; makes the vocabulary if need be."""
+        """Returns the encoders by feature; creates the vocabulary if it is missing."""
         encoder = self.get_or_create_vocab(data_dir, tmp_dir)
         return Encoding(dict.fromkeys(self._sample_types, encoder), self._prefixes)
 
@@ -281,42 +239,46 @@ class Text2TextProblem(Problem):
         return {"inputs": self.inputs_prefix, "targets": self.targets_prefix}
 
     @property
-    def _encodes_itself(self) -> bool:
-        """Whether generate_encoded_samples is a plugin's own."""
-        own = type(self).generate_encoded_samples
-        return own is not Text2TextProblem.generate_encoded_samples
+    def _overrides_encoding(self) -> bool:
+        """Whether a subclass of the user's has a generate_encoded_samples of its own."""
+        hook = type(self).generate_encoded_samples
+        return hook is not Text2TextProblem.generate_encoded_samples
 
     def generate_data(self, data_dir: str, tmp_dir: str, task_id: int = -1) -> None:
         self.dataset_to_write(data_dir, tmp_dir).write(Workers(self.num_workers))
 
     def dataset_to_write(self, data_dir: str, tmp_dir: str) -> generate.Dataset:
-        """Returns what `generate_data` writes; on each machine that makes a part of it the same."""
-
-        def stream(split: str, paths: dict[str, list[str]]) -> Stream:
-            if not self._encodes_itself:
-                return Stream(
-                    f"{self.name}: generate_samples({split})",
-                    lambda task_id: self._texts(data_dir, tmp_dir, split, task_id),
-                    paths,
-                    lambda: self._encoding(data_dir, tmp_dir),
-                    lambda: self._counted.get(split),
-                    self._tasks,
-                )
-            hook = self.generate_encoded_samples
-            source = f"{self.name}: generate_encoded_samples({split})"
-            encoded: dict[str, type] = {"targets": object}
-            return Stream(
-                source,
-                lambda task_id: checked(lambda: hook(data_dir, tmp_dir, split), source, encoded),
-                paths,
-            )
-
+        """Returns the data set that `generate_data` writes, the same in every process."""
         paths = self.data_filepaths(data_dir)
+        parts = {DatasetSplit.TRAIN: paths}
         if self.is_generate_per_split:
-            streams = [stream(split, {split: shards}) for split, shards in paths.items()]
-        else:
-            streams = [stream(DatasetSplit.TRAIN, paths)]
+            parts = {split: {split: shards} for split, shards in paths.items()}
+        streams = [self._stream(data_dir, tmp_dir, *part) for part in parts.items()]
         return self._dataset_of(streams, data_dir, self.vocabulary_filenames, tmp_dir)
+
+    def _stream(
+        self, data_dir: str, tmp_dir: str, split: str, paths: dict[str, list[str]]
+    ) -> Stream:
+        """Returns the samples of a split and the shards that they go to."""
+        if not self._overrides_encoding:
+            return Stream(
+                f"{self.name}: generate_samples({split})",
+                lambda task_id: self._samples_to_encode(data_dir, tmp_dir, split, task_id),
+                paths,
+                lambda: self._encoding(data_dir, tmp_dir),
+                lambda: self._counted.get(split),
+                self._tasks,
+            )
+        source = f"{self.name}: generate_encoded_samples({split})"
+        required: dict[str, type] = {"targets": object}
+
+        def encoded(task_id: int) -> Iterator[dict[str, Any]]:
+            hook = self.generate_encoded_samples
+            return checked(lambda: hook(data_dir, tmp_dir, split), source, required)
+
+        return Stream(source, encoded, paths)
+
+    # The model.
 
     def hparams(self, defaults: ProblemHParams, model_hparams: HParams) -> None:
         names = ["inputs", "targets"] if self.has_inputs else ["targets"]
@@ -327,8 +289,8 @@ class Text2TextProblem(Problem):
         defaults.target_space_id = SpaceID.GENERIC
 
     def eval_metrics(self) -> list[str]:
-        shared = [Metrics.ACC, Metrics.ACC_TOP5, Metrics.ACC_PER_SEQ, Metrics.NEG_LOG_PERPLEXITY]
-        return [*shared, Metrics.APPROX_BLEU, Metrics.ROUGE_2_F, Metrics.ROUGE_L_F]
+        texts = [Metrics.APPROX_BLEU, Metrics.ROUGE_2_F, Metrics.ROUGE_L_F]
+        return [*super().eval_metrics(), *texts]
 
 
 class Text2SelfProblem(Text2TextProblem):
@@ -339,20 +301,22 @@ class Text2SelfProblem(Text2TextProblem):
         return False
 
     def eval_metrics(self) -> list[str]:
-        shared = [Metrics.ACC, Metrics.ACC_TOP5, Metrics.ACC_PER_SEQ, Metrics.NEG_LOG_PERPLEXITY]
-        return [*shared, Metrics.WORD_PERPLEXITY, Metrics.BYTE_PERPLEXITY]
+        return [*Problem.eval_metrics(self), Metrics.WORD_PERPLEXITY, Metrics.BYTE_PERPLEXITY]
 
 
 class Text2ClassProblem(Text2TextProblem):
-    """Text in, one of `num_classes` labels out: samples are {"inputs": str, "label": int}."""
+    """A text as input, one of `num_classes` labels as target.
+
+    Implement `generate_samples`, which yields {"inputs": str, "label": int}, and `num_classes`.
+    """
 
     @property
     def num_classes(self) -> int:
-        """How many labels there are."""
+        """The number of labels."""
         raise NotImplementedError(f"{type(self).__name__} has no num_classes")
 
     def class_labels(self, data_dir: str | None) -> list[str]:
-        """Names of the labels, in the order of their numbers."""
+        """Returns the names of the labels, in the order of their numbers."""
         return [f"ID_{number}" for number in range(self.num_classes)]
 
     @property
@@ -364,15 +328,15 @@ class Text2ClassProblem(Text2TextProblem):
         for sample in itertools.islice(samples, self.max_samples_for_vocab):
             yield sample["inputs"]
 
-    def _texts(
+    def _samples_to_encode(
         self, data_dir: str, tmp_dir: str, dataset_split: str, task_id: int | None = None
     ) -> Iterator[dict[str, Any]]:
         for sample in self._checked_samples(data_dir, tmp_dir, dataset_split, task_id):
             label = sample["label"]
             if not 0 <= label < self.num_classes:
                 raise DataError(
-                    f"{self.name}: found label {label}; expected 0 to {self.num_classes - 1}: mend "
-                    f"generate_samples or num_classes"
+                    f"{self.name}: found label {label}; expected 0 to {self.num_classes - 1}: "
+                    f"correct generate_samples or num_classes"
                 )
             yield {"inputs": sample["inputs"], "targets": [label]}
 
@@ -381,12 +345,12 @@ class Text2ClassProblem(Text2TextProblem):
 
     def feature_encoders(self, data_dir: str | None) -> dict[str, Any]:
         labels: Any = self.class_labels
-        # Plugins write it as a property, too.
+        # T2T's plugins define it as a property, too.
         names = labels(data_dir) if callable(labels) else labels
         if len(names) != self.num_classes:
             raise DataError(
                 f"{self.name}: found {len(names)} class_labels; expected num_classes="
-                f"{self.num_classes}: mend either"
+                f"{self.num_classes}: correct one of them"
             )
         encoder = self.get_or_create_vocab(data_dir or "", None, force_get=True)
         return {"inputs": encoder, "targets": ClassLabelEncoder(class_labels=names)}
@@ -394,7 +358,7 @@ class Text2ClassProblem(Text2TextProblem):
     def example_reading_spec(self) -> tuple[dict[str, Any], Any]:
         import tensorflow as tf
 
-        # One label, however wide a batch's inputs are padded.
+        # A fixed length of one label, whatever length the inputs of a batch are padded to.
         spec, decoders = super().example_reading_spec()
         return {**spec, "targets": tf.io.FixedLenFeature([1], tf.int64)}, decoders
 
@@ -410,11 +374,6 @@ class Text2ClassProblem(Text2TextProblem):
         return [Metrics.ACC]
 
 
-def sentencepiece_filename(filename: str) -> str:
-    """Returns the name of the SentencePiece file in place of T2T's vocabulary `filename`."""
-    return filename.removesuffix(f".{VocabType.SUBWORD}") + ".model"
-
-
 def text2text_generate_encoded(
     sample_generator: Iterable[dict[str, Any]],
     vocab: Any,
@@ -423,18 +382,15 @@ def text2text_generate_encoded(
     inputs_prefix: str = "",
     targets_prefix: str = "",
 ) -> Iterator[dict[str, Any]]:
-    """Encodes the texts of samples and ends each with EOS, as T2T's function of this name.
+    """Yields samples with lists of ids in place of texts, each with EOS at its end.
 
     Args:
-      sample_generator: samples with "targets" and, if `has_inputs`, "inputs".
+      sample_generator: yields samples with "targets" and, if `has_inputs`, "inputs".
       vocab: encoder of the inputs, and of the targets if there is no `targets_vocab`.
       targets_vocab: encoder of the targets.
       has_inputs: whether samples have inputs.
       inputs_prefix: text put before all inputs.
       targets_prefix: text put before all targets.
-
-    Returns:
-      The samples with lists of ids in place of texts, as they are asked for.
     """
     encoders = {"targets": targets_vocab or vocab}
     if has_inputs:

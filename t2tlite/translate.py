@@ -1,13 +1,13 @@
-"""The recipe for translation: a class that lists where parallel texts are.
+"""The problem classes for translation: a subclass lists where its parallel texts are.
 
-@registry.register_problem
-class TranslateEnnl(translate.TranslateProblem):
-    def source_data_files(self, dataset_split):
-        stem = "train" if dataset_split == problem.DatasetSplit.TRAIN else "dev"
-        return [["http://host/corpus.tgz", (f"{stem}.en", f"{stem}.nl")]]
+    @registry.register_problem
+    class TranslateEnnl(translate.TranslateProblem):
+        def source_data_files(self, dataset_split):
+            stem = "train" if dataset_split == problem.DatasetSplit.TRAIN else "dev"
+            return [["http://host/corpus.tgz", (f"{stem}.en", f"{stem}.nl")]]
 
-The address may be an URL or the name of a file in tmp_dir, "" if the texts lie there as they are.
-`t2tlite/sources/corpora.py` says what else an entry can be.
+The address is a URL, the name of an archive in tmp_dir, or "" if the texts themselves are in
+tmp_dir. `compile_data` describes all forms of an entry.
 """
 
 from __future__ import annotations
@@ -24,47 +24,45 @@ from t2tlite.data.encoding import Encoding
 from t2tlite.errors import DataError
 from t2tlite.files import atomic
 from t2tlite.problem import FILE_WORD, DatasetSplit
+from t2tlite.problem_vocabulary import encoder_of, sentencepiece_filename
 from t2tlite.sources.corpora import Corpus
 from t2tlite.sources.text_files import text2text_distill_iterator, text2text_txt_iterator
-from t2tlite.text_problems import (
-    Text2TextProblem,
-    sentencepiece_filename,
-)
+from t2tlite.text_problems import Text2TextProblem
 
 log = logging.getLogger(__name__)
 
-# Characters of each file that a shared vocabulary is made from, T2T's number.
+# Characters of each file that a shared vocabulary is learned from, as in T2T.
 _VOCAB_CHARACTERS_OF_FILE = 1e6
-# Characters of each language that its own vocabulary is made from.
+# Characters of each language that its own vocabulary is learned from.
 _VOCAB_CHARACTERS_OF_LANGUAGE = 2e7
 
 
 class TranslateProblem(Text2TextProblem):
-    """Parallel texts in two languages, which share a vocabulary. Implement `source_data_files`.
+    """Parallel texts in two languages with one vocabulary. Implement `source_data_files`.
 
-    The pairs of a split are first gathered in two files in tmp_dir, NAME-compiled-train.lang1 and
-    .lang2; put some there yourself and nothing else is needed.
+    The pairs of each split are first written to two files in tmp_dir, such as
+    NAME-compiled-train.lang1 and .lang2. If you put these there yourself, they are used.
     """
 
     def source_data_files(self, dataset_split: str) -> Sequence[Any]:
-        """Returns what `compile_data` reads for a split: [[address, (file, file)], ...]."""
+        """Returns the corpora of a split, as `compile_data` takes them."""
         raise NotImplementedError(f"{type(self).__name__} has no source_data_files; write one")
 
     def vocab_data_files(self) -> Sequence[Any]:
-        """Returns what the vocabulary is made from; an entry may name one file, or any number."""
+        """Returns the corpora of the vocabulary; an entry may name any number of files."""
         return self.source_data_files(DatasetSplit.TRAIN)
 
     @property
     def datatypes_to_clean(self) -> list[str] | None:
-        """Of "txt", "tsv" and "tmx" those whose training pairs are cleaned; English comes first."""
+        """The file types of which training pairs are cleaned; `compile_data` takes them."""
         return None
 
     def data_files(self, tmp_dir: str, dataset_split: str) -> Sequence[Any]:
-        """Returns what is compiled: source_data_files, unless it depends on what is in tmp_dir."""
+        """Returns the corpora to compile; override it if they depend on the files in tmp_dir."""
         return self.source_data_files(dataset_split)
 
     def compiled(self, tmp_dir: str, dataset_split: str) -> str:
-        """Returns the path of a split's two compiled files without .lang1 and .lang2."""
+        """Compiles a split if necessary; returns the path of both files without their suffix."""
         train = dataset_split == DatasetSplit.TRAIN
         return compile_data(
             tmp_dir,
@@ -84,15 +82,15 @@ class TranslateProblem(Text2TextProblem):
         return custom_iterator(f"{path}.lang1", f"{path}.lang2")
 
     def generate_text_for_vocab(self, data_dir: str, tmp_dir: str) -> Iterator[str]:
-        """Yields lines from all over vocab_data_files.
+        """Yields lines from all parts of `vocab_data_files`.
 
-        Where there are none, since generate_samples is the problem's own, or where
-        max_samples_for_vocab limits them, they are those of the samples.
+        If a subclass lists no corpora, or sets `max_samples_for_vocab`, they are those of the
+        training samples.
         """
-        own = type(self)
+        subclass = type(self)
         listed = (
-            own.source_data_files is not TranslateProblem.source_data_files
-            or own.vocab_data_files is not TranslateProblem.vocab_data_files
+            subclass.source_data_files is not TranslateProblem.source_data_files
+            or subclass.vocab_data_files is not TranslateProblem.vocab_data_files
         )
         if listed and not self.max_samples_for_vocab:
             return generate_lines_for_vocab(tmp_dir, self.vocab_data_files())
@@ -100,20 +98,20 @@ class TranslateProblem(Text2TextProblem):
 
 
 class TwoVocabTranslateProblem(TranslateProblem):
-    """Parallel texts in two languages with a vocabulary each, of approx_vocab_size tokens both.
+    """Parallel texts in two languages, each with its own vocabulary of `approx_vocab_size` tokens.
 
-    With vocabularies of one size the hparam shared_embedding_and_softmax_weights makes them share
-    a table of embeddings nevertheless; set it to False.
+    Set the hparam shared_embedding_and_softmax_weights to False, or the two vocabularies share one
+    embedding table.
     """
 
     @property
     def source_vocab_name(self) -> str:
-        """The inputs' vocabulary file; a SentencePiece file ends in .model instead of .subwords."""
+        """The vocabulary file of the inputs; a SentencePiece file ends in .model instead."""
         return f"vocab.{self.dataset_filename()}.source.{self.approx_vocab_size}.subwords"
 
     @property
     def target_vocab_name(self) -> str:
-        """The same of the targets."""
+        """The vocabulary file of the targets, likewise."""
         return f"vocab.{self.dataset_filename()}.target.{self.approx_vocab_size}.subwords"
 
     @property
@@ -140,17 +138,17 @@ class TwoVocabTranslateProblem(TranslateProblem):
             "targets": (self.target_vocab_name, ".lang2"),
         }
         return {
-            side: self._vocabulary(data_dir, name, texts(language))
+            side: encoder_of(self, data_dir, name, texts(language))
             for side, (name, language) in sides.items()
         }
 
 
 class TranslateDistillProblem(TranslateProblem):
-    """Learns what a teacher answered, from parallel files: `source_data_files` returns a path.
+    """Distillation: learns a teacher's predictions. `source_data_files` returns a path prefix.
 
-    The path followed by "inputs", "gold" and "prediction" names the texts, the right answers and
-    the teacher's. All three are in the records; training reads the teacher's as targets. The
-    vocabulary is the teacher's: copy it into data_dir.
+    The files PREFIXinputs, PREFIXgold and PREFIXprediction hold the texts, the references and the
+    teacher's predictions, line by line. The records have all three; training uses the predictions
+    as targets. The vocabulary is the teacher's: copy it into data_dir.
     """
 
     @property
@@ -188,16 +186,16 @@ class TranslateDistillProblem(TranslateProblem):
 def generate_lines_for_vocab(
     tmp_dir: str, sources: Iterable[Any], file_byte_budget: float = _VOCAB_CHARACTERS_OF_FILE
 ) -> Iterator[str]:
-    """Yields lines from all over the files of a list, as T2T's function in generator_utils.
+    """Yields lines from all parts of a list of files, as T2T's function of this name.
 
     Args:
-      tmp_dir: as in `compile_data`.
-      sources: as in `compile_data`, but an entry may name one file, or any number.
-      file_byte_budget: characters to take of each file.
+      tmp_dir: as for `compile_data`.
+      sources: as for `compile_data`, but an entry may name any number of files.
+      file_byte_budget: about how many characters to yield of each file.
 
     Raises:
-      DataError: as `compile_data` does.
-      DownloadError: likewise.
+      DataError: a file is missing, or its content isn't what its name says.
+      DownloadError: a download failed, or can't be unpacked.
     """
     for entry in sources:
         yield from Corpus(tmp_dir, entry).sampled_lines(file_byte_budget)
@@ -209,33 +207,37 @@ def compile_data(
     filename: str,
     datatypes_to_clean: Iterable[str] | None = None,
 ) -> str:
-    """Gathers the pairs of a list of corpora in two parallel files, as T2T's function.
+    """Writes the pairs of a list of corpora to two parallel files, as T2T's function of this name.
 
-    Where both files are there already they are taken as they are, be they T2T's or the user's; if
-    they were made here, and from another list or other files since, they are made anew.
+    Existing files are used unless they were written by this function from another list or from
+    files that have changed since.
 
     Args:
-      tmp_dir: where files are looked for, and are downloaded and unpacked to.
-      datasets: [[address, (file, file)], ...], see `t2tlite/sources/corpora.py`.
+      tmp_dir: the folder of the corpora; missing ones are downloaded and unpacked there.
+      datasets: a list of corpora:
+        ["http://host/corpus.tgz", ("train.en", "train.de")]: parallel files;
+        ["http://host/corpus.tar", ("tsv", 3, 2, "folder/*.gz")]: two columns of tables;
+        ["http://host/corpus.tmx.gz", ("tmx", "corpus.tmx.gz")]: a translation memory.
       filename: name of the two files, without .lang1 and .lang2.
-      datatypes_to_clean: of "txt" (parallel files), "tsv" and "tmx" those to clean.
+      datatypes_to_clean: the file types to clean, of "txt" (parallel files), "tsv" and "tmx". The
+        rules expect English as the first language.
 
     Returns:
       The path of the two files without .lang1 and .lang2.
 
     Raises:
-      DataError: a file isn't there, isn't what its name says, or all of them hold no pair.
+      DataError: a file is missing, its content isn't what its name says, or there are no pairs.
       DownloadError: a download failed, or can't be unpacked.
-      OutputError: tmp_dir can't be written to.
+      OutputError: tmp_dir can't be written.
     """
     path = Path(tmp_dir).expanduser() / filename
     outputs = [path.with_name(f"{filename}.lang{number}") for number in (1, 2)]
     clean = sorted(datatypes_to_clean or [])
-    # JSON knows no tuples, which lists mix with lists.
-    wanted = {"datasets": json.loads(json.dumps(datasets, default=str)), "cleaned": clean}
+    # By way of JSON, which has lists only; the datasets may have tuples.
+    inputs = {"datasets": json.loads(json.dumps(datasets, default=str)), "cleaned": clean}
     record = path.with_name(f"{filename}.json")
-    if all(one.exists() for one in outputs) and _is_current(record, wanted):
-        log.info("%s.lang1 and .lang2 are there already", path)
+    if all(output.exists() for output in outputs) and _is_current(record, inputs):
+        log.info("using the existing %s.lang1 and .lang2", path)
         return str(path)
     corpora = [Corpus(tmp_dir, entry) for entry in datasets]
     count = 0
@@ -247,29 +249,30 @@ def compile_data(
                 target_file.write(f"{target}\n")
                 count += 1
         if not count:
-            raise DataError(f"{filename}: found no pair of texts in {datasets!r}; check the files")
-    files = {str(one): _state(one) for corpus in corpora for one in corpus.paths}
+            raise DataError(f"{filename}: found no pairs in {datasets!r}; check the files")
+    files = {str(path): _state(path) for corpus in corpora for path in corpus.paths}
     with atomic(record, "w") as file:
-        json.dump({**wanted, "files": files}, file, indent=1)
+        json.dump({**inputs, "files": files}, file, indent=1)
     log.info("%s.lang1 and .lang2: %d pairs", path, count)
     return str(path)
 
 
-def _is_current(record: Path, wanted: dict[str, Any]) -> bool:
-    """Whether compiled files are from this list, and from the files as they are or were."""
+def _is_current(record: Path, inputs: dict[str, Any]) -> bool:
+    """Returns whether compiled files match their inputs; files without a record always do."""
     if not record.exists():
         return True
     try:
-        made = json.loads(record.read_text(encoding="utf-8"))
-        files = made.pop("files")
+        recorded = json.loads(record.read_text(encoding="utf-8"))
+        files = recorded.pop("files")
     except (ValueError, LookupError):
         return False
-    return made == wanted and all(
-        _state(Path(one)) == state for one, state in files.items() if os.path.exists(one)
+    # Corpora may be deleted once they are compiled.
+    return recorded == inputs and all(
+        _state(Path(path)) == state for path, state in files.items() if os.path.exists(path)
     )
 
 
 def _state(path: Path) -> list[int]:
-    """What changes when a file does: its size, and the time of its last change in ns."""
+    """Returns the size of a file in bytes and its modification time in ns."""
     status = path.stat()
     return [status.st_size, status.st_mtime_ns]

@@ -131,10 +131,10 @@ class Text2TextProblem(Problem, text_problems.Text2TextProblem):
         return super()._tasks if "task_id" in accepted else 1
 
     @property
-    def _encodes_itself(self) -> bool:
+    def _overrides_encoding(self) -> bool:
         # The method above adds nothing to the recipe's where there are samples.
         passed_on = type(self).generate_encoded_samples is Text2TextProblem.generate_encoded_samples
-        return self._has_generator_alone or (not passed_on and super()._encodes_itself)
+        return self._has_generator_alone or (not passed_on and super()._overrides_encoding)
 
     def _maybe_pack_examples(self, generator: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         # Packing is the reader's work here (the hparam pack_dataset), not the data's.

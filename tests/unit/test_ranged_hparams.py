@@ -27,12 +27,12 @@ def test_t2ts_methods():
     ("method", "arguments", "message"),
     [
         ("set_int", ("num_heads", 2, 1), "ends .1. before it starts .2."),
-        ("set_float", ("weight_decay", 0.0, 1.0, "log"), "log takes positive numbers alone"),
+        ("set_float", ("weight_decay", 0.0, 1.0, "log"), "scale log needs positive numbers"),
         ("set_float", ("weight_decay", 0.0, 1.0, "cubic"), "'cubic'; expected linear, log, rev"),
         ("set_int", ("num_heads", 1, 2, None, 0), "length 0; expected 1 or more"),
         ("set_discrete", ("num_heads", []), "num_heads has no value"),
-        ("set_discrete", ("num_heads", ["a"]), "'a', which is no number"),
-        ("set_categorical", ("optimizer", [["adam"]]), "expected texts, numbers or booleans"),
+        ("set_discrete", ("num_heads", ["a"]), "'a', which is not a number"),
+        ("set_categorical", ("optimizer", [["adam"]]), "expected strings, numbers or booleans"),
     ],
 )
 def test_ranges_that_make_no_sense(method, arguments, message):
@@ -45,7 +45,7 @@ def test_ranges_that_make_no_sense(method, arguments, message):
     [
         ("set_int", ("num_head", 1, 2), "no hparam is named num_head: did you mean num_heads"),
         ("set_int", ("added", 1, 2), "added is a list, and its range has no length; add length=2"),
-        ("set_int", ("num_heads", 1, 2, None, 2), "num_heads is no list; leave it out"),
+        ("set_int", ("num_heads", 1, 2, None, 2), "num_heads is not a list; omit it"),
         ("set_float", ("num_heads", 1.0, 2.0), "num_heads is an integer, and its range is of fl"),
         ("set_float", ("pack_dataset", 0.0, 1.0), "pack_dataset is true or false"),
         ("set_discrete", ("num_heads", [1, 2.5]), "num_heads=2.5 is not an integer"),

@@ -110,7 +110,7 @@ def test_an_unknown_name_says_what_is_close(monkeypatch):
     assert isinstance(caught.value, KeyError)
     assert str(caught.value) == (
         "no hparams set is registered as 'transformer_poetri': did you mean transformer_poetry? "
-        "Looked in here, there; --registry_help lists all, --t2t_usr_dir adds a folder"
+        "Looked in here, there; --registry_help lists all names, --t2t_usr_dir adds a folder"
     )
     with pytest.raises(UnknownNameError, match="no model is registered as 'x': none is close"):
         registry.model("x")

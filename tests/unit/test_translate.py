@@ -130,7 +130,7 @@ class TestCompileData:
 
     def test_no_pair_at_all(self, corpus):
         write(corpus / "dev.de", ["", ""])
-        with pytest.raises(DataError, match="x: found no pair of texts in "):
+        with pytest.raises(DataError, match="x: found no pairs in "):
             self.compiled(corpus)
         assert not list(corpus.glob("x.*"))
 

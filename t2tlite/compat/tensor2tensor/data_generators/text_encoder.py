@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from t2tlite.compat.tensor2tensor.data_generators import tokenizer
+from t2tlite.problem_vocabulary import sentencepiece_filename
 from t2tlite.text import (
     EOS,
     EOS_ID,
@@ -23,7 +24,6 @@ from t2tlite.text import (
     strip_ids,
     train_sentencepiece,
 )
-from t2tlite.text_problems import sentencepiece_filename
 
 RESERVED_TOKENS_BYTES = [token.encode() for token in RESERVED_TOKENS]
 

@@ -1,0 +1,78 @@
+"""The vocabulary of a problem: its kinds, and loading or learning it."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from t2tlite.errors import VocabularyError
+from t2tlite.text import ByteTextEncoder, TokenTextEncoder, load_vocabulary, train_sentencepiece
+
+log = logging.getLogger(__name__)
+
+
+class VocabType:
+    """The kinds of vocabularies."""
+
+    CHARACTER = "character"  # UTF-8 bytes, and two reserved ids
+    SUBWORD = "subwords"  # SentencePiece; or an existing T2T .subwords file in data_dir
+    TOKEN = "tokens"  # words between spaces, from a file that the problem provides
+
+
+def sentencepiece_filename(filename: str) -> str:
+    """Returns the name of the SentencePiece file that replaces T2T's vocabulary `filename`."""
+    return filename.removesuffix(f".{VocabType.SUBWORD}") + ".model"
+
+
+def encoder_of(
+    problem: Any, data_dir: str, filename: str, texts: Callable[[], Iterable[str]] | None
+) -> Any:
+    """Returns the encoder of a problem's vocabulary; learns a missing SUBWORD vocabulary.
+
+    Args:
+      problem: a Text2TextProblem, of which the kind and size of the vocabulary are read.
+      data_dir: the folder of the vocabulary file.
+      filename: T2T's name of the file.
+      texts: yields the texts that a missing vocabulary is learned from; None: don't learn one.
+
+    Raises:
+      VocabularyError: the file is damaged, or it is missing and can't be created.
+    """
+    if problem.vocab_type == VocabType.CHARACTER:
+        return ByteTextEncoder()
+    path = os.path.join(data_dir, filename)
+    if problem.vocab_type == VocabType.TOKEN:
+        if not os.path.exists(path):
+            raise VocabularyError(
+                f"{problem.name}: its TOKEN vocabulary {path} doesn't exist; write one token per "
+                f"line into it, in generate_samples or by hand"
+            )
+        return TokenTextEncoder(path, replace_oov=problem.oov_token)
+    if problem.vocab_type != VocabType.SUBWORD:
+        raise VocabularyError(
+            f"{problem.name}: vocab_type is {problem.vocab_type!r}; expected VocabType.SUBWORD, "
+            f"CHARACTER or TOKEN"
+        )
+    # T2T's .subwords file comes first: T2T's data and models need exactly its ids.
+    if os.path.exists(path):
+        return load_vocabulary(path)
+    learned = sentencepiece_filename(filename)
+    path = os.path.join(data_dir, learned)
+    if os.path.exists(path):
+        return load_vocabulary(path)
+    if texts is None:
+        raise VocabularyError(
+            f"no vocabulary: neither {filename} nor {learned} is in {data_dir}; create it with "
+            f"t2t-datagen, or check --data_dir"
+        )
+    size = problem.approx_vocab_size
+    log.info("%s: learning a vocabulary of about %d tokens", problem.name, size)
+    return train_sentencepiece(
+        texts(),
+        size,
+        path,
+        reserved_tokens=problem.additional_reserved_tokens,
+        max_subtoken_length=problem.max_subtoken_length,
+    )
