@@ -1,4 +1,4 @@
-"""The flags of `t2t-trainer --hparams_range`, and what they do."""
+"""`t2t-trainer --hparams_range`: the flags of a hyperparameter search, and the search."""
 
 from __future__ import annotations
 
@@ -15,50 +15,75 @@ from t2tlite import registry
 from t2tlite.cli import app
 from t2tlite.config import HParams
 from t2tlite.devices import cluster
-from t2tlite.errors import DeviceError
+from t2tlite.errors import DeviceError, OutputError
 from t2tlite.ranged_hparams import RangedHParams
 from t2tlite.training.train_args import TrainArgs
-from t2tlite.tune import results, search, space
-from t2tlite.tune import tune as loop
 
 FLAGS = flags.FLAGS
 
-flags.DEFINE_string("hparams_range", "", "Search hparams: registered range of them.")
+flags.DEFINE_string("hparams_range", "", "Search hparams: a registered range.")
 flags.DEFINE_string("autotune_objective", "", "Metric to optimize: metrics-PROBLEM/NAME or loss.")
 flags.DEFINE_bool("autotune_maximize", True, "Whether higher is better.")
-flags.DEFINE_integer("autotune_max_trials", 10, "Trials to make, earlier runs included.", 1)
-flags.DEFINE_integer("autotune_parallel_trials", 1, "Trials to run at once here.", 1)
+flags.DEFINE_integer("autotune_max_trials", 10, "Trials in total, earlier runs included.", 1)
+flags.DEFINE_integer("autotune_parallel_trials", 1, "Trials to run at once.", 1)
 
 
-def tune(hparams: HParams, given: dict[str, Any], schedule: TrainArgs) -> None:
-    """Searches hparams by trials of this very command.
+def tune(hparams: HParams, given: dict[str, Any], train_args: TrainArgs) -> None:
+    """Searches hparams by trials of this command, and prints the best.
 
     Args:
-      hparams: those that all trials start from.
-      given: what the command line changed in the set.
-      schedule: of each trial.
+      hparams: the hparams that the trials change.
+      given: hparams that the command line sets, by name.
+      train_args: of each trial.
+
+    Raises:
+      SystemExit: with status 130 if Ctrl-C or SIGTERM stopped the search.
     """
     _check_flags()
+    try:
+        from t2tlite.tune import results, search, space
+        from t2tlite.tune import tune as search_loop
+    except ModuleNotFoundError as error:
+        if error.name != "optuna":
+            raise
+        raise OutputError(
+            "--hparams_range needs Optuna; install it with: pip install 't2tlite[tune]'"
+        ) from None
     ranged = RangedHParams()
     registry.ranged_hparams(FLAGS.hparams_range)(ranged)
     problem = registry.problem(FLAGS.problem)
-    for split in ("train", schedule.eval_split):
+    for split in ("train", train_args.eval_split):
+        # Raises if there is no data.
         problem.shards(FLAGS.data_dir, split)
     objective = search.objective(
         FLAGS.autotune_objective, FLAGS.problem, problem.eval_metrics(), FLAGS.autotune_maximize
     )
-    words: list[str] = []
-    if not schedule.stop_after_steps and not FLAGS["eval_early_stopping_metric"].present:
-        # The checkpoint that a trial keeps as its best is the one that counts for it.
-        schedule = dataclasses.replace(
-            schedule, stop_metric=objective, stop_minimize=not FLAGS.autotune_maximize
-        )
-        words = [
+    extra_flags: list[str] = []
+    if not train_args.stop_after_steps and not FLAGS["eval_early_stopping_metric"].present:
+        # So that the checkpoint that a trial keeps as its best is the best by the objective.
+        minimize = not FLAGS.autotune_maximize
+        train_args = dataclasses.replace(train_args, stop_metric=objective, stop_minimize=minimize)
+        extra_flags = [
             f"--eval_early_stopping_metric={objective}",
-            f"--eval_early_stopping_metric_minimize={not FLAGS.autotune_maximize}",
+            f"--eval_early_stopping_metric_minimize={minimize}",
         ]
     dimensions = space.dimensions(ranged, hparams, given)
-    wanted = search.Search(
+    description = {
+        "--problem": FLAGS.problem,
+        "--model": FLAGS.model,
+        "--hparams_set": FLAGS.hparams_set,
+        "hparams": hparams.values(),
+        "--hparams_range": {name: list(values) for name, values in ranged.ranges.items()},
+        "searched hparams": [dimension.name for dimension in dimensions],
+        "--autotune_objective": objective,
+        "--autotune_maximize": FLAGS.autotune_maximize,
+        "--train_steps": train_args.train_steps,
+        "--local_eval_frequency": train_args.eval_frequency,
+        "--eval_steps": train_args.eval_steps,
+        "--eval_use_test_set": FLAGS.eval_use_test_set,
+        "--warm_start_from": train_args.warm_start_from,
+    }
+    hparams_search = search.Search(
         output_dir=Path(FLAGS.output_dir),
         dimensions=dimensions,
         given=given,
@@ -66,32 +91,20 @@ def tune(hparams: HParams, given: dict[str, Any], schedule: TrainArgs) -> None:
         maximize=FLAGS.autotune_maximize,
         max_trials=FLAGS.autotune_max_trials,
         parallel_trials=FLAGS.autotune_parallel_trials,
-        schedule=schedule,
-        description={
-            "--problem": FLAGS.problem,
-            "--model": FLAGS.model,
-            "--hparams_set": FLAGS.hparams_set,
-            "hparams": hparams.values(),
-            "--hparams_range": {name: list(one) for name, one in ranged.ranges.items()},
-            "searched hparams": [one.name for one in dimensions],
-            "--autotune_objective": objective,
-            "--autotune_maximize": FLAGS.autotune_maximize,
-            "--train_steps": schedule.train_steps,
-            "--local_eval_frequency": schedule.eval_frequency,
-            "--eval_steps": schedule.eval_steps,
-            "--eval_use_test_set": FLAGS.eval_use_test_set,
-            "--warm_start_from": schedule.warm_start_from,
-        },
+        train_args=train_args,
+        description=description,
     )
-    trials, done = loop.tune(wanted, functools.partial(_command, words), FLAGS.worker_gpu)
+    command = functools.partial(_trial_command, extra_flags)
+    trials, done = search_loop.tune(hparams_search, command, FLAGS.worker_gpu)
     if not done:
         raise SystemExit(130)
-    for name, value in results.best_hparams(wanted, trials).items():
-        print(f"{name}\t{value}")
+    if best := results.best(hparams_search, trials):
+        for name, value in hparams_search.hparams(best.params).items():
+            print(f"{name}\t{value}")
 
 
 def _check_flags() -> None:
-    """Raises where flags don't go together."""
+    """Raises for flags that contradict each other."""
     app.require("autotune_objective")
     if FLAGS.schedule in ("train", "evaluate"):
         raise app.UsageError(f"--schedule={FLAGS.schedule} and --hparams_range don't go together")
@@ -99,17 +112,17 @@ def _check_flags() -> None:
         raise app.UsageError("a TPU runs one trial at a time; leave --autotune_parallel_trials out")
     if cluster.current().workers > 1:
         raise DeviceError(
-            "TF_CONFIG makes machines share a training, and a search shares out trials: unset "
-            "TF_CONFIG, and run this command on each machine with an --output_dir that all see"
+            "TF_CONFIG names several machines, and a search runs on one; unset TF_CONFIG, or "
+            "leave --hparams_range out"
         )
 
 
-def _command(words: Sequence[str], folder: Path) -> Sequence[str]:
-    """The command line of a trial: this one's, where the last of two equal flags counts."""
+def _trial_command(extra_flags: Sequence[str], folder: Path) -> Sequence[str]:
+    """Returns a trial's command line: this process's with flags appended, which win."""
     code = "import sys; sys.argv[0] = 't2t-trainer'; from t2tlite.cli import trainer; trainer.run()"
-    # -P: not with this folder on the path, which the installed command doesn't have either.
+    # -P keeps the current folder out of sys.path, as in the installed command.
     return [
-        *(sys.executable, "-P", "-c", code, *sys.argv[1:], *words),
+        *(sys.executable, "-P", "-c", code, *sys.argv[1:], *extra_flags),
         "--hparams_range=",
         f"--output_dir={folder}",
         f"--hparams_json_path={folder / 'hparams.json'}",

@@ -1,8 +1,6 @@
-"""Searching for hparams: trials of `t2t-trainer`, each in a folder and a process of its own.
+"""Hyperparameter search: each trial is a `t2t-trainer` process with a model folder of its own.
 
-`search` says what is searched, `space` turns ranges into what Optuna draws from, `journal` keeps
-trials in a file that several machines share by `locks`, `processes` runs them, `results` shows
-them, and `tune` is the loop over all that.
-
-Nothing here imports TensorFlow: that is for the trials.
+`search` says what is searched, `space` has its dimensions, `journal` keeps the trials in an
+Optuna study, `processes` runs them, `results` reports them, and `tune` is the loop. Import it only
+where Optuna is installed. Nothing here imports TensorFlow.
 """

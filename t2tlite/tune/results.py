@@ -1,4 +1,4 @@
-"""What a search has found: a table, the best hparams as a file, and plots."""
+"""The results of a search: a table, the best hparams as a file, and plots."""
 
 from __future__ import annotations
 
@@ -6,18 +6,28 @@ import json
 import logging
 import warnings
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
+
+import optuna
+from optuna.trial import FrozenTrial, TrialState
 
 from t2tlite import console
 from t2tlite.files import atomic
-from t2tlite.tune import space
-from t2tlite.tune.journal import Trial
+from t2tlite.tune.journal import REASON
 from t2tlite.tune.search import Search
 
 log = logging.getLogger(__name__)
 
 BEST = "best.json"
 TABLE = "trials.tsv"
+# In the order of tables.
+STATES = {
+    TrialState.COMPLETE: "finished",
+    TrialState.PRUNED: "pruned",
+    TrialState.RUNNING: "running",
+    TrialState.FAIL: "failed",
+}
 # File -> Optuna's name of the plot.
 PLOTS = {
     "history.png": "optimization_history",
@@ -25,152 +35,108 @@ PLOTS = {
     "parallel_coordinates.png": "parallel_coordinate",
     "trial_curves.png": "intermediate_values",
 }
-# Most rows of the table on the screen; the file has all.
-TABLE_ROWS = 30
+# Most rows on the screen; the file has all.
+_SCREEN_ROWS = 30
 
 
-def ranked(search: Search, trials: Sequence[Trial]) -> list[Trial]:
-    """Returns the trials, the best first, those without a value last."""
-    order = ["finished", "pruned", "running", "failed"]
-    sign = -1.0 if search.maximize else 1.0
-
-    def key(one: Trial) -> tuple[int, bool, float, int]:
-        value = 0.0 if one.value is None else sign * one.value
-        return order.index(one.state), one.value is None, value, one.number
-
-    return sorted(trials, key=key)
-
-
-def best(search: Search, trials: Sequence[Trial]) -> Trial | None:
+def best(search: Search, trials: Sequence[FrozenTrial]) -> FrozenTrial | None:
     """Returns the finished trial with the best value; None if none has finished."""
-    first = ranked(search, trials)[:1]
-    return first[0] if first and first[0].state == "finished" else None
+    finished = [trial for trial in trials if trial.state == TrialState.COMPLETE]
+    sign = -1.0 if search.maximize else 1.0
+    return min(finished, key=lambda trial: sign * trial.value, default=None)
 
 
-def best_hparams(search: Search, trials: Sequence[Trial]) -> dict[str, Any]:
-    """Returns what the best trial's hparams change in the set; nothing if none has finished."""
-    winner = best(search, trials)
-    if winner is None:
-        return {}
-    return {**search.given, **space.assignment(search.dimensions, winner.values)}
+def write_hparams(search: Search, values: Mapping[str, Any], path: Path) -> None:
+    """Writes a trial's hparams that differ from the set: a file for --hparams_json_path.
+
+    Args:
+      search: the search.
+      values: the drawn values by dimension name.
+      path: the file to write.
+    """
+    with atomic(path, "w") as file:
+        json.dump(search.hparams(values), file, indent=1)
+        file.write("\n")
 
 
-def assignments(values: Mapping[str, Any]) -> str:
-    """Returns values in the form of --hparams."""
-    return ",".join(f"{name}={_shown(value)}" for name, value in values.items())
+def write_best(search: Search, trials: Sequence[FrozenTrial]) -> None:
+    """Writes best.json, if a trial has finished."""
+    if winner := best(search, trials):
+        write_hparams(search, winner.params, search.output_dir / BEST)
 
 
-def in_words(search: Search, trial: Trial, trials: Sequence[Trial]) -> str:
-    """Says how a trial ended, and which is best so far."""
-    if trial.state != "finished":
-        return f"{trial.state}: {trial.why}"
-    winner = best(search, trials)
-    if winner is None or winner.number == trial.number:
-        than = "the best so far"
-    else:
-        than = f"the best is {winner.value:.4f} of trial {winner.number}"
-    return f"finished: {search.objective} {trial.value:.4f} at step {trial.step}; {than}"
+def format_value(value: Any) -> str:
+    """Returns a value for tables and messages, floats rounded."""
+    return "-" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def write_best(search: Search, trials: Sequence[Trial]) -> None:
-    """Writes best.json, which t2t-trainer takes as --hparams_json_path."""
-    if hparams := best_hparams(search, trials):
-        with atomic(search.output_dir / BEST, "w") as file:
-            json.dump(hparams, file, indent=1)
-            file.write("\n")
+def describe_end(search: Search, trial: FrozenTrial, trials: Sequence[FrozenTrial]) -> str:
+    """Returns one line on how a trial ended, and which trial is best so far."""
+    if trial.state != TrialState.COMPLETE:
+        return f"{STATES[trial.state]}: {trial.user_attrs[REASON]}"
+    _, step = search.best(trial.intermediate_values) or (None, 0)
+    winner = best(search, trials) or trial
+    return (
+        f"finished: {search.objective} {trial.value:.4f} at step {step}; the best so far is "
+        f"{winner.value:.4f} of trial {winner.number}"
+    )
 
 
-def write(search: Search, trials: Sequence[Trial]) -> None:
-    """Writes best.json, if a trial has finished, and trials.tsv."""
-    write_best(search, trials)
-    names = [one.name for one in search.dimensions]
+def show(search: Search, trials: Sequence[FrozenTrial]) -> None:
+    """Writes trials.tsv, and shows the trials as a table, the best first."""
+    names = [dimension.name for dimension in search.dimensions]
+    columns = ["trial", "state", search.objective, "step", *names]
+    rows = []
     with atomic(search.output_dir / TABLE, "w") as file:
-        file.write("\t".join(["trial", "state", search.objective, "step", *names, "why"]) + "\n")
-        for one in trials:
-            values = [json.dumps(one.values.get(name)) for name in names]
-            value = "" if one.value is None else repr(one.value)
-            step = "" if one.step is None else str(one.step)
-            why = one.why.replace("\t", " ")
-            file.write("\t".join([str(one.number), one.state, value, step, *values, why]) + "\n")
-
-
-def show(search: Search, trials: Sequence[Trial]) -> None:
-    """Shows the trials as a table, the best first."""
-    rows = [
-        [
-            str(one.number),
-            one.state,
-            "-" if one.value is None else f"{one.value:.4f}",
-            "-" if one.step is None else f"{one.step:,}",
-            *(_shown(one.values.get(dimension.name, "-")) for dimension in search.dimensions),
-        ]
-        for one in ranked(search, trials)
-    ]
-    more = len(rows) - TABLE_ROWS
-    columns = ["trial", "state", search.objective, "step", *(one.name for one in search.dimensions)]
+        file.write("\t".join([*columns, "why"]) + "\n")
+        for trial in trials:
+            value, step = search.best(trial.intermediate_values) or (None, None)
+            row = [trial.number, STATES[trial.state], value, step]
+            row += [trial.params.get(name) for name in names]
+            rows.append(row)
+            cells = ["" if cell is None else str(cell) for cell in row[:4]]
+            cells += map(json.dumps, row[4:])
+            reason = trial.user_attrs.get(REASON, "").replace("\t", " ")
+            file.write("\t".join([*cells, reason]) + "\n")
+    sign = -1.0 if search.maximize else 1.0
+    order = list(STATES.values())
+    rows.sort(key=lambda row: (order.index(row[1]), row[2] is None, sign * (row[2] or 0), row[0]))
+    more = len(rows) - _SCREEN_ROWS
     console.table(
         "trials, the best first",
         {name: "left" if name == "state" else "right" for name in columns},
-        rows[:TABLE_ROWS],
+        [[format_value(cell) for cell in row] for row in rows[:_SCREEN_ROWS]],
         f"{more} more are in {TABLE}" if more > 0 else "",
     )
     if winner := best(search, trials):
         log.info(
-            "trial %d is best; train with --hparams_json_path=%s, or go on in %s",
-            winner.number,
-            search.output_dir / BEST,
-            search.folder(winner.number),
+            "trial %d is best; train with --hparams_json_path=%s, or continue training in %s",
+            *(winner.number, search.output_dir / BEST, search.folder(winner.number)),
         )
 
 
-def _shown(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
-def draw(search: Search, trials: Sequence[Trial]) -> None:
-    """Writes the plots, as far as there is something to plot."""
-    finished = [one.value for one in trials if one.state == "finished"]
+def draw_plots(search: Search, trials: Sequence[FrozenTrial]) -> None:
+    """Writes Optuna's plots of the trials, if any has finished."""
+    finished = {trial.value for trial in trials if trial.state == TrialState.COMPLETE}
     if not finished:
         return
-    # Imported only here, as it takes a second.
+    # Imported here, as it takes a second.
     from matplotlib import pyplot
     from optuna.visualization import matplotlib as plots
 
-    study = _study_of_values(search, trials)
+    study = optuna.create_study(direction="maximize" if search.maximize else "minimize")
+    study.add_trials(trials)
     pyplot.switch_backend("Agg")
     label = f"{search.objective} ({'higher' if search.maximize else 'lower'} is better)"
     for file_name, name in PLOTS.items():
-        # Nothing can be told from trials that are all the same.
-        if name in ("param_importances", "parallel_coordinate") and len(set(finished)) < 2:
+        # These two need different values.
+        if name in ("param_importances", "parallel_coordinate") and len(finished) < 2:
             continue
         labels = {} if name == "intermediate_values" else {"target_name": label}
         with warnings.catch_warnings():
-            # Optuna calls these plots experimental, and matplotlib has its own about flat ones.
+            # Optuna warns that these plots are experimental, matplotlib about flat ones.
             warnings.simplefilter("ignore")
             axes = getattr(plots, f"plot_{name}")(study, **labels)
         with atomic(search.output_dir / file_name) as file:
             axes.figure.savefig(file, format="png", dpi=120, bbox_inches="tight")
         pyplot.close(axes.figure)
-
-
-def _study_of_values(search: Search, trials: Sequence[Trial]) -> Any:
-    """A study in memory of the hparams' values, where the journal has numbers of places."""
-    import optuna
-
-    states = {
-        "finished": optuna.trial.TrialState.COMPLETE,
-        "pruned": optuna.trial.TrialState.PRUNED,
-    }
-    study = optuna.create_study(direction="maximize" if search.maximize else "minimize")
-    for one in trials:
-        if one.state in states and one.value is not None:
-            study.add_trial(
-                optuna.trial.create_trial(
-                    state=states[one.state],
-                    value=one.value,
-                    params=dict(one.values),
-                    distributions={each.name: each.shown_in for each in search.dimensions},
-                    intermediate_values=dict(one.reports),
-                )
-            )
-    return study

@@ -1,8 +1,7 @@
-"""What is searched for, how long, and what tells which trial is best."""
+"""What is searched, for how long, and by which metric trials are compared."""
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from t2tlite.metrics import lower_is_better
 from t2tlite.training.train_args import TrainArgs
 from t2tlite.tune.space import Dimension
 
-# In a trial's folder: what the trainer takes as --hparams_json_path.
+# In a trial's folder: the file for --hparams_json_path.
 HPARAMS = "hparams.json"
 
 
@@ -23,15 +22,15 @@ class Search:
     """A search for hparams.
 
     Attributes:
-      output_dir: gets the journal, the results and a folder for each trial.
-      dimensions: what is drawn for a trial.
-      given: hparams that all trials have in common and that aren't those of the set.
-      objective: name of the metric that should be best, as `objective` returns it.
-      maximize: whether higher is better.
-      max_trials: how many trials to make, those of earlier runs included.
-      parallel_trials: how many to run at once here.
-      schedule: of each trial; its seed is that of the search, too.
-      description: what must not change when the search goes on, by name.
+      output_dir: the folder for the journal, the results and the trials' folders.
+      dimensions: the values to draw for each trial.
+      given: hparams of all trials that differ from the set.
+      objective: the metric to optimize, as `objective` returns it.
+      maximize: whether a higher objective is better.
+      max_trials: trials in total, those of earlier runs included.
+      parallel_trials: trials at once.
+      train_args: of each trial; the seed also seeds the search.
+      description: by name, the settings that must not change when the search is resumed.
     """
 
     output_dir: Path
@@ -41,50 +40,60 @@ class Search:
     maximize: bool
     max_trials: int
     parallel_trials: int
-    schedule: TrainArgs
+    train_args: TrainArgs
     description: Mapping[str, Any]
 
     def folder(self, trial: int) -> Path:
-        """The folder of a trial."""
+        """Returns the folder of a trial."""
         return self.output_dir / str(trial)
 
-    def best(self, values: Mapping[int, float]) -> tuple[float, int] | None:
-        """Returns the best finite one of values by step, and its step; None if there is none."""
-        sign = -1.0 if self.maximize else 1.0
-        finite = [(sign * value, step) for step, value in values.items() if math.isfinite(value)]
-        if not finite:
-            return None
-        value, step = min(finite)
-        return sign * value, step
+    def hparams(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Returns a trial's hparams that differ from the set, from values by dimension name."""
+        drawn: dict[str, Any] = {}
+        for dimension in self.dimensions:
+            value = values[dimension.name]
+            if dimension.index is None:
+                drawn[dimension.hparam] = value
+            else:
+                drawn.setdefault(dimension.hparam, []).append(value)
+        return {**self.given, **drawn}
 
-    def is_finished(self, rows: Sequence[Mapping[str, Any]]) -> bool:
-        """Whether training ended with these evaluations, and wasn't stopped."""
-        if not rows:
+    def best(self, objective_by_step: Mapping[int, float]) -> tuple[float, int] | None:
+        """Returns the best finite value and its step, the first of equal ones; None without any."""
+        finite = [pair for pair in objective_by_step.items() if math.isfinite(pair[1])]
+        sign = -1.0 if self.maximize else 1.0
+        step, value = min(finite, key=lambda pair: (sign * pair[1], pair[0]), default=(0, None))
+        return None if value is None else (value, step)
+
+    def is_finished(self, evaluations: Sequence[Mapping[str, Any]]) -> bool:
+        """Returns whether training is done: all steps, or stopped early.
+
+        Args:
+          evaluations: the rows of eval.jsonl.
+        """
+        if not evaluations:
             return False
-        last: int = rows[-1]["step"]
-        done = last >= self.schedule.train_steps
-        return done or self.schedule.early_stop([dict(row) for row in rows]) is not None
+        rows = [dict(row) for row in evaluations]
+        all_steps = rows[-1]["step"] >= self.train_args.train_steps
+        return all_steps or self.train_args.early_stop(rows) is not None
 
 
 def objective(name: str, problem: str, metrics: Sequence[str], maximize: bool) -> str:
-    """Returns the name that eval.jsonl has for the metric of --autotune_objective.
+    """Returns the name in eval.jsonl of the metric that --autotune_objective names.
 
     Args:
       name: the metric's name, or T2T's metrics-PROBLEM/NAME.
-      problem: what is trained.
-      metrics: the problem's.
-      maximize: whether higher shall be better.
+      problem: the problem's name.
+      metrics: the problem's metrics.
+      maximize: whether higher is better.
 
     Raises:
-      HParamsError: it isn't evaluated, or the wrong way round.
+      HParamsError: the metric isn't evaluated, or is better when lower but `maximize` is true.
     """
-    known = ["loss", *metrics]
     prefix, slash, metric = name.rpartition("/")
-    if metric not in known or (slash and prefix != f"metrics-{problem}"):
-        close = difflib.get_close_matches(metric, known, n=1)
-        names = ", ".join(one if one == "loss" else f"metrics-{problem}/{one}" for one in known)
-        hint = f"; did you mean {close[0]}?" if close and close[0] != metric else ""
-        raise HParamsError(f"--autotune_objective={name!r} is not one of: {names}{hint}")
+    if metric not in ("loss", *metrics) or (slash and prefix != f"metrics-{problem}"):
+        names = ", ".join(["loss", *(f"metrics-{problem}/{each}" for each in metrics)])
+        raise HParamsError(f"--autotune_objective={name!r} is not one of: {names}")
     if maximize and lower_is_better(metric):
         raise HParamsError(
             f"--autotune_objective={name} is better when lower; add --noautotune_maximize"

@@ -1,31 +1,30 @@
-"""From ranges of hparams to what Optuna draws from, and back from what it drew to hparams."""
+"""The search space: registered ranges as dimensions that Optuna draws from."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from optuna import distributions
+from optuna.trial import Trial
 
 from t2tlite.config import HParams
 from t2tlite.errors import HParamsError
 from t2tlite.ranged_hparams import Range, RangedHParams
-
-if TYPE_CHECKING:
-    from optuna.distributions import BaseDistribution
-    from optuna.trial import Trial
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Dimension:
-    """One value to draw: an hparam, or an element of one that is a list.
+    """One value to draw: an hparam, or an element of an hparam that is a list.
 
     Attributes:
-      hparam: its name.
-      range: what it may be.
-      index: of the element; None: the hparam is no list.
+      hparam: the hparam's name.
+      range: the values that it may take.
+      index: of the element; None if the hparam isn't a list.
     """
 
     hparam: str
@@ -34,83 +33,64 @@ class Dimension:
 
     @property
     def name(self) -> str:
-        """What it is called in tables and plots, and in the journal."""
+        """The name in tables, plots and the journal: HPARAM or HPARAM[INDEX]."""
         return self.hparam if self.index is None else f"{self.hparam}[{self.index}]"
 
     def draw(self, trial: Trial) -> Any:
-        """Returns the hparam's value in a trial: a new one, or the one that it has already."""
+        """Returns the value in a trial; draws it if the trial doesn't have it yet."""
         kind, values, scale, _ = self.range
-        logarithms = scale != RangedHParams.LINEAR_SCALE
+        logarithmic = scale != RangedHParams.LINEAR_SCALE
         if kind == "categorical":
             return trial.suggest_categorical(self.name, values)
         if kind == "discrete":
-            # Numbers of places, so that neighbours are alike.
+            # The position, so that neighbours count as similar.
             return values[trial.suggest_int(self.name, 0, len(values) - 1)]
         low, high = values
-        drawn: float
+        value: float
         if kind == "int":
-            drawn = trial.suggest_int(self.name, low, high, log=logarithms)
+            value = trial.suggest_int(self.name, low, high, log=logarithmic)
         else:
-            drawn = trial.suggest_float(self.name, low, high, log=logarithms)
+            value = trial.suggest_float(self.name, low, high, log=logarithmic)
         if scale != RangedHParams.REVERSE_LOG_SCALE:
-            return drawn
-        # Optuna has no such scale, so the journal has the mirrored value. Rounding could leave the
-        # range.
-        return min(max(low + high - drawn, low), high)
+            return value
+        # Optuna has no such scale: it draws the mirror image. Rounding could leave the range.
+        return min(max(low + high - value, low), high)
 
     @property
-    def shown_in(self) -> BaseDistribution:
-        """The distribution of values, for Optuna's plots of them."""
-        from optuna import distributions as optuna
-
+    def value_distribution(self) -> distributions.BaseDistribution:
+        """The distribution of the values themselves, for plots."""
         kind, values, scale, _ = self.range
         if kind == "categorical":
-            return optuna.CategoricalDistribution(values)
-        logarithms = scale == RangedHParams.LOG_SCALE
+            return distributions.CategoricalDistribution(values)
+        logarithmic = scale == RangedHParams.LOG_SCALE and kind != "discrete"
         if kind != "float" and all(isinstance(value, int) for value in values):
-            return optuna.IntDistribution(values[0], values[-1], log=logarithms and kind == "int")
-        return optuna.FloatDistribution(values[0], values[-1], log=logarithms and kind == "float")
+            return distributions.IntDistribution(values[0], values[-1], log=logarithmic)
+        return distributions.FloatDistribution(values[0], values[-1], log=logarithmic)
 
 
 def dimensions(
     ranged: RangedHParams, hparams: HParams, given: Collection[str] = ()
 ) -> list[Dimension]:
-    """Returns what is to be drawn for each trial.
+    """Returns the values to draw for each trial, and logs which hparams aren't searched and why.
 
     Args:
-      ranged: the ranges.
-      hparams: what they change.
-      given: hparams that the user assigned: they keep their values.
+      ranged: the registered ranges.
+      hparams: the hparams that the trials change.
+      given: names of hparams that the user set; they keep their values.
 
     Raises:
       HParamsError: a range doesn't fit the hparams, or nothing is left to search.
     """
     ranged.check(hparams)
-    kept = []
-    for name, one in ranged.ranges.items():
+    searched = []
+    for name, values in ranged.ranges.items():
         if name in given:
-            log.info("%s=%s is given, so it isn't searched", name, hparams.existing(name))
-        elif told := hparams.without_effect(name):
-            log.info("%s isn't searched: %s", name, told)
+            log.info("%s=%s is given, so it isn't searched", name, hparams.value_of(name))
+        elif reason := hparams.without_effect(name):
+            log.info("%s isn't searched: %s", name, reason)
         elif name in hparams.values():
-            indices = [None] if one.length is None else range(one.length)
-            kept += [Dimension(name, one, index) for index in indices]
-    if not kept:
+            indices = [None] if values.length is None else range(values.length)
+            searched += [Dimension(name, values, index) for index in indices]
+    if not searched:
         raise HParamsError("nothing is left to search; choose another --hparams_range")
-    return kept
-
-
-def draw(searched: Iterable[Dimension], trial: Trial) -> dict[str, Any]:
-    """Returns a trial's values by the names of the dimensions."""
-    return {one.name: one.draw(trial) for one in searched}
-
-
-def assignment(searched: Iterable[Dimension], drawn: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns hparams by name for values by the names of the dimensions."""
-    values: dict[str, Any] = {}
-    for one in searched:
-        if one.index is None:
-            values[one.hparam] = drawn[one.name]
-        else:
-            values.setdefault(one.hparam, []).append(drawn[one.name])
-    return values
+    return searched

@@ -1,287 +1,244 @@
-"""The loop of a search: takes trials, runs them, gives hopeless ones up, until all have ended."""
+"""The search loop: starts trials, prunes those that fall behind, until all have ended."""
 
 from __future__ import annotations
 
-import contextlib
-import errno
-import json
 import logging
 import re
 import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
+
+from optuna.trial import FrozenTrial, Trial, TrialState
 
 from t2tlite.checkpoint import checkpoints, eval_log
-from t2tlite.errors import HParamsError
-from t2tlite.files import atomic, cannot_write
-from t2tlite.tune import results, space
-from t2tlite.tune.journal import Journal, Taken, Trial
-from t2tlite.tune.processes import LOG, Place, Process, places
+from t2tlite.errors import HParamsError, OutputError
+from t2tlite.files import locked
+from t2tlite.training.signals import stop_on_signals
+from t2tlite.tune import processes, results
+from t2tlite.tune.journal import REASON, VALUES, Journal
 from t2tlite.tune.search import HPARAMS, Search
 
 log = logging.getLogger(__name__)
 
-# Seconds between looks at the trials.
 POLL_SECONDS = 0.5
-# If so many trials fail before any gets anywhere, or later one after the other for the same reason,
-# the cause isn't their hparams.
-FAILURES = 3
-# What asks a training to save and stop.
-_STOPS = (signal.SIGINT, signal.SIGTERM)
+# The search ends when this many trials in a row fail for the same reason: their hparams aren't it.
+MAX_FAILURES = 3
 
 # Returns the command line of a trial for its folder, which holds hparams.json.
 Command = Callable[[Path], Sequence[str]]
 
 
-def tune(search: Search, command: Command, gpus_each: int = 1) -> tuple[list[Trial], bool]:
-    """Searches, or goes on where a search in the same folder stopped.
+def tune(search: Search, command: Command, gpus_each: int = 1) -> tuple[list[FrozenTrial], bool]:
+    """Runs a search, or resumes the one in the same folder.
 
     Args:
-      search: for what.
-      command: of a trial; it writes eval.jsonl and checkpoints into the folder, goes on where it
-        was stopped, and ends with status 0 when it is done or SIGTERM asked it to.
-      gpus_each: GPUs that a trial uses, where there are any.
+      search: what to search.
+      command: of a trial. It writes eval.jsonl and checkpoints into the folder, resumes from them,
+        and exits with status 0 when training is done or SIGTERM stopped it.
+      gpus_each: GPUs of each trial, if there are any.
 
     Returns:
-      All trials, and whether the search is done; it isn't if Ctrl-C or SIGTERM stopped it.
+      All trials, as `Journal.trials` returns them, and whether the search is done; it isn't if
+      Ctrl-C or SIGTERM stopped it.
 
     Raises:
-      Error: the folder holds another search, or trials fail whatever their hparams; the message
-        says what to do.
+      DeviceError: parallel trials need more GPUs than there are.
+      OutputError: the folder can't be written, or another process searches in it.
+      CheckpointError: the folder holds another search.
+      DataError: the journal is damaged.
+      HParamsError: no trial finishes.
     """
-    where = places(search.parallel_trials, gpus_each)
-    with _told_errors(search):
-        loop = _Loop(search, command, where)
-        with _stopping(loop):
-            try:
-                loop.run()
-            finally:
-                loop.kill()
-    trials = loop.journal.trials()
-    results.write(search, trials)
-    results.show(search, trials)
-    results.draw(search, trials)
-    if loop.stop_asked:
-        ended = sum(one.state != "running" for one in trials)
+    folder = search.output_dir
+    slots = processes.divide_machine(search.parallel_trials, gpus_each)
+    busy = OutputError(f"another search runs in {folder}; wait for it or choose a new --output_dir")
+    saving = f"waiting for trials of a killed search in {folder} to save and exit"
+    with (
+        locked(folder / ".tuning.lock", busy),
+        # The trials' processes hold it: they may outlive a killed search by seconds.
+        locked(folder / ".trials.lock", waiting=saving) as trials_lock,
+    ):
+        driver = _Driver(search, Journal(search), command, slots, trials_lock)
+        with stop_on_signals(driver.stop):
+            driver.run()
+        trials = driver.journal.trials()
+        results.write_best(search, trials)
+        results.show(search, trials)
+        results.draw_plots(search, trials)
+    if driver.stop_signal:
         log.info(
-            "stopped by %s with %d of %d trials done; the same command goes on",
-            loop.stop_asked,
-            ended,
+            "stopped by %s with %d of %d trials done; the same command resumes the search",
+            driver.stop_signal,
+            sum(trial.state.is_finished() for trial in trials),
             search.max_trials,
         )
-    elif not any(one.state == "finished" for one in trials):
-        raise _failure(search, trials, f"no trial of {len(trials)} got to its end")
-    return trials, not loop.stop_asked
+    elif not results.best(search, trials):
+        raise _failure(search, trials, f"none of {len(trials)} trials finished")
+    return trials, not driver.stop_signal
 
 
-@contextlib.contextmanager
-def _told_errors(search: Search) -> Iterator[None]:
-    """Tells in one line why the journal, which is Optuna's to write, can't be written."""
-    try:
-        yield
-    except OSError as error:
-        known = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOLCK)
-        if error.errno in known:
-            raise cannot_write(search.output_dir, error) from error
-        raise
-
-
-def _failure(search: Search, trials: Sequence[Trial], what: str) -> HParamsError:
-    last = [one for one in trials if one.state in ("failed", "pruned")][-1]
-    again = "; then raise --autotune_max_trials" if len(trials) >= search.max_trials else ""
+def _failure(search: Search, trials: Sequence[FrozenTrial], message: str) -> HParamsError:
+    last = [trial for trial in trials if trial.user_attrs.get(REASON)][-1]
+    more = "; then raise --autotune_max_trials" if len(trials) >= search.max_trials else ""
     return HParamsError(
-        f"{what}; the last, {last.number}: {last.why} (all that it said is in "
-        f"{search.folder(last.number) / LOG}); mend that and run the same command{again}"
+        f"{message}; the last, {last.number}: {last.user_attrs[REASON]} (its whole output is in "
+        f"{search.folder(last.number) / processes.LOG}); fix that and run the same command{more}"
     )
 
 
-class _Loop:
-    """Trials in their places.
+@dataclass
+class _Driver:
+    """Runs trials in slots.
 
     Attributes:
-      stop_asked: name of the signal that asked to stop, or "".
+      search, journal, command: what `tune` runs.
+      slots: the shares of the machine, one for each parallel trial.
+      trials_lock: the locked file that the trials' processes inherit.
+      stop_signal: the name of the signal that asked to stop, or "".
+      running: the running trials by the index of their slot.
     """
 
-    def __init__(self, search: Search, command: Command, where: Sequence[Place]):
-        self.search = search
-        self.command = command
-        self.journal = Journal(search)
-        self.stop_asked = ""
-        self._running: list[_Running | None] = [None] * len(where)
-        self._where = where
-        # Why trials failed here, since one didn't.
-        self._failures: list[str] = []
-        self._waits = False
+    search: Search
+    journal: Journal
+    command: Command
+    slots: Sequence[processes.Slot]
+    trials_lock: IO[bytes]
+    stop_signal: str = ""
+    running: dict[int, _RunningTrial] = field(default_factory=dict)
+
+    def stop(self, signal_name: str) -> None:
+        """Makes `run` return as soon as the running trials have saved."""
+        log.info("%s: the trials save and stop", signal_name)
+        self.stop_signal = signal_name
 
     def run(self) -> None:
-        """Runs trials until all have ended or a signal asked to stop.
+        """Runs trials until all have ended or `stop` is called.
 
         Raises:
           HParamsError: trials fail whatever their hparams.
         """
-        told = False
-        while True:
-            if not self.stop_asked:
-                self._fill()
-            if not any(self._running) and (self.stop_asked or self._is_done()):
-                return
-            time.sleep(POLL_SECONDS)
-            if self.stop_asked and not told:
-                told = True
-                log.info("%s: the trials save what they have and stop", self.stop_asked)
-            for i, one in enumerate(self._running):
-                if one and told:
-                    one.stop("the search stops")
-                if one and one.has_ended():
-                    self._running[i] = None
-                    self._tell(one)
-
-    def _fill(self) -> None:
-        for i, place in enumerate(self._where):
-            while self._running[i] is None and (taken := self.journal.take()):
-                one = _Running(self.search, taken)
-                if one.starts(self.command, place):
-                    self._running[i] = one
+        try:
+            while True:
+                if self.stop_signal:
+                    for trial in self.running.values():
+                        trial.stop("search stops")
                 else:
-                    self._tell(one)
+                    self._fill_slots()
+                if not self.running:
+                    return
+                time.sleep(POLL_SECONDS)
+                for index, trial in list(self.running.items()):
+                    if trial.has_ended():
+                        del self.running[index]
+                        self._report_end(trial.number)
+        finally:
+            # After an error or a second Ctrl-C. They resume from their newest checkpoints.
+            for trial in self.running.values():
+                trial.kill()
 
-    def _is_done(self) -> bool:
-        elsewhere = [str(one.number) for one in self.journal.trials() if one.state == "running"]
-        if elsewhere and not self._waits:
-            log.info("waiting for what runs in another process: trial %s", ", ".join(elsewhere))
-            self._waits = True
-        return not elsewhere
+    def _fill_slots(self) -> None:
+        for index, slot in enumerate(self.slots):
+            active = [trial.number for trial in self.running.values()]
+            if index not in self.running and (trial := self.journal.next_trial(active)):
+                self.running[index] = _RunningTrial(
+                    self.search, trial, self.command, slot, self.trials_lock
+                )
 
-    def _tell(self, ended: _Running) -> None:
+    def _report_end(self, number: int) -> None:
         trials = self.journal.trials()
-        trial = trials[ended.number]
-        if trial.state == "running":
+        trial = trials[number]
+        if trial.state == TrialState.RUNNING:
             return
-        log.info("trial %d %s", trial.number, results.in_words(self.search, trial, trials))
-        if trial.state == "finished":
-            results.write_best(self.search, trials)
-        if trial.state != "failed":
-            self._failures = []
-            return
-        # But for numbers, such as that of the trial's folder.
-        self._failures.append(re.sub(r"\d+", "", trial.why))
-        if len(self._failures) < FAILURES:
-            return
-        if all(one.state in ("failed", "running") for one in trials):
-            raise _failure(self.search, trials, f"no trial of {len(trials)} got to its end")
-        if len(set(self._failures[-FAILURES:])) == 1:
-            raise _failure(self.search, trials, f"{FAILURES} trials in a row failed alike")
-
-    def kill(self) -> None:
-        """Ends what still runs; a trial goes on from its newest checkpoint."""
-        for one in self._running:
-            if one:
-                one.kill()
+        log.info("trial %d %s", number, results.describe_end(self.search, trial, trials))
+        results.write_best(self.search, trials)
+        latest = [trial for trial in trials if trial.state.is_finished()][-MAX_FAILURES:]
+        # Without numbers, such as that of the trial's folder.
+        reasons = [
+            re.sub(r"\d+", "", trial.user_attrs[REASON])
+            for trial in latest
+            if trial.state == TrialState.FAIL
+        ]
+        if len(reasons) == MAX_FAILURES and len(set(reasons)) == 1:
+            message = f"{MAX_FAILURES} trials in a row failed for the same reason"
+            raise _failure(self.search, trials, message)
 
 
-class _Running:
-    """A trial that runs here."""
+class _RunningTrial:
+    """A trial and its process, which starts at once."""
 
-    def __init__(self, search: Search, taken: Taken):
-        self.number = taken.number
-        self._search = search
-        self._taken = taken
-        self._folder = search.folder(taken.number)
-        self._process: Process | None = None
-        self._stopped_for = ""
-        self._step = self._saved()
-
-    def starts(self, command: Command, place: Place) -> bool:
-        """Starts or goes on; returns False where all was done before a kill but to note it."""
-        hopeless = self._taken.report(self._reports())
-        if hopeless or self._search.is_finished(self._rows()):
-            self._stopped_for = "hopeless" if hopeless else ""
-            self._note(0)
-            return False
-        drawn = space.assignment(self._search.dimensions, self._taken.values)
-        with atomic(self._folder / HPARAMS, "w") as file:
-            json.dump({**self._search.given, **drawn}, file, indent=1)
-            file.write("\n")
-        shown = results.assignments(self._taken.values)
-        verb = f"goes on at step {self._step}" if self._step else "starts"
+    def __init__(
+        self, search: Search, trial: Trial, command: Command, slot: processes.Slot, lock: IO[bytes]
+    ):
+        self.number = trial.number
+        self._search, self._trial = search, trial
+        self._folder = search.folder(trial.number)
+        self._stopped_because = ""
+        self._first_step = self._saved_step()
+        values = trial.user_attrs[VALUES]
+        results.write_hparams(search, values, self._folder / HPARAMS)
+        verb = f"resumes at step {self._first_step}" if self._first_step else "starts"
+        shown = ",".join(f"{name}={results.format_value(values[name])}" for name in values)
         log.info("trial %d %s: %s", self.number, verb, shown)
-        self._process = Process(
-            command(self._folder), self._folder, place, self._taken.lease.of_process
-        )
-        return True
+        self._process = processes.start(command(self._folder), self._folder, slot, lock)
 
-    def _saved(self) -> int:
+    def _saved_step(self) -> int:
         return max(checkpoints.steps(self._folder), default=0)
 
-    def _rows(self) -> list[dict[str, Any]]:
-        return eval_log.read_evaluations(self._folder)
-
-    def _reports(self) -> dict[int, float]:
-        name = self._search.objective
-        return {row["step"]: row[name] for row in self._rows() if name in row}
-
     def has_ended(self) -> bool:
-        """Notes what was evaluated since the last look, and how it ended if it has."""
-        assert self._process is not None
-        # Before the evaluations are read: none comes after it.
-        status = self._process.status()
-        # One that has only to draw its curves ends by itself.
-        if self._taken.report(self._reports()) and not self._search.is_finished(self._rows()):
-            self.stop("hopeless")
-        if status is None:
-            return False
-        self._note(status)
-        return True
+        """Stores new evaluations, prunes the trial if it falls behind, and stores its end."""
+        # First the status: a process that has ended writes no more evaluations.
+        status = self._process.poll()
+        evaluations = eval_log.read_evaluations(self._folder)
+        objective = {
+            row["step"]: row[self._search.objective]
+            for row in evaluations
+            if self._search.objective in row
+        }
+        stored = self._trial.study.get_trials(deepcopy=False)[self.number].intermediate_values
+        for step in objective.keys() - stored.keys():
+            self._trial.report(objective[step], step)
+        # Training may be done while the process still draws its curves.
+        if self._trial.should_prune() and not self._search.is_finished(evaluations):
+            self.stop("pruned")
+        if status is not None:
+            self._store_end(status, evaluations, self._search.best(objective))
+        return status is not None
 
-    def _note(self, status: int) -> None:
-        rows, best = self._rows(), self._search.best(self._reports())
-        taken, stopped_for = self._taken, self._stopped_for
-        if status == 0 and self._search.is_finished(rows):
+    def _store_end(
+        self, status: int, evaluations: list[dict[str, Any]], best: tuple[float, int] | None
+    ) -> None:
+        if status == 0 and self._search.is_finished(evaluations):
             if best:
-                taken.end("finished", best)
+                self._finish(TrialState.COMPLETE, value=best[0])
             else:
-                taken.end("failed", best, f"{self._search.objective} never was a finite number")
-        elif stopped_for == "hopeless":
-            taken.end("pruned", best, f"worse than most were at step {rows[-1]['step']}")
-        elif stopped_for:
-            taken.lease.close()
+                reason = f"{self._search.objective} was never a finite number"
+                self._finish(TrialState.FAIL, reason)
+        elif self._stopped_because == "pruned":
+            reason = f"worse than the median at step {evaluations[-1]['step']}"
+            self._finish(TrialState.PRUNED, reason)
+        elif self._stopped_because:
+            pass
         elif any(self._folder.glob("not_finite-*")):
-            # Not a failure: the sampler should learn of it.
-            taken.end("pruned", best, "the loss was not finite")
-        elif (status == 0 or -status in _STOPS) and self._saved() > self._step:
-            log.info("trial %d was stopped by somebody else; it goes on", self.number)
-            taken.lease.close()
+            # Not FAIL: Optuna's sampler learns nothing from failed trials.
+            self._finish(TrialState.PRUNED, "the loss was not finite")
+        elif status in (0, -signal.SIGTERM) and self._saved_step() > self._first_step:
+            log.info("trial %d was stopped by another process; it resumes", self.number)
         else:
-            assert self._process is not None
-            taken.end("failed", best, self._process.why())
+            self._finish(TrialState.FAIL, processes.failure(status, self._folder))
 
-    def stop(self, why: str) -> None:
-        """Asks it to save and end, unless it was asked before."""
-        if self._process and not self._stopped_for:
-            self._stopped_for = why
-            self._process.stop()
+    def _finish(self, state: TrialState, reason: str = "", value: float | None = None) -> None:
+        self._trial.set_user_attr(REASON, reason)
+        self._trial.study.tell(self._trial, value, state)
+
+    def stop(self, reason: str) -> None:
+        """Asks the process to save and exit, unless it was asked before."""
+        if not self._stopped_because:
+            self._stopped_because = reason
+            self._process.terminate()
 
     def kill(self) -> None:
-        """Ends it at once."""
-        if self._process:
-            self._process.kill()
-        self._taken.lease.close()
-
-
-@contextlib.contextmanager
-def _stopping(loop: _Loop) -> Iterator[None]:
-    """Lets SIGINT and SIGTERM end the search, its trials saved; a second one ends it at once."""
-
-    def stop(number: int, frame: Any) -> None:
-        loop.stop_asked = signal.Signals(number).name
-        for one, old in before.items():
-            signal.signal(one, old)
-
-    before = {one: signal.signal(one, stop) for one in _STOPS}
-    try:
-        yield
-    finally:
-        for one, old in before.items():
-            signal.signal(one, old)
+        """Kills the process and waits for its end."""
+        self._process.kill()
+        self._process.wait()

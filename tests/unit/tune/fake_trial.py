@@ -2,8 +2,9 @@
 
   python fake_trial.py FOLDER STEPS BEHAVIOUR
 
-Each step is an evaluation. The metric is best at learning_rate_constant=1. BEHAVIOUR is JSON: by
-the number of a trial one of "crash", "memory", "diverge", "interrupt", "slow" and "lingers".
+Each step is an evaluation. The accuracy is best at learning_rate_constant=1. BEHAVIOUR is JSON: by
+the number of a trial one of "crash", "memory", "diverge", "interrupt", "terminate", "slow",
+"saves slowly" and "lingers".
 """
 
 import json
@@ -38,7 +39,7 @@ print("at step", step)
 while step < steps and not stops:
     step += 1
     if behaviour == "crash":
-        sys.exit("t2t-trainer: no data: make it")
+        sys.exit("t2t-trainer: no data: generate it")
     if behaviour == "memory":
         os.kill(os.getpid(), signal.SIGKILL)
     if behaviour == "diverge":
@@ -50,10 +51,17 @@ while step < steps and not stops:
     (folder / f"model.ckpt-{step}.safetensors").touch()
     write("checkpoint.json", json.dumps({"steps": [step]}))
     write("eval.jsonl", "\n".join(rows) + "\n")
-    if behaviour == "interrupt" and step == 2:
-        os.kill(os.getppid(), signal.SIGINT)
-    time.sleep(0.05 if behaviour in ("slow", "interrupt") else 0.001)
+    if step == 2 and behaviour in ("interrupt", "terminate"):
+        if behaviour == "interrupt":
+            os.kill(os.getppid(), signal.SIGINT)
+        else:
+            os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(0.05 if behaviour in ("slow", "interrupt", "saves slowly") else 0.001)
 if behaviour == "lingers":
-    # Draws its curves, and SIGTERM ends that.
+    # As while the trainer draws its curves: SIGTERM kills it.
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     time.sleep(0.1)
+if stops and behaviour == "saves slowly":
+    time.sleep(0.5)
+with open(folder / "starts", "a") as starts:
+    starts.write("ended\n")

@@ -1,8 +1,7 @@
-"""Where trials run that run at once."""
+"""How parallel trials share the machine, and how a trial is started."""
 
 import os
 import sys
-import time
 
 import pytest
 
@@ -23,50 +22,50 @@ def machine(monkeypatch):
 
 
 def test_one_trial_has_the_whole_machine(machine):
-    assert processes.places(1, 1) == [processes.Place()]
+    assert processes.divide_machine(1, 1) == [processes.Slot()]
 
 
 @pytest.mark.parametrize("trials", [2, 3, 8])
 def test_cores_are_divided(machine, trials):
-    cores = [one.cores for one in processes.places(trials, 1)]
-    assert sorted(core for some in cores for core in some) == list(range(8))
-    assert all(len(some) in (8 // trials, 8 // trials + 1) for some in cores)
+    cores = [slot.cores for slot in processes.divide_machine(trials, 1)]
+    assert sorted(core for share in cores for core in share) == list(range(8))
+    assert all(len(share) in (8 // trials, 8 // trials + 1) for share in cores)
 
 
 def test_more_trials_than_cores_share_them(machine):
-    cores = [one.cores for one in processes.places(20, 1)]
-    assert all(len(some) == 1 for some in cores)
+    cores = [slot.cores for slot in processes.divide_machine(20, 1)]
+    assert all(len(share) == 1 for share in cores)
     assert frozenset.union(*cores) == frozenset(range(8))
 
 
 def test_each_trial_has_gpus_of_its_own(machine):
     machine("4,5,6,7")
-    assert [one.gpus for one in processes.places(2, 2)] == ["4,5", "6,7"]
-    with pytest.raises(DeviceError, match="need 6 GPUs, and 4 can be seen; run fewer at once"):
-        processes.places(3, 2)
+    assert [slot.gpus for slot in processes.divide_machine(2, 2)] == ["4,5", "6,7"]
+    with pytest.raises(
+        DeviceError, match="needs 6 GPUs, but 4 are visible; run fewer trials at once"
+    ):
+        processes.divide_machine(3, 2)
 
 
-def run(folder, code, place):
+def run(folder, code, slot):
     """Runs Python code as a trial; returns its log."""
-    with open(folder / "lease", "wb") as lease:
-        process = processes.Process([sys.executable, "-c", code], folder, place, lease)
-        while process.status() is None:
-            time.sleep(0.01)
-    assert process.status() == 0
+    with open(folder / "lock", "wb") as lock:
+        process = processes.start([sys.executable, "-c", code], folder, slot, lock)
+    assert process.wait() == 0
     return (folder / processes.LOG).read_text()
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="cores can't be chosen here")
 def test_a_trial_runs_where_it_should(tmp_path):
     core = max(os.sched_getaffinity(0))
-    place = processes.Place(frozenset({core}), "7")
+    slot = processes.Slot(frozenset({core}), "7")
     code = "import os; print(os.sched_getaffinity(0), os.environ['CUDA_VISIBLE_DEVICES'])"
-    assert run(tmp_path, code, place) == f"{{{core}}} 7\n"
+    assert run(tmp_path, code, slot) == f"{{{core}}} 7\n"
 
 
 def test_no_code_runs_in_a_fork_of_this_process(tmp_path):
     """JAX's threads may hold locks there."""
     forks = []
     os.register_at_fork(before=lambda: forks.append(1))
-    assert run(tmp_path, "print('ran')", processes.Place()) == "ran\n"
+    assert run(tmp_path, "print('ran')", processes.Slot()) == "ran\n"
     assert not forks

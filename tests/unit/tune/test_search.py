@@ -1,27 +1,28 @@
-"""The objective, and which evaluation of a trial counts."""
+"""The objective, the best evaluation of a trial, and a trial's hparams."""
 
 import math
 
 import pytest
 
 from t2tlite.errors import HParamsError
+from t2tlite.ranged_hparams import Range
 from t2tlite.training.train_args import TrainArgs
-from t2tlite.tune import search
-from tests.unit.tune.conftest import described
+from t2tlite.tune import search, space
+from tests.unit.tune.conftest import search_of
 
 METRICS = ["accuracy", "accuracy_per_sequence"]
 
 
 @pytest.mark.parametrize(
-    ("name", "maximize", "found"),
+    ("name", "maximize", "metric"),
     [
         ("metrics-p/accuracy_per_sequence", True, "accuracy_per_sequence"),
         ("accuracy", True, "accuracy"),
         ("loss", False, "loss"),
     ],
 )
-def test_objectives(name, maximize, found):
-    assert search.objective(name, "p", METRICS, maximize) == found
+def test_objectives(name, maximize, metric):
+    assert search.objective(name, "p", METRICS, maximize) == metric
 
 
 @pytest.mark.parametrize(
@@ -31,7 +32,7 @@ def test_objectives(name, maximize, found):
             "metrics-p/acuracy",
             True,
             "--autotune_objective='metrics-p/acuracy' is not one of: loss, metrics-p/accuracy, "
-            "metrics-p/accuracy_per_sequence; did you mean accuracy?",
+            "metrics-p/accuracy_per_sequence",
         ),
         ("metrics-q/accuracy", True, "'metrics-q/accuracy' is not one of: loss, metrics-p/acc"),
         ("loss", True, "loss is better when lower; add --noautotune_maximize"),
@@ -45,16 +46,27 @@ def test_wrong_objectives(name, maximize, message):
 
 def test_the_best_evaluation_counts_and_the_earliest_of_equal_ones(tmp_path):
     values = {10: 0.5, 20: 0.9, 30: math.nan, 40: 0.9, 50: math.inf}
-    assert described(tmp_path).best(values) == (0.9, 20)
-    assert described(tmp_path, maximize=False).best(values) == (0.5, 10)
-    assert described(tmp_path).best({1: math.nan}) is None
+    assert search_of(tmp_path).best(values) == (0.9, 20)
+    assert search_of(tmp_path, maximize=False).best(values) == (0.5, 10)
+    assert search_of(tmp_path).best({1: math.nan}) is None
 
 
 def test_a_trial_is_finished_by_its_steps_or_by_early_stopping(tmp_path):
-    plain = described(tmp_path, schedule=TrainArgs(train_steps=30))
+    plain = search_of(tmp_path, train_args=TrainArgs(train_steps=30))
     rows = [{"step": 10, "loss": 1.0}, {"step": 20, "loss": 1.0}]
     assert not plain.is_finished([])
     assert not plain.is_finished(rows)
     assert plain.is_finished([*rows, {"step": 30, "loss": 1.0}])
-    early = described(tmp_path, schedule=TrainArgs(train_steps=30, stop_after_steps=10))
+    early = search_of(tmp_path, train_args=TrainArgs(train_steps=30, stop_after_steps=10))
     assert early.is_finished(rows)
+
+
+def test_hparams_of_a_trial_join_the_elements_of_lists(tmp_path):
+    kernel = Range("int", [1, 5], length=2)
+    dimensions = [
+        space.Dimension("num_heads", Range("int", [2, 8])),
+        *(space.Dimension("kernel", kernel, index) for index in range(2)),
+    ]
+    values = {"num_heads": 2, "kernel[0]": 3, "kernel[1]": 5}
+    drawn = search_of(tmp_path, dimensions=dimensions, given={"num_layers": 6}).hparams(values)
+    assert drawn == {"num_layers": 6, "num_heads": 2, "kernel": [3, 5]}

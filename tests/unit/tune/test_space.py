@@ -2,14 +2,13 @@
 
 import logging
 
+import optuna
 import pytest
 
 from t2tlite.config import HParams
 from t2tlite.errors import HParamsError
 from t2tlite.ranged_hparams import RangedHParams
 from t2tlite.tune import space
-
-optuna = pytest.importorskip("optuna", reason="tuning needs t2tlite[tune]")
 
 
 @pytest.fixture
@@ -20,8 +19,8 @@ def study():
 
 def drawn(study, ranged, hparams, count=200):
     searched = space.dimensions(ranged, hparams)
-    values = [space.draw(searched, study.ask()) for _ in range(count)]
-    return [space.assignment(searched, one) for one in values]
+    trials = [study.ask() for _ in range(count)]
+    return [{dimension.name: dimension.draw(trial) for dimension in searched} for trial in trials]
 
 
 def test_values_are_of_their_ranges_and_cover_them(study):
@@ -34,15 +33,16 @@ def test_values_are_of_their_ranges_and_cover_them(study):
     ranged.set_categorical("optimizer", ["adam", "adafactor"])
     ranged.set_categorical("pack_dataset", [True, False])
     ranged.set_int("sizes", 1, 3, length=2)
-    found = drawn(study, ranged, hparams)
-    dropouts = [one["attention_dropout"] for one in found]
+    values = drawn(study, ranged, hparams)
+    dropouts = [each["attention_dropout"] for each in values]
     assert 0.1 <= min(dropouts) < 0.15 and 0.65 < max(dropouts) <= 0.7
-    assert {one["num_heads"] for one in found} == set(range(2, 9))
-    assert {one["hidden_size"] for one in found} == {128, 256, 512}
-    assert {one["optimizer"] for one in found} == {"adam", "adafactor"}
-    assert {one["pack_dataset"] for one in found} == {True, False}
-    assert {tuple(one["sizes"]) for one in found} == {(i, j) for i in (1, 2, 3) for j in (1, 2, 3)}
-    hparams.copy().assign(found[0])
+    assert {each["num_heads"] for each in values} == set(range(2, 9))
+    assert {each["hidden_size"] for each in values} == {128, 256, 512}
+    assert {each["optimizer"] for each in values} == {"adam", "adafactor"}
+    assert {each["pack_dataset"] for each in values} == {True, False}
+    assert {(each["sizes[0]"], each["sizes[1]"]) for each in values} == {
+        (i, j) for i in (1, 2, 3) for j in (1, 2, 3)
+    }
 
 
 @pytest.mark.parametrize(
@@ -53,11 +53,11 @@ def test_values_are_of_their_ranges_and_cover_them(study):
 def test_scales(study, scale, share):
     ranged = RangedHParams()
     ranged.set_float("learning_rate_constant", 1.0, 100.0, scale=scale)
-    found = [one["learning_rate_constant"] for one in drawn(study, ranged, HParams(), 1000)]
-    assert min(found) >= 1.0
-    assert max(found) <= 100.0
+    values = [each["learning_rate_constant"] for each in drawn(study, ranged, HParams(), 1000)]
+    assert min(values) >= 1.0
+    assert max(values) <= 100.0
     for bound, expected in zip((10, 91), share, strict=True):
-        assert sum(value < bound for value in found) / 1000 == pytest.approx(expected, abs=0.06)
+        assert sum(value < bound for value in values) / 1000 == pytest.approx(expected, abs=0.06)
 
 
 def test_what_is_given_or_has_no_effect_keeps_its_value(caplog, monkeypatch):
@@ -69,21 +69,22 @@ def test_what_is_given_or_has_no_effect_keeps_its_value(caplog, monkeypatch):
     ranged.set_float("relu_dropout", 0.1, 0.3)
     with caplog.at_level(logging.INFO, "t2tlite"):
         searched = space.dimensions(ranged, HParams(), given=["num_heads"])
-    assert [one.name for one in searched] == ["relu_dropout"]
-    told = "\n".join(caplog.messages)
-    assert "num_heads=8 is given, so it isn't searched" in told
-    assert "learning_rate isn't searched: hparam learning_rate has no effect" in told
-    assert "hparam batch_shuffle_size=256 is ignored: it shuffles batches" in told
+    assert [dimension.name for dimension in searched] == ["relu_dropout"]
+    messages = "\n".join(caplog.messages)
+    assert "num_heads=8 is given, so it isn't searched" in messages
+    assert "learning_rate isn't searched: hparam learning_rate has no effect" in messages
+    assert "hparam batch_shuffle_size=256 is ignored: it shuffles batches" in messages
     legacy = HParams(learning_rate_schedule="legacy")
-    assert "learning_rate" in [one.name for one in space.dimensions(ranged, legacy)]
+    assert "learning_rate" in [dimension.name for dimension in space.dimensions(ranged, legacy)]
     with pytest.raises(HParamsError, match="nothing is left to search"):
         space.dimensions(ranged, HParams(), given=["num_heads", "relu_dropout"])
 
 
-def test_a_float_between_integers_is_shown(study):
+def test_a_float_range_of_integers_can_be_plotted(study):
     ranged = RangedHParams()
     ranged.set_float("learning_rate_constant", 1, 4)
     [dimension] = space.dimensions(ranged, HParams())
-    values = space.draw([dimension], study.ask())
-    shown = {dimension.name: dimension.shown_in}
-    study.add_trial(optuna.trial.create_trial(value=1.0, params=values, distributions=shown))
+    values = {dimension.name: dimension.draw(study.ask())}
+    distributions = {dimension.name: dimension.value_distribution}
+    # Raises if the value is outside of the distribution.
+    optuna.trial.create_trial(value=1.0, params=values, distributions=distributions)
