@@ -82,7 +82,10 @@ def main() -> None:
         interactive(decoder)
         return
     if FLAGS.score_file:
-        _write_scores(scoring.score_file(decoder, FLAGS.score_file), not decoder.classifies)
+        _write_scores(
+            scoring.score_file(decoder.engine, decoder.folder, FLAGS.score_file),
+            not decoder.classifies,
+        )
         return
     if FLAGS.decode_from_file:
         reference = FLAGS.decode_reference

@@ -78,7 +78,8 @@ class _Here:
         self._decoder: Any = None
 
     def __call__(self, step: int, weights: Path, target: Path) -> None:
-        from t2tlite.decode.decoder import Decoder, decode_file
+        from t2tlite.decode.decoder import Decoder
+        from t2tlite.decode.files import decode_file
 
         if self._decoder is None:
             usr_dirs, device = shared_flags.usr_dirs(), shared_flags.device()

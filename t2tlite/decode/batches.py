@@ -1,18 +1,17 @@
-"""Lines made ready to be decoded: their ids, in batches of like length."""
+"""Batches of lines: token ids of the lines, grouped by length."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
+from t2tlite.config import EOS_ID, PAD_ID
 from t2tlite.data.encoding import encode_batch
 from t2tlite.decode.decode_hparams import DecodeHParams
+from t2tlite.decode.engine import Row
+from t2tlite.decode.model_folder import ModelFolder
 from t2tlite.errors import DataError, Error
-from t2tlite.text import EOS_ID, PAD_ID
-
-if TYPE_CHECKING:
-    from t2tlite.decode.decoder import Decoder
 
 log = logging.getLogger(__name__)
 
@@ -20,46 +19,61 @@ log = logging.getLogger(__name__)
 BATCH_TOKENS = 65_536
 
 
+class Batch(NamedTuple):
+    """Lines that are decoded together.
+
+    Attributes:
+      indices: of the lines.
+      rows: their ids.
+    """
+
+    indices: list[int]
+    rows: list[Row]
+
+
 def encode_lines(
-    decoder: Decoder, lines: Sequence[str], asked: list[int], how: DecodeHParams, first: int
+    folder: ModelFolder, lines: Mapping[int, str], max_input_size: int, first: int = 0
 ) -> dict[int, list[int]]:
-    """Returns what the model reads of each asked line, by its index.
+    """Returns what the model reads of each line.
 
     Args:
-      decoder: the model.
-      lines: texts.
-      asked: indices of those to encode.
-      how: reads max_input_size.
-      first: number of the first line, from 0, in its file; for messages.
+      folder: encodes the lines.
+      lines: texts by index.
+      max_input_size: longer lines are cut to this many tokens and named in a warning; -1: none.
+      first: number of line 0 in its file, from 0; for messages.
+
+    Returns:
+      Token ids by index; at least one per line.
 
     Raises:
       Error: a line can't be encoded; the message has its number.
     """
-    has_inputs, limit = decoder.problem.has_inputs, how.max_input_size
-    before = decoder.sides[0] if has_inputs else ""
-    texts = {first + i + 1: before + lines[i] for i in asked}
-    rows = _encode(decoder.encoders["inputs" if has_inputs else "targets"], texts)
-    if limit > 0:
-        # The end counts, as in T2T; a language model's line has none and is cut to as many.
-        cut = [number for number, row in zip(texts, rows, strict=True) if len(row) >= limit]
+    feature = "inputs" if folder.problem.has_inputs else "targets"
+    # The line of a language model is no target of the problem's, so it gets no prefix.
+    prefix = folder.text_prefixes["inputs"] if feature == "inputs" else ""
+    texts = {first + i + 1: prefix + line for i, line in lines.items()}
+    rows = _encode(folder.encoders[feature], texts)
+    if max_input_size > 0:
+        # As in T2T, EOS counts, also for a language model, whose line has none.
+        cut = [
+            number for number, row in zip(texts, rows, strict=True) if len(row) >= max_input_size
+        ]
         if cut:
-            more = f" and {len(cut) - 5:,} others" if len(cut) > 5 else ""
             log.warning(
                 "cut to max_input_size=%d tokens: line %s%s; -1 decodes them in full",
-                limit,
+                max_input_size,
                 ", ".join(map(str, cut[:5])),
-                more,
+                f" and {len(cut) - 5:,} others" if len(cut) > 5 else "",
             )
-        rows = [row[: limit - 1] for row in rows]
-    if has_inputs:
+        rows = [row[: max_input_size - 1] for row in rows]
+    if folder.problem.has_inputs:
         rows = [[*row, EOS_ID] for row in rows]
-    # A language model goes on from the line, so no EOS. Of an empty one the first token is free,
-    # too; a row of none would only fill up a batch.
-    return {i: row or [PAD_ID] for i, row in zip(asked, rows, strict=True)}
+    # A row without tokens would only fill the batch. A language model isn't bound to the PAD.
+    return {i: row or [PAD_ID] for i, row in zip(lines, rows, strict=True)}
 
 
-def _encode(encoder: Any, texts: dict[int, str]) -> list[list[int]]:
-    """Encodes lines by their number; an error tells which line it is."""
+def _encode(encoder: Any, texts: Mapping[int, str]) -> list[list[int]]:
+    """Encodes lines by number; an error names the line."""
     try:
         return encode_batch(encoder, list(texts.values()))
     except Error:
@@ -71,48 +85,40 @@ def _encode(encoder: Any, texts: dict[int, str]) -> list[list[int]]:
         raise
 
 
-def encode_prefixes(
-    decoder: Decoder, lines: Sequence[str], asked: list[int], prefixes: Sequence[str] | None
-) -> dict[int, list[int]]:
-    """Returns the ids that the answers to each asked line begin with, by its index.
+def encode_prefixes(folder: ModelFolder, prefixes: Mapping[int, str]) -> dict[int, list[int]]:
+    """Returns the ids that the answers to each line begin with; none for a blank prefix.
 
     Raises:
-      DataError: the model takes no prefixes, or there isn't one for each line.
+      DataError: the model takes no prefixes.
     """
-    if prefixes is None:
-        return {i: [] for i in asked}
-    if len(prefixes) != len(lines):
-        raise DataError(
-            f"there are {len(lines)} lines and {len(prefixes)} prefixes; give one for each "
-            f"line, an empty one where nothing is asked"
-        )
-    if decoder.classifies or not decoder.problem.has_inputs:
-        why = "names a class" if decoder.classifies else "goes on from the line itself"
-        raise DataError(f"the model {why}, so its answers take no prefixes; leave them out")
-    texts = [prefixes[i].rstrip() for i in asked]
-    ids = encode_batch(decoder.encoders["targets"], [decoder.sides[1] + text for text in texts])
-    begun = [one if text else [] for one, text in zip(ids, texts, strict=True)]
-    return dict(zip(asked, begun, strict=True))
+    if folder.classifies or not folder.problem.has_inputs:
+        reason = "names a class" if folder.classifies else "continues the line itself"
+        raise DataError(f"the model {reason}, so its answers take no prefixes; leave them out")
+    texts = {i: text.rstrip() for i, text in prefixes.items()}
+    begin = folder.text_prefixes["targets"]
+    rows = encode_batch(folder.encoders["targets"], [begin + text for text in texts.values()])
+    return {i: row if texts[i] else [] for i, row in zip(texts, rows, strict=True)}
 
 
-def grouped(
-    rows: dict[int, list[int]], begun: dict[int, list[int]], how: DecodeHParams, shares: int
-) -> list[list[int]]:
-    """Groups lines of like length, the longest first: memory runs out at once or never.
+def make_batches(
+    rows: Mapping[int, Row], decode_hparams: DecodeHParams, row_shares: int
+) -> list[Batch]:
+    """Groups lines of similar length, the longest first, so that memory runs out at once or never.
 
     Args:
-      rows, begun: ids of each line, and of the beginning of its answers.
-      how: reads batch_size, beam_size and the lengths of answers.
-      shares: devices that share the rows of a batch.
+      rows: by index of the line.
+      decode_hparams: batch_size, beam_size and the lengths of answers are read.
+      row_shares: devices that share the rows of a batch.
     """
-    sizes = {i: len(rows[i]) + len(begun[i]) for i in rows}
-    order = sorted(rows, key=lambda i: (-sizes[i], i))
-    batches: list[list[int]] = []
+    sizes = {i: len(row.ids) + len(row.prefix) for i, row in rows.items()}
+    room = max(decode_hparams.extra_length, decode_hparams.min_length)
+    batches: list[Batch] = []
     limit = 0
-    for i in order:
-        if not batches or len(batches[-1]) >= limit:
-            tokens = how.beam_size * (2 * sizes[i] + max(how.extra_length, how.min_length))
-            limit = how.batch_size or max(1, shares * BATCH_TOKENS // tokens)
-            batches.append([])
-        batches[-1].append(i)
+    for i in sorted(rows, key=lambda i: (-sizes[i], i)):
+        if not batches or len(batches[-1].rows) >= limit:
+            tokens = decode_hparams.beam_size * (2 * sizes[i] + room)
+            limit = decode_hparams.batch_size or max(1, row_shares * BATCH_TOKENS // tokens)
+            batches.append(Batch([], []))
+        batches[-1].indices.append(i)
+        batches[-1].rows.append(rows[i])
     return batches

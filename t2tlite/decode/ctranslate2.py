@@ -1,7 +1,6 @@
-"""Decoding by CTranslate2, from the folder that `t2t-exporter --format=ctranslate2` wrote.
+"""The engine that decodes by CTranslate2, from what `t2t-exporter --format=ctranslate2` wrote.
 
-Texts become ids and ids texts as in every `Decoder`; CTranslate2 searches in between. Neither
-TensorFlow nor Keras is loaded. `docs/export.md` says where its beam search differs from ours.
+It loads neither TensorFlow nor Keras. docs/export.md says where its beam search differs from T2T's.
 """
 
 from __future__ import annotations
@@ -9,14 +8,16 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
 from t2tlite.checkpoint import checkpoints
-from t2tlite.decode.decode_hparams import DecodeHParams, Hypothesis
+from t2tlite.config import EOS_ID, PAD_ID
+from t2tlite.decode.decode_hparams import DecodeHParams
 from t2tlite.decode.decoder import Decoder
-from t2tlite.devices import devices
+from t2tlite.decode.engine import Answer, Row
+from t2tlite.decode.model_folder import ModelFolder
 from t2tlite.errors import (
     CheckpointError,
     DataError,
@@ -25,24 +26,184 @@ from t2tlite.errors import (
     OutputError,
     VocabularyError,
 )
-from t2tlite.text import EOS_ID, PAD_ID
 
 log = logging.getLogger(__name__)
 
-# Folder of the export below a model's, if none is given.
+# Folder of the export below the model folder, by default.
 FOLDER = "ctranslate2"
-# The longest text and the longest answer, in tokens: CTranslate2 keeps a vector for each position.
+# The most tokens of a line and of an answer: the export holds a position vector for each.
 POSITIONS = 4096
-# A beam search ends when so many times its beams have ended: T2T ranks answers by another penalty,
-# and goes on until no other can win.
+# A beam search ends after `PATIENCE * beam_size` finished hypotheses. T2T's ends when no other
+# hypothesis can win, and its length penalty ranks them differently.
 PATIENCE = 2
 
-# A place in an n-best list that no answer fills, as in `t2tlite.model.beams`, which needs Keras.
-_MISSING = Hypothesis("", -1e7, [])
+# Fills an n-best list, as in `t2tlite.model.beams`, which needs Keras.
+_MISSING = Answer([], -1e7)
+
+
+class CTranslate2Engine:
+    """An `Engine` of CTranslate2, on the GPU where there is one. It only searches.
+
+    Args:
+      folder: the model folder.
+      export_dir: what t2t-exporter wrote; "": the folder "ctranslate2" in the model folder.
+
+    Raises:
+      CheckpointError: there is no export, or it is damaged.
+      VocabularyError: the export is of another model.
+      OutputError: CTranslate2 isn't installed.
+    """
+
+    backend = "ctranslate2"
+    row_shares = 1
+    is_one_device = True
+    can_stream = False
+    has_attention = False
+
+    def __init__(self, folder: ModelFolder, export_dir: str | os.PathLike[str] = ""):
+        library = require_library("--engine=ctranslate2")
+        self._folder = folder
+        self._export_dir = Path(export_dir or Path(folder.path, FOLDER))
+        self.weights = self._export_dir / "model.bin"
+        self.min_width = 1
+        if not self.weights.is_file():
+            raise CheckpointError(
+                f"{self._export_dir} holds no CTranslate2 model (model.bin is missing); "
+                f"t2t-exporter --output_dir={folder.path} --format=ctranslate2 writes it"
+            )
+        self._check_origin()
+        try:
+            self._translator = library.Translator(
+                str(self._export_dir),
+                device="cuda" if library.get_cuda_device_count() else "cpu",
+                intra_threads=len(os.sched_getaffinity(0)),
+            )
+        except (RuntimeError, ValueError) as error:
+            raise CheckpointError(
+                f"CTranslate2 can't load {self._export_dir}: {error}; export the model again"
+            ) from error
+        self._input_tokens = tokens(folder.encoders["inputs"])
+        targets = tokens(folder.encoders["targets"])
+        self._target_ids = {token: id_ for id_, token in enumerate(targets)}
+
+    def _check_origin(self) -> None:
+        """Warns of an export of another checkpoint than the newest.
+
+        Raises:
+          VocabularyError: it is of another model.
+        """
+        config = json.loads((self._export_dir / "config.json").read_text(encoding="utf-8"))
+        output_dir = self._folder.path
+        if config.get("vocabularies") != self._folder.run.vocabularies:
+            raise VocabularyError(
+                f"{self._export_dir} isn't an export of {output_dir}: its vocabularies are "
+                f"others; export the model again"
+            )
+        exported = config.get("checkpoint")
+        steps = checkpoints.steps(output_dir)
+        if steps and exported != checkpoints.weights_path(output_dir, steps[-1]).stem:
+            log.warning(
+                "%s is of %s, and the newest checkpoint is of step %d; run t2t-exporter to update "
+                "it",
+                self._export_dir,
+                exported,
+                steps[-1],
+            )
+
+    def check(self, decode_hparams: DecodeHParams) -> None:
+        """Raises HParamsError where CTranslate2 would give other answers, or none.
+
+        It draws other samples, and gives a banned id the logit 0, which may be the largest.
+        """
+        refused = ["sampling_method=random"] if self._folder.samples(decode_hparams) else []
+        for name in ("min_length", "no_repeat_ngram_size", "force_decode_length"):
+            if value := getattr(decode_hparams, name):
+                refused.append(f"{name}={value}")
+        if refused:
+            raise HParamsError(
+                f"CTranslate2 doesn't decode as t2tlite does with {' and '.join(refused)}; leave "
+                f"that out, or use --engine=keras"
+            )
+
+    def search(
+        self, rows: Sequence[Row], decode_hparams: DecodeHParams, seed: int | None = None
+    ) -> list[list[Answer]]:
+        """See `Engine`.
+
+        Raises:
+          HParamsError: CTranslate2 can't decode so.
+          DataError: a row is too long.
+        """
+        self.check(decode_hparams)
+        if any(row.prefix for row in rows):
+            raise HParamsError("CTranslate2 takes no prefixes of answers; use --engine=keras")
+        longest = max(len(row.ids) for row in rows)
+        if longest > POSITIONS:
+            raise DataError(
+                f"a line has {longest:,} tokens, and an export to CTranslate2 takes "
+                f"{POSITIONS:,}; cut lines by max_input_size={POSITIONS}, or use --engine=keras"
+            )
+        limits = [len(row.ids) + decode_hparams.extra_length for row in rows]
+        # CTranslate2 takes one limit for all; rows with an answer beyond their own are repeated.
+        answers = self._translate(rows, max(limits), decode_hparams)
+        repeated: dict[int, list[int]] = {}
+        for i, limit in enumerate(limits):
+            if max(len(answer.ids) for answer in answers[i]) > limit:
+                repeated.setdefault(limit, []).append(i)
+        for limit, indices in repeated.items():
+            shorter = self._translate([rows[i] for i in indices], limit, decode_hparams)
+            for i, row_answers in zip(indices, shorter, strict=True):
+                answers[i] = row_answers
+        return [_rank(row_answers, decode_hparams) for row_answers in answers]
+
+    def _translate(
+        self, rows: Sequence[Row], limit: int, decode_hparams: DecodeHParams
+    ) -> list[list[Answer]]:
+        """Returns unsorted answers with their log-probabilities, EOS included in the ids.
+
+        An answer has at most `limit` ids; a shorter one ends with EOS.
+        """
+        beams = decode_hparams.beam_size
+        candidates, alpha = (PATIENCE * beams, decode_hparams.alpha) if beams > 1 else (1, 0.0)
+        results = self._translator.translate_batch(
+            [[self._input_tokens[id_] for id_ in row.ids[:-1]] for row in rows],
+            beam_size=beams,
+            num_hypotheses=candidates,
+            patience=candidates / beams,
+            length_penalty=alpha,
+            return_scores=True,
+            return_end_token=True,
+            max_input_length=0,
+            max_decoding_length=min(limit, POSITIONS),
+            min_decoding_length=0,
+        )
+        return [
+            [
+                # Its length penalty is length^alpha.
+                Answer([self._target_ids[name] for name in names], score * len(names) ** alpha)
+                for score, names in zip(result.scores, result.hypotheses, strict=True)
+            ]
+            for result in results
+        ]
+
+    def stream(self, row: Row, decode_hparams: DecodeHParams) -> Iterator[Answer]:
+        _refuse("yield an answer token by token")
+
+    def score(self, features: Mapping[str, Sequence[Sequence[int]]]) -> list[tuple[float, int]]:
+        _refuse("score given texts")
+
+    def attention(self, features: Mapping[str, Sequence[int]]) -> dict[str, Any]:
+        _refuse("give attention weights")
+
+    def load_checkpoint(self, checkpoint: str | int) -> None:
+        _refuse("load another checkpoint")
+
+    def warm_up(self, decode_hparams: DecodeHParams, rows: int, stream: bool) -> None:
+        """Does nothing: CTranslate2 compiles nothing."""
 
 
 class CTranslate2Decoder(Decoder):
-    """A `Decoder` that answers by CTranslate2, on the GPU where there is one.
+    """A `Decoder` whose engine is CTranslate2.
 
         decoder = CTranslate2Decoder("model")
         decoder.decode(["the woods are lovely dark and deep"])
@@ -54,7 +215,7 @@ class CTranslate2Decoder(Decoder):
 
     Raises:
       Error: a folder holds no model, the export is of another model, CTranslate2 isn't installed or
-        can't decode as asked.
+        doesn't support the decode hparams.
     """
 
     def __init__(
@@ -64,155 +225,31 @@ class CTranslate2Decoder(Decoder):
         decode_hparams: str | DecodeHParams = "",
         usr_dirs: Sequence[str] = (),
     ):
-        self._export_dir = Path(export_dir or Path(output_dir, FOLDER))
-        super().__init__(output_dir, "", decode_hparams, usr_dirs)
+        def load(folder: ModelFolder) -> CTranslate2Engine:
+            engine = CTranslate2Engine(folder, export_dir)
+            engine.check(self.decode_hparams)
+            return engine
 
-    def _load(self, checkpoint: str | int, device: devices.Devices | None) -> None:
-        self._check(self.decode_hparams)
-        library, folder = require_library("--engine=ctranslate2"), self._export_dir
-        self._weights = folder / "model.bin"
-        if not self._weights.is_file():
-            raise CheckpointError(
-                f"{folder} holds no CTranslate2 model (model.bin is missing); t2t-exporter "
-                f"--output_dir={self.output_dir} --format=ctranslate2 writes it"
-            )
-        self._check_origin(json.loads((folder / "config.json").read_text(encoding="utf-8")))
-        kind = "cuda" if library.get_cuda_device_count() else "cpu"
-        self._device = devices.Devices("ctranslate2", "GPU" if kind == "cuda" else "CPU", 1)
-        try:
-            self._translator = library.Translator(
-                str(folder), device=kind, intra_threads=len(os.sched_getaffinity(0))
-            )
-        except (RuntimeError, ValueError) as error:
-            raise CheckpointError(
-                f"CTranslate2 can't load {folder}: {error}; export the model again"
-            ) from error
-        self._sources = tokens(self.encoders["inputs"])
-        self._ids = {name: id_ for id_, name in enumerate(tokens(self.encoders["targets"]))}
+        super().__init__(output_dir, "", decode_hparams, usr_dirs, make_engine=load)
 
-    @property
-    def network(self) -> NoReturn:
-        """There is none.
 
-        Raises:
-          DeviceError: whatever needs it, needs a `Decoder`.
-        """
-        raise DeviceError("CTranslate2 does nothing but answer; use a Decoder (--engine=keras)")
+def _refuse(ability: str) -> NoReturn:
+    raise DeviceError(f"CTranslate2 doesn't {ability}; use a Decoder of Keras (--engine=keras)")
 
-    def streams(self, how: DecodeHParams) -> bool:
-        """No answer is written token by token."""
-        return False
 
-    def _check_origin(self, config: dict[str, Any]) -> None:
-        """Tells an export of another checkpoint than the newest.
-
-        Raises:
-          VocabularyError: it is of another model.
-        """
-        if config.get("vocabularies") != self.run.vocabularies:
-            raise VocabularyError(
-                f"{self._export_dir} isn't an export of {self.output_dir}: its vocabularies are "
-                f"others; export the model again"
-            )
-        written = config.get("checkpoint")
-        steps = checkpoints.steps(self.output_dir)
-        if steps and written != checkpoints.weights_path(self.output_dir, steps[-1]).stem:
-            log.warning(
-                "%s is of %s, and the newest checkpoint is of step %d; t2t-exporter brings it up "
-                "to date",
-                self._export_dir,
-                written,
-                steps[-1],
-            )
-
-    def _check(self, how: DecodeHParams) -> None:
-        """Raises HParamsError where CTranslate2 would give other answers, or none.
-
-        It draws other samples, and gives a banned id the logit 0, which may be the largest.
-        """
-        asked = ["sampling_method=random"] if self.samples(how) else []
-        for name in ("min_length", "no_repeat_ngram_size", "force_decode_length"):
-            if value := getattr(how, name):
-                asked.append(f"{name}={value}")
-        if asked:
-            raise HParamsError(
-                f"CTranslate2 doesn't decode as t2tlite does with {' and '.join(asked)}; leave "
-                f"that out, or use --engine=keras"
-            )
-
-    def _search(
-        self, rows: list[tuple[list[int], list[int]]], how: DecodeHParams, draw: int | None
-    ) -> list[list[Hypothesis]]:
-        self._check(how)
-        if any(begun for _, begun in rows):
-            raise HParamsError(
-                "CTranslate2 doesn't force the beginnings of answers; use --engine=keras"
-            )
-        lines = [line for line, _ in rows]
-        if max(map(len, lines)) > POSITIONS:
-            raise DataError(
-                f"a line has {max(map(len, lines)):,} tokens, and an export to CTranslate2 takes "
-                f"{POSITIONS:,}; cut lines by max_input_size={POSITIONS}, or use --engine=keras"
-            )
-        limits = [len(line) + how.extra_length for line in lines]
-        # One limit for all; where an answer went beyond its line's own, that line comes again.
-        longest = max(limits)
-        found = self._translate(lines, longest, how)
-        again: dict[int, list[int]] = {}
-        for i, limit in enumerate(limits):
-            if max(len(ids) for _, ids in found[i]) > limit:
-                again.setdefault(limit, []).append(i)
-        for limit, places in again.items():
-            answers = self._translate([lines[i] for i in places], limit, how)
-            for i, answer in zip(places, answers, strict=True):
-                found[i] = answer
-        return [self._ranked(answer, how) for answer in found]
-
-    def _translate(
-        self, lines: list[list[int]], limit: int, how: DecodeHParams
-    ) -> list[list[tuple[float, list[int]]]]:
-        """Returns log probabilities and ids of the answers to ids that end with EOS.
-
-        An answer has `limit` ids at most, and ends with EOS if it has fewer.
-        """
-        limit = min(limit, POSITIONS)
-        beams = how.beam_size
-        candidates, alpha = (PATIENCE * beams, how.alpha) if beams > 1 else (1, 0.0)
-        found = self._translator.translate_batch(
-            [[self._sources[id_] for id_ in line[:-1]] for line in lines],
-            beam_size=beams,
-            num_hypotheses=candidates,
-            patience=candidates / beams,
-            length_penalty=alpha,
-            return_scores=True,
-            return_end_token=True,
-            max_input_length=0,
-            max_decoding_length=limit,
-            min_decoding_length=0,
+def _rank(answers: Sequence[Answer], decode_hparams: DecodeHParams) -> list[Answer]:
+    """Returns answers as a search of ours does: best first, scored as by `t2tlite.model.beams`."""
+    beams = decode_hparams.beam_size
+    # Answers that ran into their limit count only where none ended before.
+    ended = [answer for answer in answers if answer.ids[-1] == EOS_ID] or answers
+    ranked = []
+    for ids, log_prob in ended:
+        penalty = ((5 + len(ids)) / 6) ** decode_hparams.alpha if beams > 1 else 1.0
+        ranked.append(
+            Answer([id_ for id_ in ids if id_ not in (PAD_ID, EOS_ID)], log_prob / penalty)
         )
-        return [
-            [
-                # Its penalty is another function of the length than T2T's.
-                (score * len(names) ** alpha, [self._ids[name] for name in names])
-                for score, names in zip(one.scores, one.hypotheses, strict=True)
-            ]
-            for one in found
-        ]
-
-    def _ranked(
-        self, answer: list[tuple[float, list[int]]], how: DecodeHParams
-    ) -> list[Hypothesis]:
-        """Returns a search's answers, best first, scored as by `t2tlite.model.beams`."""
-        ended = [(log_prob, ids) for log_prob, ids in answer if ids[-1] == EOS_ID]
-        found = []
-        # Those that came to the limit count only where none ended before.
-        for log_prob, ids in ended or answer:
-            penalty = ((5 + len(ids)) / 6) ** how.alpha if how.beam_size > 1 else 1.0
-            kept = [id_ for id_ in ids if id_ not in (PAD_ID, EOS_ID)]
-            text = self.encoders["targets"].decode(kept)
-            found.append(Hypothesis(text, log_prob / penalty, kept))
-        found.sort(key=lambda one: -one.score)
-        return (found + [_MISSING] * how.beam_size)[: how.beam_size]
+    ranked.sort(key=lambda answer: -answer.score)
+    return (ranked + [_MISSING] * beams)[:beams]
 
 
 def require_library(what: str) -> Any:

@@ -1,4 +1,4 @@
-"""A split of a problem's data decoded, and the right answers beside."""
+"""A split of a problem's data decoded, with its targets beside the answers as references."""
 
 from __future__ import annotations
 
@@ -6,17 +6,16 @@ import logging
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from t2tlite.config import EOS_ID, PAD_ID
+from t2tlite.decode.decoder import Decoder
 from t2tlite.decode.files import decode_file, default_target
+from t2tlite.decode.model_folder import ModelFolder
 from t2tlite.errors import DataError
 from t2tlite.files import atomic, make_folder
 from t2tlite.problem import FILE_WORD
-from t2tlite.text import EOS_ID, PAD_ID
 from t2tlite.text.encoder import strip_ids
-
-if TYPE_CHECKING:
-    from t2tlite.decode.decoder import Decoder
 
 log = logging.getLogger(__name__)
 
@@ -26,19 +25,19 @@ def decode_dataset(
 ) -> tuple[Path, list[Path]]:
     """Decodes the inputs of a split, as T2T's decoder does without a file.
 
-    Each different input is decoded once, and the targets of all examples that have it are right:
-    a word may have several pronunciations. Beside the answers stand, line by line, the inputs in
-    TARGET.inputs, a right answer in TARGET.targets, and further ones in TARGET.targets1 and so on,
-    where an input with fewer repeats its first.
+    Each distinct input is decoded once, and the targets of all its examples are references: a word
+    may have several pronunciations. Line by line, TARGET.inputs has the inputs, TARGET.targets the
+    first references, TARGET.targets1 the second ones, and so on; an input with fewer references
+    repeats its first.
 
     Args:
-      decoder: the model and how to decode; num_samples counts different inputs.
+      decoder: the model and how to decode; num_samples counts distinct inputs.
       data_dir: what t2t-datagen wrote.
       split: "train", "eval" or "test".
-      target: file of the answers; "": PROBLEM.dev.MODEL...decodes (or .test) in the model's folder.
+      target: file of the answers; "": PROBLEM.dev.MODEL...decodes (or .test) in the model folder.
 
     Returns:
-      The file of the answers and those of the right ones.
+      The file of the answers and those of the references.
 
     Raises:
       DataError: there is no such data, or its examples have no inputs.
@@ -47,55 +46,57 @@ def decode_dataset(
     """
     if "inputs" not in decoder.encoders:
         raise DataError(
-            f"{decoder.run.problem} has no inputs to answer; give --decode_from_file with lines to "
-            f"go on from, --score_file, or evaluate it with t2t-trainer --schedule=evaluate"
+            f"{decoder.run.problem} has no inputs to decode; give --decode_from_file with the "
+            f"beginnings of lines, --score_file, or evaluate it with t2t-trainer "
+            f"--schedule=evaluate"
         )
     decoder.run.check_vocabularies(data_dir)
+    references: dict[str, dict[str, None]] = {}
+    for inputs, targets in _each_pair(decoder.folder, data_dir, split):
+        references.setdefault(inputs, {})[targets] = None
     delimiter = decoder.decode_hparams.delimiter
-    right: dict[str, dict[str, None]] = {}
-    for inputs, targets in _pairs(decoder, data_dir, split):
-        right.setdefault(inputs, {})[targets] = None
-    stem = Path(decoder.output_dir, f"{decoder.run.problem}.{FILE_WORD[split]}")
-    if flattened := sum(delimiter in inputs for inputs in right):
+    if flattened := sum(delimiter in inputs for inputs in references):
         log.warning(
             "%d inputs hold the delimiter (line breaks, by default): they are decoded with a space "
-            "in its place, so figures needn't be those of an evaluation in training",
+            "in its place, so the scores may differ from those of an evaluation in training",
             flattened,
         )
-    # The problem's name needn't stand there twice.
-    name = default_target(decoder, stem).replace(f".{decoder.run.problem}.beam", ".beam")
-    target = Path(target or name)
+    if not target:
+        stem = Path(decoder.output_dir, f"{decoder.run.problem}.{FILE_WORD[split]}")
+        # The name of the problem is in the stem already.
+        target = default_target(decoder, stem).replace(f".{decoder.run.problem}.beam", ".beam")
+    target = Path(target)
     make_folder(target.parent)
-    source = _write(target, "inputs", right, delimiter)
-    answers = [list(targets) for targets in right.values()]
-    references = []
-    for number in range(max(map(len, answers), default=0)):
-        lines = (texts[number] if number < len(texts) else texts[0] for texts in answers)
-        references.append(_write(target, f"targets{number or ''}", lines, delimiter))
-    log.info("%s: %d different inputs", source, len(right))
-    return decode_file(decoder, source, target), references
+    source = _write(target, "inputs", references, delimiter)
+    paths = []
+    columns = [list(targets) for targets in references.values()]
+    for number in range(max(map(len, columns), default=0)):
+        lines = (texts[number] if number < len(texts) else texts[0] for texts in columns)
+        paths.append(_write(target, f"targets{number or ''}", lines, delimiter))
+    log.info("%s: %d distinct inputs", source, len(references))
+    return decode_file(decoder, source, target), paths
 
 
-def _pairs(decoder: Decoder, data_dir: str, split: str) -> Iterator[tuple[str, str]]:
-    """Yields the texts of each example, without what the problem puts before them."""
+def _each_pair(folder: ModelFolder, data_dir: str, split: str) -> Iterator[tuple[str, str]]:
+    """Yields inputs and targets of each example as text, without the problem's prefixes."""
     import tensorflow as tf
 
-    shards = decoder.problem.shards(data_dir, split)
-    examples = decoder.problem.examples(tf.data.TFRecordDataset(shards), split, decoder.hparams)
-    sides = dict(zip(("inputs", "targets"), decoder.sides, strict=True))
+    shards = folder.problem.shards(data_dir, split)
+    examples = folder.problem.examples(tf.data.TFRecordDataset(shards), split, folder.hparams)
 
-    def text(name: str, ids: Any) -> str:
-        if name == "inputs" or not decoder.classifies:
+    def text(feature: str, ids: Any) -> str:
+        if feature == "inputs" or not folder.classifies:
             ids = strip_ids(ids, (PAD_ID, EOS_ID))
-        return str(decoder.encoders[name].decode(ids)).removeprefix(sides[name])
+        decoded = str(folder.encoders[feature].decode(ids))
+        return decoded.removeprefix(folder.text_prefixes[feature])
 
     for example in examples.as_numpy_iterator():
-        inputs, targets = (text(name, example[name].tolist()) for name in sides)
+        inputs, targets = (text(name, example[name].tolist()) for name in ("inputs", "targets"))
         yield inputs, targets
 
 
-def _write(target: Path, ending: str, texts: Iterable[str], delimiter: str) -> Path:
-    path = target.with_name(f"{target.name}.{ending}")
+def _write(target: Path, suffix: str, texts: Iterable[str], delimiter: str) -> Path:
+    path = target.with_name(f"{target.name}.{suffix}")
     with atomic(path, "w") as file:
         file.writelines(text.replace(delimiter, " ") + delimiter for text in texts)
     return path

@@ -1,36 +1,35 @@
-"""Files decoded line by line; an interrupted decode goes on where it stopped."""
+"""Files decoded line by line; an interrupted decode resumes with the batch it was at."""
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import itertools
 import json
+import logging
 import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO
 
 from t2tlite import console
 from t2tlite.checkpoint import run_record
+from t2tlite.decode import batches
 from t2tlite.decode.decode_hparams import DecodeHookArgs, DecodeHParams, Hypothesis
-from t2tlite.decode.working_file import WorkingFile, working_file
-from t2tlite.files import atomic
+from t2tlite.decode.decoder import Decoder
+from t2tlite.errors import OutputError
+from t2tlite.files import atomic, cannot_write, locked, remove_temporaries
 from t2tlite.sources.text_lines import check_beside, count_lines, each_line, read_lines
 
-if TYPE_CHECKING:
-    from t2tlite.decode.decoder import Decoder
+log = logging.getLogger(__name__)
 
-# Lines that are sorted by length together, and whose tokens are in memory together; fewer where
-# they have more than so many characters.
+# Lines that are sorted by length together, and whose tokens and answers are in memory together;
+# fewer where they have more than BLOCK_CHARACTERS.
 BLOCK_LINES = 65_536
 BLOCK_CHARACTERS = 1 << 24
-
-_BLANK = [Hypothesis("", 0.0, [])]
-
-_Answers = dict[int, list[Hypothesis]] | WorkingFile
 
 
 def decode_file(
@@ -41,15 +40,15 @@ def decode_file(
 ) -> Path:
     """Decodes a file of lines; line n of the output answers line n of the input.
 
-    Called again after it was interrupted, it goes on with the batch that it was at, and the output
-    is what it would have been; the answers are kept in a file .NAME.working beside the output
-    meanwhile. With the decode hparam decode_in_memory they are not.
+    Called again after an interruption, it resumes, and the output is the same as without one.
+    Meanwhile the answers are in a file .NAME.part beside the output, unless the decode hparam
+    decode_in_memory is set.
 
     Args:
       decoder: the model and how to decode.
       source: UTF-8 text.
       target: output file; "": T2T's name, made of the source, model, sets and beam.
-      prefix_file: what the answers to each line begin with, line by line; a blank one: anything.
+      prefix_file: for each line what its answers begin with; a blank line: anything.
 
     Returns:
       The path written.
@@ -58,46 +57,54 @@ def decode_file(
       DataError: a file is missing, isn't UTF-8, or has another number of lines than the source.
       OutputError: the target can't be written, or another process is writing it.
     """
-    how = decoder.decode_hparams
-    lines = count_lines(source, how.delimiter)
+    decode_hparams = decoder.decode_hparams
+    lines = count_lines(source, decode_hparams.delimiter)
     if prefix_file:
-        check_beside(prefix_file, source, lines, how.delimiter)
-    if how.num_samples >= 0:
-        lines = min(lines, how.num_samples)
-    texts = _Texts(source, prefix_file, how.delimiter, lines)
+        check_beside(prefix_file, source, lines, decode_hparams.delimiter)
+    if decode_hparams.num_samples >= 0:
+        lines = min(lines, decode_hparams.num_samples)
+    texts = _Texts(source, prefix_file, decode_hparams.delimiter, lines)
     target = Path(target) if target else Path(default_target(decoder, source))
-    if how.decode_in_memory:
-        _decode(decoder, texts, target, {})
-    else:
-        with working_file(target, _digest(decoder, texts)) as answers:
-            _decode(decoder, texts, target, answers)
+    if decode_hparams.decode_in_memory:
+        _decode(decoder, texts, target, None)
+        return target
+    part_path = target.with_name(f".{target.name}.part")
+    busy = OutputError(
+        f"{target} is being written by another process; wait for it, or choose another "
+        f"--decode_to_file"
+    )
+    try:
+        with locked(part_path, busy) as file:
+            remove_temporaries(target)
+            _decode(decoder, texts, target, _PartFile(file, _digest(decoder, texts)))
+            part_path.unlink()
+    except OSError as error:
+        raise cannot_write(part_path, error) from error
     return target
 
 
 @dataclass(frozen=True)
 class _Texts:
-    """What is decoded: the first `count` lines of a file."""
+    """The first `count` lines of a file."""
 
     source: str | os.PathLike[str]
     prefix_file: str | os.PathLike[str]
     delimiter: str
     count: int
 
-    def lines(self) -> Iterator[str]:
-        return itertools.islice(each_line(self.source, self.delimiter), self.count)
-
     def blocks(self) -> Iterator[tuple[list[str], list[str] | None]]:
-        """Yields lines, and what their answers begin with, one block after the other."""
-        begins: Iterable[str] = itertools.repeat("")
+        """Yields lines and the prefixes of their answers, one block after the other."""
+        prefix_lines: Iterable[str] = itertools.repeat("")
         if self.prefix_file:
-            begins = each_line(self.prefix_file, self.delimiter)
+            prefix_lines = each_line(self.prefix_file, self.delimiter)
+        source_lines = itertools.islice(each_line(self.source, self.delimiter), self.count)
         lines: list[str] = []
         prefixes: list[str] = []
         characters = 0
-        for line, begin in zip(self.lines(), begins, strict=False):
+        for line, prefix in zip(source_lines, prefix_lines, strict=False):
             lines.append(line)
-            prefixes.append(begin)
-            characters += len(line) + len(begin)
+            prefixes.append(prefix)
+            characters += len(line) + len(prefix)
             if len(lines) >= BLOCK_LINES or characters >= BLOCK_CHARACTERS:
                 yield lines, prefixes if self.prefix_file else None
                 lines, prefixes, characters = [], [], 0
@@ -105,94 +112,166 @@ class _Texts:
             yield lines, prefixes if self.prefix_file else None
 
 
-def _decode(decoder: Decoder, texts: _Texts, target: Path, answers: _Answers) -> None:
-    """Finds the answers that are not there yet, and writes all."""
-    how, hooks = decoder.decode_hparams, decoder.problem.decode_hooks
-    # Hooks get all that was found; the output alone needs less.
-    kept = None if hooks or how.return_beams else 1
-    with console.meter("decoding", "lines", texts.count) as advance:
-        _answer(decoder, texts, answers, kept, advance)
-    with atomic(target, "w") as file:
-        for i in range(texts.count):
-            # A blank line stays one, without fields.
-            file.write(_line(answers.get(i, []), how, decoder.classifies) + how.delimiter)
-    if hooks:
-        hypotheses = [answers.get(i, _BLANK) for i in range(texts.count)]
-        inputs = list(texts.lines())
-        arguments = DecodeHookArgs(decoder.output_dir, inputs, hypotheses, decoder.problem, how)
-        for hook in hooks:
-            hook(arguments)
+class _PartFile:
+    """The answers of an unfinished decode: a line of JSON per batch, in the order of decoding.
 
+        {"decoding": DIGEST}
+        [[[TEXT, SCORE, IDS], ... per hypothesis], ... per row]
+        ...
 
-def _answer(
-    decoder: Decoder,
-    texts: _Texts,
-    answers: _Answers,
-    kept: int | None,
-    advance: Callable[[int], None],
-) -> None:
-    first = 0
-    for lines, prefixes in texts.blocks():
-        known = {i for i in range(len(lines)) if first + i in answers}
-        left = len(lines)
-        for batch, found in decoder.batches(lines, prefixes=prefixes, known=known, first=first):
-            pairs = zip(batch, found, strict=True)
-            answers.update([(first + i, hypotheses[:kept]) for i, hypotheses in pairs])
-            advance(len(batch))
-            left -= len(batch)
-        # Blank ones, and those that were known.
-        advance(left)
-        first += len(lines)
+    Args:
+      file: open for reading and appending.
+      digest: of all that the answers depend on; answers of another digest are dropped.
+    """
+
+    def __init__(self, file: IO[bytes], digest: str):
+        self._file = file
+        header = json.dumps({"decoding": digest}).encode() + b"\n"
+        file.seek(0)
+        if file.readline() != header:
+            file.seek(0)
+            file.truncate()
+            file.write(header)
+        if saved := sum(line.endswith(b"\n") for line in file):
+            log.info("resuming after %d batches", saved)
+        file.seek(len(header))
+
+    def read(self) -> list[list[Hypothesis]] | None:
+        """Returns the answers to the next batch; None after the last."""
+        end = self._file.tell()
+        line = self._file.readline()
+        if not line.endswith(b"\n"):
+            # A killed process may have left a part of a line.
+            self._file.truncate(end)
+            return None
+        return [[Hypothesis(*fields) for fields in row] for row in json.loads(line)]
+
+    def append(self, answers: Sequence[Sequence[Hypothesis]]) -> None:
+        """Saves the answers to a batch; a killed process doesn't lose them."""
+        rows = [[[one.text, one.score, one.ids] for one in row] for row in answers]
+        self._file.write(json.dumps(rows).encode() + b"\n")
+        self._file.flush()
 
 
 def _digest(decoder: Decoder, texts: _Texts) -> str:
-    """Returns a name of all that the answers depend on."""
+    """Returns a hash of all that the answers and their batches depend on."""
     hashes = []
     for path in (decoder.weights, texts.source, texts.prefix_file or os.devnull):
         with open(path, "rb") as file:
             hashes.append(hashlib.file_digest(file, "sha256").hexdigest())
     run = (Path(decoder.output_dir) / run_record.NAME).read_text(encoding="utf-8")
-    how = dataclasses.asdict(decoder.decode_hparams)
-    told = [hashes, run, how, decoder.device.backend, texts.count, BLOCK_LINES, BLOCK_CHARACTERS]
-    return hashlib.sha256(json.dumps(told).encode()).hexdigest()
+    values = [
+        hashes,
+        run,
+        dataclasses.asdict(decoder.decode_hparams),
+        [decoder.engine.backend, decoder.engine.row_shares, texts.count],
+        [BLOCK_LINES, BLOCK_CHARACTERS, batches.BATCH_TOKENS],
+    ]
+    return hashlib.sha256(json.dumps(values).encode()).hexdigest()
 
 
-def _line(answers: Sequence[Hypothesis], how: DecodeHParams, probabilities: bool) -> str:
-    kept = answers if how.return_beams else answers[:1]
+def _decode(decoder: Decoder, texts: _Texts, target: Path, part: _PartFile | None) -> None:
+    """Writes the answers to all lines and calls the problem's decode hooks."""
+    decode_hparams, hooks = decoder.decode_hparams, decoder.problem.decode_hooks
+    # Only hooks need the answers of the whole file at once.
+    all_lines: list[str] = []
+    all_answers: list[list[Hypothesis]] = []
+    first = 0
+    with contextlib.ExitStack() as stack:
+        advance = stack.enter_context(console.meter("decoding", "lines", texts.count))
+        file = stack.enter_context(atomic(target, "w"))
+        for lines, prefixes in texts.blocks():
+            answers = _decode_block(decoder, lines, prefixes, first, part, advance)
+            for row in answers:
+                file.write(_format(row, decode_hparams, decoder.classifies))
+                file.write(decode_hparams.delimiter)
+            if hooks:
+                all_lines += lines
+                all_answers += [row or [Hypothesis("", 0.0, [])] for row in answers]
+            first += len(lines)
+    if hooks:
+        arguments = DecodeHookArgs(
+            decoder.output_dir, all_lines, all_answers, decoder.problem, decode_hparams
+        )
+        for hook in hooks:
+            hook(arguments)
+
+
+def _decode_block(
+    decoder: Decoder,
+    lines: Sequence[str],
+    prefixes: Sequence[str] | None,
+    first: int,
+    part: _PartFile | None,
+    advance: Callable[[int], None],
+) -> list[list[Hypothesis]]:
+    """Returns the answers to each line; none to a blank one.
+
+    Args:
+      decoder, lines, prefixes: as of `Decoder.n_best`.
+      first: number of the first line in its file; samples depend on it.
+      part: holds the batches decoded before; gets the others.
+      advance: called with the number of lines that are done.
+    """
+    # Hooks get all hypotheses; for the output alone the best is enough.
+    is_best_enough = not (decoder.problem.decode_hooks or decoder.decode_hparams.return_beams)
+    answers: list[list[Hypothesis]] = [[] for _ in lines]
+    remaining = len(lines)
+    for number, batch in enumerate(decoder.make_batches(lines, prefixes=prefixes, first=first)):
+        rows = part.read() if part else None
+        if rows is None:
+            rows = decoder.search(batch, seed=first + number)
+            if is_best_enough:
+                rows = [row[:1] for row in rows]
+            if part:
+                part.append(rows)
+        for i, row in zip(batch.indices, rows, strict=True):
+            answers[i] = row
+        advance(len(batch.indices))
+        remaining -= len(batch.indices)
+    advance(remaining)  # blank lines
+    return answers
+
+
+def _format(
+    hypotheses: Sequence[Hypothesis], decode_hparams: DecodeHParams, probabilities: bool
+) -> str:
+    """Returns a line of the output; blank if there are no hypotheses."""
     fields: list[str] = []
-    for one in kept:
+    for hypothesis in hypotheses if decode_hparams.return_beams else hypotheses[:1]:
         # A line break inside an answer would shift all lines after it, a tab all fields.
-        text = one.text.replace(how.delimiter, " ")
-        fields.append(text.replace("\t", " ") if has_fields(how) else text)
-        if how.write_beam_scores:
-            fields.append(f"{math.exp(one.score) if probabilities else one.score:.6f}")
+        text = hypothesis.text.replace(decode_hparams.delimiter, " ")
+        fields.append(text.replace("\t", " ") if has_fields(decode_hparams) else text)
+        if decode_hparams.write_beam_scores:
+            score = math.exp(hypothesis.score) if probabilities else hypothesis.score
+            fields.append(f"{score:.6f}")
     return "\t".join(fields)
 
 
-def has_fields(how: DecodeHParams) -> bool:
+def has_fields(decode_hparams: DecodeHParams) -> bool:
     """Whether lines of the output have several fields, of which the first is the best answer."""
-    return how.return_beams or how.write_beam_scores
+    return decode_hparams.return_beams or decode_hparams.write_beam_scores
 
 
-def best_answers(path: str | os.PathLike[str], how: DecodeHParams) -> list[str]:
+def best_answers(path: str | os.PathLike[str], decode_hparams: DecodeHParams) -> list[str]:
     """Returns the best answer of each line of a file that `decode_file` wrote."""
-    lines = read_lines(path, how.delimiter)
-    return [line.split("\t")[0] for line in lines] if has_fields(how) else lines
+    lines = read_lines(path, decode_hparams.delimiter)
+    return [line.split("\t")[0] for line in lines] if has_fields(decode_hparams) else lines
 
 
 def default_target(decoder: Decoder, source: str | os.PathLike[str]) -> str:
     """Returns T2T's name of the output: SOURCE.MODEL.HPARAMS_SET.PROBLEM.beamB.alphaA.decodes.
 
-    A model folder that doesn't know the name of its set leaves that part out.
+    HPARAMS_SET is left out if the run record doesn't name it.
     """
-    how, run = decoder.decode_hparams, decoder.run
+    decode_hparams, run = decoder.decode_hparams, decoder.run
     parts = [
         os.fspath(source),
         run.model,
         *filter(None, [run.hparams_set]),
         run.problem,
-        f"beam{how.beam_size}",
-        f"alpha{how.alpha}",
+        f"beam{decode_hparams.beam_size}",
+        f"alpha{decode_hparams.alpha}",
         "decodes",
     ]
     return ".".join(parts)

@@ -1,24 +1,22 @@
-"""How probable given answers are: the model's own loss of each pair of texts."""
+"""Log-probabilities of given texts under a model."""
 
 from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from t2tlite import console
+from t2tlite.config import EOS_ID
 from t2tlite.data.encoding import encode_batch
+from t2tlite.decode.engine import Engine
+from t2tlite.decode.model_folder import ModelFolder
 from t2tlite.errors import DataError
 from t2tlite.metrics import perplexity
 from t2tlite.sources.text_lines import each_line
-from t2tlite.text import EOS_ID
 
-if TYPE_CHECKING:
-    from t2tlite.decode.decoder import Decoder
-
-# Most tokens of a batch, padding included: their logits are in memory together.
+# Most tokens of a batch, padding included: the logits of all of them are in memory together.
 BATCH_TOKENS = 4096
 # Lines of a file that are sorted by length together, and whose tokens are in memory together.
 BLOCK_LINES = 65_536
@@ -30,9 +28,9 @@ class Score:
 
     Attributes:
       log_prob: the sum over its tokens, EOS included, in nats.
-      tokens: how many they are.
-      words: words of the text between white space, its end included, which is predicted, too.
-      bytes: its UTF-8 bytes and one more, the line break at its end.
+      tokens: their number.
+      words: between white space, and one for the end of the text, which is predicted, too.
+      bytes: of UTF-8, and one for the line break at the end.
     """
 
     log_prob: float
@@ -46,120 +44,123 @@ class Score:
         return -self.log_prob / self.tokens
 
     def __add__(self, other: Score) -> Score:
-        """The score of both texts together."""
+        """Returns the score of both texts together."""
         sums = (getattr(self, name) + getattr(other, name) for name in self.__dataclass_fields__)
         return Score(*sums)
 
     def perplexities(self) -> str:
-        """The perplexities of a token, a word and a byte; the last two depend on no vocabulary."""
+        """Returns the perplexities of a token, a word and a byte, as text.
+
+        The last two can be compared between vocabularies.
+        """
         units = {"token": self.tokens, "word": self.words, "byte": self.bytes}
-        found = {name: perplexity(-self.log_prob, count) for name, count in units.items()}
-        return "perplexity " + ", ".join(f"{value:.4f} a {name}" for name, value in found.items())
+        values = {name: perplexity(-self.log_prob, count) for name, count in units.items()}
+        return "perplexity " + ", ".join(f"{value:.4f} a {name}" for name, value in values.items())
 
 
-def score(decoder: Decoder, pairs: Sequence[tuple[str, str]]) -> list[Score]:
+def score_pairs(
+    engine: Engine,
+    folder: ModelFolder,
+    pairs: Sequence[tuple[str, str]],
+    advance: Callable[[int], None],
+) -> list[Score]:
     """Returns how probable the targets are, given the inputs.
 
     Args:
-      decoder: the model.
+      engine: scores ids.
+      folder: encodes the texts.
       pairs: input and target; a language model reads the targets alone.
+      advance: called with the number of pairs just scored.
+
+    Raises:
+      DataError: the target of a classifier is no label.
     """
-    with console.meter("scoring", "pairs", len(pairs)) as advance:
-        return _scored(decoder, pairs, advance)
+    rows = encode_pairs(folder, pairs)
+    scores: dict[int, Score] = {}
+    for batch in make_batches(rows):
+        features = {name: [ids[i] for i in batch] for name, ids in rows.items()}
+        for i, (log_prob, tokens) in zip(batch, engine.score(features), strict=True):
+            text = pairs[i][1]
+            scores[i] = Score(log_prob, tokens, len(text.split()) + 1, len(text.encode()) + 1)
+        advance(len(batch))
+    return [scores[i] for i in range(len(pairs))]
 
 
-def score_file(decoder: Decoder, source: str | os.PathLike[str]) -> Iterator[Score | None]:
+def score_file(
+    engine: Engine, folder: ModelFolder, source: str | os.PathLike[str]
+) -> Iterator[Score | None]:
     """Scores a file of "input TAB target" lines, or for a language model of targets.
 
-    Whitespace around a text isn't part of it, as in T2T.
+    White space around a text is stripped, as in T2T. All lines are checked before the first one is
+    scored, which may take hours.
 
     Returns:
       An iterator over the lines' scores; None for a blank line.
 
     Raises:
-      DataError: the file is missing or isn't UTF-8, or a line has no tab, or several, or what is no
-        label of a classifier.
+      DataError: the file is missing or isn't UTF-8, or a line doesn't have exactly one tab, or has
+        no label of the classifier.
     """
-    count = 0
-    for count, line in enumerate(each_line(source), 1):
-        # All of them before the first is scored, which may take hours.
-        _pair(source, count, line, decoder)
-    return _file_scores(decoder, source, count)
+    count = sum(1 for _ in _each_pair(folder, source))
+    return _score_blocks(engine, folder, source, count)
 
 
-def _file_scores(
-    decoder: Decoder, source: str | os.PathLike[str], count: int
+def _score_blocks(
+    engine: Engine, folder: ModelFolder, source: str | os.PathLike[str], count: int
 ) -> Iterator[Score | None]:
-    lines, first = each_line(source), 1
+    lines = _each_pair(folder, source)
     with console.meter("scoring", "lines", count) as advance:
         while block := list(itertools.islice(lines, BLOCK_LINES)):
-            found = [
-                _pair(source, number, line, decoder) for number, line in enumerate(block, first)
-            ]
-            pairs = [pair for pair in found if pair]
-            scores = iter(_scored(decoder, pairs, advance))
+            pairs = [pair for pair in block if pair]
+            scores = iter(score_pairs(engine, folder, pairs, advance))
             advance(len(block) - len(pairs))
-            yield from (next(scores) if pair else None for pair in found)
-            first += len(block)
+            yield from (next(scores) if pair else None for pair in block)
 
 
-def _scored(
-    decoder: Decoder, pairs: Sequence[tuple[str, str]], advance: Callable[[int], None]
-) -> list[Score]:
-    rows = _encoded(decoder, pairs)
-    scores: dict[int, Score] = {}
-    for batch in _batches(rows):
-        features = {name: decoder.padded([ids[i] for i in batch]) for name, ids in rows.items()}
-        if decoder.classifies:
-            features["targets"] = features["targets"][:, :1]
-        found = decoder.scorer.predict_on_batch(decoder.device.feed(features))
-        for place, i in enumerate(batch):
-            text = pairs[i][1]
-            units = len(text.split()) + 1, len(text.encode()) + 1
-            scores[i] = Score(-float(found["loss"][place]), int(found["tokens"][place]), *units)
-        advance(len(batch))
-    return [scores[i] for i in range(len(pairs))]
+def _each_pair(
+    folder: ModelFolder, source: str | os.PathLike[str]
+) -> Iterator[tuple[str, str] | None]:
+    """Yields input and target of each line; None for a blank line."""
+    for number, line in enumerate(each_line(source), 1):
+        if not line.strip():
+            yield None
+            continue
+        fields = line.split("\t")
+        if len(fields) > 2 or (folder.problem.has_inputs and len(fields) < 2):
+            raise DataError(
+                f"{source}, line {number} has {len(fields) - 1} tabs; one is expected, between "
+                f"input and target"
+            )
+        pair = fields[0].strip(), fields[-1].strip()
+        if folder.classifies:
+            try:
+                folder.encoders["targets"].encode(pair[1])
+            except DataError as error:
+                raise DataError(f"{source}, line {number}: {error}") from None
+        yield pair
 
 
-def _pair(
-    source: str | os.PathLike[str], number: int, line: str, decoder: Decoder
-) -> tuple[str, str] | None:
-    """Input and target of a line; None if it is blank."""
-    if not line.strip():
-        return None
-    fields = line.split("\t")
-    if len(fields) > 2 or (decoder.problem.has_inputs and len(fields) < 2):
-        raise DataError(
-            f"{source}, line {number} has {len(fields) - 1} tabs; one is expected, between input "
-            f"and target"
-        )
-    pair = fields[0].strip(), fields[-1].strip()
-    if decoder.classifies:
-        try:
-            decoder.encoders["targets"].encode(pair[1])
-        except DataError as error:
-            raise DataError(f"{source}, line {number}: {error}") from None
-    return pair
+def encode_pairs(
+    folder: ModelFolder, pairs: Sequence[tuple[str, str]]
+) -> dict[str, list[list[int]]]:
+    """Returns the ids of each pair by feature."""
 
+    def encode(feature: str, texts: list[str]) -> list[list[int]]:
+        texts = [folder.text_prefixes[feature] + text for text in texts]
+        return [[*ids, EOS_ID] for ids in encode_batch(folder.encoders[feature], texts)]
 
-def _encoded(decoder: Decoder, pairs: Sequence[tuple[str, str]]) -> dict[str, list[list[int]]]:
-    """The ids of each pair by feature."""
-    before_inputs, before_targets = decoder.sides
-    if decoder.classifies:
-        rows = {"targets": [[decoder.encoders["targets"].encode(label)] for _, label in pairs]}
+    if folder.classifies:
+        encoder = folder.encoders["targets"]
+        rows = {"targets": [[encoder.encode(label)] for _, label in pairs]}
     else:
-        targets = [before_targets + target for _, target in pairs]
-        ids = encode_batch(decoder.encoders["targets"], targets)
-        rows = {"targets": [[*one, EOS_ID] for one in ids]}
-    if decoder.problem.has_inputs:
-        inputs = [before_inputs + text for text, _ in pairs]
-        ids = encode_batch(decoder.encoders["inputs"], inputs)
-        rows["inputs"] = [[*one, EOS_ID] for one in ids]
+        rows = {"targets": encode("targets", [target for _, target in pairs])}
+    if folder.problem.has_inputs:
+        rows["inputs"] = encode("inputs", [text for text, _ in pairs])
     return rows
 
 
-def _batches(rows: dict[str, list[list[int]]]) -> list[list[int]]:
-    """Groups pairs of like length, the longest first."""
+def make_batches(rows: Mapping[str, list[list[int]]]) -> list[list[int]]:
+    """Groups the indices of pairs of similar length, the longest first."""
     sizes = [max(map(len, pair)) for pair in zip(*rows.values(), strict=True)]
     batches: list[list[int]] = []
     limit = 0

@@ -1,4 +1,4 @@
-"""Searches over a network, as Keras models, so that a backend compiles them whole."""
+"""Searches as Keras models, so that a backend compiles encoder and all steps into one program."""
 
 from __future__ import annotations
 
@@ -14,21 +14,27 @@ from t2tlite.model.constraints import at_least, forced, no_repeat
 
 
 def make_search(
-    network: Any, problem_hparams: ProblemHParams, hparams: HParams, how: DecodeHParams
+    network: Any, problem_hparams: ProblemHParams, hparams: HParams, decode_hparams: DecodeHParams
 ) -> keras.Model:
-    """Returns a Keras model of the search that `how` describes.
+    """Returns a Keras model of the search that the decode hparams describe.
 
-    It takes {"ids": int32 [B, L], "lengths": int32 [B]}, where a row of length 0 only fills up the
-    batch, and optionally {"prefix": int32 [B, P]}, with which the answers then begin. It returns
+    It takes {"ids": int32 [B, L], "lengths": int32 [B]}, where a row of length 0 only fills the
+    batch, and optionally {"prefix": int32 [B, P]}, with which the answers begin. It returns
     {"ids": int32 [B, K, T], "scores": float32 [B, K]}, the best of the K answers first.
+
+    Args:
+      network: a model; see `t2tlite.model.transformer`.
+      problem_hparams: modalities and features are read.
+      hparams: of the model; defaults of sampling.
+      decode_hparams: must not change afterwards.
     """
     if problem_hparams.modality["targets"] == "class_label":
         return Classes(network)
-    return Search(network, "inputs" in problem_hparams.vocab_size, hparams, how)
+    return Search(network, "inputs" in problem_hparams.vocab_size, hparams, decode_hparams)
 
 
 class Classes(keras.Model):
-    """All labels, the likeliest first, with their log probabilities."""
+    """All labels, the most probable first, with their log-probabilities."""
 
     def __init__(self, network: Any):
         super().__init__(name="classes")
@@ -45,28 +51,36 @@ class Classes(keras.Model):
 class Search(keras.Model):
     """Greedy, beam or sampled decoding of a batch of lines."""
 
-    def __init__(self, network: Any, has_inputs: bool, hparams: HParams, how: DecodeHParams):
+    def __init__(
+        self, network: Any, has_inputs: bool, hparams: HParams, decode_hparams: DecodeHParams
+    ):
         super().__init__(name="search")
         self.network = network
         self.has_inputs = has_inputs
-        self.how = how
-        self.samples = (how.sampling_method or hparams.sampling_method) == "random"
-        self.beams = 1 if self.samples else how.beam_size
-        self.temperature = how.sampling_temp or hparams.sampling_temp
-        self.top_k = how.sampling_keep_top_k or hparams.sampling_keep_top_k
-        self.seed_generator = keras.random.SeedGenerator(how.random_seed)
+        self.decode_hparams = decode_hparams
+        self.samples = (decode_hparams.sampling_method or hparams.sampling_method) == "random"
+        self.beams = 1 if self.samples else decode_hparams.beam_size
+        self.temperature = decode_hparams.sampling_temp or hparams.sampling_temp
+        self.top_k = decode_hparams.sampling_keep_top_k or hparams.sampling_keep_top_k
+        self.seed_generator = keras.random.SeedGenerator(decode_hparams.random_seed)
 
-    def seed(self, draw: int) -> None:
-        """Makes the next batch draw the samples that the batch of this number draws."""
-        self.seed_generator.state.assign([self.how.random_seed, draw])
+    def seed(self, number: int) -> None:
+        """Makes the samples of the next batch depend on this number and random_seed alone."""
+        self.seed_generator.state.assign([self.decode_hparams.random_seed, number])
 
     def call(self, features: dict[str, Any]) -> dict[str, Any]:
-        how, batch = self.how, ops.shape(features["ids"])[0]
+        batch = ops.shape(features["ids"])[0]
         given, cache, max_steps = self.begin(features)
         options = {"row_limits_B": given["limits"][:: self.beams], "given": given}
         if self.beams > 1:
             ids_BKT, scores_BK = search.beam_search(
-                self.step, cache, batch, self.beams, max_steps, how.alpha, **options
+                self.step,
+                cache,
+                batch,
+                self.beams,
+                max_steps,
+                self.decode_hparams.alpha,
+                **options,
             )
             return {"ids": ids_BKT, "scores": scores_BK}
         if self.samples:
@@ -77,7 +91,7 @@ class Search(keras.Model):
                 max_steps,
                 temperature=self.temperature,
                 top_k=max(self.top_k, 0),
-                top_p=how.sampling_top_p,
+                top_p=self.decode_hparams.sampling_top_p,
                 seed=self.seed_generator,
                 **options,
             )
@@ -86,20 +100,20 @@ class Search(keras.Model):
         return {"ids": ids_BT[:, None], "scores": scores_B[:, None]}
 
     def begin(self, features: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any], Any]:
-        """Runs what comes before the first step.
+        """Runs the encoder and prepares the first step.
 
         Returns:
           What every step reads, in tensors of B x beams rows; the cache at position 0; the most
           steps of any row.
         """
-        ids_BL, how = features["ids"], self.how
+        ids_BL, decode_hparams = features["ids"], self.decode_hparams
         width = ops.shape(ids_BL)[1]
-        # The answer to a filling row would be thrown away, so it takes no step.
+        # A row that only fills the batch takes no steps.
         lengths_B, prefix_BP = features["lengths"], features.get("prefix")
-        least = how.min_length + 1 if how.min_length else 0
-        limits_B = ops.maximum(lengths_B + how.extra_length, least)
+        least = decode_hparams.min_length + 1 if decode_hparams.min_length else 0
+        limits_B = ops.maximum(lengths_B + decode_hparams.extra_length, least)
         limits_B = ops.where(lengths_B > 0, limits_B, 0)
-        max_steps = width + max(how.extra_length, least)
+        max_steps = width + max(decode_hparams.extra_length, least)
         # A language model sees only targets: the line is the beginning of the answer.
         inputs = {"inputs" if self.has_inputs else "targets": ids_BL}
         if not self.has_inputs:
@@ -107,46 +121,46 @@ class Search(keras.Model):
         elif prefix_BP is not None:
             limits_B += ops.sum(ops.cast(prefix_BP != 0, "int32"), axis=1)
             max_steps += ops.shape(prefix_BP)[1]
-        memory, cache = started(self.network, inputs, max_steps, self.beams)
+        memory, cache = start_search(self.network, inputs, max_steps, self.beams)
         given = {"memory": memory, "limits": ops.repeat(limits_B, self.beams, axis=0)}
         if prefix_BP is not None:
             given["prefix"] = ops.repeat(prefix_BP, self.beams, axis=0)
-        if how.no_repeat_ngram_size:
+        if decode_hparams.no_repeat_ngram_size:
             room_NT = ops.zeros((ops.shape(given["limits"])[0], max_steps), "int32")
-            step = stepper(self.network, memory)
-            _, cache = no_repeat(step, cache, how.no_repeat_ngram_size, room_NT)
+            step = make_step(self.network, memory)
+            _, cache = no_repeat(step, cache, decode_hparams.no_repeat_ngram_size, room_NT)
         return given, cache, max_steps
 
     def step(self, given: dict[str, Any]) -> Any:
-        """Returns the step function with what the decode hparams ask of answers.
+        """Returns the step function with the constraints of the decode hparams.
 
         Args:
-          given: of `begin`.
+          given: what every step reads, from `begin`.
         """
-        how, step = self.how, stepper(self.network, given["memory"])
+        decode_hparams, step = self.decode_hparams, make_step(self.network, given["memory"])
         limits_N = given["limits"]
-        if how.no_repeat_ngram_size:
-            # Its cache was made at the beginning.
-            step, _ = no_repeat(step, {}, how.no_repeat_ngram_size, None)
-        if how.force_decode_length:
+        if decode_hparams.no_repeat_ngram_size:
+            # `begin` made its cache.
+            step, _ = no_repeat(step, {}, decode_hparams.no_repeat_ngram_size, None)
+        if decode_hparams.force_decode_length:
             step = at_least(step, limits_N, EOS_ID)
-        elif how.min_length:
-            step = at_least(step, ops.full_like(limits_N, how.min_length), EOS_ID)
+        elif decode_hparams.min_length:
+            step = at_least(step, ops.full_like(limits_N, decode_hparams.min_length), EOS_ID)
         if "prefix" in given:
             step = forced(step, given["prefix"])
         return step
 
 
-def started(
+def start_search(
     network: Any, features: dict[str, Any], max_steps: Any, beams: int
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Returns what all steps of a search read, and the cache of the first, for B x beams rows.
 
     Args:
-      network: a model, with or without a cache of its own; see `t2tlite.model.transformer`.
+      network: a model, with or without a cache; see `t2tlite.model.transformer`.
       features: "inputs", or for a language model "targets", int32 [B, L].
-      max_steps: positions to decode at most.
-      beams: rows for each of the features'.
+      max_steps: most positions to decode.
+      beams: rows to make of each row of the features.
     """
 
     def repeated(tensors: dict[str, Any]) -> dict[str, Any]:
@@ -161,15 +175,20 @@ def started(
     return memory, {"targets": ops.zeros((rows, max_steps), "int32")}
 
 
-def stepper(network: Any, memory: dict[str, Any]) -> Any:
-    """Returns a step function over rows of which `started` made the memory and the cache."""
+def make_step(network: Any, memory: dict[str, Any]) -> Any:
+    """Returns a step function; see `t2tlite.model.search`.
+
+    Args:
+      network: a model, with or without a cache.
+      memory: from `start_search`.
+    """
     if _has_cache(network):
         return lambda ids_N, position, cache: network.step(ids_N, position, memory, cache)
 
     def step(ids_N: Any, position: Any, cache: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
         steps = ops.arange(ops.shape(cache["targets"])[1])
         written = ops.where(steps[None] == position - 1, ids_N[:, None], cache["targets"])
-        # The token at a position is predicted from those before it: its own isn't read.
+        # The token at a position is predicted from those before it alone.
         logits_NTV = network({**memory, "targets": written}, training=False)
         return ops.take(logits_NTV, position, axis=1), {"targets": written}
 

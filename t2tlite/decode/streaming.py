@@ -1,4 +1,4 @@
-"""Answers token by token, as they are written: greedy search and sampling a step at a time."""
+"""Greedy search and sampling one step at a time, so that an answer is shown while it is written."""
 
 from __future__ import annotations
 
@@ -13,27 +13,26 @@ from t2tlite.decode.search_model import Search
 from t2tlite.model import search
 
 
-class Beginning(keras.Model):
-    """What comes before the first token: the encoder, and room for all that steps keep.
+class FirstState(keras.Model):
+    """Runs the encoder and makes the state before the first step.
 
-    It takes what a search takes, and returns the state that `NextToken` takes: "given", which
-    stays, and "cache", "path" and "position", which change.
+    It takes what a search takes. It returns the state that `NextToken` takes: "given", which stays
+    the same, and "cache", "path" and "position", which change.
     """
 
-    def __init__(self, searching: Search):
-        super().__init__(name="beginning", autocast=False)
-        self.searching = searching
+    def __init__(self, search_model: Search):
+        super().__init__(name="first_state", autocast=False)
+        self.search_model = search_model
 
     def build(self, _: Any = None) -> None:
-        # All weights are the network's, which has been loaded.
+        # All weights are the network's, which is built.
         self.built = True
 
     def call(self, features: dict[str, Any]) -> dict[str, Any]:
-        searching = self.searching
-        given, cache, max_steps = searching.begin(features)
-        if searching.samples:
+        given, cache, max_steps = self.search_model.begin(features)
+        if self.search_model.samples:
             shape = (max_steps, ops.shape(features["ids"])[0])
-            uniform_TB = keras.random.uniform(shape, seed=searching.seed_generator)
+            uniform_TB = keras.random.uniform(shape, seed=self.search_model.seed_generator)
             given["uniform"] = ops.transpose(uniform_TB)
         path = search.Path.start(given["limits"], max_steps)
         position_1 = ops.zeros((1,), "int32")
@@ -43,28 +42,27 @@ class Beginning(keras.Model):
 class NextToken(keras.Model):
     """One step: takes a state and returns what changes of it."""
 
-    def __init__(self, searching: Search):
-        # What comes from a step in bfloat16 goes into the next one as it is.
+    def __init__(self, search_model: Search):
+        # Without autocast, as a state must keep its dtypes.
         super().__init__(name="next_token", autocast=False)
-        self.searching = searching
+        self.search_model = search_model
 
     def build(self, _: Any = None) -> None:
         self.built = True
 
     def call(self, state: dict[str, Any]) -> dict[str, Any]:
-        searching, given = self.searching, state["given"]
+        model, given = self.search_model, state["given"]
         choose = search.most_probable
-        if searching.samples:
-            uniform_TB = ops.transpose(given["uniform"])
+        if model.samples:
             choose = search.drawing(
-                uniform_TB,
-                searching.temperature,
-                max(searching.top_k, 0),
-                searching.how.sampling_top_p,
+                ops.transpose(given["uniform"]),
+                model.temperature,
+                max(model.top_k, 0),
+                model.decode_hparams.sampling_top_p,
             )
         path, cache = search.extended(
             choose,
-            searching.step(given),
+            model.step(given),
             state["position"][0],
             search.Path(**state["path"]),
             state["cache"],
@@ -73,29 +71,25 @@ class NextToken(keras.Model):
 
 
 class Stream:
-    """A search that is taken a step at a time.
+    """A search that runs one step at a time.
 
     Args:
-      searching: of one answer a line, greedy or sampled.
-      static_shapes: whether to compile for the shapes at hand.
+      search_model: greedy or sampling.
+      static_shapes: whether to compile for the shapes of the features.
     """
 
-    def __init__(self, searching: Search, static_shapes: bool):
-        self._beginning, self._next_token = Beginning(searching), NextToken(searching)
-        for model in (self._beginning, self._next_token):
+    def __init__(self, search_model: Search, static_shapes: bool):
+        self._first_state, self._next_token = FirstState(search_model), NextToken(search_model)
+        for model in (self._first_state, self._next_token):
             model.compile(jit_compile=static_shapes)
 
-    def ids(self, features: dict[str, Any]) -> Iterator[tuple[Any, Any]]:
-        """Yields the ids [B, 1, T] and scores [B, 1] after each step, until all rows are done.
-
-        Args:
-          features: as a search takes them.
-        """
-        state = self._beginning.predict_on_batch(features)
+    def steps(self, features: dict[str, Any]) -> Iterator[tuple[Any, Any]]:
+        """Yields the ids [B, 1, T] and scores [B, 1] after each step, until all rows are done."""
+        state = self._first_state.predict_on_batch(features)
         while not np.all(state["path"]["done_B"]):
             state = {**state, **self._next_token.predict_on_batch(state)}
             yield state["path"]["ids_BT"][:, None], state["path"]["log_probs_B"][:, None]
 
     def warm_up(self, features: dict[str, Any]) -> None:
         """Traces or compiles both parts."""
-        self._next_token.predict_on_batch(self._beginning.predict_on_batch(features))
+        self._next_token.predict_on_batch(self._first_state.predict_on_batch(features))

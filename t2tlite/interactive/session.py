@@ -60,7 +60,7 @@ def interactive(decoder: Decoder) -> None:
         return
     # A thread, so that the model warms up while somebody types and Ctrl-C is heard while it writes.
     # But how several devices share work Keras knows only in the thread in which they were chosen.
-    thread = ThreadPoolExecutor(1) if decoder.is_alone else None
+    thread = ThreadPoolExecutor(1) if decoder.engine.is_one_device else None
     session = Session(decoder, Terminal(), _run_in(thread) if thread else _at_once)
     what = "a line" if decoder.problem.has_inputs else "a beginning, or nothing"
     session.screen.tell(f"Type {what}; :help tells the commands, Ctrl-D ends.")
@@ -102,7 +102,7 @@ class Session:
 
     def __init__(self, decoder: Decoder, screen: Pipe | Terminal, run: Run = _at_once):
         self.decoder, self.screen, self._run = decoder, screen, run
-        decoder.least_width = LEAST_WIDTH
+        decoder.engine.min_width = LEAST_WIDTH
         decoder.from_nothing = True
         self._asked = dataclasses.replace(decoder.decode_hparams)
         self._shown = 1

@@ -131,7 +131,7 @@ def test_no_checkpoint(folder, translate, tmp_path):
 
 
 def test_translations_of_a_folder(tmp_path):
-    for name in ("p-20", "p-3", "p-flags.txt", ".p-4.working", "notes"):
+    for name in ("p-20", "p-3", "p-flags.txt", ".p-4.part", "notes"):
         (tmp_path / name).write_text("")
     (tmp_path / "folder-5").mkdir()
     assert translations(tmp_path) == {3: tmp_path / "p-3", 20: tmp_path / "p-20"}

@@ -42,7 +42,7 @@ def test_tokens_of_both_sides_and_all_weights(decoder, found):
 
 
 def test_padding_to_other_shapes_changes_nothing(decoder, found):
-    # One pass without the padding that `decoder.padded` adds.
+    # One pass without the padding that the engine adds.
     encoder = decoder.encoders["inputs"]
     features = {
         "inputs": np.array([[*encoder.encode("3 1 4 1 5"), 1]], np.int32),
@@ -73,9 +73,9 @@ def test_a_blank_line_is_an_error(decoder):
 
 
 def test_a_model_without_weights_is_named(decoder, monkeypatch):
-    monkeypatch.setattr(decoder, "network", object())
+    monkeypatch.setattr(decoder.engine, "network", object())
     assert not decoder.has_attention
-    with pytest.raises(DataError, match="model transformer doesn't tell its attention weights"):
+    with pytest.raises(DataError, match="model transformer doesn't give its attention weights"):
         decoder.attention("3")
 
 

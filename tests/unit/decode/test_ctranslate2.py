@@ -102,13 +102,13 @@ def check_same(pair, how):
     ],
 )
 def test_probabilities_are_ours(model, tmp_path, problem, values):
-    import ctranslate2
+    import ctranslate2 as library
     from keras import ops
 
     decoder = model(problem, **values)
     folder = ctranslate2.export(decoder, tmp_path / "ct2")
     source, target = decoder.encoders["inputs"], decoder.encoders["targets"]
-    translator = ctranslate2.Translator(str(folder))
+    translator = library.Translator(str(folder))
     names = tokens(source), tokens(target)
     for text in ("the quick a", "\u2581 \x1ad\U0001f600."):
         # PAD within a text as well: its vector is zero.
@@ -224,11 +224,11 @@ def test_what_it_cannot_do_is_named(golden):
     how = "sampling_method=random,min_length=3"
     with pytest.raises(HParamsError, match="with sampling_method=random and min_length=3; leave"):
         CTranslate2Decoder(GOLDEN, theirs.weights.parent, how)
-    with pytest.raises(HParamsError, match="beginnings of answers"):
+    with pytest.raises(HParamsError, match="takes no prefixes of answers"):
         theirs.n_best(["1 2"], prefixes=["2"])
     with pytest.raises(DataError, match="a line has 5,001 tokens.* takes 4,096"):
         theirs.n_best(["7 " * 5000])
-    with pytest.raises(DeviceError, match="use a Decoder"):
+    with pytest.raises(DeviceError, match="doesn't score given texts; use a Decoder of Keras"):
         theirs.score([("1 2", "2 1")])
 
 

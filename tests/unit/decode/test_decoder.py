@@ -1,17 +1,15 @@
 """Decoding from Python and of files, with a small model that has learned to reverse digits."""
 
 import dataclasses
-import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from t2tlite.checkpoint import checkpoints
-from t2tlite.decode import files, search_model
-from t2tlite.decode.decode_hparams import Hypothesis
+from t2tlite.decode import files, keras_engine, search_model
 from t2tlite.decode.decoder import Decoder
-from t2tlite.decode.working_file import working_file
+from t2tlite.decode.keras_engine import KerasEngine
 from t2tlite.errors import (
     CheckpointError,
     DataError,
@@ -19,6 +17,7 @@ from t2tlite.errors import (
     OutputError,
     VocabularyError,
 )
+from t2tlite.files import locked
 
 MODEL = Path(__file__).parents[2] / "golden" / "model"
 LINES = ["3 1 4", "2 7 1 8 2 8", "", "9", "5 5", "1 2 3 4 5"]
@@ -44,20 +43,20 @@ class Interrupted(Exception):
 @pytest.fixture
 def interrupt(monkeypatch):
     """A function that lets only so many batches be searched; None: all of them."""
-    search = Decoder._search
-    searched = []
+    search = KerasEngine.search
+    seeds = []
 
     def interrupt(after=None):
-        searched.clear()
+        seeds.clear()
 
-        def stopping(self, rows, how, draw):
-            if len(searched) == after:
+        def stopping(self, rows, decode_hparams, seed=None):
+            if len(seeds) == after:
                 raise Interrupted
-            searched.append(draw)
-            return search(self, rows, how, draw)
+            seeds.append(seed)
+            return search(self, rows, decode_hparams, seed)
 
-        monkeypatch.setattr(Decoder, "_search", stopping)
-        return searched
+        monkeypatch.setattr(KerasEngine, "search", stopping)
+        return seeds
 
     return interrupt
 
@@ -122,20 +121,20 @@ def test_what_makes_no_sense_is_an_error(decoder, text):
 
 
 def test_ways_to_decode_do_not_pile_up(decoder, monkeypatch):
-    monkeypatch.setattr(decoder, "_SEARCHES", 2)
-    monkeypatch.setattr(decoder, "_compiled", {})
+    monkeypatch.setattr(keras_engine, "MOST_SEARCHES", 2)
+    monkeypatch.setattr(decoder.engine, "_compiled", {})
     for length in range(3):
         decoder.n_best(["9"], how(decoder, f"beam_size=1,extra_length={length}"))
-    assert len(decoder._compiled) == 2
-    kept = list(decoder._compiled.values())
+    assert len(decoder.engine._compiled) == 2
+    kept = list(decoder.engine._compiled.values())
     decoder.n_best(["9"], how(decoder, "beam_size=1,extra_length=2,num_samples=3,batch_size=1"))
-    assert list(decoder._compiled.values()) == kept
+    assert list(decoder.engine._compiled.values()) == kept
 
 
 def test_shapes_of_any_number_are_traced_a_few_times(decoder, monkeypatch):
     traces = []
     call = search_model.Search.call
-    monkeypatch.setattr(decoder, "_compiled", {})
+    monkeypatch.setattr(decoder.engine, "_compiled", {})
     monkeypatch.setattr(
         search_model.Search,
         "call",
@@ -147,9 +146,10 @@ def test_shapes_of_any_number_are_traced_a_few_times(decoder, monkeypatch):
         decoder.n_best(batch, asked)
     assert len(traces) <= 3
     # Where each shape is a compilation of its own, there are few.
-    monkeypatch.setattr(decoder, "_device", dataclasses.replace(decoder.device, backend="jax"))
-    assert decoder.device.static_shapes
-    shapes = {decoder.padded([[4] * n] * rows).shape for n in range(1, 200) for rows in (1, 7, 8)}
+    engine = decoder.engine
+    monkeypatch.setattr(engine, "_device", dataclasses.replace(engine._device, backend="jax"))
+    assert engine._device.static_shapes
+    shapes = {engine.pad([[4] * n] * rows).shape for n in range(1, 200) for rows in (1, 7, 8)}
     assert shapes == {(rows, width) for rows in (1, 8) for width in (8, 16, 32, 64, 128, 256)}
 
 
@@ -196,9 +196,9 @@ def test_tokens_as_they_come_make_the_answer(decoder, text):
     drawn = how(decoder, f"{text},random_seed=5")
     answer = decoder.n_best([LINES[1]], drawn)[0][0]
     # The same draws once more: a search goes on with its own.
-    decoder._compiled_search(drawn).seed(0)
+    decoder.engine._search_model(drawn).seed(0)
     expected = decoder.n_best([LINES[1]], drawn)[0][0] if "random" in text else answer
-    decoder._compiled_search(drawn).seed(0)
+    decoder.engine._search_model(drawn).seed(0)
     assert decoder.streams(drawn)
     steps = list(decoder.stream(LINES[1], drawn))
     assert steps[-1].ids == expected.ids
@@ -220,7 +220,7 @@ def test_beams_come_at_once(decoder):
 
 
 def test_a_file_is_answered_line_by_line(decoder, source, tmp_path):
-    target = decoder.decode_file(decoder, source, tmp_path / "out")
+    target = files.decode_file(decoder, source, tmp_path / "out")
     assert target.read_text().splitlines() == texts(decoder.n_best(LINES)) * 3
     assert sorted(path.name for path in tmp_path.iterdir()) == ["lines", "out"]
 
@@ -231,33 +231,33 @@ def test_an_interrupted_file_goes_on(decoder, source, tmp_path, interrupt, monke
     # Two blocks, of several batches each.
     monkeypatch.setattr(files, "BLOCK_LINES", 12)
     searched = interrupt()
-    decoder.decode_file(decoder, source, tmp_path / "whole")
+    files.decode_file(decoder, source, tmp_path / "whole")
     batches = list(searched)
     assert len(batches) == len(set(batches)) == 5
 
     interrupt(after=3)
     with pytest.raises(Interrupted):
-        decoder.decode_file(decoder, source, tmp_path / "out")
-    working = tmp_path / ".out.working"
+        files.decode_file(decoder, source, tmp_path / "out")
+    part = tmp_path / ".out.part"
     assert not (tmp_path / "out").exists()
     # A kill may leave half a line.
-    with open(working, "ab") as file:
-        file.write(b'[3, [["4 ')
+    with open(part, "ab") as file:
+        file.write(b'[[["4 ')
     searched = interrupt()
-    decoder.decode_file(decoder, source, tmp_path / "out")
+    files.decode_file(decoder, source, tmp_path / "out")
     assert searched == batches[3:]
     assert (tmp_path / "out").read_bytes() == (tmp_path / "whole").read_bytes()
-    assert not working.exists()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["lines", "out", "whole"]
 
 
 def test_other_lines_are_decoded_from_the_start(decoder, source, tmp_path, interrupt, monkeypatch):
     monkeypatch.setattr(decoder, "decode_hparams", how(decoder, "batch_size=4"))
     interrupt(after=2)
     with pytest.raises(Interrupted):
-        decoder.decode_file(decoder, source, tmp_path / "out")
+        files.decode_file(decoder, source, tmp_path / "out")
     source.write_text("9\n")
     searched = interrupt()
-    decoder.decode_file(decoder, source, tmp_path / "out")
+    files.decode_file(decoder, source, tmp_path / "out")
     assert len(searched) == 1
     assert (tmp_path / "out").read_text() == "9\n"
 
@@ -270,25 +270,25 @@ def test_in_memory_there_is_nothing_to_go_on_from(
     )
     interrupt(after=2)
     with pytest.raises(Interrupted):
-        decoder.decode_file(decoder, source, tmp_path / "out")
+        files.decode_file(decoder, source, tmp_path / "out")
     assert [path.name for path in tmp_path.iterdir()] == ["lines"]
     interrupt()
-    decoder.decode_file(decoder, source, tmp_path / "out")
+    files.decode_file(decoder, source, tmp_path / "out")
     assert (tmp_path / "out").read_text().splitlines() == texts(decoder.n_best(LINES)) * 3
 
 
 def test_two_processes_do_not_write_one_file(decoder, source, tmp_path):
     with (
-        working_file(tmp_path / "out", "digest"),
+        locked(tmp_path / ".out.part"),
         pytest.raises(OutputError, match="out is being written by another process"),
     ):
-        decoder.decode_file(decoder, source, tmp_path / "out")
+        files.decode_file(decoder, source, tmp_path / "out")
 
 
 def test_hooks_get_every_answer(decoder, source, tmp_path, monkeypatch):
     got = []
     monkeypatch.setattr(type(decoder.problem), "decode_hooks", [got.append])
-    decoder.decode_file(decoder, source, tmp_path / "out")
+    files.decode_file(decoder, source, tmp_path / "out")
     assert got[0].inputs == LINES * 3
     found = [[one.text for one in row] for row in got[0].hypotheses]
     assert found == [[one.text for one in row] for row in decoder.n_best(LINES * 3)]
@@ -296,19 +296,9 @@ def test_hooks_get_every_answer(decoder, source, tmp_path, monkeypatch):
 
 def test_a_prefix_file(decoder, source, tmp_path):
     (tmp_path / "begin").write_text("7\n" * 18)
-    target = decoder.decode_file(decoder, source, tmp_path / "out", tmp_path / "begin")
+    target = files.decode_file(decoder, source, tmp_path / "out", tmp_path / "begin")
     for line, answer in zip(LINES * 3, target.read_text().splitlines(), strict=True):
         assert answer.startswith("7") == bool(line)
     (tmp_path / "begin").write_text("7\n")
     with pytest.raises(DataError, match="lines has 18 lines and .*begin has 1; they must agree"):
-        decoder.decode_file(decoder, source, tmp_path / "out", tmp_path / "begin")
-
-
-def test_the_working_file_says_what_it_is(tmp_path):
-    with pytest.raises(Interrupted), working_file(tmp_path / "out", "digest") as answers:
-        answers.update([(7, [Hypothesis("é", -0.1, [4, 5])])])
-        raise Interrupted
-    rows = [json.loads(line) for line in (tmp_path / ".out.working").read_text().splitlines()]
-    assert rows == [{"decoding": "digest"}, [7, [["é", -0.1, [4, 5]]]]]
-    with working_file(tmp_path / "out", "digest") as answers:
-        assert dict(answers) == {7: [Hypothesis("é", -0.1, [4, 5])]}
+        files.decode_file(decoder, source, tmp_path / "out", tmp_path / "begin")

@@ -57,7 +57,7 @@ def test_batches_change_no_score(decoder, monkeypatch):
     alone = [decoder.score([pair])[0].log_prob for pair in pairs]
     np.testing.assert_allclose([one.log_prob for one in decoder.score(pairs)], alone, 1e-3)
     monkeypatch.setattr(scoring, "BATCH_TOKENS", 24)
-    assert len(scoring._batches(scoring._encoded(decoder, pairs))) > 3
+    assert len(scoring.make_batches(scoring.encode_pairs(decoder.folder, pairs))) > 3
     np.testing.assert_allclose([one.log_prob for one in decoder.score(pairs)], alone, 1e-3)
 
 
@@ -65,7 +65,9 @@ def test_a_file_keeps_its_blank_lines(decoder, tmp_path, monkeypatch):
     (tmp_path / "pairs").write_text("3 1 4\t4 1 3\n\n 9 \t 9 \n9\t3 3 3 3\n")
     # Each line is a block of its own.
     monkeypatch.setattr(scoring, "BLOCK_LINES", 1)
-    first, blank, second, third = scoring.score_file(decoder, tmp_path / "pairs")
+    first, blank, second, third = scoring.score_file(
+        decoder.engine, decoder.folder, tmp_path / "pairs"
+    )
     scores = decoder.score([("3 1 4", "4 1 3"), ("9", "9")])
     assert blank is None
     assert [first.loss, second.loss] == pytest.approx([one.loss for one in scores], abs=1e-6)
@@ -87,7 +89,7 @@ def test_words_and_bytes_are_those_of_the_text(decoder):
 def test_a_line_without_its_tab_is_named(decoder, tmp_path, line, tabs):
     (tmp_path / "pairs").write_text(f"1\t1\n{line}\n")
     with pytest.raises(DataError, match=f"pairs, line 2 has {tabs} tabs; one is expected"):
-        scoring.score_file(decoder, tmp_path / "pairs")
+        scoring.score_file(decoder.engine, decoder.folder, tmp_path / "pairs")
 
 
 def test_each_label_has_the_score_that_decoding_gave_it(classifier):
@@ -104,4 +106,4 @@ def test_each_label_has_the_score_that_decoding_gave_it(classifier):
 def test_what_is_no_label_is_named_by_its_line(classifier, tmp_path):
     (tmp_path / "pairs").write_text("a\tsad\n\nb\tmad\n")
     with pytest.raises(DataError, match="pairs, line 3: 'mad' is no class label; expected one of"):
-        scoring.score_file(classifier, tmp_path / "pairs")
+        scoring.score_file(classifier.engine, classifier.folder, tmp_path / "pairs")

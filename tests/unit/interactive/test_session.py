@@ -30,7 +30,7 @@ def loaded():
 
 @pytest.fixture
 def decoder(loaded, monkeypatch):
-    monkeypatch.setattr(loaded, "least_width", 1)
+    monkeypatch.setattr(loaded.engine, "min_width", 1)
     return loaded
 
 
@@ -251,7 +251,7 @@ def test_ctrl_c_stops_the_answer_and_not_the_program(decoder, monkeypatch, termi
 
 def test_lines_of_any_usual_length_share_what_was_traced(decoder, monkeypatch, terminal):
     traced = []
-    search = decoder._compiled_search(decoder.decode_hparams)
+    search = decoder.engine._search_model(decoder.decode_hparams)
     call = type(search).call
 
     def counting(self, features):
@@ -259,7 +259,7 @@ def test_lines_of_any_usual_length_share_what_was_traced(decoder, monkeypatch, t
         return call(self, features)
 
     monkeypatch.setattr(type(search), "call", counting)
-    decoder._compiled.clear()
+    decoder.engine._compiled.clear()
     terminal("1", "2 3", "4 5 6 7 8 9 1 2 3 4 5", "1 2 3 4 5 6 7 8 9 " * 5)
     # Keras runs a model once more than it traces it.
     assert set(map(tuple, traced)) == {(1, session.LEAST_WIDTH)}

@@ -1,0 +1,117 @@
+"""The protocol of a decode engine: a loaded model that takes token ids and gives token ids."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+from t2tlite.decode.decode_hparams import DecodeHParams
+
+
+class Row(NamedTuple):
+    """A line to decode, as token ids.
+
+    Attributes:
+      ids: what the model reads, EOS included; for a language model, the beginning of the answer.
+      prefix: what every answer begins with; scores don't count it.
+    """
+
+    ids: Sequence[int]
+    prefix: Sequence[int] = ()
+
+
+class Answer(NamedTuple):
+    """One answer to a row, as token ids.
+
+    Attributes:
+      ids: without PAD and EOS; of a classifier, the label alone.
+      score: log-probability in nats; with a beam, divided by the length penalty.
+    """
+
+    ids: list[int]
+    score: float
+
+
+class Engine(Protocol):
+    """A loaded model. `Decoder` turns text into the ids that it takes, and back.
+
+    An engine that lacks one of the abilities raises a `DeviceError` that says so in one line.
+    """
+
+    # Rows are padded to at least this many tokens, so that lines of different lengths share one
+    # compiled shape. An engine that doesn't pad ignores it.
+    min_width: int
+
+    @property
+    def weights(self) -> Path:
+        """The file of the loaded weights."""
+
+    @property
+    def backend(self) -> str:
+        """What computes: "tensorflow", "jax", "ctranslate2", ..."""
+
+    @property
+    def row_shares(self) -> int:
+        """Devices that the rows of a batch are split among; a batch grows with them."""
+
+    @property
+    def is_one_device(self) -> bool:
+        """Whether a single device computes; only then any thread may call the methods."""
+
+    @property
+    def can_stream(self) -> bool:
+        """Whether `stream` works."""
+
+    @property
+    def has_attention(self) -> bool:
+        """Whether `attention` works."""
+
+    def search(
+        self, rows: Sequence[Row], decode_hparams: DecodeHParams, seed: int | None = None
+    ) -> list[list[Answer]]:
+        """Decodes a batch.
+
+        Args:
+          rows: of similar lengths.
+          decode_hparams: checked.
+          seed: makes samples depend on this number and `random_seed` alone; None: they also depend
+            on the samples drawn before.
+
+        Returns:
+          For each row its answers, best first: one per beam; of a classifier, all labels.
+        """
+
+    def stream(self, row: Row, decode_hparams: DecodeHParams) -> Iterator[Answer]:
+        """Decodes a row without a beam; yields the answer after each of its tokens."""
+
+    def score(self, features: Mapping[str, Sequence[Sequence[int]]]) -> list[tuple[float, int]]:
+        """Scores given targets.
+
+        Args:
+          features: the ids of each row by feature: "targets" and, unless the model is a language
+            model, "inputs"; EOS included. The target of a classifier is a label.
+
+        Returns:
+          For each row the log-probability of its targets in nats, and their number of tokens.
+        """
+
+    def attention(self, features: Mapping[str, Sequence[int]]) -> dict[str, Any]:
+        """Computes the attention weights of one row, dropout off.
+
+        Args:
+          features: the ids by feature, as for `score`.
+
+        Returns:
+          float32 [layers, heads, queries, keys] by kind: "encoder", "decoder" or "cross".
+        """
+
+    def load_checkpoint(self, checkpoint: str | int) -> None:
+        """Replaces the weights by those of another checkpoint of the same model.
+
+        Args:
+          checkpoint: as for `Decoder`.
+        """
+
+    def warm_up(self, decode_hparams: DecodeHParams, rows: int, stream: bool) -> None:
+        """Traces or compiles what `search` of so many short rows needs, or what `stream` needs."""

@@ -1,0 +1,222 @@
+"""The engine that decodes by Keras, on TensorFlow or JAX."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from t2tlite.checkpoint import checkpoints
+from t2tlite.config import EOS_ID, PAD_ID
+from t2tlite.decode.decode_hparams import DecodeHParams
+from t2tlite.decode.engine import Answer, Row
+from t2tlite.decode.model_folder import ModelFolder
+from t2tlite.devices import devices
+from t2tlite.errors import DataError, DeviceError
+
+# Rows are padded to a multiple of this many tokens, so that few shapes are traced.
+LENGTH_STEP = 8
+# Compiled searches that are kept; each change of the decode hparams adds one.
+MOST_SEARCHES = 8
+
+
+class KerasEngine:
+    """An `Engine` of Keras.
+
+    Args:
+      folder: the model folder.
+      checkpoint: as for `Decoder`.
+      device: from `t2tlite.devices.devices.choose`; None: one of Keras's current backend.
+
+    Attributes:
+      network: the Keras model.
+      weights, min_width: as of `Engine`.
+
+    Raises:
+      CheckpointError: there is no such checkpoint, or it is of another model.
+      DeviceError: `device` spans several machines.
+    """
+
+    def __init__(
+        self,
+        folder: ModelFolder,
+        checkpoint: str | int = "",
+        device: devices.Devices | None = None,
+    ):
+        self._folder = folder
+        self.weights = checkpoints.find(folder.path, checkpoint)
+        self.min_width = 1
+        self._device = device or devices.current()
+        if self._device.workers > 1:
+            raise DeviceError(
+                f"decoding runs on one machine, and this is one of {self._device.workers}; unset "
+                f"TF_CONFIG, or decode on a machine that is no part of a TPU pod"
+            )
+        with self._device.scope():
+            self.network = folder.run.make_model(folder.problem_hparams)
+        checkpoints.load_weights(self.network, self.weights)
+        self._compiled: dict[Any, Any] = {}
+
+    @property
+    def backend(self) -> str:
+        return self._device.backend
+
+    @property
+    def row_shares(self) -> int:
+        return self._device.row_shares
+
+    @property
+    def is_one_device(self) -> bool:
+        return self._device.count * self._device.model_parallel == 1
+
+    @property
+    def can_stream(self) -> bool:
+        return self.is_one_device
+
+    @property
+    def has_attention(self) -> bool:
+        return hasattr(self.network, "attention_weights")
+
+    def load_checkpoint(self, checkpoint: str | int) -> None:
+        """See `Engine`.
+
+        Raises:
+          CheckpointError: there is no such checkpoint, or it is of another model.
+        """
+        path = checkpoints.find(self._folder.path, checkpoint)
+        checkpoints.load_weights(self.network, path)
+        self.weights = path
+
+    def search(
+        self, rows: Sequence[Row], decode_hparams: DecodeHParams, seed: int | None = None
+    ) -> list[list[Answer]]:
+        search = self._search_model(decode_hparams)
+        if seed is not None and not self._folder.classifies:
+            search.seed(seed)
+        outputs = search.predict_on_batch(self._device.feed(self._search_features(rows)))
+        # Rows that only fill the batch are left out.
+        pairs = zip(outputs["ids"][: len(rows)], outputs["scores"][: len(rows)], strict=True)
+        return [self._answers(ids_KT, scores_K) for ids_KT, scores_K in pairs]
+
+    def stream(self, row: Row, decode_hparams: DecodeHParams) -> Iterator[Answer]:
+        features = self._search_features([row])
+        for ids_BKT, scores_BK in self._stream_model(decode_hparams).steps(features):
+            yield self._answers(ids_BKT[0], scores_BK[0])[0]
+
+    def warm_up(self, decode_hparams: DecodeHParams, rows: int, stream: bool) -> None:
+        features = self._search_features([Row([])] * rows)
+        if stream:
+            self._stream_model(decode_hparams).warm_up(features)
+        else:
+            self._search_model(decode_hparams).predict_on_batch(self._device.feed(features))
+
+    def score(self, features: Mapping[str, Sequence[Sequence[int]]]) -> list[tuple[float, int]]:
+        padded = {name: self.pad(rows) for name, rows in features.items()}
+        if self._folder.classifies:
+            padded["targets"] = padded["targets"][:, :1]
+        outputs = self._scorer.predict_on_batch(self._device.feed(padded))
+        pairs = zip(outputs["loss"].tolist(), outputs["tokens"].tolist(), strict=True)
+        return [(-loss, int(tokens)) for loss, tokens in pairs][: len(features["targets"])]
+
+    def attention(self, features: Mapping[str, Sequence[int]]) -> dict[str, Any]:
+        if not self.has_attention:
+            raise DataError(f"model {self._folder.run.model} has no method attention_weights")
+        padded = {name: self.pad([ids]) for name, ids in features.items()}
+        outputs = self._attention_model.predict_on_batch(self._device.feed(padded))
+        sides = {"encoder": ("inputs", "inputs"), "decoder": ("targets", "targets")}
+        sides["cross"] = ("targets", "inputs")
+        weights = {}
+        for kind in sorted(outputs):
+            queries, keys = (len(features[name]) for name in sides[kind])
+            weights[kind] = outputs[kind][0, :, :, :queries, :keys]
+        return weights
+
+    def pad(self, rows: Sequence[Sequence[int]]) -> Any:
+        """Returns ids as int32 [B, L], filled up with PAD to one of few shapes."""
+        width = max(self.min_width, *map(len, rows))
+        height, width = padded_shape(len(rows), width, self._device)
+        ids_BL = np.full((height, width), PAD_ID, np.int32)
+        for i, row in enumerate(rows):
+            ids_BL[i, : len(row)] = row
+        return ids_BL
+
+    def _search_features(self, rows: Sequence[Row]) -> dict[str, Any]:
+        """Returns what `make_search` takes; a row that only fills the batch has length 0."""
+        ids_BL = self.pad([row.ids for row in rows])
+        lengths_B = np.zeros(len(ids_BL), np.int32)
+        lengths_B[: len(rows)] = [len(row.ids) for row in rows]
+        features = {"ids": ids_BL, "lengths": lengths_B}
+        if any(row.prefix for row in rows):
+            features["prefix"] = self.pad([row.prefix for row in rows])
+        return features
+
+    def _answers(self, ids_KT: Any, scores_K: Any) -> list[Answer]:
+        answers = []
+        for ids, score in zip(ids_KT.tolist(), scores_K.tolist(), strict=True):
+            if not self._folder.classifies:
+                ids = ids[: ids.index(EOS_ID)] if EOS_ID in ids else ids
+                ids = [id_ for id_ in ids if id_ != PAD_ID]
+            answers.append(Answer(ids, score))
+        return answers
+
+    def _search_model(self, decode_hparams: DecodeHParams) -> Any:
+        def make() -> Any:
+            from t2tlite.decode.search_model import make_search
+
+            # A copy, as the caller may change its own.
+            own_hparams = dataclasses.replace(decode_hparams)
+            folder = self._folder
+            search = make_search(self.network, folder.problem_hparams, folder.hparams, own_hparams)
+            search.compile(jit_compile=self._device.static_shapes)
+            return search
+
+        return self._cached(decode_hparams.of_search(), make)
+
+    def _stream_model(self, decode_hparams: DecodeHParams) -> Any:
+        def make() -> Any:
+            from t2tlite.decode.streaming import Stream
+
+            return Stream(self._search_model(decode_hparams), self._device.static_shapes)
+
+        return self._cached(("stream", *decode_hparams.of_search()), make)
+
+    def _cached(self, key: tuple[Any, ...], make: Callable[[], Any]) -> Any:
+        if key not in self._compiled:
+            if len(self._compiled) >= MOST_SEARCHES:
+                del self._compiled[next(iter(self._compiled))]
+            self._compiled[key] = make()
+        return self._compiled[key]
+
+    @functools.cached_property
+    def _scorer(self) -> Any:
+        from t2tlite.model.scorer import Scorer
+
+        modality = self._folder.problem_hparams.modality["targets"]
+        scorer = Scorer(self.network, modality, self._device.gather)
+        scorer.compile(jit_compile=self._device.static_shapes)
+        return scorer
+
+    @functools.cached_property
+    def _attention_model(self) -> Any:
+        from t2tlite.model.scorer import AttentionRecorder
+
+        model = AttentionRecorder(self.network, self._device.gather)
+        model.compile(jit_compile=self._device.static_shapes)
+        return model
+
+
+def padded_shape(rows: int, width: int, device: devices.Devices) -> tuple[int, int]:
+    """Returns rows and width of a batch after padding to one of few shapes."""
+    width = -(-width // LENGTH_STEP) * LENGTH_STEP
+    if device.static_shapes:
+        # Each new shape is a compilation: powers of two keep them few.
+        width, rows = _power_of_two(width), _power_of_two(rows)
+        rows = -(-rows // device.row_shares) * device.row_shares
+    return rows, width
+
+
+def _power_of_two(number: int) -> int:
+    return 1 << max(0, number - 1).bit_length()
