@@ -288,18 +288,7 @@ class HParams:
                 f"max_relative_position={self.max_relative_position} leaves "
                 f"self_attention_type=dot_product_relative no positions; choose 1 or more (T2T: 20)"
             )
-        for name, hint in _HINTS.items():
-            value = getattr(self, name)
-            for low, high in getattr(hint, "__metadata__", ()):
-                if low == high != value:
-                    raise HParamsError(f"{name}={value} is not supported; leave it at {low}")
-                if not low <= value <= high:
-                    raise HParamsError(f"{name}={value} is outside {low} to {high}")
-            choices = typing.get_args(hint) if typing.get_origin(hint) is Literal else ()
-            if choices and value not in choices:
-                close = difflib.get_close_matches(value, choices, n=1)
-                advice = f"; did you mean {close[0]}?" if close else ""
-                raise HParamsError(f"{name}={value} is not one of: {', '.join(choices)}{advice}")
+        check_fields(self, _HINTS)
         return self
 
     def values(self) -> dict[str, Any]:
@@ -328,6 +317,31 @@ class HParams:
         close = difflib.get_close_matches(name, names, n=3, cutoff=0.6)
         hint = f"did you mean {' or '.join(close)}?" if close else "none is close"
         return f"no hparam is named {name}: {hint}"
+
+
+def check_fields(hparams: Any, hints: Mapping[str, Any]) -> None:
+    """Checks that each value is within its field's bounds or choices.
+
+    Args:
+      hparams: an instance of a dataclass.
+      hints: its types by field, of which `Annotated[..., Bounds]` and `Literal` are checked.
+
+    Raises:
+      HParamsError: the first value that isn't, with the values that are.
+    """
+    for name, hint in hints.items():
+        value = getattr(hparams, name)
+        for low, high in getattr(hint, "__metadata__", ()):
+            if low == high != value:
+                raise HParamsError(f"{name}={value} is not supported; leave it at {low}")
+            if not low <= value <= high:
+                raise HParamsError(f"{name}={value} is outside {low} to {high}")
+        choices = typing.get_args(hint) if typing.get_origin(hint) is Literal else ()
+        if choices and value not in choices:
+            close = difflib.get_close_matches(value, choices, n=1)
+            advice = f"; did you mean {close[0]}?" if close else ""
+            shown = ", ".join(filter(None, choices))
+            raise HParamsError(f"{name}={value} is not one of: {shown}{advice}")
 
 
 _TYPES: dict[str, Any] = typing.get_type_hints(HParams)
