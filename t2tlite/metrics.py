@@ -98,6 +98,11 @@ KNOWN = {
 }
 
 
+def strip_problem(name: str) -> str:
+    """Returns a metric's NAME from T2T's form metrics-PROBLEM/NAME; any other name unchanged."""
+    return name.rsplit("/", 1)[-1]
+
+
 def lower_is_better(name: str) -> bool:
     """Whether a metric, or the loss, is better when lower."""
     return name in ("loss", Metrics.BITS_PER_CHAR, *NEED_TEXT)

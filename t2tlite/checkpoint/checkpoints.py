@@ -1,11 +1,10 @@
 """Checkpoints: weights and training state as safetensors, listed in checkpoint.json.
 
-    model.ckpt-STEP.safetensors       weights by their Keras path; the same from either backend
-    optimizer.ckpt-STEP.safetensors   the optimizer's slots and the dropout's random state
+    model.ckpt-STEP.safetensors       weights by Keras path, the same for TensorFlow and JAX
+    optimizer.ckpt-STEP.safetensors   optimizer slots and dropout's random state
     checkpoint.json                   {"steps": [..., newest], "best": STEP}
 
-Each file is written whole or not at all, and listed only when both are on disk. The best one stays
-when others as old go.
+Files are written atomically, and a checkpoint is listed once both of its files are on disk.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ import contextlib
 import json
 import logging
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -29,12 +28,12 @@ LIST = "checkpoint.json"
 
 
 def weights_path(folder: str | os.PathLike[str], step: int | str) -> Path:
-    """Where the weights after `step` updates lie."""
+    """Returns the path of the weights after `step` updates."""
     return Path(folder) / f"model.ckpt-{step}.safetensors"
 
 
 def optimizer_path(folder: str | os.PathLike[str], step: int | str) -> Path:
-    """Where the training state after `step` updates lies."""
+    """Returns the path of the training state after `step` updates."""
     return Path(folder) / f"optimizer.ckpt-{step}.safetensors"
 
 
@@ -42,20 +41,20 @@ def steps(folder: str | os.PathLike[str]) -> list[int]:
     """Returns the steps of the checkpoints in `folder`, oldest first.
 
     Raises:
-      CheckpointError: the list is damaged.
+      CheckpointError: checkpoint.json is damaged.
     """
-    return [step for step in _listed(folder)[0] if weights_path(folder, step).exists()]
+    return [step for step in _read_list(folder)[0] if weights_path(folder, step).exists()]
 
 
-def _listed(folder: str | os.PathLike[str]) -> tuple[list[int], int | None]:
-    """The steps in the list, and the best of them where one is known."""
+def _read_list(folder: str | os.PathLike[str]) -> tuple[list[int], int | None]:
+    """Returns the listed steps and the best one, None if unknown."""
     path = Path(folder) / LIST
     if not path.exists():
         return [], None
     try:
-        found = dict(json.loads(path.read_text()))
-        best = found.get("best")
-        return [int(step) for step in found["steps"]], None if best is None else int(best)
+        listed = dict(json.loads(path.read_text()))
+        best = listed.get("best")
+        return [int(step) for step in listed["steps"]], None if best is None else int(best)
     except (ValueError, KeyError, TypeError) as error:
         raise CheckpointError(
             f'{path} is damaged ({error}); write {{"steps": [STEP]}} with the newest step of the '
@@ -69,38 +68,38 @@ def newest(folder: str | os.PathLike[str]) -> int:
     Raises:
       CheckpointError: there is none.
     """
-    found = steps(folder)
-    if not found:
+    saved = steps(folder)
+    if not saved:
         raise CheckpointError(
             f"{folder} has no checkpoint; train first with t2t-trainer --output_dir={folder}"
         )
-    return found[-1]
+    return saved[-1]
 
 
 def best(folder: str | os.PathLike[str]) -> int:
-    """Returns the step of the best checkpoint, by the metric that training was to improve.
+    """Returns the step of the best checkpoint by --eval_early_stopping_metric.
 
     Raises:
       CheckpointError: none was evaluated.
     """
-    found = _listed(folder)[1]
-    if found not in steps(folder):
+    step = _read_list(folder)[1]
+    if step not in steps(folder):
         raise CheckpointError(
-            f"{folder} knows no best checkpoint: none was evaluated in training; leave "
-            f"--checkpoint_path out for the newest, or name a step"
+            f"{folder} has no best checkpoint: none was evaluated in training; leave out "
+            f"--checkpoint_path for the newest, or name a step"
         )
-    return found
+    return step
 
 
 def find(folder: str | os.PathLike[str], checkpoint: str | int) -> Path:
-    """Returns the weights file that a step, a path, T2T's path without ending, "best" or "" means.
+    """Returns the path of a checkpoint's weights.
 
     Args:
-      folder: of the model.
-      checkpoint: "": the newest.
+      folder: the model folder.
+      checkpoint: "" for the newest, "best", a step, or a path with or without .safetensors.
 
     Raises:
-      CheckpointError: the folder has no checkpoint, or none that is known to be the best.
+      CheckpointError: the folder has no newest or best checkpoint.
     """
     text = str(checkpoint)
     if text in ("", "best"):
@@ -111,20 +110,20 @@ def find(folder: str | os.PathLike[str], checkpoint: str | int) -> Path:
 
 
 class Saver:
-    """Saves checkpoints in the background: training waits for the copies in memory alone.
+    """Saves checkpoints in a background thread; training waits only for the copy in memory.
 
     Args:
       folder: the output_dir.
-      keep: newest checkpoints to keep; 0: all. The best one stays besides.
+      keep: number of newest checkpoints to keep besides the best one; 0: all.
 
     Attributes:
-      best: step of the best checkpoint, None if none is known.
+      best: step of the best checkpoint, None if unknown.
     """
 
     def __init__(self, folder: str | os.PathLike[str], keep: int):
         self._folder = folder
         self._keep = keep
-        self.best = _listed(folder)[1]
+        self.best = _read_list(folder)[1]
         self._thread = ThreadPoolExecutor(1, "saver")
         self._pending: Future[None] | None = None
 
@@ -137,43 +136,48 @@ class Saver:
           optimizer: its built optimizer.
 
         Raises:
-          OutputError: the save before failed: the disk is full or the folder read-only. Older
-            checkpoints stay as they are.
+          OutputError: the previous save failed: the disk is full or the folder read-only. Older
+            checkpoints are unchanged.
         """
         self.wait()
-        copies = weights(model, optimizer), _values(_state(model, optimizer))
-        self._pending = self._thread.submit(_write, self._folder, step, *copies, self._list)
+        state = {name: _copy(variable) for name, variable in _state(model, optimizer).items()}
+        self._pending = self._thread.submit(self._write, step, weights(model, optimizer), state)
 
     def mark_best(self, step: int) -> None:
-        """Keeps a checkpoint that was saved, however old it gets; the best one so far may go.
-
-        Args:
-          step: its step.
+        """Keeps the saved checkpoint of `step` as the best one instead of the previous best.
 
         Raises:
-          OutputError: the save before failed.
+          OutputError: the previous save failed.
         """
         if step != self.best:
-            # Before the new one is on disk, the old one must not go.
+            # The new best must be on disk before the old one is deleted.
             self.wait()
             self.best = step
-            self._list(steps(self._folder))
+            self._write_list(steps(self._folder))
 
-    def _list(self, listed: Sequence[int]) -> None:
-        """Writes the list, without checkpoints that are neither among the newest nor the best."""
-        old = listed[: -self._keep] if self._keep else []
+    def _write(self, step: int, weight_values: dict[str, Any], state: dict[str, Any]) -> None:
+        # Temporary files of killed processes: only one process at a time saves here.
+        for temporary in Path(self._folder).glob(".*.ckpt-*.tmp"):
+            temporary.unlink(missing_ok=True)
+        write_tensors(weights_path(self._folder, step), weight_values, {"step": str(step)})
+        write_tensors(optimizer_path(self._folder, step), state, {"step": str(step)})
+        self._write_list([old for old in steps(self._folder) if old != step] + [step])
+
+    def _write_list(self, saved: Sequence[int]) -> None:
+        """Writes checkpoint.json and deletes what is neither among the newest nor the best."""
+        old = saved[: -self._keep] if self._keep else []
         dropped = [step for step in old if step != self.best]
-        found: dict[str, Any] = {"steps": [step for step in listed if step not in dropped]}
+        content: dict[str, Any] = {"steps": [step for step in saved if step not in dropped]}
         if self.best is not None:
-            found["best"] = self.best
+            content["best"] = self.best
         with atomic(Path(self._folder) / LIST, "w") as file:
-            json.dump(found, file)
+            json.dump(content, file)
         for step in dropped:
             for path in (weights_path(self._folder, step), optimizer_path(self._folder, step)):
                 path.unlink(missing_ok=True)
 
     def check(self) -> None:
-        """Raises the OutputError of a save that has failed by now."""
+        """Raises the OutputError of a save that has already failed; doesn't wait."""
         if self._pending is not None and self._pending.done():
             self.wait()
 
@@ -181,14 +185,14 @@ class Saver:
         """Waits until the last save is on disk.
 
         Raises:
-          OutputError: it couldn't be written.
+          OutputError: it failed.
         """
         pending, self._pending = self._pending, None
         if pending is not None:
             pending.result()
 
     def close(self) -> None:
-        """Waits as `wait` does, and ends the thread; an error that nobody asked for is told."""
+        """Waits for the last save, logs its error if it failed, and ends the thread."""
         self._thread.shutdown()
         try:
             self.wait()
@@ -196,59 +200,43 @@ class Saver:
             log.error("%s", error)
 
 
-def _write(
-    folder: str | os.PathLike[str],
-    step: int,
-    weight_values: Mapping[str, Any],
-    state_values: Mapping[str, Any],
-    write_list: Callable[[Sequence[int]], None],
-) -> None:
-    # What killed processes left half-written: only one process at a time saves here.
-    for left in Path(folder).glob(".*.ckpt-*.tmp"):
-        left.unlink(missing_ok=True)
-    write_tensors(weights_path(folder, step), weight_values, {"step": str(step)})
-    write_tensors(optimizer_path(folder, step), state_values, {"step": str(step)})
-    write_list([old for old in steps(folder) if old != step] + [step])
-
-
 def write_weights(folder: str | os.PathLike[str], step: int, tensors: Mapping[str, Any]) -> None:
-    """Makes `folder` hold one checkpoint of these weights, for decoding alone."""
+    """Writes a checkpoint without training state, as the only one of `folder`."""
     write_tensors(weights_path(folder, step), tensors, {"step": str(step)})
     with atomic(Path(folder) / LIST, "w") as file:
         json.dump({"steps": [step]}, file)
 
 
 def weights(model: Any, optimizer: Any = None) -> dict[str, Any]:
-    """Returns copies of the weights that decoding uses, as float32 arrays by path.
+    """Returns copies of the weights for decoding, as float32 arrays by path.
 
     Args:
       model: a built model.
-      optimizer: where it keeps moving averages of the weights (hparam ema_decay), those are meant.
+      optimizer: if it keeps moving averages of the weights (hparam ema_decay), the averages are
+        returned instead.
     """
     averages = {} if optimizer is None else _averages(model, optimizer)
-    return {
-        variable.path: _value(averages.get(variable.path, variable)) for variable in model.weights
-    }
+    return {weight.path: _copy(averages.get(weight.path, weight)) for weight in model.weights}
 
 
 @contextlib.contextmanager
 def averaged(model: Any, optimizer: Any) -> Iterator[None]:
-    """Lends the model the moving averages of its weights, where the optimizer keeps them."""
+    """Context in which the model has the moving averages of its weights, if there are any."""
     averages = _averages(model, optimizer)
-    changed = [variable for variable in model.weights if variable.path in averages]
-    kept = [_value(variable) for variable in changed]
-    for variable in changed:
-        # A copy: on JAX both would be one buffer, which an evaluation step overwrites.
-        variable.assign(_value(averages[variable.path]))
+    changed = [weight for weight in model.weights if weight.path in averages]
+    values = [_copy(weight) for weight in changed]
+    for weight in changed:
+        # A copy: on JAX both would share one buffer, which an evaluation step overwrites.
+        weight.assign(_copy(averages[weight.path]))
     try:
         yield
     finally:
-        for variable, value in zip(changed, kept, strict=True):
-            variable.assign(value)
+        for weight, value in zip(changed, values, strict=True):
+            weight.assign(value)
 
 
 def _averages(model: Any, optimizer: Any) -> dict[str, Any]:
-    """The variables that hold moving averages, by the path of the weight."""
+    """Returns the variables that hold moving averages, by path of the weight."""
     if not optimizer.use_ema:
         return {}
     averages = optimizer._model_variables_moving_average
@@ -256,23 +244,19 @@ def _averages(model: Any, optimizer: Any) -> dict[str, Any]:
     return {variable.path: average for variable, average in pairs}
 
 
-def _value(variable: Any) -> Any:
-    """A copy: the next step may write into the memory that `numpy` shows."""
+def _copy(variable: Any) -> Any:
+    """Returns a copy of a value: the next step may overwrite the memory that `numpy` returns."""
     import numpy as np
 
     return np.array(devices.whole(variable.value))
 
 
-def _values(variables: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: _value(variable) for name, variable in variables.items()}
-
-
 def write_tensors(path: Path, tensors: Mapping[str, Any], metadata: dict[str, str]) -> None:
-    """Writes arrays as one safetensors file, whole or not at all."""
+    """Writes arrays as one safetensors file, atomically."""
     import numpy as np
     from safetensors.numpy import save as to_bytes
 
-    # Not ascontiguousarray, which makes a scalar an array of one.
+    # Not ascontiguousarray, which turns a scalar into an array of shape [1].
     arrays = {name: np.asarray(value, order="C") for name, value in tensors.items()}
     with atomic(path) as file:
         file.write(to_bytes(arrays, metadata))
@@ -293,55 +277,45 @@ def read_tensors(path: Path) -> dict[str, Any]:
         return dict(load_file(path))
     except (SafetensorError, ValueError, OSError) as error:
         raise CheckpointError(
-            f"{path} is damaged ({error}); delete it to use the one before"
-        ) from (None)
+            f"{path} is damaged ({error}); delete it to use the previous checkpoint"
+        ) from None
 
 
 def load_weights(model: Any, path: Path) -> None:
     """Assigns all weights of a built model from a file.
 
     Raises:
-      CheckpointError: the file is damaged, or another model's.
+      CheckpointError: the file is missing, damaged or of another model.
     """
-    _assign({one.path: one for one in model.weights}, read_tensors(path), path)
-
-
-def load_state(folder: str | os.PathLike[str], step: int, model: Any, optimizer: Any) -> None:
-    """Assigns the optimizer's slots and the random state, so that training goes on exactly.
-
-    Raises:
-      CheckpointError: the file is missing, damaged, or of another optimizer.
-    """
-    path = optimizer_path(folder, step)
-    _assign(_state(model, optimizer), read_tensors(path), path)
+    _assign({weight.path: weight for weight in model.weights}, read_tensors(path), path)
 
 
 def restore(folder: str | os.PathLike[str], model: Any, optimizer: Any) -> int:
-    """Loads the newest checkpoint that is whole, and says which it passed over.
+    """Loads weights and training state of the newest undamaged checkpoint; warns about others.
 
     Returns:
       Its step; 0 if the folder has no checkpoint.
 
     Raises:
-      CheckpointError: there are checkpoints, but none of them can be read.
+      CheckpointError: there are checkpoints, but none can be loaded.
     """
-    found = steps(folder)
     errors = []
-    for step in reversed(found):
+    for step in reversed(steps(folder)):
         try:
             load_weights(model, weights_path(folder, step))
-            load_state(folder, step, model, optimizer)
+            path = optimizer_path(folder, step)
+            _assign(_state(model, optimizer), read_tensors(path), path)
             return step
         except CheckpointError as error:
             errors.append(error)
-            log.warning("%s: trying the checkpoint before it", error)
+            log.warning("%s: trying the previous checkpoint", error)
     if errors:
         raise errors[0]
     return 0
 
 
 def average(paths: Sequence[Path]) -> dict[str, Any]:
-    """Returns the mean of the weights of several checkpoints, by path.
+    """Returns the mean of the weights of several checkpoints, as float32 arrays by path.
 
     Raises:
       CheckpointError: one can't be read, or they are of different models.
@@ -349,24 +323,25 @@ def average(paths: Sequence[Path]) -> dict[str, Any]:
     total: dict[str, Any] = {}
     for path in paths:
         tensors = read_tensors(path)
-        if total and {k: v.shape for k, v in tensors.items()} != {
-            k: v.shape for k, v in total.items()
-        }:
-            raise CheckpointError(f"{path} and {paths[0]} are of different models; average one's")
+        shapes = {name: value.shape for name, value in tensors.items()}
+        if total and shapes != {name: value.shape for name, value in total.items()}:
+            raise CheckpointError(
+                f"{path} and {paths[0]} are of different models; give checkpoints of one model"
+            )
         for name, value in tensors.items():
-            # Summed in float64: the mean of equal weights is those weights.
+            # Summed in float64, so that the mean of equal weights is exactly these weights.
             total[name] = total.get(name, 0.0) + value.astype("float64")
     return {name: (value / len(paths)).astype("float32") for name, value in total.items()}
 
 
 def _state(model: Any, optimizer: Any) -> dict[str, Any]:
-    """The variables that training depends on besides what `weights` gives, by name in the file."""
-    weight_ids = {id(variable) for variable in model.weights}
-    random_states = [one for one in model.variables if id(one) not in weight_ids]
+    """Returns the training state, by name in the file: all variables that `weights` leaves out."""
+    weight_ids = {id(weight) for weight in model.weights}
+    random_states = [variable for variable in model.variables if id(variable) not in weight_ids]
     state = {variable.path: variable for variable in [*optimizer.variables, *random_states]}
-    # Where the file of weights holds averages, the weights themselves are training state.
+    # `weights` returns the averages of these.
     averages = _averages(model, optimizer)
-    trained = {f"trained/{one.path}": one for one in model.weights if one.path in averages}
+    trained = {f"trained/{w.path}": w for w in model.weights if w.path in averages}
     return {**state, **trained}
 
 

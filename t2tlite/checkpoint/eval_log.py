@@ -1,4 +1,4 @@
-"""`eval.jsonl`: the log of a run's evaluations, and which of them is the best."""
+"""eval.jsonl, the log of a run's evaluations, and which of them is the best."""
 
 from __future__ import annotations
 
@@ -10,13 +10,17 @@ from typing import Any
 
 from t2tlite.errors import DataError
 from t2tlite.files import atomic
-from t2tlite.metrics import lower_is_better
+from t2tlite.metrics import lower_is_better, strip_problem
 
 EVALUATIONS = "eval.jsonl"
 
 
 def read_evaluations(output_dir: str | Path) -> list[dict[str, Any]]:
-    """Reads eval.jsonl, oldest first; a last line cut off by a kill is left out."""
+    """Reads eval.jsonl, oldest first; a last line that a kill cut off is skipped.
+
+    Raises:
+      DataError: another line isn't JSON.
+    """
     path = Path(output_dir) / EVALUATIONS
     rows = []
     lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
@@ -30,44 +34,48 @@ def read_evaluations(output_dir: str | Path) -> list[dict[str, Any]]:
 
 
 def write_evaluations(output_dir: str | Path, rows: list[dict[str, Any]]) -> None:
-    """Writes eval.jsonl, whole or not at all."""
+    """Writes eval.jsonl atomically."""
     with atomic(Path(output_dir) / EVALUATIONS, "w") as file:
         for row in rows:
             file.write(json.dumps(row) + "\n")
 
 
 def best_row(rows: Sequence[Mapping[str, Any]], metric: str, minimize: bool) -> int | None:
-    """Returns the index of the first row with the best value; None where none has a finite one.
+    """Returns the index of the first row with the best value; None if no row has a finite one.
 
     Args:
       rows: from `read_evaluations`.
-      metric: a name of the rows, or T2T's metrics-PROBLEM/NAME.
+      metric: a key of the rows, or T2T's metrics-PROBLEM/NAME.
       minimize: whether lower is better.
     """
-    sign = 1.0 if minimize else -1.0
-    name = metric.rsplit("/", 1)[-1]
-    values = [sign * row.get(name, math.nan) for row in rows]
-    finite = [i for i, value in enumerate(values) if math.isfinite(value)]
-    return min(finite, key=values.__getitem__, default=None)
+    order = _best_first(rows, metric, minimize)
+    return order[0] if order else None
 
 
 def best_steps(output_dir: str | Path, steps: Sequence[int], metric: str) -> list[int]:
-    """Returns those of the steps that were evaluated, by a metric, the best first.
+    """Returns those of the steps that were evaluated by a metric, the best first.
 
     Raises:
-      DataError: none was evaluated, or not by that metric, or none has a finite value.
+      DataError: none of them was evaluated by that metric, or none has a finite value.
     """
-    rows = [row for row in read_evaluations(output_dir) if row["step"] in steps]
-    name = metric.rsplit("/", 1)[-1]
+    # The last row of a step counts.
+    by_step = {row["step"]: row for row in read_evaluations(output_dir) if row["step"] in steps}
+    rows = list(by_step.values())
+    name = strip_problem(metric)
     if not any(name in row for row in rows):
         known = ", ".join(sorted({key for row in rows for key in row} - {"step"}))
         raise DataError(
-            f"--metric={metric} is not one of those in {Path(output_dir) / EVALUATIONS} for the "
-            f"checkpoints that are there: {known or 'none was evaluated'}"
+            f"--metric={metric} is not in {Path(output_dir) / EVALUATIONS} for any checkpoint of "
+            f"the folder; known metrics: {known or 'none, no checkpoint was evaluated'}"
         )
-    sign = 1.0 if lower_is_better(name) else -1.0
-    values = {row["step"]: sign * row.get(name, math.nan) for row in rows}
-    finite = [step for step, value in values.items() if math.isfinite(value)]
-    if not finite:
-        raise DataError(f"--metric={metric}: no checkpoint has a finite one; choose another")
-    return sorted(finite, key=values.__getitem__)
+    order = _best_first(rows, metric, lower_is_better(name))
+    if not order:
+        raise DataError(f"--metric={metric}: no checkpoint has a finite value; choose another")
+    return [rows[i]["step"] for i in order]
+
+
+def _best_first(rows: Sequence[Mapping[str, Any]], metric: str, minimize: bool) -> list[int]:
+    """Returns the indices of the rows with a finite value, the best first."""
+    name = strip_problem(metric)
+    values = {i: row[name] for i, row in enumerate(rows) if math.isfinite(row.get(name, math.nan))}
+    return sorted(values, key=lambda i: values[i] if minimize else -values[i])

@@ -1,7 +1,6 @@
-"""run.json: everything that is needed to rebuild a trained model, beside its checkpoints.
+"""run.json, from which a trained model is rebuilt: problem, model, hparams, plugins, vocabularies.
 
-A model folder moves as one piece: it holds a copy of the vocabulary, and its record names the
-problem, the plugin folders, the model and every hparam. Decoding needs nothing else.
+With the copies of the vocabularies and the checkpoints beside it, decoding needs nothing else.
 """
 
 from __future__ import annotations
@@ -12,7 +11,6 @@ import importlib.metadata
 import json
 import os
 import sys
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,18 +28,18 @@ NAME = "run.json"
 
 @dataclass
 class RunRecord:
-    """What is trained on what.
+    """Which model is trained on which problem, with which hparams; the content of run.json.
 
     Attributes:
       problem: registered name, with `_rev` or `_copy`.
       model: registered name.
       hparams: values by name.
       usr_dirs: plugin folders, absolute.
-      vocabularies: sha256 by file name; the files lie beside run.json.
-      versions: of the libraries.
-      command: the command line that made it.
-      hparams_set: registered name of the set that the hparams are of; "": nobody knows.
-      labels: the class labels of a feature, where it has them.
+      vocabularies: sha256 by file name; the files are beside run.json.
+      versions: of t2tlite and its libraries.
+      command: the command line of the training.
+      hparams_set: registered name of the set that the hparams started from; "" if unknown.
+      labels: class labels by feature.
     """
 
     problem: str
@@ -62,7 +60,7 @@ class RunRecord:
             problem=problem,
             model=model,
             hparams=hparams.values(),
-            usr_dirs=[str(Path(one).expanduser().resolve()) for one in usr_dirs],
+            usr_dirs=[str(Path(folder).expanduser().resolve()) for folder in usr_dirs],
             versions={
                 "t2tlite": __version__,
                 **{name: importlib.metadata.version(name) for name in libraries},
@@ -71,16 +69,22 @@ class RunRecord:
         )
 
     def take_vocabularies(self, output_dir: str | Path, data_dir: str | Path) -> None:
-        """Notes vocabularies and labels, which must be those of a model that is there already.
+        """Records the vocabularies of `data_dir` and the class labels.
 
         Raises:
-          VocabularyError: `output_dir` holds a model trained with other ones.
+          VocabularyError: `output_dir` has a model with other vocabularies or labels.
+          DataError: it has a model, but `data_dir` doesn't exist.
         """
         problem = registry.problem(self.problem)
-        # A problem's own encoders may have files of any name. One that is missing is told below,
-        # or where the model needs it.
+        # A problem's own encoders may open files of any name. A missing vocabulary is an error
+        # below, or later where the model is built.
         with opened_below(data_dir) as opened, contextlib.suppress(VocabularyError):
-            self.labels = _labels(problem.feature_encoders(str(data_dir)))
+            encoders = problem.feature_encoders(str(data_dir))
+            self.labels = {
+                name: [encoder.decode([i]) for i in range(encoder.vocab_size)]
+                for name, encoder in encoders.items()
+                if isinstance(encoder, ClassLabelEncoder)
+            }
         self.vocabularies = {
             name: vocabulary_sha256(Path(data_dir) / name)
             for name in sorted({*problem.vocabulary_filenames, *opened})
@@ -88,18 +92,22 @@ class RunRecord:
         }
         if not (Path(output_dir) / NAME).exists():
             return
-        run = read(output_dir)
-        if run.labels and run.labels != self.labels:
-            raise VocabularyError(
-                f"{output_dir} was trained with the class labels {_listed(run.labels)}, and "
-                f"--problem={self.problem} has {_listed(self.labels)}; choose a new --output_dir, "
-                f"and --warm_start_from={output_dir} to take over what fits"
+        trained = read(output_dir)
+        if trained.labels and trained.labels != self.labels:
+            old, new = (
+                "; ".join(", ".join(labels) for labels in run.labels.values())
+                for run in (trained, self)
             )
-        before = run.vocabularies
-        if before != self.vocabularies:
+            raise VocabularyError(
+                f"{output_dir} was trained with the class labels {old}, and "
+                f"--problem={self.problem} has {new}; choose a new --output_dir, with "
+                f"--warm_start_from={output_dir} to start from the weights that fit"
+            )
+        expected = trained.vocabularies
+        if expected != self.vocabularies:
             if not Path(data_dir).is_dir():
                 raise DataError(f"no data: {data_dir} doesn't exist; check --data_dir")
-            other = [name for name in before if self.vocabularies.get(name) != before[name]]
+            other = [name for name in expected if self.vocabularies.get(name) != expected[name]]
             raise VocabularyError(
                 f"{output_dir} was trained with another {' and '.join(other) or 'vocabulary'} than "
                 f"{data_dir} has; choose a new --output_dir or restore the vocabulary"
@@ -109,7 +117,7 @@ class RunRecord:
         """Copies the vocabularies into `output_dir` and writes run.json.
 
         Raises:
-          OutputError: the folder can't be written.
+          OutputError: `output_dir` can't be written.
         """
         for name in self.vocabularies:
             if not (Path(output_dir) / name).exists():
@@ -121,10 +129,10 @@ class RunRecord:
             file.write("\n")
 
     def check_vocabularies(self, folder: str | os.PathLike[str]) -> None:
-        """Makes sure that `folder` holds the vocabularies that the model was trained with.
+        """Checks that `folder` has the vocabularies that the model was trained with.
 
         Raises:
-          VocabularyError: one is missing or another.
+          VocabularyError: a vocabulary is missing or has another sha256.
         """
         for name, expected in self.vocabularies.items():
             path = Path(folder) / name
@@ -135,7 +143,7 @@ class RunRecord:
             if vocabulary_sha256(path) != expected:
                 raise VocabularyError(
                     f"{path} isn't the vocabulary that the model was trained with (its sha256 "
-                    f"isn't {expected[:12]}...); copy the right one there"
+                    f"isn't {expected[:12]}...); copy that one from the data_dir of the training"
                 )
 
     def make_model(self, problem_hparams: ProblemHParams) -> Any:
@@ -146,21 +154,8 @@ class RunRecord:
         return model
 
 
-def _labels(encoders: Mapping[str, Any]) -> dict[str, list[str]]:
-    """The class labels of each feature that has them."""
-    return {
-        name: [encoder.decode([i]) for i in range(encoder.vocab_size)]
-        for name, encoder in encoders.items()
-        if isinstance(encoder, ClassLabelEncoder)
-    }
-
-
-def _listed(labels: Mapping[str, list[str]]) -> str:
-    return "; ".join(", ".join(one) for one in labels.values())
-
-
 def build(model: Any, problem_hparams: ProblemHParams) -> None:
-    """Makes the weights of a model by running it on two examples of three tokens."""
+    """Creates the weights of a model by running it on a batch of two rows of three tokens."""
     import numpy as np
 
     features = {}
@@ -171,34 +166,32 @@ def build(model: Any, problem_hparams: ProblemHParams) -> None:
 
 
 def read(output_dir: str | os.PathLike[str]) -> RunRecord:
-    """Reads run.json and loads the plugins that it names.
+    """Reads run.json.
 
     Raises:
-      CheckpointError: there is none, or it is damaged.
-      PluginError: a plugin folder is gone.
+      CheckpointError: it is missing or damaged.
     """
     path = Path(output_dir) / NAME
     if not path.exists():
         raise CheckpointError(
-            f"{output_dir} holds no model ({NAME} is missing); give the --output_dir that "
-            f"t2t-trainer wrote"
+            f"{output_dir} holds no model ({NAME} is missing); give the --output_dir of t2t-trainer"
         )
     try:
-        run = RunRecord(**json.loads(path.read_text(encoding="utf-8")))
+        return RunRecord(**json.loads(path.read_text(encoding="utf-8")))
     except (ValueError, TypeError) as error:
         raise CheckpointError(f"{path} is damaged ({error}); train again or restore it") from None
-    return run
 
 
 def load_plugins(run: RunRecord, usr_dirs: list[str]) -> None:
-    """Imports the plugin folders of a run, or those given instead.
+    """Imports `usr_dirs` or, if there are none, the plugin folders of the run.
 
     Raises:
-      PluginError: a folder is gone; the message says how to give another.
+      PluginError: a plugin folder of the run doesn't exist any more, or can't be imported.
     """
     for folder in usr_dirs or run.usr_dirs:
         if not usr_dirs and not Path(folder).exists():
             raise PluginError(
-                f"the model's plugin folder {folder} is gone; give its new place as --t2t_usr_dir"
+                f"the model's plugin folder {folder} doesn't exist any more; give the new path as "
+                f"--t2t_usr_dir"
             )
         plugins.load_usr_dir(folder)

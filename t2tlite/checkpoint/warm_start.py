@@ -1,8 +1,8 @@
-"""Warm start: a new model begins with the weights of another run, whose vocabulary may be another.
+"""Warm start: a new model takes the weights of another run, whose vocabulary may differ.
 
-A row of an embedding, or a column of the projection on labels, belongs to a token. Where the
-vocabularies differ, each token that both have, by its text, takes its own row along; the rows of
-the others stay new.
+A row of an embedding, or a column of the projection on labels, belongs to a token. If the
+vocabularies differ, each token that both have, by its text, keeps its row; the rows of other tokens
+stay new.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ from t2tlite.text.sentencepiece_encoder import SPACE_MARK, SentencePieceEncoder
 
 log = logging.getLogger(__name__)
 
-# Layers whose weights have a row or column for each token, where their shape doesn't tell.
-_OF_TOKENS = re.compile("embed|softmax|classes")
-# New tokens that are shown.
+# Layers whose weights have a row or column for each token, if their shape doesn't tell.
+_TOKEN_LAYERS = re.compile("embed|softmax|classes")
+# New tokens to show.
 _SHOWN = 20
 
 
 @dataclass(frozen=True)
-class Change:
-    """How the vocabulary of a feature changed, if it did.
+class VocabularyChange:
+    """How the vocabulary of a feature differs from the checkpoint's, if it does.
 
     Attributes:
-      old_ids: for each token its id in the old vocabulary, -1 where that lacks it; int [V].
-      new_sizes: sizes that the axis of the tokens may have, filled up to vocab_divisor or not.
+      old_ids: the id of each token in the old vocabulary, -1 for new tokens; int [V].
+      new_sizes: possible sizes of the token axis, padded to vocab_divisor or not.
       old_sizes: the same of the old vocabulary.
     """
 
@@ -45,30 +45,30 @@ class Change:
     old_sizes: frozenset[int]
 
     @property
-    def is_none(self) -> bool:
-        """Whether the vocabulary is the same."""
+    def is_same(self) -> bool:
+        """Whether the vocabulary is unchanged."""
         tokens = len(self.old_ids)
         return tokens in self.old_sizes and self.old_ids.tolist() == list(range(tokens))
 
-    def axis(self, path: str, old: tuple[int, ...], new: tuple[int, ...]) -> int | None:
-        """Returns the axis of a weight that has an entry for each token, None if none has.
+    def token_axis(self, path: str, old: tuple[int, ...], new: tuple[int, ...]) -> int | None:
+        """Returns the axis of a weight that has an entry for each token, None if it has none.
 
         Args:
-          path: of the weight.
+          path: Keras path of the weight.
           old: its shape in the checkpoint.
           new: its shape in the model.
         """
         if len(old) != len(new):
             return None
-        unequal = [i for i, sizes in enumerate(zip(old, new, strict=True)) if len({*sizes}) > 1]
-        if not unequal and _OF_TOKENS.search(path.rpartition("/")[0]):
-            unequal = [len(new) - 1 if path.endswith("kernel") else 0]
-        if len(unequal) != 1:
+        axes = [i for i, sizes in enumerate(zip(old, new, strict=True)) if len({*sizes}) > 1]
+        if not axes and _TOKEN_LAYERS.search(path.rpartition("/")[0]):
+            axes = [len(new) - 1 if path.endswith("kernel") else 0]
+        if len(axes) != 1:
             return None
-        [axis] = unequal
+        [axis] = axes
         return axis if old[axis] in self.old_sizes and new[axis] in self.new_sizes else None
 
-    def moved(self, value: Any, new: Any, axis: int) -> Any:
+    def move(self, value: Any, new: Any, axis: int) -> Any:
         """Returns the new weight with the old values of the tokens that both vocabularies have."""
         import numpy as np
 
@@ -79,9 +79,9 @@ class Change:
 
 
 def warm_start(model: Any, source: str, hparams: HParams, problem_hparams: ProblemHParams) -> str:
-    """Assigns the weights that a checkpoint of another run has in the same name and shape.
+    """Assigns the weights of another run's checkpoint that have the same name and shape.
 
-    Where its vocabulary is another, embeddings fit as well: token by token.
+    If the vocabularies differ, embeddings are assigned token by token.
 
     Args:
       model: a built model.
@@ -90,10 +90,10 @@ def warm_start(model: Any, source: str, hparams: HParams, problem_hparams: Probl
       problem_hparams: of the model.
 
     Returns:
-      A sentence on what was taken and what was not.
+      A summary of the weights that were assigned, stay new, or weren't used.
 
     Raises:
-      CheckpointError: it can't be read, or nothing fits.
+      CheckpointError: the checkpoint can't be read, or no weight fits.
     """
     import numpy as np
 
@@ -105,103 +105,104 @@ def warm_start(model: Any, source: str, hparams: HParams, problem_hparams: Probl
             f"model.ckpt-STEP.safetensors"
         )
     tensors = checkpoints.read_tensors(path)
-    changes = _changes(path.parent, hparams, problem_hparams)
-    _tell_if_both(model, changes)
-    left = []
-    for variable in model.weights:
-        value = tensors.get(variable.path)
-        fitting = None if value is None else _fitting(variable, value, changes)
+    changes = _vocabulary_changes(path.parent, hparams, problem_hparams)
+    _warn_if_table_is_shared(model, changes)
+    new = []
+    for weight in model.weights:
+        value = tensors.get(weight.path)
+        fitting = None if value is None else _fit(weight, value, changes)
         if fitting is None:
-            left.append(variable.path)
+            new.append(weight.path)
         else:
-            variable.assign(np.asarray(fitting))
-            del tensors[variable.path]
-    if len(left) == len(model.weights):
+            weight.assign(np.asarray(fitting))
+            del tensors[weight.path]
+    if len(new) == len(model.weights):
         raise CheckpointError(f"{path} has no weight that fits this model; check --model")
-    told = [f"{len(model.weights) - len(left)} of {len(model.weights)} weights from {path}"]
+    summary = [f"{len(model.weights) - len(new)} of {len(model.weights)} weights from {path}"]
     for feature, change in changes.items():
-        if change.is_none:
-            continue
-        known = int((change.old_ids >= 0).sum())
-        told.append(f"{known:,} of {len(change.old_ids):,} tokens of the {feature} are known there")
-    if left:
-        told.append(f"new: {', '.join(left)}")
+        if not change.is_same:
+            known = int((change.old_ids >= 0).sum())
+            tokens = len(change.old_ids)
+            summary.append(f"{known:,} of {tokens:,} tokens of the {feature} are known there")
+    if new:
+        summary.append(f"new: {', '.join(new)}")
     if tensors:
-        told.append(f"not taken: {', '.join(sorted(tensors))}")
-    return "; ".join(told)
+        summary.append(f"not used: {', '.join(sorted(tensors))}")
+    return "; ".join(summary)
 
 
-def _tell_if_both(model: Any, changes: Mapping[str, Change]) -> None:
-    """Warns if one table is of two features whose vocabularies changed in different ways."""
+def _warn_if_table_is_shared(model: Any, changes: Mapping[str, VocabularyChange]) -> None:
+    """Warns if features share an embedding but their vocabularies changed differently."""
     ids = [change.old_ids.tolist() for change in changes.values()]
-    own_table = any("input" in variable.path for variable in model.weights)
-    if len(ids) > 1 and not own_table and any(one != ids[0] for one in ids):
+    has_input_table = any("input" in weight.path for weight in model.weights)
+    if len(ids) > 1 and not has_input_table and any(other != ids[0] for other in ids):
         log.warning(
-            "%s share a table, and their vocabularies changed in different ways: it takes the rows "
-            "of the targets' tokens",
+            "%s share an embedding, and their vocabularies changed in different ways: its rows are "
+            "those of the targets' tokens",
             " and ".join(changes),
         )
 
 
-def _fitting(variable: Any, value: Any, changes: Mapping[str, Change]) -> Any:
-    """The value that a weight takes from the checkpoint's, None if it doesn't fit."""
+def _fit(weight: Any, value: Any, changes: Mapping[str, VocabularyChange]) -> Any:
+    """Returns what a weight gets from the checkpoint's value, None if it doesn't fit."""
     import numpy as np
 
-    shape = tuple(variable.shape)
-    # Vocabularies may have one size: then the weight's name tells whose it is.
-    first = "inputs" if "input" in variable.path else "targets"
-    for feature in sorted(changes, key=lambda one: one != first):
-        axis = changes[feature].axis(variable.path, value.shape, shape)
-        if axis is not None and changes[feature].is_none and value.shape == shape:
+    shape = tuple(weight.shape)
+    # If the vocabularies have one size, the weight's name says whose it is.
+    first = "inputs" if "input" in weight.path else "targets"
+    for feature in sorted(changes, key=lambda feature: feature != first):
+        axis = changes[feature].token_axis(weight.path, value.shape, shape)
+        if axis is not None and changes[feature].is_same and value.shape == shape:
             return value
         if axis is not None:
-            return changes[feature].moved(value, np.asarray(variable), axis)
+            return changes[feature].move(value, np.asarray(weight), axis)
     return value if value.shape == shape else None
 
 
-def _changes(folder: Path, hparams: HParams, problem_hparams: ProblemHParams) -> dict[str, Change]:
-    """How the vocabularies differ from another run's, by feature; equal ones are there, too."""
+def _vocabulary_changes(
+    folder: Path, hparams: HParams, problem_hparams: ProblemHParams
+) -> dict[str, VocabularyChange]:
+    """Compares the vocabularies with those of the run in `folder`; {} if they aren't known."""
     import numpy as np
 
     try:
         run = run_record.read(folder)
-        old = _old_encoders(folder, run, problem_hparams)
+        old_encoders = _old_encoders(folder, run, problem_hparams)
     except (Error, OSError) as error:
         log.warning(
-            "the vocabulary of %s isn't known (%s): its embeddings are taken row by row, which is "
+            "the vocabulary of %s isn't known (%s): its embeddings are copied row by row, which is "
             "right only if this model's vocabulary is the same",
             *(folder, error),
         )
         return {}
-    found = {}
+    changes = {}
     for feature, encoder in problem_hparams.vocabulary.items():
-        if feature not in old:
+        if feature not in old_encoders:
             continue
         is_class = problem_hparams.modality.get(feature) == "class_label"
-        tokens, before = _tokens(encoder, is_class), _tokens(old[feature], is_class)
-        ids = {token: i for i, token in enumerate(before)}
-        # Several tokens may look alike, which tells nothing apart unless a vocabulary changed.
-        same = tokens == before
+        tokens, old_tokens = _tokens(encoder, is_class), _tokens(old_encoders[feature], is_class)
+        ids = {token: i for i, token in enumerate(old_tokens)}
+        # Tokens whose texts look alike are confused only if the vocabulary changed.
+        same = tokens == old_tokens
         old_ids = np.array([i if same else ids.get(token, -1) for i, token in enumerate(tokens)])
-        divisors = hparams.vocab_divisor, run.hparams.get("vocab_divisor", 1)
-        found[feature] = Change(
-            old_ids, _sizes(len(tokens), divisors[0]), _sizes(len(before), divisors[1])
+        sizes = (
+            frozenset([len(vocabulary), math.ceil(len(vocabulary) / divisor) * divisor])
+            for vocabulary, divisor in (
+                (tokens, hparams.vocab_divisor),
+                (old_tokens, run.hparams.get("vocab_divisor", 1)),
+            )
         )
+        changes[feature] = VocabularyChange(old_ids, *sizes)
         unknown = [token for token in tokens if token not in ids]
-        if not unknown:
-            continue
-        more = ", ..." if len(unknown) > _SHOWN else ""
-        shown = ", ".join(map(repr, unknown[:_SHOWN]))
-        log.info("%d tokens of the %s are new: %s%s", len(unknown), feature, shown, more)
-    return found
-
-
-def _sizes(tokens: int, divisor: int) -> frozenset[int]:
-    return frozenset([tokens, math.ceil(tokens / divisor) * divisor])
+        if unknown:
+            more = ", ..." if len(unknown) > _SHOWN else ""
+            shown = ", ".join(map(repr, unknown[:_SHOWN]))
+            log.info("%d tokens of the %s are new: %s%s", len(unknown), feature, shown, more)
+    return changes
 
 
 def _old_encoders(folder: Path, run: run_record.RunRecord, new: ProblemHParams) -> dict[str, Any]:
-    """The encoders of another run, by feature."""
+    """Returns the encoders of another run, by feature."""
     try:
         problem = registry.problem(run.problem)
     except UnknownNameError:
@@ -211,10 +212,10 @@ def _old_encoders(folder: Path, run: run_record.RunRecord, new: ProblemHParams) 
         hparams = HParams.from_values(run.hparams)
         encoders = dict(problem.get_hparams(hparams, str(folder)).vocabulary)
         # The problem's class may have other labels now.
-        kept = {name: ClassLabelEncoder(labels) for name, labels in run.labels.items()}
-        return {**encoders, **kept}
+        labels = {name: ClassLabelEncoder(labels) for name, labels in run.labels.items()}
+        return {**encoders, **labels}
     except VocabularyError:
-        # The problem's class may have changed, and asks for another file now.
+        # The problem's class may name another vocabulary file now.
         if len(run.vocabularies) != 1:
             raise
     encoder = load_vocabulary(folder / next(iter(run.vocabularies)))
@@ -222,8 +223,8 @@ def _old_encoders(folder: Path, run: run_record.RunRecord, new: ProblemHParams) 
 
 
 def _tokens(encoder: Any, is_class: bool) -> list[str]:
-    """The text of each id, alike for the same token in each kind of vocabulary."""
-    # One by one: an encoder that reads backwards turns lists.
+    """Returns the text of each id, the same for a token in every kind of vocabulary."""
+    # Each id alone: an encoder of reversed text reverses lists.
     if hasattr(encoder, "decode_list"):
         texts = [str(encoder.decode_list([i])[0]) for i in range(encoder.vocab_size)]
     else:

@@ -1,4 +1,4 @@
-"""Checkpoints: what was saved comes back, the damaged is passed over, the wrong is told."""
+"""Checkpoints: saved and restored; damaged ones are skipped, those of another model are errors."""
 
 import contextlib
 import json
@@ -18,7 +18,7 @@ def save(folder, step, model, optimizer, keep):
 
 
 def scramble(model, optimizer, seed):
-    """Gives every variable, slots and random state too, values of its own."""
+    """Gives every variable, slots and random state included, random values."""
     rng = np.random.default_rng(seed)
     for variable in [*model.weights, *checkpoints._state(model, optimizer).values()]:
         dtype = variable.numpy().dtype
@@ -28,10 +28,10 @@ def scramble(model, optimizer, seed):
 
 def values(model, optimizer):
     variables = [*model.weights, *checkpoints._state(model, optimizer).values()]
-    found = {one.path: one.numpy().copy() for one in variables}
+    by_path = {variable.path: variable.numpy().copy() for variable in variables}
     # No two variables share a path, though one may be listed twice.
-    assert len(found) == len({id(one) for one in variables})
-    return found
+    assert len(by_path) == len({id(variable) for variable in variables})
+    return by_path
 
 
 def same(one, other):
@@ -70,7 +70,7 @@ def test_the_newest_are_kept(tmp_path, make_model, keep, left):
 
 
 def test_the_best_is_kept_besides_the_newest(tmp_path, make_model):
-    with pytest.raises(CheckpointError, match="knows no best checkpoint: none was evaluated"):
+    with pytest.raises(CheckpointError, match="has no best checkpoint: none was evaluated"):
         checkpoints.best(tmp_path)
     model, optimizer = make_model()
     with contextlib.closing(checkpoints.Saver(tmp_path, keep=2)) as saver:
@@ -79,7 +79,7 @@ def test_the_best_is_kept_besides_the_newest(tmp_path, make_model):
             saver.mark_best(best)
         saver.wait()
     assert checkpoints.steps(tmp_path) == [2, 4, 5]
-    # The next run knows it, and the one that was the best goes like any other.
+    # The next run reads the best step; a former best is deleted like any other.
     with contextlib.closing(checkpoints.Saver(tmp_path, keep=2)) as saver:
         saver.save(6, model, optimizer)
         saver.wait()
@@ -94,11 +94,11 @@ def test_the_best_is_kept_besides_the_newest(tmp_path, make_model):
     for name, step in {"": 7, "best": 7, 8: 8, "8": 8, str(tmp_path / "model.ckpt-8"): 8}.items():
         assert checkpoints.find(tmp_path, name) == checkpoints.weights_path(tmp_path, step)
     checkpoints.weights_path(tmp_path, 7).unlink()
-    with pytest.raises(CheckpointError, match="knows no best checkpoint"):
+    with pytest.raises(CheckpointError, match="has no best checkpoint"):
         checkpoints.best(tmp_path)
 
 
-def test_what_a_killed_save_left_is_removed(tmp_path, make_model):
+def test_temporary_files_of_a_killed_save_are_removed(tmp_path, make_model):
     (tmp_path / ".model.ckpt-3.safetensors.4711.tmp").write_bytes(b"half")
     (tmp_path / "notes.tmp").write_text("mine")
     save(tmp_path, 4, *make_model(), keep=1)
@@ -108,7 +108,7 @@ def test_what_a_killed_save_left_is_removed(tmp_path, make_model):
 
 @pytest.mark.parametrize("kind", ["weights", "optimizer"])
 @pytest.mark.parametrize("damage", ["cut", "gone"])
-def test_a_damaged_newest_is_passed_over(tmp_path, make_model, warned, kind, damage):
+def test_a_damaged_newest_checkpoint_is_skipped(tmp_path, make_model, warned, kind, damage):
     model, optimizer = make_model()
     saved = {}
     for step in (1, 2):
@@ -121,12 +121,12 @@ def test_a_damaged_newest_is_passed_over(tmp_path, make_model, warned, kind, dam
     assert checkpoints.restore(tmp_path, *other) == 1
     assert same(values(*other), saved[1])
     if (kind, damage) == ("weights", "gone"):
-        # What isn't there isn't listed.
+        # A checkpoint without weights isn't listed.
         assert checkpoints.steps(tmp_path) == [1]
     else:
         [line] = warned
         assert f"{path} " in line
-        assert line.endswith("trying the checkpoint before it")
+        assert line.endswith("trying the previous checkpoint")
 
 
 def test_all_damaged(tmp_path, make_model):
@@ -154,7 +154,7 @@ def test_weights_of_another_shape(tmp_path, make_model):
     with pytest.raises(CheckpointError, match=r"has shape \[11, 8\], the model needs \[11, 16\]; "
                        "check --hparams"):  # fmt: skip
         checkpoints.load_weights(wider, checkpoints.weights_path(tmp_path, 1))
-    # Nothing was assigned before the first misfit was found.
+    # Nothing is assigned before all shapes are checked.
     assert all((one.numpy() == before[one.path]).all() for one in wider.weights)
     deeper, _ = make_model(num_hidden_layers=2)
     with pytest.raises(

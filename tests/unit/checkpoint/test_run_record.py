@@ -1,4 +1,4 @@
-"""run.json: what a model folder says of itself, and the vocabulary that it must keep."""
+"""run.json, and the vocabularies and labels that a model folder must keep."""
 
 import json
 import sys
@@ -35,7 +35,7 @@ def describe(**values):
 
 
 def written(folders, **values):
-    """A run as training leaves it."""
+    """The record of a run, with its files as training writes them."""
     data, output = folders
     run = describe(**values)
     run.take_vocabularies(output, data)
@@ -123,7 +123,7 @@ class TestPlugins:
         assert loaded == [str(tmp_path)]
 
     def test_a_folder_that_is_gone(self, tmp_path):
-        with pytest.raises(PluginError, match="gone is gone; give its new place as --t2t_usr_dir"):
+        with pytest.raises(PluginError, match="gone doesn't exist any more; give the new path as"):
             run_record.load_plugins(self.run(str(tmp_path / "gone")), [])
 
 

@@ -1,4 +1,4 @@
-"""Warm start: what fits is taken, tokens keep their vectors, the rest is told."""
+"""Warm start: weights that fit are copied, tokens keep their vectors, the rest is reported."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from t2tlite import registry
 from t2tlite.checkpoint import checkpoints
 from t2tlite.checkpoint import warm_start as warm_start_module
 from t2tlite.checkpoint.run_record import RunRecord
-from t2tlite.checkpoint.warm_start import Change, warm_start
+from t2tlite.checkpoint.warm_start import VocabularyChange, warm_start
 from t2tlite.config import HParams
 from t2tlite.errors import CheckpointError, VocabularyError
 from t2tlite.text import TokenTextEncoder
@@ -32,8 +32,8 @@ class Mood(Text2ClassProblem):
         return list(self.labels)
 
 
-class Place:
-    """The folder of a model with new weights, whose vocabulary has these tokens."""
+class Model:
+    """A model folder with new weights and a vocabulary of these tokens."""
 
     def __init__(self, folder, tokens="", name="words", model="transformer", **hparams):
         folder.mkdir()
@@ -62,8 +62,8 @@ def problems(own_names):
     registry.register_problem("mood")(Mood)
 
 
-def test_all_of_a_folders_newest(tmp_path):
-    old, new = Place(tmp_path / "old", "a b"), Place(tmp_path / "new", "a b")
+def test_the_newest_checkpoint_of_a_folder(tmp_path):
+    old, new = Model(tmp_path / "old", "a b"), Model(tmp_path / "new", "a b")
     count, path = len(new.model.weights), checkpoints.weights_path(old.folder, 3)
     assert new.starts_from(old.folder) == f"{count} of {count} weights from {path}"
     for name, value in old.weights().items():
@@ -71,46 +71,46 @@ def test_all_of_a_folders_newest(tmp_path):
 
 
 @pytest.mark.parametrize("divisor", [1, 8])
-def test_tokens_take_their_vectors_along(tmp_path, divisor):
-    old = Place(tmp_path / "old", "a b c", vocab_divisor=divisor)
-    new = Place(tmp_path / "new", "c new a", vocab_divisor=divisor)
+def test_tokens_keep_their_vectors(tmp_path, divisor):
+    old = Model(tmp_path / "old", "a b c", vocab_divisor=divisor)
+    new = Model(tmp_path / "new", "c new a", vocab_divisor=divisor)
     before = new.weights()
-    said = new.starts_from(old.folder)
+    summary = new.starts_from(old.folder)
     count = len(new.model.weights)
-    assert said.startswith(f"{count} of {count} weights from ")
-    assert "; 4 of 5 tokens of the inputs are known there; 4 of 5 tokens of the targets" in said
-    found, taken = new.weights(), old.weights()
-    assert (found[TABLE][[0, 1, 2, 4]] == taken[TABLE][[0, 1, 4, 2]]).all()
-    assert (found[TABLE][3] == before[TABLE][3]).all()
-    for name in set(found) - {TABLE}:
-        assert (found[name] == taken[name]).all(), name
+    assert summary.startswith(f"{count} of {count} weights from ")
+    assert "; 4 of 5 tokens of the inputs are known there; 4 of 5 tokens of the targets" in summary
+    weights, old_weights = new.weights(), old.weights()
+    assert (weights[TABLE][[0, 1, 2, 4]] == old_weights[TABLE][[0, 1, 4, 2]]).all()
+    assert (weights[TABLE][3] == before[TABLE][3]).all()
+    for name in set(weights) - {TABLE}:
+        assert (weights[name] == old_weights[name]).all(), name
 
 
 def test_a_vocabulary_as_large_as_a_layer_moves_no_other_weight(tmp_path):
-    old, new = Place(tmp_path / "old", "a b c d e f"), Place(tmp_path / "new", "f e d c b a")
+    old, new = Model(tmp_path / "old", "a b c d e f"), Model(tmp_path / "new", "f e d c b a")
     assert len(old.weights()[TABLE]) == TINY["hidden_size"]
     new.starts_from(old.folder)
-    found, taken = new.weights(), old.weights()
-    assert (found[TABLE] == taken[TABLE][[0, 1, 7, 6, 5, 4, 3, 2]]).all()
-    for name in set(found) - {TABLE}:
-        assert (found[name] == taken[name]).all(), name
+    weights, old_weights = new.weights(), old.weights()
+    assert (weights[TABLE] == old_weights[TABLE][[0, 1, 7, 6, 5, 4, 3, 2]]).all()
+    for name in set(weights) - {TABLE}:
+        assert (weights[name] == old_weights[name]).all(), name
 
 
-def test_labels_take_their_columns_along(tmp_path, monkeypatch):
-    old = Place(tmp_path / "old", name="mood", model="transformer_encoder")
+def test_labels_keep_their_columns(tmp_path, monkeypatch):
+    old = Model(tmp_path / "old", name="mood", model="transformer_encoder")
     monkeypatch.setattr(Mood, "labels", ("none", "sad", "glad"))
-    new = Place(tmp_path / "new", name="mood", model="transformer_encoder")
+    new = Model(tmp_path / "new", name="mood", model="transformer_encoder")
     before = new.weights()
-    said = new.starts_from(old.folder)
-    assert "2 of 3 tokens of the targets are known there" in said
-    kernel, taken = new.weights()["transformer/classes/kernel"], old.weights()
-    assert (kernel[:, [2, 1]] == taken["transformer/classes/kernel"]).all()
+    summary = new.starts_from(old.folder)
+    assert "2 of 3 tokens of the targets are known there" in summary
+    kernel, old_weights = new.weights()["transformer/classes/kernel"], old.weights()
+    assert (kernel[:, [2, 1]] == old_weights["transformer/classes/kernel"]).all()
     assert (kernel[:, 0] == before["transformer/classes/kernel"][:, 0]).all()
     assert (new.weights()["transformer/classes/bias"][[2, 1]] == 0).all()
 
 
 def test_other_labels_are_another_model(tmp_path, monkeypatch):
-    old = Place(tmp_path / "old", name="mood", model="transformer_encoder")
+    old = Model(tmp_path / "old", name="mood", model="transformer_encoder")
     monkeypatch.setattr(Mood, "labels", ("sad", "glad"))
     run = RunRecord.describe("mood", "transformer_encoder", old.hparams, [])
     with pytest.raises(VocabularyError, match="labels glad, sad, and --problem=mood has sad, glad"):
@@ -131,59 +131,61 @@ class Pairs(Text2TextProblem):
 def test_one_vocabulary_of_two_has_changed(tmp_path, monkeypatch, warned, shared):
     registry.register_problem("pairs")(Pairs)
     sharing = {"shared_embedding_and_softmax_weights": shared}
-    old = Place(tmp_path / "old", name="pairs", **sharing)
+    old = Model(tmp_path / "old", name="pairs", **sharing)
     monkeypatch.setattr(warm_start_module, "_old_encoders", lambda *_: Pairs().feature_encoders(""))
-    new = Place(tmp_path / "new", name="pairs", **sharing)
+    new = Model(tmp_path / "new", name="pairs", **sharing)
     changed = type("Changed", (Pairs,), {"inputs": "cba"})()
     new.problem_hparams.vocabulary = changed.feature_encoders("")
     new.starts_from(old.folder)
-    found, taken = new.weights(), old.weights()
-    for name, value in taken.items():
+    weights, old_weights = new.weights(), old.weights()
+    for name, value in old_weights.items():
         rows = [0, 1, 4, 3, 2] if "input_embedding" in name else slice(None)
-        assert (found[name] == value[rows]).all(), name
+        assert (weights[name] == value[rows]).all(), name
     assert len(warned) == shared
     if shared:
-        assert warned[0].startswith("inputs and targets share a table")
+        assert warned[0].startswith("inputs and targets share an embedding")
 
 
 def test_a_weight_of_a_plugins_own_name():
-    change = Change(np.array([0, 1, 3, 2]), frozenset([4]), frozenset([4]))
-    assert change.axis("variable", (4,), (4,)) is None
+    change = VocabularyChange(np.array([0, 1, 3, 2]), frozenset([4]), frozenset([4]))
+    assert change.token_axis("variable", (4,), (4,)) is None
 
 
 def test_a_class_that_names_another_file_now(tmp_path, monkeypatch):
-    old = Place(tmp_path / "old", "a b")
+    old = Model(tmp_path / "old", "a b")
     monkeypatch.setattr(Words, "vocab_filename", "vocab.new.tokens")
-    new = Place(tmp_path / "new", "b a x")
-    said = new.starts_from(old.folder)
-    assert "4 of 5 tokens of the targets" in said
+    new = Model(tmp_path / "new", "b a x")
+    summary = new.starts_from(old.folder)
+    assert "4 of 5 tokens of the targets" in summary
     assert (new.weights()[TABLE][[3, 2]] == old.weights()[TABLE][[2, 3]]).all()
 
 
-def test_what_fits_of_a_file_alone(tmp_path, warned):
-    old = Place(tmp_path / "old", "a b")
+def test_a_weights_file_without_a_run_record(tmp_path, warned):
+    old = Model(tmp_path / "old", "a b")
     path = checkpoints.weights_path(tmp_path, 1)
     checkpoints.write_tensors(path, {**old.weights(), "other": np.zeros(3)}, {})
-    new = Place(tmp_path / "new", "a b c", num_encoder_layers=2)
-    said = new.starts_from(path)
-    assert said.startswith(f"{len(old.model.weights) - 1} of {len(new.model.weights)} weights from")
-    left, unused = said.split("; ")[1:]
+    new = Model(tmp_path / "new", "a b c", num_encoder_layers=2)
+    summary = new.starts_from(path)
+    assert summary.startswith(
+        f"{len(old.model.weights) - 1} of {len(new.model.weights)} weights from"
+    )
+    left, unused = summary.split("; ")[1:]
     assert all(one == TABLE or "encoder/layer_1" in one for one in left[5:].split(", "))
     assert TABLE in left
-    assert unused == f"not taken: other, {TABLE}"
+    assert unused == f"not used: other, {TABLE}"
     [line] = warned
     assert line.startswith(f"the vocabulary of {tmp_path} isn't known")
 
 
 def test_nothing_fits(tmp_path):
-    new = Place(tmp_path / "new", "a b")
+    new = Model(tmp_path / "new", "a b")
     checkpoints.write_weights(tmp_path, 3, {"other": np.zeros(3, "float32")})
     with pytest.raises(CheckpointError, match="has no weight that fits this model"):
         new.starts_from(tmp_path)
 
 
-def test_what_is_no_checkpoint(tmp_path):
-    new = Place(tmp_path / "new", "a b")
+def test_a_source_that_is_no_checkpoint(tmp_path):
+    new = Model(tmp_path / "new", "a b")
     # T2T's names have no ending.
     assert "weights from" in new.starts_from(tmp_path / "new" / "model.ckpt-3")
     for name in ("nothing", "new/run.json", "nothing.safetensors"):

@@ -1,13 +1,10 @@
-"""What a person sees of training, where no terminal is."""
+"""The panel, the live line, events and tables of training, without a terminal."""
 
-import json
 import logging
 
 import pytest
 
 from t2tlite import console
-from t2tlite.checkpoint import eval_log
-from t2tlite.errors import DataError
 from t2tlite.training import reports
 
 ROWS = [{"step": 10, "loss": 2.5, "accuracy": 0.5}, {"step": 20, "loss": 2.0, "accuracy": 0.75}]
@@ -18,24 +15,6 @@ VALUES = {
     "learning_rate": 0.001,
     "padded_share": 0.25,
 }
-
-
-def test_evaluations_round_trip(tmp_path):
-    assert eval_log.read_evaluations(tmp_path) == []
-    eval_log.write_evaluations(tmp_path, ROWS)
-    assert eval_log.read_evaluations(tmp_path) == ROWS
-    lines = (tmp_path / "eval.jsonl").read_text().splitlines()
-    assert [json.loads(line) for line in lines] == ROWS
-
-
-def test_a_line_that_a_kill_cut_off(tmp_path):
-    eval_log.write_evaluations(tmp_path, ROWS)
-    path = tmp_path / "eval.jsonl"
-    path.write_text(path.read_text()[:-10])
-    assert eval_log.read_evaluations(tmp_path) == ROWS[:1]
-    path.write_text("{broken\n" + json.dumps(ROWS[0]) + "\n")
-    with pytest.raises(DataError, match="eval.jsonl, line 1 isn't JSON"):
-        eval_log.read_evaluations(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -50,16 +29,16 @@ def test_duration(seconds, text):
 def said(caplog, monkeypatch):
     """The lines in the log, as without a terminal."""
     monkeypatch.setattr("t2tlite.console.on_terminal", lambda: False)
-    # A command that ran before in this process keeps t2tlite's lines from the root logger.
+    # A command that ran before in this process turns propagation off.
     monkeypatch.setattr(logging.getLogger("t2tlite"), "propagate", True)
-    caplog.set_level("INFO", "t2tlite.training.reports")
+    caplog.set_level("INFO", "t2tlite")
     return lambda: [record.getMessage() for record in caplog.records]
 
 
 def test_panel_and_line_in_a_log(said):
     console.panel("title", {"device": "CPU", "batch": "4096 tokens"})
     line = reports.LiveLine(0, 100)
-    line.update(50, VALUES)  # the last line is only just gone
+    line.update(50, VALUES)  # too soon after the start
     line.update(60, VALUES, force=True)
     line.say("something")
     line.close()
@@ -108,7 +87,7 @@ def test_table_in_a_log(said):
 def test_table_on_a_narrow_terminal(capsys, monkeypatch):
     monkeypatch.setattr("t2tlite.console.on_terminal", lambda: True)
     monkeypatch.setenv("COLUMNS", "80")
-    # As many as a problem has at most.
+    # As many as a problem can have.
     names = ["accuracy", "accuracy_top5", "accuracy_per_sequence", "neg_log_perplexity"]
     names += ["approx_bleu_score", "rouge_2_fscore", "rouge_L_fscore"]
     columns = {**dict.fromkeys(["step", "loss", *names], "right"), "what": "left"}
@@ -117,7 +96,7 @@ def test_table_on_a_narrow_terminal(capsys, monkeypatch):
     console.table("a title", columns, [row], "a note")
     shown = capsys.readouterr().err
     assert all(len(line) <= 80 for line in shown.splitlines())
-    # Numbers stay whole, and so does what looks like markup.
+    # No number is cut, and text in brackets is no markup.
     for part in ("a title", *row, "a note"):
         assert part in shown
 
@@ -178,6 +157,6 @@ def test_at_most_twelve_evaluations(said, count, best):
         assert len(steps) >= 11
         left_out = count - len(steps)
         assert said()[-1] == f"{left_out} of {count} left out; all are in eval.jsonl"
-        # Evenly: nowhere is more left out than between two of eleven.
+        # At equal distances, as of eleven rows.
         gaps = [after - before for before, after in zip(steps, steps[1:], strict=False)]
         assert max(gaps) <= count / 10 + 1
