@@ -14,6 +14,7 @@ from typing import Any
 
 from t2tlite import plugins, registry
 from t2tlite.data import inputs, manifest
+from t2tlite.data.batching import evaluation_batching
 from t2tlite.errors import DataError
 from t2tlite.text import EOS_ID
 
@@ -25,10 +26,10 @@ def check_problem(
     tmp_dir: str | Path = "",
     samples: int = 200,
 ) -> dict[str, int]:
-    """Takes a problem through datagen and back on its first samples.
+    """Generates data from a problem's first samples and checks that they can be read back.
 
-    Generates, builds the vocabulary, writes and reads shards, and compares every example that was
-    read with the text that was generated.
+    The vocabulary is made, shards are written and read, and every example is decoded and compared
+    with the generated texts.
 
     Args:
       name: the registered problem.
@@ -38,11 +39,11 @@ def check_problem(
       samples: samples of each split to take.
 
     Returns:
-      Examples by split.
+      Numbers of examples by split.
 
     Raises:
-      Error: what t2t-datagen would say.
-      DataError: what was read isn't what was generated.
+      Error: as t2t-datagen.
+      DataError: an example isn't among the generated samples.
     """
     if usr_dir:
         plugins.load_usr_dir(usr_dir)
@@ -50,36 +51,40 @@ def check_problem(
     data_dir = str(Path(folder) / "data")
     Path(data_dir).mkdir(parents=True, exist_ok=True)
     generated: list[dict[str, Any]] = []
-    original = problem.generate_samples
+    generate_samples = problem.generate_samples
 
     def first_samples(*args: Any, **task: Any) -> Any:
-        for sample in itertools.islice(original(*args, **task), samples):
+        for sample in itertools.islice(generate_samples(*args, **task), samples):
             generated.append(dict(sample))
             yield sample
 
     problem.generate_samples = first_samples
     problem.generate_data(data_dir, str(tmp_dir or folder))
-    made = manifest.read(data_dir, problem.dataset_filename())
-    if made is None:
-        raise DataError(f"{name}: generate_data wrote no manifest; let the recipe write the shards")
-    _compare(problem, data_dir, generated, list(made.splits))
-    return {split: sizes.examples for split, sizes in made.splits.items()}
+    written = manifest.read(data_dir, problem.dataset_filename())
+    if written is None:
+        raise DataError(
+            f"{name}: generate_data wrote no manifest; don't override it, so that the shards are "
+            f"written by t2tlite"
+        )
+    _compare(problem, data_dir, generated, list(written.splits))
+    return {split: counts.examples for split, counts in written.splits.items()}
 
 
 def _compare(
     problem: Any, data_dir: str, generated: list[dict[str, Any]], splits: list[str]
 ) -> None:
-    """Raises unless each example that is read decodes to a text that was generated."""
+    """Raises DataError unless each example in the shards decodes to a generated text."""
     from t2tlite.config import HParams
 
     hparams = HParams()
-    told = problem.get_hparams(hparams, data_dir)
-    encoders = told.vocabulary
-    # A class problem's label is no text, so its targets aren't compared.
-    sides = [side for side in ("inputs", "targets") if told.modality.get(side) == "symbol"]
+    problem_hparams = problem.get_hparams(hparams, data_dir)
+    encoders = problem_hparams.vocabulary
+    modality = problem_hparams.modality
+    # The targets of a class problem are labels, which aren't compared.
+    features = [name for name in ("inputs", "targets") if modality.get(name) == "symbol"]
     prefixes = {"inputs": problem.inputs_prefix, "targets": problem.targets_prefix}
-    texts = {tuple(prefixes[side] + one[side] for side in sides) for one in generated}
-    batching = inputs.evaluation_batching(hparams, static=False)
+    texts = {tuple(prefixes[name] + sample[name] for name in features) for sample in generated}
+    batching = evaluation_batching(hparams, static=False)
     for split in splits:
 
         def examples(records: Any, split: str = split) -> Any:
@@ -88,10 +93,13 @@ def _compare(
         shards = problem.shards(data_dir, split)
         for batch in inputs.evaluation_batches(shards, examples, batching).as_numpy_iterator():
             for row in range(len(batch["targets"])):
-                ids = {side: [one for one in batch[side][row].tolist() if one] for side in sides}
-                read = tuple(encoders[side].decode(ids[side][:-1]) for side in sides)
-                if any(ids[side][-1:] != [EOS_ID] for side in sides) or read not in texts:
+                ids = [[i for i in batch[name][row].tolist() if i] for name in features]
+                decoded = tuple(
+                    encoders[name].decode(feature_ids[:-1])
+                    for name, feature_ids in zip(features, ids, strict=True)
+                )
+                if any(feature_ids[-1:] != [EOS_ID] for feature_ids in ids) or decoded not in texts:
                     raise DataError(
-                        f"{problem.name}: {split} holds {read!r}, which generate_samples didn't "
+                        f"{problem.name}: {split} holds {decoded!r}, which generate_samples didn't "
                         f"yield; the vocabulary or generate_encoded_samples loses text"
                     )

@@ -278,10 +278,10 @@ def _run(
         reports[kind].append(report)
     if reports["failed"]:
         _, name, message, traceback = min(reports["failed"])
-        error = getattr(errors, name, DataError)(message)
-        if isinstance(error, SampleError):
-            error.remote_traceback = traceback
-        raise error
+        failure = getattr(errors, name, DataError)(message)
+        if isinstance(failure, SampleError):
+            failure.remote_traceback = traceback
+        raise failure
     return reports
 
 

@@ -7,22 +7,13 @@ import time
 import numpy as np
 import pytest
 import tensorflow as tf
-from hypothesis import given
-from hypothesis import strategies as st
 
 from t2tlite.config import HParams
 from t2tlite.data import inputs
-from t2tlite.data.inputs import (
-    Batching,
-    choose_batching,
-    evaluation_batches,
-    evaluation_batching,
-    measure,
-    steps_per_epoch,
-    training_batches,
-)
+from t2tlite.data.batching import Batching, evaluation_batching
+from t2tlite.data.inputs import evaluation_batches, measure, training_batches
 from t2tlite.data.records import serialized, write_shard
-from t2tlite.errors import DataError, HParamsError
+from t2tlite.errors import DataError
 
 EXAMPLES = 60
 SHARDS = 3
@@ -141,23 +132,6 @@ class TestOrder:
         monkeypatch.setattr(inputs, "SHUFFLE_WINDOW", 16)
         seen = names(batches(shards, PAD, EXAMPLES // 2, epoch_batches=EXAMPLES // 2))
         assert sorted(seen) == list(range(EXAMPLES))
-
-
-@given(st.integers(2, 30), st.floats(1.0001, 3), st.integers(2, 600))
-def test_bucket_bounds_are_t2ts(first, step, longest):
-    bounds = Batching("bucket", 1000, longest, first_bucket=first, bucket_step=step).bounds
-    assert all(bound < longest for bound in bounds)
-    assert bounds[:1] == ([first] if first < longest else [])
-    for bound, following in itertools.pairwise(bounds):
-        assert following == max(bound + 1, int(bound * step))
-    if bounds:
-        assert max(bounds[-1] + 1, int(bounds[-1] * step)) >= longest
-
-
-def test_bucket_bounds_of_the_defaults():
-    bounds = Batching("bucket", 4096, 256).bounds
-    assert bounds[:12] == [8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19]
-    assert bounds[-3:] == [196, 215, 236]
 
 
 @pytest.mark.parametrize("static", [False, True])
@@ -316,66 +290,3 @@ class TestMeasure:
             file.truncate(20)
         with pytest.raises(DataError, match="shard1 is truncated"):
             measure(paths, to_examples, PAD)
-
-
-class TestChoice:
-    """Which batching the hparams and the device make."""
-
-    @pytest.mark.parametrize(
-        ("assignments", "static", "can_pack", "kind"),
-        [
-            ("", False, True, "bucket"),
-            ("", True, True, "pack"),
-            ("", True, False, "bucket"),
-            ("batching=pad", False, True, "pad"),
-            ("batching=bucket", True, True, "bucket"),
-            ("pack_dataset=true", False, True, "pack"),
-        ],
-    )
-    def test_kind(self, assignments, static, can_pack, kind):
-        hparams = HParams().override(assignments)
-        assert choose_batching(hparams, static=static, can_pack=can_pack).kind == kind
-
-    def test_sizes(self):
-        hparams = HParams().override("batch_size=100,max_length=50,min_length=3")
-        made = choose_batching(hparams, static=False, replicas=4)
-        assert (made.batch_tokens, made.max_length, made.min_length) == (400, 50, 3)
-        hparams.max_length = 0
-        assert choose_batching(hparams, static=False).max_length == 100
-        hparams.batching = "pack"
-        assert choose_batching(hparams, static=False, packed_length=80).max_length == 80
-
-    def test_static_buckets_are_few(self):
-        hparams = HParams().override("batching=bucket")
-        assert choose_batching(hparams, static=True).bounds == [8, 16, 32, 64, 128]
-        on_tpu = choose_batching(hparams, static=True, length_multiple=128)
-        assert (on_tpu.bounds, on_tpu.row_length) == ([128], 256)
-
-    def test_machines_need_one_shape(self):
-        hparams = HParams()
-        several = {"static": True, "replicas": 8, "machines": 2}
-        assert choose_batching(hparams, **several).kind == "pack"
-        made = choose_batching(hparams, can_pack=False, **several)
-        assert made.kind == "pad"
-        assert (made.rows(256), made.divided(2).rows(256)) == (128, 64)
-        hparams.batching = "bucket"
-        with pytest.raises(HParamsError, match="choose batching=pack or pad"):
-            choose_batching(hparams, **several)
-
-    @pytest.mark.parametrize(
-        ("assignments", "message"),
-        [
-            ("batching=pack", "batching=pack needs a model and a problem"),
-            ("batch_size=100", "max_length=256 exceeds batch_size=100 tokens; lower max_length"),
-            ("min_length=300", "min_length=300 exceeds max_length=256; lower it"),
-        ],
-    )
-    def test_what_cant_be_had(self, assignments, message):
-        hparams = HParams().override(assignments)
-        with pytest.raises(HParamsError, match=message):
-            choose_batching(hparams, static=False, can_pack=False)
-
-
-@pytest.mark.parametrize(("accumulated", "steps"), [(0, 10), (1, 10), (3, 4), (100, 1)])
-def test_steps_per_epoch(accumulated, steps):
-    assert steps_per_epoch(inputs.Sizes(9, 9, 10, 1.0, 1.0, 0.0, 8), accumulated) == steps

@@ -1,0 +1,237 @@
+"""How examples become batches: the kind of batch, its shapes and sizes. Needs no TensorFlow."""
+
+from __future__ import annotations
+
+from dataclasses import KW_ONLY, dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from t2tlite.config import HParams
+from t2tlite.errors import DataError, HParamsError
+
+# Longest evaluation example, in tokens, if shapes are static and the hparams set no limit.
+LONGEST_STATIC = 16_384
+
+
+@dataclass(frozen=True)
+class Batching:
+    """How examples become batches.
+
+    Attributes:
+      kind: "bucket" (examples of similar length), "pad" (all padded to max_length) or "pack"
+        (several examples in a row, separated by segment ids).
+      batch_tokens: padded tokens of a batch, of inputs or of targets, whichever are longer.
+      max_length: length of the longest example, in tokens; in a packed batch, of a row.
+      min_length: length of the shortest example, in tokens.
+      first_bucket: bound of the first bucket, in tokens.
+      bucket_step: ratio of a bucket's bound to that of the bucket before.
+      static: whether batches must have one of few shapes, because each shape is compiled.
+      unbounded: whether examples longer than max_length are kept, in batches of their own.
+      rows_multiple: the rows of a batch must be a multiple of it, the number of devices.
+      length_multiple: lengths of static rows are multiples of it, for a TPU's matrix unit.
+    """
+
+    kind: str
+    batch_tokens: int
+    max_length: int
+    _: KW_ONLY
+    min_length: int = 0
+    first_bucket: int = 8
+    bucket_step: float = 1.1
+    static: bool = False
+    unbounded: bool = False
+    rows_multiple: int = 1
+    length_multiple: int = 1
+
+    @property
+    def row_length(self) -> int:
+        """Tokens of a padded or packed row, and of a row of the longest static bucket."""
+        return self._round_up(self.max_length)
+
+    def _round_up(self, length: int) -> int:
+        return -(-length // self.length_multiple) * self.length_multiple
+
+    @property
+    def bounds(self) -> list[int]:
+        """T2T's bucket bounds below max_length; a bucket holds lengths below its bound.
+
+        Rows of a static bucket have the length of the bound itself.
+        """
+        bounds, bound = [], self._round_up(self.first_bucket)
+        while bound < self.max_length:
+            bounds.append(bound)
+            bound = self._round_up(max(bound + 1, int(bound * self.bucket_step)))
+        return bounds
+
+    def rows(self, length: int) -> int:
+        """Returns the number of rows of a batch whose rows have `length` tokens."""
+        return max(1, self.batch_tokens // length // self.rows_multiple) * self.rows_multiple
+
+    def divided(self, machines: int) -> Batching:
+        """Returns the batching of one machine's part of each batch."""
+        return replace(
+            self,
+            batch_tokens=self.batch_tokens // machines,
+            rows_multiple=max(1, self.rows_multiple // machines),
+        )
+
+
+def choose_batching(
+    hparams: HParams,
+    *,
+    static: bool,
+    replicas: int = 1,
+    machines: int = 1,
+    length_multiple: int = 1,
+    can_pack: bool = True,
+    packed_length: int | None = None,
+) -> Batching:
+    """Chooses how training examples are batched.
+
+    Args:
+      hparams: batching, pack_dataset, batch_size and the lengths are read.
+      static: whether each shape is compiled, so that there should be few.
+      replicas: devices that share a batch.
+      machines: number of machines that each make their part of a batch; all parts need one shape.
+      length_multiple: lengths of static rows are multiples of it.
+      can_pack: whether model and problem keep packed examples apart.
+      packed_length: length of packed rows that the problem asks for.
+
+    Raises:
+      HParamsError: the batching isn't possible here, or the lengths contradict each other.
+    """
+    kind = "pack" if hparams.pack_dataset else hparams.batching
+    if kind == "pack" and not can_pack:
+        raise HParamsError(
+            "batching=pack needs a model and a problem that keep packed examples apart, and these "
+            "don't; choose batching=bucket or pad"
+        )
+    one_shape = static and machines > 1
+    if kind == "bucket" and one_shape:
+        raise HParamsError(
+            "batching=bucket gives each machine batches of its own shape, and these machines need "
+            "equal ones; choose batching=pack or pad"
+        )
+    if kind == "auto":
+        kind = "pack" if static and can_pack else "pad" if one_shape else "bucket"
+    longest = hparams.max_length or hparams.batch_size
+    if kind == "pack" and packed_length:
+        longest = packed_length
+    if longest > hparams.batch_size:
+        raise HParamsError(
+            f"max_length={longest} exceeds batch_size={hparams.batch_size} tokens; lower "
+            f"max_length or raise batch_size"
+        )
+    if hparams.min_length > longest:
+        raise HParamsError(
+            f"min_length={hparams.min_length} exceeds max_length={longest}; lower it"
+        )
+    return Batching(
+        kind,
+        hparams.batch_size * replicas,
+        longest,
+        min_length=hparams.min_length,
+        first_bucket=hparams.min_length_bucket,
+        # Bounds that double keep the number of shapes, and so of compilations, small.
+        bucket_step=max(hparams.length_bucket_step, 2.0) if static else hparams.length_bucket_step,
+        static=static,
+        rows_multiple=replicas if static else 1,
+        length_multiple=length_multiple if static else 1,
+    )
+
+
+def evaluation_batching(
+    hparams: HParams, *, static: bool, replicas: int = 1, length_multiple: int = 1
+) -> Batching:
+    """Returns how evaluation examples are batched: in buckets, with all examples.
+
+    With eval_drop_long_sequences, examples longer than max_length are left out as in training; if
+    shapes are static, those longer than LONGEST_STATIC.
+    """
+    drop = hparams.eval_drop_long_sequences
+    longest = hparams.max_length or hparams.batch_size
+    return Batching(
+        "bucket",
+        hparams.batch_size * (replicas if static else 1),
+        LONGEST_STATIC if static and not drop else longest,
+        first_bucket=hparams.min_length_bucket,
+        bucket_step=2.0 if static else hparams.length_bucket_step,
+        static=static,
+        unbounded=not (static or drop),
+        rows_multiple=replicas if static else 1,
+        length_multiple=length_multiple if static else 1,
+    )
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """What is known of a split before training on it.
+
+    Attributes:
+      examples: number of examples.
+      kept: estimated number of those within the length limits.
+      batches: estimated batches in an epoch.
+      rows: estimated mean number of examples in a batch.
+      tokens: estimated mean number of target tokens in a batch.
+      padded_share: estimated share of padding in a batch.
+      row_length: tokens of the longest rows.
+    """
+
+    examples: int
+    kept: int
+    batches: int
+    rows: float
+    tokens: float
+    padded_share: float
+    row_length: int
+
+
+def estimate_sizes(examples: int, lengths: Any, batching: Batching) -> Sizes:
+    """Estimates the batches of a split from the lengths of some of its examples.
+
+    Args:
+      examples: number of all examples.
+      lengths: of some, int [sampled examples, features]; targets are the last feature.
+      batching: how examples become batches.
+
+    Raises:
+      DataError: no example is within the length limits.
+    """
+    longest = lengths.max(axis=1)
+    kept = lengths[(longest >= batching.min_length) & (longest <= batching.max_length)]
+    if not len(kept):
+        raise DataError(
+            f"no example is between min_length={batching.min_length} and "
+            f"max_length={batching.max_length} tokens; they have {longest.min()} to "
+            f"{longest.max()}: change --hparams"
+        )
+    scale = examples / len(lengths)
+    batches, padded_tokens = _estimate_batches(kept, batching)
+    return Sizes(
+        examples=examples,
+        kept=round(len(kept) * scale),
+        batches=max(1, round(batches * scale)),
+        rows=len(kept) / batches,
+        tokens=float(kept[:, -1].sum() / batches),
+        padded_share=1.0 - float(kept.sum()) / padded_tokens,
+        row_length=int(kept.max()) if batching.kind == "bucket" else batching.row_length,
+    )
+
+
+def _estimate_batches(lengths: Any, batching: Batching) -> tuple[float, float]:
+    """Returns the numbers of batches and of padded tokens of examples with these lengths."""
+    features, row_length = lengths.shape[1], batching.row_length
+    if batching.kind != "bucket":
+        packed_rows = lengths.sum(axis=0).max() / row_length
+        rows = packed_rows if batching.kind == "pack" else len(lengths)
+        return rows / batching.rows(row_length), rows * row_length * features
+    longest = lengths.max(axis=1)
+    # A static bucket includes its bound, others don't.
+    bucket = np.searchsorted(batching.bounds, longest, side="left" if batching.static else "right")
+    bounds = [*batching.bounds, row_length]
+    batches = sum(float(np.sum(bucket == i)) / batching.rows(b) for i, b in enumerate(bounds))
+    # Rows are padded to the longest of their batch, which is about the longest of the bucket.
+    tops = np.array([longest[bucket == i].max(initial=0) for i in range(len(bounds))])
+    padded = np.array(bounds) if batching.static else tops
+    return batches, float(padded[bucket].sum()) * features
