@@ -1,15 +1,16 @@
-"""Export to CTranslate2, an inference engine for CPUs and GPUs that needs no TensorFlow.
+"""Exports a model to CTranslate2, an inference engine for CPUs and GPUs without TensorFlow.
 
     EXPORT_DIR/
         model.bin                   the weights
         config.json                 the special tokens
         shared_vocabulary.json      a token for each id; or source_ and target_vocabulary.json
-        vocab.*                     our own vocabulary file, which cuts texts into these tokens
+        vocab.*                     t2tlite's vocabulary file, which splits texts into these tokens
 
-A source is the tokens of a text; the engine adds EOS. An answer is tokens as well.
+Inputs and answers are lists of tokens; CTranslate2 appends EOS to the inputs.
 
-What differs between the two engines is folded into the weights: the row of the target space into
-the positions of the encoder, and the zero vector that a decoder starts from into the vector of PAD.
+Two differences between the engines are folded into the weights: the embedding of the target space
+is added to the encoder's positions, and the zero vector that a decoder starts with becomes the
+embedding of PAD.
 """
 
 from __future__ import annotations
@@ -31,25 +32,24 @@ from t2tlite.model.layers import sinusoids
 from t2tlite.model.transformer import Transformer
 from t2tlite.text import EOS_ID, PAD_ID
 
-QUANTIZATIONS = ("float32", "float16", "int16", "int8")
-
 
 def export(
     decoder: Decoder, export_dir: str | os.PathLike[str], quantization: str = "float32"
 ) -> Path:
-    """Writes the model as a CTranslate2 folder, whole or not at all; an older one is replaced.
+    """Writes the model as a CTranslate2 folder, whole or not at all; replaces an older export.
 
     Args:
       decoder: the model.
       export_dir: the folder to write.
-      quantization: how the weights of projections and embeddings are kept, one of QUANTIZATIONS.
+      quantization: type of the weights of projections and embeddings: float32, float16, int16 or
+        int8.
 
     Returns:
       The folder.
 
     Raises:
       HParamsError: CTranslate2 can't express the model.
-      VocabularyError: a vocabulary can't name its ids.
+      VocabularyError: a vocabulary has no token for each id.
       OutputError: the extra `ct2` isn't installed, `export_dir` holds something else, or it can't
         be written.
     """
@@ -67,7 +67,7 @@ def export(
 
 
 def check_export_dir(export_dir: str | os.PathLike[str]) -> None:
-    """Makes sure that a folder may be written or replaced, and that CTranslate2 is there.
+    """Checks that an export to `export_dir` is possible.
 
     Raises:
       OutputError: it is a file or holds something else than a CTranslate2 model, or CTranslate2
@@ -77,14 +77,14 @@ def check_export_dir(export_dir: str | os.PathLike[str]) -> None:
     refuse_file(folder)
     if folder.exists() and any(folder.iterdir()) and not (folder / "model.bin").exists():
         raise OutputError(
-            f"{folder} holds other things than a CTranslate2 model (model.bin is missing); choose "
+            f"{folder} isn't a CTranslate2 model (model.bin is missing) and isn't empty; choose "
             f"another --export_dir"
         )
     require_library("--format=ctranslate2")
 
 
 def _spec(decoder: Decoder) -> Any:
-    """Returns the CTranslate2 description of a model with its weights and vocabularies."""
+    """Returns CTranslate2's specification of a model, with weights and vocabularies."""
     from ctranslate2.specs import TransformerSpec
 
     hparams, network = decoder.hparams, decoder.network
@@ -118,40 +118,38 @@ def _spec(decoder: Decoder) -> Any:
     spec.config.eos_token = target[EOS_ID]
     spec.config.unk_token = target[PAD_ID]
     spec.config.add_source_eos = True
-    # Not CTranslate2's: they tell the decoder of what model this is.
+    # Not read by CTranslate2: the decoder compares them with the model folder.
     spec.config.add_attribute("checkpoint", decoder.checkpoint_name)
     spec.config.add_attribute("vocabularies", decoder.run.vocabularies)
     return spec
 
 
 def check_expressible(hparams: HParams, network: Any) -> bool:
-    """Returns whether norms stand before the sublayers (else after them).
+    """Returns whether the model is pre-norm; otherwise it is post-norm.
 
     Raises:
       HParamsError: CTranslate2 can't express the model.
     """
-    found = ""
-    # Not isinstance: a subclass may compute something else.
-    if type(network) is not Transformer:
-        found = f"the model class {type(network).__qualname__}"
-    elif not network.has_inputs:
-        found = "a language model"
     names = ["layer_preprocess_sequence", "layer_postprocess_sequence"]
     norms = [getattr(hparams, name).replace("none", "").replace("d", "") for name in names]
     width = hparams.hidden_size
-    wrong = {
-        ("unidirectional_encoder",): hparams.unidirectional_encoder,
-        ("self_attention_type",): hparams.self_attention_type != "dot_product",
-        ("attention_key_channels",): hparams.attention_key_channels not in (0, width),
-        ("attention_value_channels",): hparams.attention_value_channels not in (0, width),
-        tuple(names): norms not in (["n", "a"], ["", "an"]),
+    unsupported = {
+        "unidirectional_encoder": hparams.unidirectional_encoder,
+        "self_attention_type": hparams.self_attention_type != "dot_product",
+        "attention_key_channels": hparams.attention_key_channels not in (0, width),
+        "attention_value_channels": hparams.attention_value_channels not in (0, width),
+        **dict.fromkeys(names, norms not in (["n", "a"], ["", "an"])),
     }
-    for fields in (fields for fields, is_wrong in wrong.items() if is_wrong):
-        found = found or " and ".join(f"{name}={getattr(hparams, name)}" for name in fields)
-    if found:
+    problems = [f"{name}={getattr(hparams, name)}" for name, bad in unsupported.items() if bad]
+    # Not isinstance: a subclass may compute something else.
+    if type(network) is not Transformer:
+        problems = [f"the model class {type(network).__qualname__}"]
+    elif not network.has_inputs:
+        problems = ["a language model"]
+    if problems:
         raise HParamsError(
-            f"CTranslate2 can't express every Transformer: found {found}, expected an "
-            f"encoder-decoder as in the set transformer_base; use --format=savedmodel"
+            f"CTranslate2 can't express {' and '.join(problems)}; expected an encoder-decoder as "
+            f"in the set transformer_base: use --format=savedmodel"
         )
     return norms == ["n", "a"]
 
@@ -161,7 +159,7 @@ def _array(variable: Any) -> np.ndarray:
 
 
 def _table(embedding: Any) -> np.ndarray:
-    """An embedding's rows without those that only fill up to vocab_divisor."""
+    """Returns an embedding's rows without the padding to a multiple of vocab_divisor."""
     return _array(embedding.weight_VD)[: embedding.vocab_size]
 
 
@@ -192,7 +190,7 @@ def _fill_block(spec: Any, block: Any, pre_norm: bool) -> None:
 
 
 def _fill_linear(spec: Any, *layers: Any) -> None:
-    """Stacks the layers' weights, [out, in]."""
+    """Concatenates the layers' weights to one matrix [outputs, inputs]."""
     spec.weight = np.concatenate([_array(layer.kernel).T for layer in layers])
     if layers[0].use_bias:
         spec.bias = np.concatenate([_array(layer.bias) for layer in layers])

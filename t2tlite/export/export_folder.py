@@ -1,79 +1,60 @@
-"""Folders that are either whole or absent: an export is written beside its place and renamed."""
+"""Writes an export's folder whole or not at all: under a temporary name, then renamed."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import shutil
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 
 from t2tlite.errors import OutputError
-from t2tlite.files import cannot_write, make_folder
+from t2tlite.files import cannot_write, locked, make_folder
 
+# Names in an export folder that aren't exports begin with this.
 PREFIX = ".export."
 
 
 @contextlib.contextmanager
 def working_folder(parent: str | os.PathLike[str]) -> Iterator[Path]:
-    """Gives a new folder below `parent` to write into and to rename; what is left of it goes.
+    """Creates an empty folder in `parent`, to be written and then renamed.
 
-    What a killed export left there goes first.
+    Only one process at a time has a working folder in `parent`; others wait. So anything that a
+    killed export left there can be removed first.
 
     Raises:
-      OutputError: it can't be made or written.
+      OutputError: the folder can't be created, or the block raised OSError.
     """
     parent = make_folder(parent)
-    _remove_leftovers(parent)
-    folder = parent / f"{_prefix()}{os.getpid()}"
-    try:
-        folder.mkdir()
-        yield folder
-    except OSError as error:
-        raise cannot_write(parent, error) from error
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    lock, folder = parent / f"{PREFIX}lock", parent / f"{PREFIX}tmp"
+    with locked(lock, waiting=f"waiting for another export to {parent}"):
+        try:
+            for leftover in parent.glob(f"{PREFIX}tmp*"):
+                shutil.rmtree(leftover)
+            folder.mkdir()
+            yield folder
+        except OSError as error:
+            raise cannot_write(parent, error) from error
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+            lock.unlink(missing_ok=True)
 
 
-def flush(folder: Path) -> None:
-    """Makes sure that a folder's files are on disk before its name is."""
+def replace(folder: Path, target: Path) -> None:
+    """Renames a working folder, once it is on disk, to `target`, and removes an older `target`."""
     for path in folder.rglob("*"):
         if path.is_file():
             with open(path, "rb") as file:
                 os.fsync(file.fileno())
-
-
-def replace(folder: Path, target: Path) -> None:
-    """Gives a finished folder its name, which an older one may have."""
-    flush(folder)
-    if not target.exists():
-        os.rename(folder, target)
-        return
-    # No folder can take the place of one that holds something.
+    # A rename can't replace a folder that isn't empty.
     old = folder.with_name(f"{folder.name}.old")
-    os.rename(target, old)
+    if target.exists():
+        os.rename(target, old)
     os.rename(folder, target)
     shutil.rmtree(old, ignore_errors=True)
 
 
 def refuse_file(folder: Path) -> None:
-    """Raises OutputError if a file stands where a folder shall be."""
+    """Raises OutputError if `folder` is a file."""
     if folder.exists() and not folder.is_dir():
         raise OutputError(f"{folder} is a file, expected a folder; choose another --export_dir")
-
-
-def _prefix() -> str:
-    # The machine in the name: a process of another one can't be asked whether it lives.
-    return f"{PREFIX}{socket.gethostname()}."
-
-
-def _remove_leftovers(parent: Path) -> None:
-    for entry in parent.glob(f"{_prefix()}*"):
-        process = entry.name.removeprefix(_prefix()).split(".")[0]
-        if (
-            process.isdigit()
-            and not Path("/proc", process).exists()
-            and Path("/proc/self").exists()
-        ):
-            shutil.rmtree(entry, ignore_errors=True)

@@ -1,7 +1,8 @@
-"""Vocabularies as TensorFlow graphs: the ids and texts of `t2tlite.text`'s encoders, to the letter.
+"""Vocabularies as TensorFlow graphs, with exactly the ids and texts of `t2tlite.text`'s encoders.
 
-A SavedModel takes them along, so whoever serves it needs TensorFlow and tensorflow-text alone.
-Shapes: B texts. Ragged tensors of ids are int32 [B, (ids of a text)].
+A SavedModel contains them, so serving it needs only TensorFlow and tensorflow-text.
+
+Shapes: B texts; ids are int32 ragged [B, (ids of a text)].
 """
 
 from __future__ import annotations
@@ -14,7 +15,13 @@ from typing import Any
 import tensorflow as tf
 
 from t2tlite.errors import VocabularyError
-from t2tlite.export.graph_strings import character_class, gather, well_formed
+from t2tlite.export.graph_strings import (
+    character_class,
+    gather,
+    lookup_table,
+    require_known,
+    well_formed,
+)
 from t2tlite.export.graph_subwords import GraphSubwords
 from t2tlite.text import (
     ByteTextEncoder,
@@ -32,30 +39,32 @@ from t2tlite.text.sentencepiece_encoder import (
 
 
 def graph_encoder(encoder: Any) -> Any:
-    """Returns a tf.Module with `encode(texts_B)` and `decode(ids)` that does what `encoder` does.
+    """Returns a tf.Module with the methods `encode(texts_B)` and `decode(ids)` of `encoder`.
+
+    That of a ClassLabelEncoder only decodes.
 
     Raises:
-      VocabularyError: it is a class of the user's own, which only Python can run.
+      VocabularyError: the encoder's class is the user's own, so only Python can run it.
     """
-    kinds: dict[type, Callable[[Any], Any]] = {
+    graph_classes: dict[type, Callable[[Any], Any]] = {
         SentencePieceEncoder: GraphSentencePiece,
         SubwordTextEncoder: GraphSubwords,
         TokenTextEncoder: GraphTokens,
         ByteTextEncoder: GraphBytes,
         ClassLabelEncoder: GraphLabels,
     }
-    # Not isinstance: a subclass may encode in another way.
-    if type(encoder) not in kinds:
+    # Not isinstance: a subclass may encode differently.
+    if type(encoder) not in graph_classes:
         raise VocabularyError(
             f"the vocabulary {type(encoder).__qualname__} is Python code and can't be exported; "
-            f"expected one of {', '.join(kind.__name__ for kind in kinds)}: use one of them, or "
-            f"decode with t2t-decoder"
+            f"expected one of {', '.join(cls.__name__ for cls in graph_classes)}: use one of them, "
+            f"or decode with t2t-decoder"
         )
-    return kinds[type(encoder)](encoder)
+    return graph_classes[type(encoder)](encoder)
 
 
 class GraphSentencePiece(tf.Module):
-    """`SentencePieceEncoder`."""
+    """The graph of `SentencePieceEncoder`."""
 
     def __init__(self, encoder: SentencePieceEncoder):
         super().__init__()
@@ -66,43 +75,34 @@ class GraphSentencePiece(tf.Module):
         )
 
     def encode(self, texts_B: Any) -> Any:
-        for found, replacement in ((ESCAPE, ESCAPED_ESCAPE), (SPACE_MARK, ESCAPED_SPACE_MARK)):
-            texts_B = _replace(texts_B, found, replacement)
+        texts_B = _replace(texts_B, ESCAPE, ESCAPED_ESCAPE)
+        texts_B = _replace(texts_B, SPACE_MARK, ESCAPED_SPACE_MARK)
         return self.tokenizer.tokenize(texts_B)
 
     def decode(self, ids: Any) -> Any:
         texts_B = self.tokenizer.detokenize(ids)
-        for found, replacement in ((ESCAPED_SPACE_MARK, SPACE_MARK), (ESCAPED_ESCAPE, ESCAPE)):
-            texts_B = _replace(texts_B, found, replacement)
-        return texts_B
+        texts_B = _replace(texts_B, ESCAPED_SPACE_MARK, SPACE_MARK)
+        return _replace(texts_B, ESCAPED_ESCAPE, ESCAPE)
 
 
 class GraphTokens(tf.Module):
-    """`TokenTextEncoder`; an unknown token is an error, unless the problem has an oov_token."""
+    """The graph of `TokenTextEncoder`; an unknown token without oov_token is an error."""
 
     def __init__(self, encoder: TokenTextEncoder):
         super().__init__()
         self.tokens = [encoder.decode([id_]) for id_ in range(encoder.vocab_size)]
         self.reverse = encoder.reverse
-        self.has_oov = encoder.oov_id is not None
-        # Of a token that appears twice the later id counts.
+        # As in the encoder, the later id of a repeated token counts.
         ids = {token: id_ for id_, token in enumerate(self.tokens)}
-        self.table = tf.lookup.StaticHashTable(
-            tf.lookup.KeyValueTensorInitializer(list(ids), list(ids.values()), tf.string, tf.int32),
-            default_value=encoder.oov_id if self.has_oov else -1,
-        )
+        oov_id = -1 if encoder.oov_id is None else encoder.oov_id
+        self.table = lookup_table(ids, tf.int32, oov_id)
 
     def encode(self, texts_B: Any) -> Any:
         spaced_B = tf.strings.regex_replace(texts_B, f"[{character_class(str.isspace)}]+", " ")
         tokens = tf.strings.split(spaced_B)
         ids = tf.ragged.map_flat_values(self.table.lookup, tokens)
-        if not self.has_oov:
-            unknown = tf.boolean_mask(tokens.flat_values, ids.flat_values < 0)
-            known = tf.debugging.Assert(
-                tf.size(unknown) == 0, ["tokens that the vocabulary lacks:", unknown]
-            )
-            with tf.control_dependencies([known]):
-                ids = ids.with_flat_values(tf.identity(ids.flat_values))
+        unknown = tf.boolean_mask(tokens.flat_values, ids.flat_values < 0)
+        ids = require_known(ids, "tokens that the vocabulary lacks:", unknown)
         return tf.reverse(ids, [1]) if self.reverse else ids
 
     def decode(self, ids: Any) -> Any:
@@ -111,7 +111,7 @@ class GraphTokens(tf.Module):
 
 
 class GraphBytes(tf.Module):
-    """`ByteTextEncoder`."""
+    """The graph of `ByteTextEncoder`."""
 
     def __init__(self, encoder: ByteTextEncoder):
         super().__init__()
@@ -129,7 +129,7 @@ class GraphBytes(tf.Module):
 
 
 class GraphLabels(tf.Module):
-    """`ClassLabelEncoder`, for answers: its ids are one a text."""
+    """The graph of `ClassLabelEncoder`, for decoding one id per text."""
 
     def __init__(self, encoder: ClassLabelEncoder):
         super().__init__()
@@ -139,5 +139,5 @@ class GraphLabels(tf.Module):
         return tf.strings.reduce_join(gather(self.labels, ids), axis=-1)
 
 
-def _replace(texts_B: Any, found: str, replacement: str) -> Any:
-    return tf.strings.regex_replace(texts_B, re.escape(found), replacement)
+def _replace(texts_B: Any, old: str, new: str) -> Any:
+    return tf.strings.regex_replace(texts_B, re.escape(old), new)

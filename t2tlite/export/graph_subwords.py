@@ -1,8 +1,10 @@
-"""T2T's `.subwords` vocabularies as a TensorFlow graph, see `graph_text.py`.
+"""T2T's `.subwords` vocabularies as a TensorFlow graph; see `graph_encoders`.
 
-Its steps are those of `t2tlite.text.tokenizer` and `t2tlite.text.subword_encoder`. Cutting a word
-into the longest subtokens from the left is what a WordPiece tokenizer does whose pieces have no
-mark for "inside a word".
+The steps are those of `t2tlite.text.tokenizer` and `t2tlite.text.subword_encoder`. T2T splits a
+token greedily into the longest subtokens from the left, as a WordPiece tokenizer does whose pieces
+have no prefix for "inside a word".
+
+Shapes: B texts, M tokens of all texts.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from t2tlite.export.graph_strings import character_class, gather
+from t2tlite.export.graph_strings import character_class, gather, lookup_table, require_known
 from t2tlite.text import SubwordTextEncoder
 from t2tlite.text.subword_encoder import ESCAPE_CHARACTERS, UNDEFINED
 
@@ -22,7 +24,7 @@ _ESCAPE = r"\\u|\\\\|\\[0-9]+;"
 
 
 class GraphSubwords(tf.Module):
-    """`SubwordTextEncoder`."""
+    """The graph of `SubwordTextEncoder`."""
 
     def __init__(self, encoder: SubwordTextEncoder):
         super().__init__()
@@ -30,10 +32,10 @@ class GraphSubwords(tf.Module):
 
         self.text_ops = tensorflow_text
         self.subtokens = encoder.decode_list(range(encoder.vocab_size))
-        # Of a subtoken that appears twice the later id counts.
+        # As in the encoder, the later id of a repeated subtoken counts.
         ids = {text: id_ for id_, text in enumerate(self.subtokens) if text}
-        self.ids = _table(ids, tf.int64)
-        self.pieces = tensorflow_text.WordpieceTokenizer(
+        self.ids = lookup_table(ids, tf.int64)
+        self.tokenizer = tensorflow_text.WordpieceTokenizer(
             self.ids,
             suffix_indicator="",
             max_bytes_per_word=2**30,
@@ -42,37 +44,33 @@ class GraphSubwords(tf.Module):
             unknown_token="",
         )
         alphabet = ESCAPE_CHARACTERS.union(*ids)
-        self.alphabet = _table(dict.fromkeys(sorted(alphabet), 1), tf.int64)
-        # Stands between the parts of a text while it is taken apart: no subtoken has it.
-        candidates = map(chr, range(1, sys.maxunicode))
-        self.mark = next(one for one in candidates if one not in alphabet)
+        self.alphabet = lookup_table(dict.fromkeys(sorted(alphabet), 1), tf.int64)
+        # Separates the parts of a text while it is unescaped: a character that no subtoken has.
+        characters = map(chr, range(1, sys.maxunicode))
+        self.separator = next(char for char in characters if char not in alphabet)
         self.word = f"[{character_class(_LETTER_OR_DIGIT.match)}]+"
         self.starts_word = f"(?s)[{character_class(str.isalnum)}].*"
 
     def encode(self, texts_B: Any) -> Any:
-        """Returns the ids of the texts, int32, ragged."""
+        """Returns the ids of texts, int32 ragged."""
         runs = self.text_ops.regex_split(texts_B, self.word, self.word)
-        # A space between two words goes without saying.
-        place = tf.ragged.range(runs.row_lengths())
+        # A single space between two words is no token.
+        index = tf.ragged.range(runs.row_lengths())
         last = tf.repeat(runs.row_lengths() - 1, runs.row_lengths())
-        inner = (place.flat_values > 0) & (place.flat_values < last)
+        inner = (index.flat_values > 0) & (index.flat_values < last)
         tokens = tf.ragged.boolean_mask(
             runs, runs.with_flat_values(~(inner & (runs.flat_values == " ")))
         )
-        escaped = tf.ragged.map_flat_values(self._escaped, tokens)
-        ids = self.pieces.tokenize(escaped).merge_dims(1, 2)
-        lacking = tf.debugging.Assert(
-            tf.reduce_all(ids.flat_values >= 0),
-            ["the vocabulary file is incomplete: it lacks subtokens for", texts_B],
-        )
-        with tf.control_dependencies([lacking]):
-            return ids.with_flat_values(tf.cast(ids.flat_values, tf.int32))
+        escaped = tf.ragged.map_flat_values(self._escape, tokens)
+        ids = self.tokenizer.tokenize(escaped).merge_dims(1, 2)
+        message = "the vocabulary file is incomplete: it lacks subtokens for"
+        return tf.cast(require_known(ids, message, texts_B), tf.int32)
 
     def decode(self, ids: Any) -> Any:
         """Returns the texts of ragged ids, string [B]."""
         subtokens = gather(self.subtokens, ids)
         escaped = tf.strings.split(tf.strings.reduce_join(subtokens, axis=-1), "_")
-        tokens = tf.ragged.map_flat_values(self._unescaped, escaped)
+        tokens = tf.ragged.map_flat_values(self._unescape, escaped)
         tokens = tf.ragged.boolean_mask(tokens, tokens.with_flat_values(tokens.flat_values != ""))
         is_word = tf.strings.regex_full_match(tokens.flat_values, self.starts_word)
         after_word = tf.concat([tf.zeros([1], tf.bool), is_word], 0)[:-1]
@@ -82,37 +80,31 @@ class GraphSubwords(tf.Module):
             tokens.with_flat_values(tf.strings.join([space, tokens.flat_values])), axis=-1
         )
 
-    def _escaped(self, tokens_M: Any) -> Any:
+    def _escape(self, tokens_M: Any) -> Any:
         tokens_M = tf.strings.regex_replace(tokens_M, r"\\", r"\\\\")
         tokens_M = tf.strings.regex_replace(tokens_M, "_", r"\\u")
         characters = tf.strings.unicode_split(tokens_M, "UTF-8")
-        numbers = tf.strings.unicode_decode(tokens_M, "UTF-8").flat_values
-        named = tf.strings.join(["\\", tf.strings.as_string(numbers), ";"])
+        code_points = tf.strings.unicode_decode(tokens_M, "UTF-8").flat_values
+        escapes = tf.strings.join(["\\", tf.strings.as_string(code_points), ";"])
         known = self.alphabet.lookup(characters.flat_values) > 0
-        characters = characters.with_flat_values(tf.where(known, characters.flat_values, named))
+        characters = characters.with_flat_values(tf.where(known, characters.flat_values, escapes))
         return tf.strings.join([tf.strings.reduce_join(characters, axis=-1), "_"])
 
-    def _unescaped(self, tokens_M: Any) -> Any:
-        marked = tf.strings.regex_replace(tokens_M, f"({_ESCAPE})", rf"{self.mark}\1{self.mark}")
-        parts = tf.strings.split(marked, self.mark)
-        found = parts.flat_values
-        plain = tf.where(found == r"\u", "_", tf.where(found == r"\\", "\\", found))
-        is_number = tf.strings.regex_full_match(found, r"\\[0-9]+;")
-        digits = tf.strings.regex_replace(found, r"^\\0*([0-9]+);$", r"\1")
-        # Seven digits hold every character's number; more of them would overflow.
+    def _unescape(self, tokens_M: Any) -> Any:
+        separated = rf"{self.separator}\1{self.separator}"
+        separated_M = tf.strings.regex_replace(tokens_M, f"({_ESCAPE})", separated)
+        parts = tf.strings.split(separated_M, self.separator)
+        part = parts.flat_values
+        plain = tf.where(part == r"\u", "_", tf.where(part == r"\\", "\\", part))
+        is_number = tf.strings.regex_full_match(part, r"\\[0-9]+;")
+        digits = tf.strings.regex_replace(part, r"^\\0*([0-9]+);$", r"\1")
+        # Every code point has at most seven digits; a longer number could overflow.
         usable = is_number & (tf.strings.length(digits) <= 7)
         number = tf.strings.to_number(tf.where(usable, digits, "-1"), tf.int32)
         surrogate = (number >= 0xD800) & (number <= 0xDFFF)
-        names = (number >= 0) & (number <= sys.maxunicode) & ~surrogate
-        number = tf.where(names, number, ord(UNDEFINED))
+        valid = (number >= 0) & (number <= sys.maxunicode) & ~surrogate
+        number = tf.where(valid, number, ord(UNDEFINED))
         characters = tf.strings.unicode_encode(number[:, None], "UTF-8")
         return tf.strings.reduce_join(
             parts.with_flat_values(tf.where(is_number, characters, plain)), axis=-1
         )
-
-
-def _table(values: dict[str, int], dtype: Any) -> Any:
-    return tf.lookup.StaticHashTable(
-        tf.lookup.KeyValueTensorInitializer(list(values), list(values.values()), tf.string, dtype),
-        default_value=-1,
-    )

@@ -1,25 +1,25 @@
-"""Export: a trained model as a SavedModel with text in and text out.
+"""Exports a model as a SavedModel with text in and text out.
 
-    EXPORT_DIR/1764892800/          a version: TensorFlow Serving takes the highest number
-        saved_model.pb, variables/  the graph with its tokenizer, the weights
-        assets/                     the vocabulary, for people and other programs
+    EXPORT_DIR/1764892800/          a version: TensorFlow Serving loads the highest number
+        saved_model.pb, variables/  the graph, tokenizer included, and the weights
+        assets/                     the vocabulary file, for other programs
 
-Two signatures:
+Signatures:
 
     serving_default      "inputs", string [B] -> "outputs", string [B]; "scores", float32 [B]
     serialized_examples  "input", string [B], each a tf.Example with the int64 feature "inputs"
-                         (of a language model "targets") -> "outputs", int32 [B, T]; "scores",
-                         float32 [B]: what T2T's clients send and expect
+                         ("targets" for a language model) -> "outputs", int32 [B, T]; "scores",
+                         float32 [B]: the signature that T2T's clients use
 
-With `return_beams` the outputs are [B, K] and [B, K, T] and the scores [B, K], the K answers to a
-text best first, as in `Decoder.n_best`. A blank text gets blank answers of score 0.
+With `return_beams` outputs are [B, K] and [B, K, T] and scores [B, K]: the K best answers to each
+text, best first, as in `Decoder.n_best`. A blank text gets blank answers with score 0.
 
-Shapes: B texts, L ids of the longest, K beams (of a classifier: labels), T ids of an answer.
+Shapes: B texts, L ids of the longest text, K beams (of a classifier: labels), T ids of an answer,
+N = B K.
 """
 
 from __future__ import annotations
 
-import logging
 import os
 import time
 from pathlib import Path
@@ -27,35 +27,34 @@ from typing import Any
 
 import tensorflow as tf
 
-from t2tlite.decode.decoder import LENGTH_STEP, Decoder
+from t2tlite.decode.decoder import Decoder
+from t2tlite.decode.keras_engine import LENGTH_STEP
 from t2tlite.decode.search_model import make_search
 from t2tlite.errors import DeviceError, OutputError
-from t2tlite.export.export_folder import PREFIX, flush, refuse_file, working_folder
+from t2tlite.export.export_folder import PREFIX, refuse_file, replace, working_folder
 from t2tlite.export.graph_encoders import graph_encoder
 from t2tlite.export.graph_strings import is_blank, well_formed
 from t2tlite.text import EOS_ID, PAD_ID
 
-log = logging.getLogger(__name__)
-
 
 def export(decoder: Decoder, export_dir: str | os.PathLike[str]) -> Path:
-    """Writes a new version of the model below `export_dir`, whole or not at all.
+    """Writes a new version of the model in `export_dir`, whole or not at all.
 
     Args:
-      decoder: the model and how to decode, on TensorFlow.
-      export_dir: folder of the versions; made if need be.
+      decoder: the model, on TensorFlow, and how to decode.
+      export_dir: the folder of the versions; created if absent.
 
     Returns:
       The version's folder.
 
     Raises:
       VocabularyError: the vocabulary is a class of the user's own.
-      DeviceError: the decoder runs on another backend than TensorFlow.
+      DeviceError: the decoder doesn't run on TensorFlow.
       OutputError: `export_dir` holds other things than exports, or can't be written.
     """
     check_export_dir(export_dir)
     module = TextModel(decoder)
-    # TensorFlow Serving looks at numbers only, so a working folder is nothing to it.
+    # TensorFlow Serving ignores the working folder, as its name isn't a number.
     with working_folder(export_dir) as folder:
         try:
             tf.saved_model.save(
@@ -71,52 +70,55 @@ def export(decoder: Decoder, export_dir: str | os.PathLike[str]) -> Path:
                 f"can't write {export_dir}: {error.message}; free some space or choose another "
                 f"folder"
             ) from error
-        return _publish(folder)
+        # The next free number, so that the newest version has the highest.
+        version = int(time.time())
+        while (target := folder.with_name(str(version))).exists():
+            version += 1
+        replace(folder, target)
+        return target
 
 
 def check_export_dir(export_dir: str | os.PathLike[str]) -> None:
-    """Makes sure that a folder, if it exists, holds exports alone.
-
-    Raises:
-      OutputError: it is a file, or holds something else.
-    """
+    """Raises OutputError if `export_dir` exists and isn't a folder of exports alone."""
     folder = Path(export_dir)
     refuse_file(folder)
     for entry in sorted(folder.iterdir()) if folder.exists() else []:
         is_version = entry.name.isdigit() and (entry / "saved_model.pb").exists()
         if not is_version and not entry.name.startswith(PREFIX):
             raise OutputError(
-                f"{folder} is no folder of exports: it holds {entry.name}, expected only folders "
-                f"with a number as their name and a saved_model.pb; choose another --export_dir"
+                f"{folder} isn't a folder of exports: it holds {entry.name}, expected only folders "
+                f"with a number as name and a saved_model.pb in them; choose another --export_dir"
             )
 
 
 class TextModel(tf.Module):
-    """The search of a `Decoder` between its vocabularies, as TensorFlow functions.
+    """A `Decoder`'s encoders and search as TensorFlow functions: the signatures above.
 
     Raises:
       VocabularyError: a vocabulary is a class of the user's own.
-      DeviceError: the decoder runs on another backend than TensorFlow.
+      DeviceError: the decoder doesn't run on TensorFlow.
     """
 
     def __init__(self, decoder: Decoder):
         super().__init__()
-        if decoder._device.backend != "tensorflow":
+        if decoder.engine.backend != "tensorflow":
             raise DeviceError(
-                f"export needs Keras on TensorFlow, found {decoder._device.backend}; unset "
+                f"export needs Keras on TensorFlow, found {decoder.engine.backend}; unset "
                 f"KERAS_BACKEND"
             )
         self._decoder = decoder
-        self._how = decoder.decode_hparams
-        self._source = "inputs" if decoder.problem.has_inputs else "targets"
-        # A language model's lines get no prefix.
-        self._before = decoder.sides[0] if decoder.problem.has_inputs else ""
-        self.encoder = graph_encoder(decoder.encoders[self._source])
-        self.answers = graph_encoder(decoder.encoders["targets"])
-        search = make_search(decoder.network, decoder.problem_hparams, decoder.hparams, self._how)
-        # A function of plain variables: whoever loads it has no need of Keras.
+        self._decode_hparams = decoder.decode_hparams
+        self._feature = "inputs" if decoder.problem.has_inputs else "targets"
+        # The lines of a language model have no prefix.
+        self._prefix = decoder.folder.text_prefixes["inputs"] if decoder.problem.has_inputs else ""
+        self.encoder = graph_encoder(decoder.encoders[self._feature])
+        self.target_encoder = graph_encoder(decoder.encoders["targets"])
+        search = make_search(
+            decoder.network, decoder.problem_hparams, decoder.hparams, self._decode_hparams
+        )
+        # A function of plain variables, so that loading it needs no Keras.
         self._search = tf.function(lambda features: search(features, training=False))
-        self.weights = [one.value for one in search.variables]
+        self.weights = [variable.value for variable in search.variables]
         self.assets = [
             tf.saved_model.Asset(str(Path(decoder.output_dir) / name))
             for name in decoder.run.vocabularies
@@ -124,37 +126,37 @@ class TextModel(tf.Module):
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="inputs")])
     def answer_texts(self, inputs: Any) -> dict[str, Any]:
-        """Answers texts."""
+        """The signature serving_default."""
         texts_B = well_formed(inputs)
         blank_B = is_blank(texts_B)
-        rows = self.encoder.encode(tf.strings.join([self._before, texts_B]))
+        rows = self.encoder.encode(tf.strings.join([self._prefix, texts_B]))
         if self._decoder.problem.has_inputs:
-            if self._how.max_input_size > 0:
-                rows = rows[:, : self._how.max_input_size - 1]
+            if self._decode_hparams.max_input_size > 0:
+                rows = rows[:, : self._decode_hparams.max_input_size - 1]
             rows = tf.concat([rows, tf.fill([rows.nrows(), 1], EOS_ID)], axis=1)
-        found = self._found(rows, blank_B)
-        texts_BK = self._texts(found["ids"])
+        answers = self._search_rows(rows, blank_B)
+        texts_BK = self._decode_answers(answers["ids"])
         return self._best(
             tf.where(blank_B[:, None], "", texts_BK),
-            tf.where(blank_B[:, None], 0.0, found["scores"]),
+            tf.where(blank_B[:, None], 0.0, answers["scores"]),
         )
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="input")])
     def answer_examples(self, input: Any) -> dict[str, Any]:
-        """Answers serialized tf.Examples of ids, which end with EOS but for a language model."""
-        feature = tf.io.RaggedFeature(tf.int64, row_splits_dtype=tf.int64)
-        rows = tf.cast(tf.io.parse_example(input, {self._source: feature})[self._source], tf.int32)
-        found = self._found(rows, rows.row_lengths() == 0)
-        return self._best(found["ids"], found["scores"])
+        """The signature serialized_examples; ids end with EOS, except for a language model."""
+        spec = {self._feature: tf.io.RaggedFeature(tf.int64, row_splits_dtype=tf.int64)}
+        rows = tf.cast(tf.io.parse_example(input, spec)[self._feature], tf.int32)
+        answers = self._search_rows(rows, rows.row_lengths() == 0)
+        return self._best(answers["ids"], answers["scores"])
 
     def _best(self, outputs_BK: Any, scores_BK: Any) -> dict[str, Any]:
-        """All answers with return_beams, otherwise the best."""
-        if self._how.return_beams:
+        """The outputs of a signature: all answers with return_beams, otherwise the best."""
+        if self._decode_hparams.return_beams:
             return {"outputs": outputs_BK, "scores": scores_BK}
         return {"outputs": outputs_BK[:, 0], "scores": scores_BK[:, 0]}
 
-    def _found(self, rows: Any, blank_B: Any) -> dict[str, Any]:
-        """The search's answers to ragged rows of ids; a blank row costs no step."""
+    def _search_rows(self, rows: Any, blank_B: Any) -> dict[str, Any]:
+        """Searches for answers to ragged rows of ids; a blank row takes no step."""
         longest = tf.maximum(1, tf.cast(rows.bounding_shape(1), tf.int32))
         width = (longest + LENGTH_STEP - 1) // LENGTH_STEP * LENGTH_STEP
         ids_BL = rows.to_tensor(PAD_ID)
@@ -163,29 +165,12 @@ class TextModel(tf.Module):
         lengths_B = tf.where(blank_B, 0, tf.cast(rows.row_lengths(), tf.int32))
         return self._search({"ids": ids_BL, "lengths": lengths_B})
 
-    def _texts(self, ids_BKT: Any) -> Any:
+    def _decode_answers(self, ids_BKT: Any) -> Any:
         shape = tf.shape(ids_BKT)
         ids_NT = tf.reshape(ids_BKT, [-1, shape[2]])
-        kept_NT = tf.ones_like(ids_NT, tf.bool)
+        text_NT = tf.ones_like(ids_NT, tf.bool)
         if not self._decoder.classifies:
             ended_NT = tf.cumsum(tf.cast(ids_NT == EOS_ID, tf.int32), axis=1) > 0
-            kept_NT = ~ended_NT & (ids_NT != PAD_ID)
-        texts_N = self.answers.decode(tf.ragged.boolean_mask(ids_NT, kept_NT))
+            text_NT = ~ended_NT & (ids_NT != PAD_ID)
+        texts_N = self.target_encoder.decode(tf.ragged.boolean_mask(ids_NT, text_NT))
         return tf.reshape(texts_N, shape[:2])
-
-
-def _publish(folder: Path) -> Path:
-    """Gives a finished export its name, the time in seconds or the next number that is free."""
-    flush(folder)
-    version = int(time.time())
-    while True:
-        target = folder.with_name(str(version))
-        try:
-            if not target.exists():
-                os.rename(folder, target)
-                return target
-        except OSError:
-            # Another export took the name in this moment.
-            if not target.exists():
-                raise
-        version += 1

@@ -137,7 +137,7 @@ def test_tokens_are_all_different():
 @pytest.mark.parametrize(
     ("features", "values", "message"),
     [
-        (["targets"], {}, "found a language model"),
+        (["targets"], {}, "express a language model"),
         (["inputs", "targets"], {"unidirectional_encoder": True}, "unidirectional_encoder=True"),
         (
             ["inputs", "targets"],
@@ -284,7 +284,7 @@ def test_an_older_export_is_replaced_and_nothing_else(golden, tmp_path):
     assert CTranslate2Decoder(GOLDEN, folder, "extra_length=3").decode(["3 1 4"]) == ["4 1 3"]
     assert [one.name for one in tmp_path.iterdir()] == ["ct2"]
     (tmp_path / "novel.txt").write_text("mine")
-    with pytest.raises(OutputError, match="holds other things than a CTranslate2 model"):
+    with pytest.raises(OutputError, match="isn't a CTranslate2 model"):
         ctranslate2.export(decoder, tmp_path)
 
 

@@ -1,4 +1,4 @@
-"""Vocabularies in a graph give the ids and texts of the encoders in Python."""
+"""A vocabulary's graph gives the ids and texts of its Python encoder."""
 
 import random
 
@@ -35,7 +35,7 @@ ENCODERS = ["sentencepiece", "subwords", "tokens", "reversed tokens", "bytes"]
 
 
 def texts(count):
-    """Texts of letters, white space, escapes and any character at all."""
+    """Random texts of letters, white space, escapes and arbitrary characters."""
     draw = random.Random(1)
     some = [*"abcé ☺\\_u;09,", " ", " ", "\t", "\u3000", "\x1c", "\u2581", "\x1a", "the", "<EOS>"]
     anything = [*range(0xD800), *range(0xE000, 0x110000)]
@@ -80,7 +80,7 @@ def test_decode(encoder):
     assert [one.decode() for one in found.numpy()] == [encoder.decode(row) for row in rows]
 
 
-def test_white_space_and_ill_formed_text_are_pythons():
+def test_white_space_and_ill_formed_text_are_as_in_python():
     lines = SPECIAL + texts(300) + ["\x1c\x85\u3000", "\n\t "]
     assert is_blank(tf.constant(lines)).numpy().tolist() == [not line.strip() for line in lines]
     draw = random.Random(3)

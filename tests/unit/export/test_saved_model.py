@@ -1,9 +1,9 @@
-"""An export answers as the Decoder does, and needs nothing of t2tlite to be loaded."""
+"""A SavedModel answers as the Decoder does, and loading it doesn't need t2tlite."""
 
 import json
-import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -19,7 +19,7 @@ LINES = ["3 1 4", "2 7 1 8 2 8", "", "9", " \t\u3000", "1 2 3 4 5 6 7 8 9", "5 6
 TINY = {"hidden_size": 8, "num_heads": 2, "filter_size": 16, "num_hidden_layers": 1}
 WORDS = ["the quick brown fox", "a  lazy dög \u2581 \x1a.", "Pack my \U0001f4e6\u3000box", "42\t"]
 
-# What a server may lack: this project and its tokenizer.
+# Loads the SavedModel without t2tlite and the libraries that only t2tlite needs.
 LOADER = """
 import json, sys
 sys.modules.update(dict.fromkeys(["t2tlite", "sentencepiece", "safetensors"]))
@@ -46,7 +46,7 @@ class EchoBytes(Echo):
 
 
 class Talk(text_problems.Text2SelfProblem):
-    """A language model with a vocabulary of T2T's, where other characters are spelt by number."""
+    """A language model with a .subwords vocabulary, which escapes other characters by number."""
 
     def generate_samples(self, data_dir, tmp_dir, dataset_split):
         yield from ({"targets": line} for line in WORDS)
@@ -65,7 +65,7 @@ class Mood(text_problems.Text2ClassProblem):
 
 @pytest.fixture
 def model(new_decoder):
-    """A function that writes the folder of a model with new weights and returns a Decoder."""
+    """A function that writes a model folder with random weights and returns its Decoder."""
 
     def write(problem, name="transformer", how=""):
         def make_vocabulary(folder):
@@ -88,7 +88,7 @@ def load(folder):
 
 
 def check_same(decoder, found, lines):
-    """Compares the signature's answers with the Decoder's, which are those of t2t-decoder."""
+    """Compares the outputs of a signature with the Decoder's answers."""
     outputs, all_scores = found["outputs"].numpy(), found["scores"].numpy()
     assert outputs.ndim == all_scores.ndim == (2 if decoder.decode_hparams.return_beams else 1)
     count = outputs.shape[1] if outputs.ndim == 2 else 1
@@ -117,7 +117,7 @@ def test_a_token_vocabulary(tmp_path, how):
     signatures = load(folder)
     answer = signatures["serving_default"]
     check_same(decoder, answer(inputs=tf.constant(LINES)), LINES)
-    # Any number of texts, and none.
+    # Any number of texts, including none.
     check_same(decoder, answer(inputs=tf.constant(LINES[:1])), LINES[:1])
     assert answer(inputs=tf.constant([], tf.string))["outputs"].shape[0] == 0
     assert "return_beams" in how or decoder.decode(["3 1 4"]) == ["4 1 3"]
@@ -126,17 +126,17 @@ def test_a_token_vocabulary(tmp_path, how):
 
 
 def check_t2ts_protocol(decoder, answer):
-    """Asks as T2T's clients do."""
+    """Sends what T2T's clients send."""
     import tensorflow as tf
 
     how = decoder.decode_hparams
     asked = [line for line in LINES if line.strip()]
     examples = []
-    rows = encode_lines(decoder, asked, list(range(len(asked))), how, 0)
+    rows = encode_lines(decoder.folder, dict(enumerate(asked)), how.max_input_size)
     for ids in rows.values():
         example = tf.train.Example()
         example.features.feature["inputs"].int64_list.value.extend(ids)
-        # T2T's clients send more than is needed.
+        # T2T's clients also send targets.
         example.features.feature["targets"].int64_list.value.append(0)
         examples.append(example.SerializeToString())
     found = answer(input=tf.constant(examples))
@@ -163,7 +163,7 @@ def test_problems(problem, name, model, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_server_needs_tensorflow_and_its_text_ops_alone(model, tmp_path):
+def test_loading_needs_only_tensorflow_and_tensorflow_text(model, tmp_path):
     decoder = model(Echo, how="beam_size=2,extra_length=4")
     folder = saved_model.export(decoder, tmp_path / "export")
     lines = [*WORDS, "", "quick " * 90]
@@ -181,7 +181,7 @@ def test_a_server_needs_tensorflow_and_its_text_ops_alone(model, tmp_path):
     assert found["scores"] == pytest.approx([one.score for one in expected], abs=1e-4)
 
 
-def test_what_is_no_export_folder_is_left_alone(tmp_path):
+def test_another_folder_is_left_alone(tmp_path):
     decoder = Decoder(GOLDEN)
     (tmp_path / "novel.txt").write_text("mine")
     with pytest.raises(OutputError, match=r"novel\.txt.*choose another"):
@@ -191,7 +191,7 @@ def test_what_is_no_export_folder_is_left_alone(tmp_path):
     assert [one.name for one in tmp_path.iterdir()] == ["novel.txt"]
 
 
-def test_versions_stand_side_by_side_and_a_failure_leaves_nothing(tmp_path, monkeypatch):
+def test_versions_are_kept_and_a_failure_leaves_nothing(tmp_path, monkeypatch):
     def save(module, folder, signatures):
         Path(folder, "saved_model.pb").touch()
 
@@ -201,17 +201,17 @@ def test_versions_stand_side_by_side_and_a_failure_leaves_nothing(tmp_path, monk
     first, second = (saved_model.export(decoder, tmp_path) for _ in range(2))
     assert (first.name, second.name) == ("7", "8")
 
-    def fail(folder):
+    def fail(folder, target):
         assert (folder / "saved_model.pb").exists()
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(saved_model, "flush", fail)
+    monkeypatch.setattr(saved_model, "replace", fail)
     with pytest.raises(OutputError, match="free some space"):
         saved_model.export(decoder, tmp_path)
     assert sorted(one.name for one in tmp_path.iterdir()) == ["7", "8"]
 
 
-def test_what_a_killed_export_left_goes(tmp_path):
+def test_the_rest_of_a_killed_export_is_removed(tmp_path):
     script = (
         "import os, sys, pathlib\n"
         "from t2tlite.export.export_folder import working_folder\n"
@@ -221,13 +221,28 @@ def test_what_a_killed_export_left_goes(tmp_path):
     )
     done = subprocess.run([sys.executable, "-c", script, tmp_path], check=False)
     assert done.returncode == 9
-    [left] = tmp_path.iterdir()
-    # That of a process that lives stays.
-    others = left.with_name(left.name.rpartition(".")[0] + f".{os.getppid()}")
-    others.mkdir()
-    with export_folder.working_folder(tmp_path) as mine:
-        assert set(tmp_path.iterdir()) == {mine, others}
-    assert list(tmp_path.iterdir()) == [others]
+    assert list(tmp_path.glob("*/half"))
+    with export_folder.working_folder(tmp_path) as folder:
+        assert list(folder.iterdir()) == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_exports_to_one_folder_wait_for_each_other(tmp_path):
+    with ThreadPoolExecutor(1) as pool:
+        with export_folder.working_folder(tmp_path) as folder:
+            (folder / "first").touch()
+            second = pool.submit(replace_by_a_second, tmp_path)
+            with pytest.raises(TimeoutError):
+                second.result(0.3)
+            export_folder.replace(folder, tmp_path / "model")
+        second.result(10)
+    assert [path.name for path in tmp_path.rglob("*")] == ["model", "second"]
+
+
+def replace_by_a_second(parent):
+    with export_folder.working_folder(parent) as folder:
+        (folder / "second").touch()
+        export_folder.replace(folder, parent / "model")
 
 
 def test_a_vocabulary_in_python_is_refused(tmp_path):
