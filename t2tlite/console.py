@@ -1,4 +1,4 @@
-"""Progress of long work: a bar with rate and time left on a terminal, plain lines in a log."""
+"""What commands show: progress, panels and tables on a terminal, plain lines in a log."""
 
 from __future__ import annotations
 
@@ -15,37 +15,37 @@ T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
-# A log gets a line this often, in seconds; a terminal's bar is redrawn by itself.
+# Seconds between the lines of progress in a log; a bar on a terminal is redrawn continuously.
 LOG_SECONDS = 10.0
 
 
 def on_terminal() -> bool:
-    """Whether somebody watches: bars go to standard error, as results may go to standard output."""
+    """Whether standard error, where progress is shown, is a terminal."""
     return sys.stderr.isatty()
 
 
 @functools.cache
 def console() -> Any:
-    """The rich console on standard error; one, so that lines go above a bar and not through it."""
+    """Returns the rich console on standard error; only one, so that log lines go above a bar."""
     from rich.console import Console
 
     return Console(stderr=True)
 
 
 def output() -> Any:
-    """A rich console on standard output, for results; in a pipe it breaks no line."""
+    """Returns a rich console on standard output, for results; it doesn't wrap lines in a pipe."""
     from rich.console import Console
 
     return Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 1_000_000)
 
 
 def track(items: Iterable[T], what: str, total: int | None = None) -> Iterator[T]:
-    """Yields `items` and shows how far it has come, with the time left.
+    """Yields `items` and shows the progress with the time left.
 
     Args:
-      items: a sequence, or anything else with its `total`.
-      what: what happens to them.
-      total: how many items there are.
+      items: a sequence, or any iterable with its `total`.
+      what: description of the work.
+      total: number of items.
     """
     count = len(items) if isinstance(items, Sized) else total
     with meter(what, "", count) as advance:
@@ -56,34 +56,32 @@ def track(items: Iterable[T], what: str, total: int | None = None) -> Iterator[T
 
 @contextlib.contextmanager
 def meter(what: str, unit: str, total: int | None = None) -> Iterator[Callable[..., None]]:
-    """Shows progress, rate and, where the total is known, the time left.
+    """Shows progress, rate and, if the total is known, the time left.
 
     Args:
-      what: what is done.
+      what: description of the work.
       unit: what is counted.
-      total: how many there will be; None: nobody knows.
+      total: expected count; None if unknown.
 
     Yields:
-      A function to call with how many were done since the last call, and how many characters they
-      had if they're text.
+      A function to call with the count since the last call and, for text, its number of characters.
     """
-    if on_terminal():
-        with _bar(what, unit, total) as shown:
-            yield shown
-        return
-    started = last = time.monotonic()
+    start = last = time.monotonic()
     done = read = 0
+    with _bar(what, total) if on_terminal() else contextlib.nullcontext() as show:
 
-    def advance(count: int, characters: int = 0) -> None:
-        nonlocal done, read, last
-        done += count
-        read += characters
-        now = time.monotonic()
-        if now - last > LOG_SECONDS:
-            last = now
-            log.info("%s: %s", what, _state(done, read, unit, total, now - started))
+        def advance(count: int, characters: int = 0) -> None:
+            nonlocal done, read, last
+            done += count
+            read += characters
+            now = time.monotonic()
+            if show:
+                show(done, f"{what}: {_state(done, read, unit, total, now - start)}")
+            elif now - last > LOG_SECONDS:
+                last = now
+                log.info("%s: %s", what, _state(done, read, unit, total, now - start))
 
-    yield advance
+        yield advance
 
 
 def _state(done: int, read: int, unit: str, total: int | None, seconds: float) -> str:
@@ -98,23 +96,14 @@ def _state(done: int, read: int, unit: str, total: int | None, seconds: float) -
 
 
 @contextlib.contextmanager
-def _bar(what: str, unit: str, total: int | None) -> Iterator[Callable[..., None]]:
+def _bar(what: str, total: int | None) -> Iterator[Callable[[int, str], None]]:
+    """Shows a bar; yields a function to call with the count so far and the description."""
     from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
     columns = [BarColumn() if total else SpinnerColumn(), TextColumn("{task.description}")]
     with Progress(*columns, TimeElapsedColumn(), console=console(), transient=True) as bar:
         task = bar.add_task(what, total=total)
-        started = time.monotonic()
-        done = read = 0
-
-        def advance(count: int, characters: int = 0) -> None:
-            nonlocal done, read
-            done += count
-            read += characters
-            state = _state(done, read, unit, total, time.monotonic() - started)
-            bar.update(task, completed=done, description=f"{what}: {state}")
-
-        yield advance
+        yield lambda done, text: bar.update(task, completed=done, description=text)
 
 
 def panel(title: str, rows: Mapping[str, str]) -> None:
@@ -135,13 +124,13 @@ def panel(title: str, rows: Mapping[str, str]) -> None:
 def table(
     title: str, columns: Mapping[str, str], rows: Sequence[Sequence[str]], note: str = ""
 ) -> None:
-    """Shows rows of cells: a table on a terminal, aligned lines in a log.
+    """Shows a table on a terminal, aligned lines in a log.
 
     Args:
-      title: stands above.
-      columns: "left" or "right", where the cells stand, by the column's name.
+      title: shown above.
+      columns: "left" or "right", the alignment, by column name.
       rows: a cell for each column.
-      note: stands below.
+      note: shown below.
     """
     if not on_terminal():
         for line in (title, *aligned(columns, rows), note):
@@ -154,19 +143,19 @@ def table(
 
     shown = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     for i, (name, side) in enumerate(columns.items()):
-        # A long name breaks at its underscores, a number never.
+        # Long names may wrap at their underscores, numbers may not.
         width = max((len(row[i]) for row in rows), default=0) if side == "right" else None
         header = name.replace("_", " ")
         shown.add_column(header, justify=side, overflow="fold", min_width=width)  # type: ignore[arg-type]
     for row in rows:
-        # Not as markup: a name may have brackets.
+        # Text, as names may contain brackets, which are markup in a string.
         shown.add_row(*map(Text, row))
-    # Not as the table's own, which would be as narrow as the table.
+    # Not the table's own title and note, which would wrap at its width.
     console().print(Text(title, style="bold"), shown, *([Text(note)] if note else []))
 
 
 def aligned(columns: Mapping[str, str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """Returns the lines of a table of plain text, its header first; as for `table`."""
+    """Returns the lines of a table as plain text, header first; arguments as for `table`."""
     lines = [list(columns), *rows]
     widths = [max(map(len, cells)) for cells in zip(*lines, strict=True)]
     left = [side == "left" for side in columns.values()]

@@ -1,18 +1,18 @@
-"""T2T's evaluation metrics, teacher forced: each position is predicted from the true ones before.
+"""T2T's evaluation metrics, teacher forced: each position is predicted from the true prefix.
 
-Padding never counts. `approx_bleu_score` is over token ids and teacher forced, so it is no BLEU of
-decoded text; t2t-bleu computes that one.
+Padding is ignored. `approx_bleu_score` is over teacher-forced token ids; t2t-bleu computes BLEU of
+decoded text.
 
-Perplexities of a word and of a byte can be compared between vocabularies, one of a token can't:
-they share out the same loss over the words (between white space) and the UTF-8 bytes of the text.
-The end of a text is predicted, too, so it counts as one word and as one byte, the line break.
+Perplexities per word (separated by white space) and per UTF-8 byte are comparable between
+vocabularies, unlike those per token. The end of a text is predicted, too, so it counts as one word
+and as one byte (a line break).
 """
 
 from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,7 +20,7 @@ from t2tlite.text import EOS_ID, PAD_ID
 
 
 class Metrics:
-    """Names of the evaluation metrics; `t2tlite.metrics` says what each is."""
+    """Names of the evaluation metrics."""
 
     ACC = "accuracy"
     ACC_TOP5 = "accuracy_top5"
@@ -45,13 +45,13 @@ class Scores:
     Attributes:
       loss: cross-entropy without label smoothing, in nats.
       tokens: target tokens, or class labels.
-      correct: tokens predicted right.
-      top5: tokens among the five likeliest.
+      correct: tokens predicted correctly.
+      top5: tokens among the five most probable.
       sequences: examples.
-      whole: examples whose tokens are all right.
-      pairs: predicted and true ids of each example, where a metric needs them.
-      words: of the targets, where a metric needs them.
-      bytes: of the targets, the same.
+      whole: examples with all tokens correct.
+      pairs: predicted and true ids of each example, for metrics in NEED_PAIRS.
+      words: of the targets, for metrics in NEED_TEXT.
+      bytes: UTF-8 bytes of the targets, for metrics in NEED_TEXT.
     """
 
     loss: float = 0.0
@@ -72,7 +72,7 @@ class Scores:
             Metrics.ACC_TOP5: lambda: self.top5 / tokens,
             Metrics.ACC_PER_SEQ: lambda: self.whole / max(self.sequences, 1),
             Metrics.NEG_LOG_PERPLEXITY: lambda: -self.loss / tokens,
-            # Of a token, which is a character only in a CHARACTER problem.
+            # Per token, which is a character only in a CHARACTER problem.
             Metrics.BITS_PER_CHAR: lambda: self.loss / tokens / math.log(2),
             Metrics.WORD_PERPLEXITY: lambda: perplexity(self.loss, self.words),
             Metrics.BYTE_PERPLEXITY: lambda: perplexity(self.loss, self.bytes),
@@ -85,7 +85,7 @@ class Scores:
 
 # Metrics that compare whole sequences of ids.
 NEED_PAIRS = {Metrics.APPROX_BLEU, Metrics.ROUGE_2_F, Metrics.ROUGE_L_F}
-# Metrics that look at the text of the targets.
+# Metrics that need the text of the targets.
 NEED_TEXT = {Metrics.WORD_PERPLEXITY, Metrics.BYTE_PERPLEXITY}
 KNOWN = {
     Metrics.ACC,
@@ -109,34 +109,31 @@ def lower_is_better(name: str) -> bool:
 
 
 def perplexity(loss: float, units: int) -> float:
-    """Returns the perplexity of each of so many units that share a loss, in nats.
-
-    Where it is beyond 1e304 it is told as that: eval.jsonl can't hold infinity.
-    """
+    """Returns the perplexity per unit of a loss in nats, at most 1e304: JSON has no infinity."""
     return math.exp(min(loss / max(units, 1), 700.0))
 
 
 def text_units(ids: Ids, encoder: Any) -> tuple[int, int]:
-    """Returns how many words and UTF-8 bytes the texts of a row of ids have.
+    """Returns the number of words and UTF-8 bytes of a row of texts.
 
     Args:
-      ids: one text after the other, each but perhaps the last with its end; padding is no text.
+      ids: one or more texts, each followed by EOS except perhaps the last; padding is ignored.
       encoder: of the ids.
     """
     words, size = 0, 0
-    tokens = [int(one) for one in ids if one != PAD_ID]
-    for is_end, part in itertools.groupby(tokens, EOS_ID.__eq__):
-        found = list(part)
-        text = "" if is_end else encoder.decode(found)
-        ends = len(found) if is_end else 0
+    tokens = [int(token) for token in ids if token != PAD_ID]
+    for is_end, group in itertools.groupby(tokens, EOS_ID.__eq__):
+        part = list(group)
+        text = "" if is_end else encoder.decode(part)
+        ends = len(part) if is_end else 0
         words += len(text.split()) + ends
         size += len(text.encode(errors="replace")) + ends
     return words, size
 
 
-def _mean(values: object) -> float:
-    listed = list(values)  # type: ignore[call-overload]
-    return sum(listed) / len(listed) if listed else 0.0
+def _mean(values: Iterable[float]) -> float:
+    values = list(values)
+    return sum(values) / len(values) if values else 0.0
 
 
 def approx_bleu(pairs: Sequence[tuple[Ids, Ids]]) -> float:
@@ -153,11 +150,11 @@ def approx_bleu(pairs: Sequence[tuple[Ids, Ids]]) -> float:
 
 def rouge_2_f(predicted: Ids, true: Ids) -> float:
     """F1 of the sets of bigrams (ROUGE-2, Lin 2004, in T2T's form)."""
-    ours, theirs = (set(zip(ids, ids[1:], strict=False)) for ids in (predicted, true))
-    if not ours or not theirs:
+    bigrams, true_bigrams = (set(itertools.pairwise(ids)) for ids in (predicted, true))
+    if not bigrams or not true_bigrams:
         return 0.0
-    overlap = len(ours & theirs)
-    precision, recall = overlap / len(ours), overlap / len(theirs)
+    overlap = len(bigrams & true_bigrams)
+    precision, recall = overlap / len(bigrams), overlap / len(true_bigrams)
     return 2.0 * precision * recall / (precision + recall + 1e-8)
 
 
@@ -166,11 +163,11 @@ def rouge_l_f(predicted: Ids, true: Ids) -> float:
     if not len(predicted) or not len(true):
         return 0.0
     row = [0] * (len(true) + 1)
-    for one in predicted:
+    for token in predicted:
         diagonal = 0
-        for i, other in enumerate(true):
+        for i, true_token in enumerate(true):
             above = row[i + 1]
-            row[i + 1] = diagonal + 1 if one == other else max(above, row[i])
+            row[i + 1] = diagonal + 1 if token == true_token else max(above, row[i])
             diagonal = above
     common = row[-1]
     recall, precision = common / len(true), common / len(predicted)

@@ -69,38 +69,6 @@ def test_events(tmp_path):
     assert scalars(tmp_path / "eval") == {"loss": [200], "metrics-my_problem/accuracy": [200]}
 
 
-def test_table_in_a_log(said):
-    columns = {"name": "left", "long_number": "right"}
-    console.table("title", columns, [["a", "1"], ["longer", "12.5"]], "note")
-    console.table("empty", columns, [])
-    assert said() == [
-        "title",
-        "name    long_number",
-        "a                 1",
-        "longer         12.5",
-        "note",
-        "empty",
-        "name  long_number",
-    ]
-
-
-def test_table_on_a_narrow_terminal(capsys, monkeypatch):
-    monkeypatch.setattr("t2tlite.console.on_terminal", lambda: True)
-    monkeypatch.setenv("COLUMNS", "80")
-    # As many as a problem can have.
-    names = ["accuracy", "accuracy_top5", "accuracy_per_sequence", "neg_log_perplexity"]
-    names += ["approx_bleu_score", "rouge_2_fscore", "rouge_L_fscore"]
-    columns = {**dict.fromkeys(["step", "loss", *names], "right"), "what": "left"}
-    row = ["1,000", "0.9876", "0.8765", "0.7654", "0.6543", "-0.9876", "0.5432", "0.4321"]
-    row += ["0.3210", "[red]"]
-    console.table("a title", columns, [row], "a note")
-    shown = capsys.readouterr().err
-    assert all(len(line) <= 80 for line in shown.splitlines())
-    # No number is cut, and text in brackets is no markup.
-    for part in ("a title", *row, "a note"):
-        assert part in shown
-
-
 def test_the_table_of_evaluations(said):
     rows = [
         {"step": 1000, "loss": 2.5, "accuracy": 0.5},

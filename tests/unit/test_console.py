@@ -1,0 +1,74 @@
+"""Progress, panels and tables, on a terminal and in a log."""
+
+import logging
+
+import pytest
+
+from t2tlite import console
+
+
+@pytest.fixture
+def said(caplog, monkeypatch):
+    """The lines in the log, as without a terminal."""
+    monkeypatch.setattr("t2tlite.console.on_terminal", lambda: False)
+    # A command that ran before in this process turns propagation off.
+    monkeypatch.setattr(logging.getLogger("t2tlite"), "propagate", True)
+    caplog.set_level("INFO", "t2tlite")
+    return lambda: [record.getMessage() for record in caplog.records]
+
+
+def test_a_meter_in_a_log(said, monkeypatch):
+    seconds = iter([0.0, 5.0, 10.0, 15.0, 20.0, 25.0])
+    monkeypatch.setattr(console.time, "monotonic", lambda: next(seconds))
+    with console.meter("decoding", "lines", 400) as advance:
+        for _ in range(5):
+            advance(50, 1_000_000)
+    assert said() == [
+        "decoding: 150 of 400 lines, 10/s, 3.0 MB, 0.2 MB/s, 0:00:25 left",
+    ]
+
+
+def test_tracked_items_on_a_terminal(capsys, monkeypatch):
+    monkeypatch.setattr("t2tlite.console.on_terminal", lambda: True)
+    console.console.cache_clear()
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert list(console.track([1, 2, 3], "writing")) == [1, 2, 3]
+    console.console.cache_clear()
+    assert "writing" in capsys.readouterr().err
+
+
+def test_a_panel_in_a_log(said):
+    console.panel("title", {"device": "CPU", "batch": "4096 tokens"})
+    assert said() == ["device       CPU", "batch        4096 tokens"]
+
+
+def test_table_in_a_log(said):
+    columns = {"name": "left", "long_number": "right"}
+    console.table("title", columns, [["a", "1"], ["longer", "12.5"]], "note")
+    console.table("empty", columns, [])
+    assert said() == [
+        "title",
+        "name    long_number",
+        "a                 1",
+        "longer         12.5",
+        "note",
+        "empty",
+        "name  long_number",
+    ]
+
+
+def test_table_on_a_narrow_terminal(capsys, monkeypatch):
+    monkeypatch.setattr("t2tlite.console.on_terminal", lambda: True)
+    monkeypatch.setenv("COLUMNS", "80")
+    # As many as a problem can have.
+    names = ["accuracy", "accuracy_top5", "accuracy_per_sequence", "neg_log_perplexity"]
+    names += ["approx_bleu_score", "rouge_2_fscore", "rouge_L_fscore"]
+    columns = {**dict.fromkeys(["step", "loss", *names], "right"), "what": "left"}
+    row = ["1,000", "0.9876", "0.8765", "0.7654", "0.6543", "-0.9876", "0.5432", "0.4321"]
+    row += ["0.3210", "[red]"]
+    console.table("a title", columns, [row], "a note")
+    shown = capsys.readouterr().err
+    assert all(len(line) <= 80 for line in shown.splitlines())
+    # No number is cut, and text in brackets is no markup.
+    for part in ("a title", *row, "a note"):
+        assert part in shown
