@@ -1,1 +1,1 @@
-"""What lets a Tensor2Tensor project run here unchanged."""
+"""The mirror of Tensor2Tensor's modules that T2T plugins import, in terms of t2tlite."""

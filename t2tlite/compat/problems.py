@@ -1,9 +1,9 @@
-"""The problem classes that plugins subclass: t2tlite's recipes with what T2T's had besides.
+"""The problem classes that T2T plugins subclass: t2tlite's, with T2T's further names.
 
-A class with the one hook `generator(data_dir, tmp_dir, is_training)` is of the time before T2T 1.4;
-it says with `targeted_vocab_size`, `vocab_name`, `use_subword_tokenizer`, `is_character_level` and
-`num_shards` what `approx_vocab_size`, `vocab_filename`, `vocab_type` and `dataset_splits` say now.
-Many a later class has those names too, by copying; T2T ignored them there, and so does this.
+Before T2T 1.4 a problem had one hook, `generator(data_dir, tmp_dir, is_training)`, and the names
+`targeted_vocab_size`, `vocab_name`, `use_subword_tokenizer`, `is_character_level` and `num_shards`
+for what `approx_vocab_size`, `vocab_filename`, `vocab_type` and `dataset_splits` are now. A class
+that has a newer hook, too, ignores the old names, as in T2T.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from t2tlite import problem, text_problems
+from t2tlite.compat.encoders import TextEncoder
 from t2tlite.config import HParams, ProblemHParams
 from t2tlite.problem import DatasetSplit
 from t2tlite.text_problems import VocabType
@@ -21,7 +22,7 @@ _HOOKS = ["generate_samples", "generate_encoded_samples", "source_data_files"]
 
 
 class Problem(problem.Problem):
-    """T2T's Problem: what its methods and subclasses may ask of themselves."""
+    """Problem with T2T's further names."""
 
     batch_size_means_tokens = False
     already_shuffled = False
@@ -29,29 +30,27 @@ class Problem(problem.Problem):
     task_id = -1
 
     def feature_encoders(self, data_dir: str | None) -> dict[str, Any]:
-        """Numbers in the text are the ids, as T2T's own default."""
+        """Returns encoders of numbers by default, as in T2T."""
         if isinstance(self, text_problems.Text2TextProblem):
             return super().feature_encoders(data_dir)
-        from t2tlite.compat.tensor2tensor.data_generators.text_encoder import TextEncoder
-
         return {"inputs": TextEncoder(), "targets": TextEncoder()}
 
     def max_length(self, model_hparams: HParams) -> int:
-        """The longest example, in tokens."""
+        """Returns the length of the longest example in tokens."""
         return model_hparams.max_length or model_hparams.batch_size
 
     def maybe_reverse_features(self, feature_map: dict[str, Any]) -> None:
-        """Does nothing: t2tlite turns features of `_rev` problems after all hooks."""
+        """Does nothing: t2tlite swaps the features of `_rev` problems after all hooks."""
 
     maybe_reverse_and_copy = maybe_reverse_features
 
 
 class Text2TextProblem(Problem, text_problems.Text2TextProblem):
-    """T2T's Text2TextProblem of all versions."""
+    """Text2TextProblem with the names of all T2T versions."""
 
     batch_size_means_tokens = True
 
-    # Of the time before 1.4.
+    # Before T2T 1.4.
     generator: Any
     is_character_level = False
     use_subword_tokenizer = True
@@ -62,19 +61,19 @@ class Text2TextProblem(Problem, text_problems.Text2TextProblem):
 
     @property
     def vocab_name(self) -> str:
-        """The start of the vocabulary's file name."""
+        """The name of the vocabulary file without the size."""
         return f"vocab.{self.name}"
 
     @property
     def vocab_file(self) -> str:
-        """The vocabulary's file name."""
-        if self._has_generator_alone:
+        """The name of the vocabulary file."""
+        if self._is_before_1_4:
             return f"{self.vocab_name}.{self.targeted_vocab_size}"
         return self.vocab_filename
 
     @property
-    def _has_generator_alone(self) -> bool:
-        # A hook of t2tlite's is one that the plugin left alone.
+    def _is_before_1_4(self) -> bool:
+        # A hook defined in t2tlite isn't overridden by the plugin.
         return hasattr(self, "generator") and not any(
             hasattr(self, hook) and not getattr(type(self), hook).__module__.startswith("t2tlite.")
             for hook in _HOOKS
@@ -82,13 +81,13 @@ class Text2TextProblem(Problem, text_problems.Text2TextProblem):
 
     @property
     def vocab_filename(self) -> str:
-        if self._has_generator_alone:
+        if self._is_before_1_4:
             return self.vocab_file
         return super().vocab_filename
 
     @property
     def vocab_type(self) -> str:
-        if not self._has_generator_alone:
+        if not self._is_before_1_4:
             return super().vocab_type
         if self.is_character_level:
             return VocabType.CHARACTER
@@ -96,19 +95,19 @@ class Text2TextProblem(Problem, text_problems.Text2TextProblem):
 
     @property
     def approx_vocab_size(self) -> int:
-        if self._has_generator_alone:
+        if self._is_before_1_4:
             return self.targeted_vocab_size
         return super().approx_vocab_size
 
     @property
     def is_generate_per_split(self) -> bool:
-        if self._has_generator_alone:
+        if self._is_before_1_4:
             return not self.use_train_shards_for_dev
         return super().is_generate_per_split
 
     @property
     def dataset_splits(self) -> list[dict[str, Any]]:
-        if not self._has_generator_alone:
+        if not self._is_before_1_4:
             return super().dataset_splits
         return [
             {"split": DatasetSplit.TRAIN, "shards": self.num_shards},
@@ -118,7 +117,7 @@ class Text2TextProblem(Problem, text_problems.Text2TextProblem):
     def generate_encoded_samples(
         self, data_dir: str, tmp_dir: str, dataset_split: str
     ) -> Iterator[dict[str, Any]]:
-        if self._has_generator_alone:
+        if self._is_before_1_4:
             is_training = dataset_split == DatasetSplit.TRAIN
             samples: Iterator[dict[str, Any]] = self.generator(data_dir, tmp_dir, is_training)
             return samples
@@ -126,28 +125,27 @@ class Text2TextProblem(Problem, text_problems.Text2TextProblem):
 
     @property
     def _tasks(self) -> int:
-        # In T2T they were of a generate_data that wrote shards itself.
+        # In T2T a generate_data that writes shards itself uses num_generate_tasks.
         accepted = inspect.signature(self.generate_samples).parameters
         return super()._tasks if "task_id" in accepted else 1
 
     @property
     def _overrides_encoding(self) -> bool:
-        # The method above adds nothing to the recipe's where there are samples.
-        passed_on = type(self).generate_encoded_samples is Text2TextProblem.generate_encoded_samples
-        return self._has_generator_alone or (not passed_on and super()._overrides_encoding)
+        # The method above just calls the base class if there is a newer hook.
+        inherited = type(self).generate_encoded_samples is Text2TextProblem.generate_encoded_samples
+        return self._is_before_1_4 or (not inherited and super()._overrides_encoding)
 
     def _maybe_pack_examples(self, generator: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-        # Packing is the reader's work here (the hparam pack_dataset), not the data's.
+        # The reader packs examples (hparam pack_dataset), not the generator.
         return generator
 
     def hparams(self, defaults: ProblemHParams, model_hparams: HParams) -> None:
         super().hparams(defaults, model_hparams)
-        if self._has_generator_alone:
+        if self._is_before_1_4:
             for name in ("input_space_id", "target_space_id"):
                 setattr(defaults, name, getattr(self, name, 0))
 
 
-# Their recipes come before Text2TextProblem in the order of resolution, what T2T had besides first.
 class Text2SelfProblem(Text2TextProblem, text_problems.Text2SelfProblem):
     """T2T's Text2SelfProblem."""
 
@@ -156,8 +154,8 @@ class Text2ClassProblem(Text2TextProblem, text_problems.Text2ClassProblem):
     """T2T's Text2ClassProblem."""
 
 
-def with_t2ts_names(recipe: type) -> type:
-    """Returns a recipe of t2tlite's as T2T had it."""
+def with_t2t_names(recipe: type) -> type:
+    """Returns a subclass of a t2tlite problem class that has T2T's further names."""
     if issubclass(recipe, Problem):
         return recipe
     base = Text2TextProblem if issubclass(recipe, text_problems.Text2TextProblem) else Problem

@@ -1,7 +1,8 @@
-"""HParams as a plugin's functions of T2T's time treat it."""
+"""HParams and the built-in hparams sets with T2T's methods, for plugins' sets."""
 
 from __future__ import annotations
 
+import functools
 import importlib
 import logging
 from collections.abc import Callable
@@ -16,17 +17,7 @@ log = logging.getLogger(__name__)
 
 
 class HParams(config.HParams):
-    """What T2T's sets return to a plugin: t2tlite's HParams with T2T's methods.
-
-    As in T2T, a name that doesn't exist may be assigned; here that is told.
-    """
-
-    @classmethod
-    def of(cls, hparams: config.HParams) -> HParams:
-        """Returns these hparams with T2T's methods."""
-        made = cls.from_values(hparams.values())
-        assert isinstance(made, cls)
-        return made
+    """HParams with T2T's methods. As in T2T, assigning an unknown name adds it, with a warning."""
 
     def __setattr__(self, name: str, value: Any) -> None:
         try:
@@ -34,19 +25,19 @@ class HParams(config.HParams):
         except HParamsError as error:
             if name in T2T_ONLY or name in config.HParams.__dataclass_fields__:
                 raise
-            log.warning("%s; it is kept and has no effect", error)
+            log.warning("%s; it is added and has no effect", error)
             self.extra[name] = value
 
     def set_hparam(self, name: str, value: Any) -> None:
-        """Assigns an hparam that exists."""
+        """Assigns an existing hparam."""
         self.override(f"{name}={value}") if isinstance(value, str) else setattr(self, name, value)
 
     def del_hparam(self, name: str) -> None:
-        """Forgets an added hparam; one of t2tlite's own keeps its value."""
+        """Removes an added hparam; a field keeps its value."""
         self.extra.pop(name, None)
 
     def get(self, key: str, default: Any = None) -> Any:
-        """The value of an hparam, or `default` if there is none."""
+        """Returns the value of an hparam, or `default` if there is none."""
         return getattr(self, key, default)
 
     def parse(self, values: str) -> HParams:
@@ -64,30 +55,29 @@ class HParams(config.HParams):
         return name in self.values() or name in T2T_ONLY
 
 
-def sets_of(family: str) -> dict[str, Callable[..., Any]]:
-    """Returns the built-in sets of a family by name, with T2T's methods on what they return.
+def with_t2t_methods(hparams: config.HParams) -> HParams:
+    """Returns a copy of hparams that has T2T's methods."""
+    return HParams(**{**vars(hparams), "extra": dict(hparams.extra)})
 
-    They are found by their module, not through the registry: a plugin may register a set of the
-    same name.
 
-    Args:
-      family: a module of t2tlite.hparams.
+def built_in_sets(*modules: str) -> dict[str, Callable[..., Any]]:
+    """Returns the functions of modules of t2tlite.hparams by name; sets return T2T's HParams.
+
+    They don't come from the registry, where a plugin may register a set of the same name.
     """
-    module = importlib.import_module(f"t2tlite.hparams.{family}")
-    return {
-        # A range fills what it is given, and returns nothing.
-        name: function if name.endswith("_range") else _with_t2ts_methods(function)
-        for name, function in vars(module).items()
-        if isinstance(function, FunctionType)
-        and function.__module__ == module.__name__
-        and not name.startswith(("_", "update_"))
-    }
+    functions: dict[str, Callable[..., Any]] = {}
+    for module in modules:
+        for name, function in vars(importlib.import_module(f"t2tlite.hparams.{module}")).items():
+            if isinstance(function, FunctionType) and not name.startswith("_"):
+                # Other functions change an HParams or fill a range.
+                changes = name.startswith("update_") or name.endswith("_range")
+                functions[name] = function if changes else _t2t_set(function)
+    return functions
 
 
-def _with_t2ts_methods(function: Callable[[], Any]) -> Callable[[], HParams]:
-    def made() -> HParams:
-        return HParams.of(function())
+def _t2t_set(function: Callable[[], config.HParams]) -> Callable[[], HParams]:
+    @functools.wraps(function)
+    def create() -> HParams:
+        return with_t2t_methods(function())
 
-    made.__name__ = function.__name__
-    made.__doc__ = function.__doc__
-    return made
+    return create

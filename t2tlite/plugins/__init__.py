@@ -1,19 +1,8 @@
 """Finds and imports plugins: installed packages, user folders, and those written for T2T."""
 
-from t2tlite.plugins.loading import (
-    GROUP,
-    load_entry_points,
-    load_usr_dir,
-    loaded_folders,
-    read_command_line,
-    searched,
-)
-
-__all__ = [
-    "GROUP",
-    "load_entry_points",
-    "load_usr_dir",
-    "loaded_folders",
-    "read_command_line",
-    "searched",
-]
+from t2tlite.plugins.loading import GROUP as GROUP
+from t2tlite.plugins.loading import load_entry_points as load_entry_points
+from t2tlite.plugins.loading import load_usr_dir as load_usr_dir
+from t2tlite.plugins.loading import loaded_folders as loaded_folders
+from t2tlite.plugins.loading import read_command_line as read_command_line
+from t2tlite.plugins.loading import searched as searched

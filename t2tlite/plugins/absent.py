@@ -1,9 +1,8 @@
-"""Stand-ins for names of Tensor2Tensor and TF1 that have no counterpart here.
+"""Placeholders for names of Tensor2Tensor and TF1 that have no counterpart here.
 
-A plugin may import such a name and never use it, or use it in code that never runs. So importing
-costs nothing; calling or computing with it raises one line that names the file, the line, the name
-and what to do instead. A class that builds on one can be defined, and told in a warning; making an
-instance of it raises.
+Plugins often import names that they never use. So importing such a name works; calling it or
+computing with it raises a PluginError that names the file, the line, the name and the alternative.
+Defining a subclass of one logs a warning; creating an instance of it raises.
 """
 
 from __future__ import annotations
@@ -19,24 +18,23 @@ from t2tlite.errors import PluginError
 
 log = logging.getLogger(__name__)
 
-_OWN_MODEL = "train with --model=transformer, or write the model as a keras.Model and register that"
+_OWN_MODEL = "train with --model=transformer, or write a keras.Model and register it"
 _NO_BASE = (
-    "can't be built on: write the model as a keras.Model and register that, or train with the "
-    "--model of that name"
+    "can't be subclassed: write a keras.Model and register it, or train with the built-in --model"
 )
-_NO_TEXT = "is no text problem, and t2tlite has text alone; train it with Tensor2Tensor itself"
+_NO_TEXT = "isn't a text problem, and t2tlite only has those; train it with Tensor2Tensor"
 _PROBLEM = (
-    "is a problem that t2tlite doesn't have; copy its file from Tensor2Tensor into your "
+    "is a problem that isn't part of t2tlite; copy its file from Tensor2Tensor into your "
     "--t2t_usr_dir"
 )
 _GRAPH = f"is TF1 graph code, which TensorFlow 2 can't run; {_OWN_MODEL}"
-_ELSE = "has no counterpart in t2tlite; leave it out"
+_OTHER = "has no counterpart in t2tlite; remove it"
 
-# The first prefix that fits says why a name is absent.
+# Why a name is absent, by the first matching prefix.
 _REASONS = {
     "tensor2tensor.layers.": _GRAPH,
-    "tensor2tensor.models.lstm.LSTM": f"{_NO_BASE} (lstm_seq2seq_attention)",
-    "tensor2tensor.models.research.universal_transformer.Un": f"{_NO_BASE} (universal_transformer)",
+    "tensor2tensor.models.lstm.LSTM": f"{_NO_BASE}=lstm_seq2seq_attention",
+    "tensor2tensor.models.research.universal_transformer.Un": f"{_NO_BASE}=universal_transformer",
     "tensor2tensor.models.": f"isn't part of t2tlite; {_OWN_MODEL}",
     "tensor2tensor.utils.t2t_model": _GRAPH,
     "tensor2tensor.utils.beam_search": _GRAPH,
@@ -64,22 +62,23 @@ _REASONS = {
             "vqa",
         ]
     },
-    "tensor2tensor.data_generators.problem": _ELSE,
-    "tensor2tensor.data_generators.text_": _ELSE,
-    "tensor2tensor.data_generators.generator_utils": _ELSE,
+    "tensor2tensor.data_generators.problem": _OTHER,
+    "tensor2tensor.data_generators.text_": _OTHER,
+    "tensor2tensor.data_generators.generator_utils": _OTHER,
     "tensor2tensor.data_generators.": _PROBLEM,
-    "tensorflow.contrib": "left TensorFlow with version 2; use what took its place in tf or keras",
-    "tensorflow.": f"left TensorFlow with version 2; {_OWN_MODEL}",
+    "tensorflow.contrib": "was removed in TensorFlow 2; use its replacement in tf or keras",
+    "tensorflow.": f"was removed in TensorFlow 2; {_OWN_MODEL}",
 }
 
 
 def reason(name: str) -> str:
-    """Why there is no `name`, and what to do instead."""
-    return next((why for prefix, why in _REASONS.items() if name.startswith(prefix)), _ELSE)
+    """Returns why there is no `name`, and what to do instead."""
+    reasons = (text for prefix, text in _REASONS.items() if name.startswith(prefix))
+    return next(reasons, _OTHER)
 
 
 class AbsentBase:
-    """What a class gets as its base in place of an absent one."""
+    """Replaces an absent base class."""
 
     _absent_name = ""
     _defined = ""
@@ -88,11 +87,11 @@ class AbsentBase:
         super().__init_subclass__()
         if "_absent_name" in vars(cls):
             return
-        cls._defined = _users_place()
+        cls._defined = _plugin_location()
         log.warning("%s: %s", cls._defined, cls._message())
 
     def __new__(cls, *args: Any, **kwargs: Any) -> NoReturn:
-        """Raises: the class can't be used."""
+        """Raises a PluginError."""
         raise PluginError(f"{cls._defined}: {cls._message()}")
 
     @classmethod
@@ -102,12 +101,12 @@ class AbsentBase:
 
 
 class AbsentName:
-    """An absent name, with all names below it."""
+    """An absent name; its attributes are absent names, too."""
 
     _name: str
 
     def __init__(self, name: str) -> None:
-        # Past __setattr__, which is a use.
+        # Not by __setattr__, which raises.
         self.__dict__["_name"] = name
 
     def __getattr__(self, attribute: str) -> AbsentName:
@@ -121,30 +120,30 @@ class AbsentName:
     def __mro_entries__(self, bases: tuple[Any, ...]) -> tuple[type, ...]:
         return (type("Absent", (AbsentBase,), {"_absent_name": self._name}),)
 
-    def __instancecheck__(self, thing: Any) -> bool:
+    def __instancecheck__(self, instance: Any) -> bool:
         return False
 
-    def _used(self, *args: Any, **kwargs: Any) -> NoReturn:
-        raise PluginError(f"{_users_place()}: {self._name} {reason(self._name)}")
+    def _raise(self, *args: Any, **kwargs: Any) -> NoReturn:
+        raise PluginError(f"{_plugin_location()}: {self._name} {reason(self._name)}")
 
-    __call__ = __getitem__ = __iter__ = __len__ = __bool__ = __contains__ = _used
-    __add__ = __radd__ = __sub__ = __mul__ = __rmul__ = __setattr__ = _used
+    __call__ = __getitem__ = __iter__ = __len__ = __bool__ = __contains__ = _raise
+    __add__ = __radd__ = __sub__ = __mul__ = __rmul__ = __setattr__ = _raise
 
 
-def names_of(module: str) -> Callable[[str], AbsentName]:
-    """The `__getattr__` of a module that stands for one of T2T's: what it lacks is absent.
+def absent_names(module: str) -> Callable[[str], AbsentName]:
+    """Returns the `__getattr__` of a module of the mirror, which returns absent names.
 
     Args:
-      module: its own name, below t2tlite.compat.
+      module: the module's name.
     """
-    t2ts = module.removeprefix("t2tlite.compat.")
+    t2t_module = module.removeprefix("t2tlite.compat.")
 
-    def find(name: str) -> AbsentName:
+    def absent_name(name: str) -> AbsentName:
         if name.startswith("__"):
             raise AttributeError(f"module {module!r} has no attribute {name!r}")
-        return AbsentName(f"{t2ts}.{name}")
+        return AbsentName(f"{t2t_module}.{name}")
 
-    return find
+    return absent_name
 
 
 class AbsentModule(ModuleType):
@@ -154,13 +153,13 @@ class AbsentModule(ModuleType):
     __all__: list[str] = []
 
     def __getattr__(self, attribute: str) -> AbsentName:
-        return names_of(self.__name__)(attribute)
+        return absent_names(self.__name__)(attribute)
 
 
-def _users_place() -> str:
-    """File and line of the code that uses a name: the innermost outside this package."""
-    here = os.path.dirname(__file__)
+def _plugin_location() -> str:
+    """Returns file and line of the innermost frame outside this package."""
+    package = os.path.dirname(__file__)
     frame = sys._getframe(1)
-    while frame.f_back is not None and frame.f_code.co_filename.startswith((here, "<frozen")):
+    while frame.f_back is not None and frame.f_code.co_filename.startswith((package, "<frozen")):
         frame = frame.f_back
     return f"{frame.f_code.co_filename}, line {frame.f_lineno}"

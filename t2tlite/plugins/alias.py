@@ -1,11 +1,10 @@
-"""The name `tensor2tensor` for plugins, and TF1's names in `tensorflow`, while a plugin runs.
+"""The import name `tensor2tensor`, and TF1's names in `tensorflow`, for plugins.
 
-`tensor2tensor.utils.registry` is `t2tlite.compat.tensor2tensor.utils.registry`, and so on; what
-has no counterpart there is a module of names that raise when they are used (`absent.py`).
+`tensor2tensor.utils.registry` is `t2tlite.compat.tensor2tensor.utils.registry`, and so on. A module
+that the mirror lacks consists of names that raise when they are used (`absent.py`).
 
-Only a plugin sees them: code that is imported while a `--t2t_usr_dir` loads, and later whatever
-runs with code of a plugin among its callers. To all other code, and where the real tensor2tensor is
-installed, nothing changes.
+Only plugins see these names: code that is imported while a `--t2t_usr_dir` loads, and later code
+that has a plugin's code among its callers. If the real tensor2tensor is installed, nothing changes.
 """
 
 from __future__ import annotations
@@ -25,25 +24,25 @@ from t2tlite.plugins import tf1
 from t2tlite.plugins.absent import AbsentModule
 
 ALIAS = "tensor2tensor"
-_OURS = f"t2tlite.compat.{ALIAS}"
+_MIRROR = f"t2tlite.compat.{ALIAS}"
 
-# Folders of the plugins' own code, each ending in a separator.
+# Folders of plugins' code, each with a trailing separator.
 _plugin_folders: set[str] = set()
 _loading = 0
 
 
 @contextlib.contextmanager
-def lent(folder: Path) -> Iterator[None]:
-    """Lends the names to all code while the plugin in `folder` loads, and to its own for good."""
+def names_available(folder: Path) -> Iterator[None]:
+    """Makes the names available to all code in this context, and to code in `folder` for good."""
     global _loading
     if _real_is_installed():
         yield
         return
-    if not any(isinstance(one, _Finder) for one in sys.meta_path):
-        # First: the folder beside a plugin may be a checkout of Tensor2Tensor.
+    if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
+        # First, because the folder of a plugin may be in a checkout of Tensor2Tensor.
         sys.meta_path.insert(0, _Finder())
     if "tensorflow" in sys.modules:
-        tf1.lend(sys.modules["tensorflow"], asked_by_plugin)
+        tf1.add_names(sys.modules["tensorflow"], called_by_plugin)
     before = set(sys.modules)
     _plugin_folders.add(str(folder) + os.sep)
     _loading += 1
@@ -51,48 +50,45 @@ def lent(folder: Path) -> Iterator[None]:
         yield
     finally:
         _loading -= 1
-        # What it imported from beside it, or from where it pointed sys.path to, is its code, too.
+        # Modules that it imported from outside its folder, by sys.path, are its code, too.
         for name in set(sys.modules) - before:
             file = getattr(sys.modules.get(name), "__file__", None)
             if file and not _is_installed(file):
                 _plugin_folders.add(os.path.dirname(os.path.abspath(file)) + os.sep)
-        # Code that isn't a plugin's must not find what a plugin has imported.
-        for name in [one for one in sys.modules if _is_lent(one) and not _loading]:
+        # Other code must not find these modules.
+        for name in [name for name in sys.modules if _is_alias(name) and not _loading]:
             del sys.modules[name]
 
 
-def asked_by_plugin() -> bool:
-    """Whether a plugin is loading, or its code is among the callers."""
+def called_by_plugin() -> bool:
+    """Returns whether a plugin is loading, or its code is among the callers."""
     if _loading:
         return True
     frame = sys._getframe(1)
-    places = tuple(_plugin_folders)
+    folders = tuple(_plugin_folders)
     while frame is not None:
-        # Not the code's file name: AutoGraph runs a copy of a plugin's function.
+        # Not the file name of the code object: AutoGraph runs a copy of a plugin's function.
         file = frame.f_globals.get("__file__") or ""
-        if file.startswith(places) and not _is_installed(file):
+        if file.startswith(folders) and not _is_installed(file):
             return True
         frame = frame.f_back  # type: ignore[assignment]
     return False
 
 
-def used_by(folder: Path) -> bool:
-    """Whether a plugin folder's own code names tensor2tensor."""
-    return any(ALIAS.encode() in text for text in _sources(folder))
+def used_by(path: Path) -> bool:
+    """Returns whether the code of a plugin, a folder or file, mentions tensor2tensor."""
+    return any(ALIAS.encode() in text for text in _sources(path))
 
 
-def reads_command_line(folder: Path) -> bool:
-    """Whether a T2T plugin's own code reads the command line by itself."""
-    reads = any(b"argparse" in text or b"sys.argv" in text for text in _sources(folder))
-    return reads and used_by(folder)
+def reads_command_line(path: Path) -> bool:
+    """Returns whether a T2T plugin parses the command line itself."""
+    reads = any(b"argparse" in text or b"sys.argv" in text for text in _sources(path))
+    return reads and used_by(path)
 
 
-def _sources(folder: Path) -> Iterator[bytes]:
-    if folder.is_file():
-        yield folder.read_bytes()
-    for depth in ("*.py", "*/*.py"):
-        for file in folder.glob(depth):
-            yield file.read_bytes()
+def _sources(path: Path) -> Iterator[bytes]:
+    files = [path] if path.is_file() else [*path.glob("*.py"), *path.glob("*/*.py")]
+    yield from (file.read_bytes() for file in files)
 
 
 def _real_is_installed() -> bool:
@@ -101,68 +97,68 @@ def _real_is_installed() -> bool:
 
 
 def _is_installed(file: str) -> bool:
-    """Whether a file belongs to Python, to an installed package or to t2tlite."""
-    return any(word in file for word in ("site-packages", "dist-packages")) or file.startswith(
-        (os.path.dirname(os.__file__), os.path.dirname(os.path.dirname(__file__)))
-    )
+    """Returns whether a file belongs to Python, an installed package or t2tlite."""
+    installed = "site-packages" in file or "dist-packages" in file
+    own = os.path.dirname(os.path.dirname(__file__))
+    return installed or file.startswith((os.path.dirname(os.__file__), own))
 
 
-def _is_lent(name: str) -> bool:
+def _is_alias(name: str) -> bool:
     return name == ALIAS or name.startswith((f"{ALIAS}.", "tensorflow.contrib"))
 
 
 class _Finder(MetaPathFinder):
-    """Finds tensor2tensor's modules here, and waits for tensorflow's import."""
+    """Finds tensor2tensor's modules in the mirror, and hooks into the import of tensorflow."""
 
     def find_spec(
         self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         if name == "tensorflow":
-            return _lending_spec()
-        # `from tensor2tensor.utils import x` looks for x below the name that the package has here.
-        below = name.startswith(f"{_OURS}.") and not PathFinder.find_spec(name, path)
-        if not (below or _is_lent(name)) or not asked_by_plugin():
+            return _tensorflow_spec()
+        # For `from tensor2tensor.utils import x` Python looks for x in the mirror's package.
+        missing = name.startswith(f"{_MIRROR}.") and not PathFinder.find_spec(name, path)
+        if not (missing or _is_alias(name)) or not called_by_plugin():
             return None
         return ModuleSpec(name, _AliasLoader(), is_package=True)
 
 
 class _AliasLoader(Loader):
-    """Loads the module of this package that stands for one of Tensor2Tensor."""
+    """Loads the module of the mirror in place of a module of Tensor2Tensor."""
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
-        module = _standing_for(spec.name.replace(_OURS, ALIAS))
+        module = _counterpart(spec.name.replace(_MIRROR, ALIAS))
         self._spec = module.__spec__
         return module
 
     def exec_module(self, module: ModuleType) -> None:
-        # The import system has put the alias's there.
+        # The import system has replaced it by the alias's.
         module.__spec__ = self._spec
 
 
 @functools.cache
-def _standing_for(name: str) -> ModuleType:
-    ours = name.replace(ALIAS, _OURS, 1)
+def _counterpart(name: str) -> ModuleType:
+    mirrored = name.replace(ALIAS, _MIRROR, 1)
     if name == ALIAS:
-        return importlib.import_module(ours)
-    if ours.startswith(_OURS):
-        place = getattr(_standing_for(name.rpartition(".")[0]), "__path__", None)
-        if place and PathFinder.find_spec(ours, place):
-            return importlib.import_module(ours)
-    # By its name, for it imports problems, and those the layers above this module.
+        return importlib.import_module(mirrored)
+    if mirrored.startswith(_MIRROR):
+        path = getattr(_counterpart(name.rpartition(".")[0]), "__path__", None)
+        if path and PathFinder.find_spec(mirrored, path):
+            return importlib.import_module(mirrored)
+    # By name, because compat is a layer above this one.
     built_in = importlib.import_module("t2tlite.compat.built_in")
-    return built_in.find(name) or AbsentModule(name)
+    return built_in.find_module(name) or AbsentModule(name)
 
 
-def _lending_spec() -> ModuleSpec | None:
-    """TensorFlow's own spec, which lends TF1's names once the module is there."""
+def _tensorflow_spec() -> ModuleSpec | None:
+    """Returns TensorFlow's own spec, changed to add TF1's names after the import."""
     spec = PathFinder.find_spec("tensorflow")
     if spec is None or spec.loader is None:
         return spec
     execute = spec.loader.exec_module
 
-    def execute_and_lend(module: ModuleType) -> None:
+    def execute_and_add_names(module: ModuleType) -> None:
         execute(module)
-        tf1.lend(module, asked_by_plugin)
+        tf1.add_names(module, called_by_plugin)
 
-    spec.loader.exec_module = execute_and_lend  # type: ignore[method-assign]
+    spec.loader.exec_module = execute_and_add_names  # type: ignore[method-assign]
     return spec

@@ -1,5 +1,5 @@
-"""Tensor2Tensor's modules as plugins import them; `t2tlite.plugins.alias` gives them that name.
+"""Tensor2Tensor's modules as plugins import them, as `tensor2tensor` (see plugins/alias.py).
 
-Each file has the place and name of the T2T module that it stands for, and holds T2T's names: those
-of t2tlite where there is one, else a short one of its own. What isn't here raises when it is used.
+Each file has the path of the T2T module that it replaces and defines T2T's names, most by import
+from t2tlite. A name that is missing here raises a PluginError when it is used.
 """

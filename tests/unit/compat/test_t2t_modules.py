@@ -82,7 +82,7 @@ def test_downloads(tmp_path):
     with pytest.raises(DownloadError, match="gone doesn't exist; put the file there, or save it"):
         generator_utils.maybe_download(str(tmp_path), "x", str(tmp_path / "gone"))
     (tmp_path / "page").write_text("<!DOCTYPE html><p>Too large to scan</p>")
-    with pytest.raises(DownloadError, match="answers with a page"):
+    with pytest.raises(DownloadError, match="returned a web page"):
         generator_utils.maybe_download_from_drive(
             str(tmp_path), "drive", (tmp_path / "page").as_uri()
         )

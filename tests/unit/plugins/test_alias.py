@@ -86,7 +86,7 @@ def test_a_real_tensor2tensor_is_left_alone(load, monkeypatch):
         (
             "from tensor2tensor.data_generators import image_utils as i",
             "i.x + 1",
-            "no text problem",
+            "isn't a text problem",
         ),
         ("from tensor2tensor.data_generators import wiki_lm as w", "w.A()", "copy its file from"),
         ("import tensor2tensor.envs.gym_spaces as g", "g.x()", "no counterpart in t2tlite"),
@@ -114,7 +114,7 @@ def test_a_class_on_an_absent_one_raises_when_it_is_made(load, warned):
     )
     assert "__init__.py, line 4: class AliasImage can't be used" in warned[0]
     assert not isinstance(3, plugin.image_utils.Image2ClassProblem)
-    with pytest.raises(PluginError, match="line 4: class AliasImage .* is no text problem"):
+    with pytest.raises(PluginError, match="line 4: class AliasImage .* isn't a text problem"):
         registry.problem("alias_image")
 
 

@@ -88,7 +88,7 @@ def test_a_failing_import_shows_its_traceback(write, tmp_path):
     with pytest.raises(PluginError) as caught:
         plugins.load_usr_dir(tmp_path / "plug_broken")
     first, *trace = str(caught.value).split("\n")
-    assert "plug_broken failed to import: No module named 'no_such_module_here'; mend it:" in first
+    assert "plug_broken failed to import: No module named 'no_such_module_here'; fix it:" in first
     assert any("bad.py" in line for line in trace)
     assert "import no_such_module_here" in str(caught.value)
 
@@ -137,7 +137,7 @@ class TestEntryPoints:
 
     def test_without_an_installation(self, monkeypatch):
         self.found(monkeypatch)
-        with pytest.raises(PluginError, match="t2tlite isn't installed here"):
+        with pytest.raises(PluginError, match="t2tlite isn't installed, so"):
             plugins.load_entry_points()
 
     def test_one_that_fails(self, monkeypatch):

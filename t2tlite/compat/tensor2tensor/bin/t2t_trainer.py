@@ -2,14 +2,14 @@
 
 from typing import Any
 
-from t2tlite.plugins.absent import names_of
+from t2tlite.plugins.absent import absent_names
 
-__getattr__ = names_of(__name__)
+__getattr__ = absent_names(__name__)
 
 
 def main(argv: Any = None) -> None:
-    """Does what t2t-trainer does with the flags of the command line."""
-    # Here, for the commands' flags may be defined only once.
+    """Runs t2t-trainer with the flags of the command line."""
+    # Imported here, because importing a command defines its flags.
     from t2tlite.cli import trainer
 
     trainer.main()

@@ -1,4 +1,4 @@
-"""As `tensor2tensor.data_generators.algorithmic`: the base class, without T2T's own problems."""
+"""As `tensor2tensor.data_generators.algorithmic`: the base class only."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -6,16 +6,14 @@ from typing import Any
 from t2tlite.compat.problems import Text2TextProblem
 from t2tlite.compat.tensor2tensor.data_generators import generator_utils, text_encoder
 from t2tlite.compat.tensor2tensor.utils import registry
-from t2tlite.plugins.absent import names_of
+from t2tlite.plugins.absent import absent_names
 from t2tlite.problem import DatasetSplit
 
-__getattr__ = names_of(__name__)
-
-__all__ = ["AlgorithmicProblem", "generator_utils", "registry", "text_encoder"]
+__getattr__ = absent_names(__name__)
 
 
 class _Symbols(text_encoder.TextEncoder):
-    """Numbers in a text as ids, with a size."""
+    """Encodes numbers in a text as ids, for a known number of symbols."""
 
     def __init__(self, num_symbols: int) -> None:
         super().__init__()
@@ -27,7 +25,7 @@ class _Symbols(text_encoder.TextEncoder):
 
 
 class AlgorithmicProblem(Text2TextProblem):
-    """Sequences of symbols that `generator(nbr_symbols, max_length, nbr_cases)` makes up as ids."""
+    """Synthetic sequences of symbols. Implement `num_symbols` and `generator`."""
 
     num_shards = 10
     train_length = 40
@@ -37,13 +35,13 @@ class AlgorithmicProblem(Text2TextProblem):
 
     @property
     def num_symbols(self) -> int:
-        """How many symbols there are."""
+        """The number of symbols."""
         raise NotImplementedError(f"{type(self).__name__} has no num_symbols")
 
     def generator(
         self, nbr_symbols: int, max_length: int, nbr_cases: int
     ) -> Iterator[dict[str, Any]]:
-        """Yields dicts of lists of ids; the reserved ones end them and are no symbols."""
+        """Yields dicts of lists of ids with EOS at the end; reserved ids aren't symbols."""
         raise NotImplementedError(f"{type(self).__name__} has no generator")
 
     def generate_encoded_samples(

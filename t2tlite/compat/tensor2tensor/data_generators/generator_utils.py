@@ -1,6 +1,7 @@
 """As `tensor2tensor.data_generators.generator_utils`: downloads, vocabularies, shards."""
 
 import glob
+import itertools
 import logging
 import os
 import random
@@ -13,65 +14,45 @@ from t2tlite.compat.tensor2tensor.data_generators import text_encoder, tokenizer
 from t2tlite.data.records import ShardWriter, read_shard, serialized, shard_paths, write_shard
 from t2tlite.errors import DownloadError
 from t2tlite.files import make_folder
-from t2tlite.plugins.absent import names_of
+from t2tlite.plugins.absent import absent_names
 from t2tlite.sources import download
 from t2tlite.sources.download import gunzip_file
 from t2tlite.translate import generate_lines_for_vocab
 
-__getattr__ = names_of(__name__)
-
-__all__ = [
-    "UNSHUFFLED_SUFFIX",
-    "generate_dataset_and_shuffle",
-    "generate_files",
-    "generate_lines_for_vocab",
-    "get_or_generate_tabbed_vocab",
-    "get_or_generate_txt_vocab",
-    "get_or_generate_vocab",
-    "get_or_generate_vocab_inner",
-    "gunzip_file",
-    "maybe_download",
-    "maybe_download_from_drive",
-    "shuffle_dataset",
-    "text_encoder",
-    "to_example",
-    "tokenizer",
-]
+__getattr__ = absent_names(__name__)
 
 log = logging.getLogger(__name__)
 
 UNSHUFFLED_SUFFIX = "-unshuffled"
 
-# Names of shards.
-
 
 def sharded_name(base_name: str, shard: int, total_shards: int) -> str:
-    """The name of one shard."""
+    """Returns the name of one shard."""
     return os.path.basename(shard_paths("", base_name, total_shards)[shard])
 
 
 def shard_filepath(fname: str, num_shards: int) -> list[str]:
-    """The names of all shards."""
+    """Returns the names of all shards."""
     return [sharded_name(fname, shard, num_shards) for shard in range(num_shards)]
 
 
 def train_data_filenames(problem: str, output_dir: str, num_shards: int) -> list[str]:
-    """Paths of the training shards."""
+    """Returns the paths of the training shards."""
     return shard_paths(output_dir, f"{problem}-train", num_shards)
 
 
 def dev_data_filenames(problem: str, output_dir: str, num_shards: int) -> list[str]:
-    """Paths of the evaluation shards."""
+    """Returns the paths of the evaluation shards."""
     return shard_paths(output_dir, f"{problem}-dev", num_shards)
 
 
 def test_data_filenames(problem: str, output_dir: str, num_shards: int) -> list[str]:
-    """Paths of the test shards."""
+    """Returns the paths of the test shards."""
     return shard_paths(output_dir, f"{problem}-test", num_shards)
 
 
 def combined_data_filenames(problem: str, output_dir: str, num_training_shards: int) -> list[str]:
-    """Paths of all shards, one each for evaluation and test."""
+    """Returns the paths of all shards, one each for evaluation and test."""
     return [
         *train_data_filenames(problem, output_dir, num_training_shards),
         *dev_data_filenames(problem, output_dir, 1),
@@ -79,18 +60,15 @@ def combined_data_filenames(problem: str, output_dir: str, num_training_shards: 
     ]
 
 
-# Shards.
-
-
 def to_example(dictionary: dict[str, Any]) -> Any:
-    """A tf.train.Example of a dict of lists."""
+    """Returns a tf.train.Example of a dict of lists."""
     import tensorflow as tf
 
     return tf.train.Example.FromString(serialized(dictionary))
 
 
 def outputs_exist(filenames: Sequence[str]) -> str | None:
-    """The first of the shuffled shards that is there already."""
+    """Returns the first of the shuffled shards that exists."""
     finals = (name.replace(UNSHUFFLED_SUFFIX, "") for name in filenames)
     return next((name for name in finals if os.path.exists(name)), None)
 
@@ -101,39 +79,35 @@ def generate_files(
     max_cases: int | None = None,
     cycle_every_n: int = 1,
 ) -> None:
-    """Spreads examples over shards, unless the shuffled ones are there already."""
-    if outputs_exist(output_filenames):
-        log.info("%s is there already", outputs_exist(output_filenames))
+    """Distributes examples over shards, unless the shuffled shards exist."""
+    if existing := outputs_exist(output_filenames):
+        log.info("%s exists already", existing)
         return
     for folder in {os.path.dirname(name) or "." for name in output_filenames}:
         make_folder(folder)
     writers = [ShardWriter(f"{name}.incomplete") for name in output_filenames]
+    examples = (example for example in generator if example is not None)
     count = 0
-    for example in generator:
-        if example is None:
-            continue
-        if max_cases is not None and count >= max_cases:
-            break
+    for example in itertools.islice(examples, max_cases):
         writers[count // cycle_every_n % len(writers)].write(serialized(example))
         count += 1
     for writer, name in zip(writers, output_filenames, strict=True):
         writer.close()
         os.replace(f"{name}.incomplete", name)
-    log.info("%d samples", count)
+    log.info("wrote %d samples", count)
 
 
 def shuffle_dataset(
     filenames: Sequence[str], extra_fn: Callable[[list[bytes]], Iterable[bytes]] | None = None
 ) -> None:
-    """Replaces each unshuffled shard by a shuffled one, under the name without the suffix."""
+    """Replaces each unshuffled shard by a shuffled one, whose name lacks the suffix."""
     if outputs_exist(filenames):
         return
     for name in filenames:
         final = name.replace(UNSHUFFLED_SUFFIX, "")
         records = list(read_shard(name))
         random.Random(os.path.basename(final)).shuffle(records)
-        changed = records if extra_fn is None else extra_fn(records)
-        write_shard(f"{final}.incomplete", changed)
+        write_shard(f"{final}.incomplete", extra_fn(records) if extra_fn else records)
         os.replace(f"{final}.incomplete", final)
         if final != name:
             os.remove(name)
@@ -161,11 +135,8 @@ def tfrecord_iterator(
         yield from read_shard(name)
 
 
-# Downloads.
-
-
 def maybe_download(directory: str, filename: str, uri: str) -> str:
-    """The path of a file in a folder, got from an address or a path first if it isn't there."""
+    """Returns the path of a file in a folder, fetched from a URL or path if it is missing."""
     if not urlparse(uri).scheme and not os.path.exists(os.path.join(directory, filename)):
         if not os.path.exists(uri):
             raise DownloadError(
@@ -177,20 +148,17 @@ def maybe_download(directory: str, filename: str, uri: str) -> str:
 
 
 def maybe_download_from_drive(directory: str, filename: str, url: str) -> str:
-    """The path of a file in a folder, got from Google Drive first if it isn't there."""
+    """Returns the path of a file in a folder, downloaded from Google Drive if it is missing."""
     path = maybe_download(directory, filename, url)
     with open(path, "rb") as file:
         start = file.read(64).lstrip().lower()
     if start.startswith((b"<!doctype html", b"<html")):
         os.remove(path)
         raise DownloadError(
-            f"{url} answers with a page, not the file; open it in a browser and save the file as "
+            f"{url} returned a web page, not the file; open it in a browser and save the file as "
             f"{path}"
         )
     return path
-
-
-# Vocabularies.
 
 
 def get_or_generate_vocab_inner(
@@ -201,7 +169,7 @@ def get_or_generate_vocab_inner(
     max_subtoken_length: int | None = None,
     reserved_tokens: Sequence[str] | None = None,
 ) -> text_encoder.SubwordTextEncoder:
-    """The vocabulary of a file, learned from texts first if the file isn't there."""
+    """Returns the vocabulary of a file, learned from texts if the file is missing."""
     path = Path(data_dir, vocab_filename) if data_dir and vocab_filename else None
     if path and (path.exists() or text_encoder.sentencepiece_path(path).exists()):
         return text_encoder.SubwordTextEncoder(path)
@@ -222,7 +190,7 @@ def get_or_generate_vocab(
     file_byte_budget: float = 1e6,
     max_subtoken_length: int | None = None,
 ) -> text_encoder.SubwordTextEncoder:
-    """The vocabulary of a file, learned first from `[address, [files in it]]` if it isn't there."""
+    """Returns the vocabulary of a file, learned from `[[url, [file, ...]], ...]` if missing."""
     texts = generate_lines_for_vocab(tmp_dir, sources, file_byte_budget)
     return get_or_generate_vocab_inner(
         data_dir, vocab_filename, vocab_size, texts, max_subtoken_length
@@ -237,7 +205,7 @@ def get_or_generate_tabbed_vocab(
     vocab_filename: str,
     vocab_size: int,
 ) -> text_encoder.SubwordTextEncoder:
-    """The vocabulary of a file, learned first from one column of a tab-separated one."""
+    """Returns the vocabulary of a file, learned from one column of a TSV file if missing."""
 
     def texts() -> Iterator[str]:
         with open(os.path.join(tmp_dir, source_filename), encoding="utf-8") as file:
@@ -251,7 +219,7 @@ def get_or_generate_tabbed_vocab(
 def get_or_generate_txt_vocab(
     data_dir: str, vocab_filename: str, vocab_size: int, filepatterns: str | Sequence[str]
 ) -> text_encoder.SubwordTextEncoder:
-    """The vocabulary of a file, learned first from the lines of text files."""
+    """Returns the vocabulary of a file, learned from the lines of text files if missing."""
     patterns = [filepatterns] if isinstance(filepatterns, str) else filepatterns
     files = [name for pattern in patterns for name in sorted(glob.glob(pattern))]
 

@@ -7,24 +7,10 @@ from t2tlite.compat.problems import Problem, Text2TextProblem
 from t2tlite.compat.t2t_hparams import HParams
 from t2tlite.compat.tensor2tensor.data_generators import generator_utils, text_encoder
 from t2tlite.compat.tensor2tensor.utils import metrics, registry
-from t2tlite.plugins.absent import names_of
+from t2tlite.plugins.absent import absent_names
 from t2tlite.problem import DatasetSplit, SpaceID
 
-__getattr__ = names_of(__name__)
-
-__all__ = [
-    "DatasetSplit",
-    "Problem",
-    "SpaceID",
-    "TaskID",
-    "Text2TextProblem",
-    "default_model_hparams",
-    "generator_utils",
-    "metrics",
-    "preprocess_example_common",
-    "registry",
-    "text_encoder",
-]
+__getattr__ = absent_names(__name__)
 
 
 class TaskID:
@@ -42,13 +28,13 @@ class TaskID:
 
 
 def default_model_hparams() -> HParams:
-    """The hparams that a problem sees where there is no model."""
+    """Returns the hparams that a problem gets if there is no model."""
     return HParams()
 
 
 def preprocess_example_common(example: dict[str, Any], mode: Any, hparams: Any) -> dict[str, Any]:
-    """Cuts inputs and targets to the hparams' limits; mode and hparams come in either order."""
+    """Truncates inputs and targets; `mode` and `hparams` may come in either order."""
     if isinstance(mode, config.HParams):
         mode, hparams = hparams, mode
-    made: dict[str, Any] = Problem().preprocess_example(example, mode, hparams)
-    return made
+    truncated: dict[str, Any] = Problem().preprocess_example(example, mode, hparams)
+    return truncated

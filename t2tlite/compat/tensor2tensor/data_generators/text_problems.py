@@ -8,31 +8,15 @@ from t2tlite.compat.problems import (
     Text2ClassProblem,
     Text2SelfProblem,
     Text2TextProblem,
-    with_t2ts_names,
+    with_t2t_names,
 )
 from t2tlite.compat.tensor2tensor.data_generators import generator_utils, problem, text_encoder
 from t2tlite.compat.tensor2tensor.utils import metrics, mlperf_log, registry
-from t2tlite.plugins.absent import names_of
+from t2tlite.plugins.absent import absent_names
 from t2tlite.registry import problems as _registered
 from t2tlite.text_problems import VocabType
 
-__all__ = [
-    "QuestionAndContext2TextProblem",
-    "Text2ClassProblem",
-    "Text2SelfProblem",
-    "Text2TextProblem",
-    "TextConcat2ClassProblem",
-    "VocabType",
-    "generator_utils",
-    "metrics",
-    "mlperf_log",
-    "problem",
-    "registry",
-    "text_encoder",
-    "text2text_generate_encoded",
-]
-
-# Problems of T2T's module that are registered here under T2T's names.
+# Problem classes of T2T's module, by the names that t2tlite's are registered under.
 _PROBLEMS = {
     "Text2textTmpdir": "text2text_tmpdir",
     "Text2textTmpdirTokens": "text2text_tmpdir_tokens",
@@ -40,7 +24,7 @@ _PROBLEMS = {
 
 
 class QuestionAndContext2TextProblem(Text2TextProblem):
-    """A question and a context in, text out; the models here read the question alone."""
+    """A question and a context as input, text as target; models here read only the question."""
 
     @property
     def _sample_types(self) -> dict[str, type]:
@@ -60,7 +44,7 @@ class QuestionAndContext2TextProblem(Text2TextProblem):
 
 
 class TextConcat2ClassProblem(Text2ClassProblem):
-    """Several texts in, one label out: "inputs" is a list of texts."""
+    """Several texts as input, one label as target: "inputs" is a list of texts."""
 
     CONCAT_TOKEN = "$"
 
@@ -77,11 +61,11 @@ class TextConcat2ClassProblem(Text2ClassProblem):
     ) -> Iterator[dict[str, Any]]:
         samples = self._checked_samples(data_dir, tmp_dir, dataset_split)
         encoder = self.get_or_create_vocab(data_dir, tmp_dir)
-        between = encoder.encode(self.CONCAT_TOKEN)[0]
+        separator = encoder.encode(self.CONCAT_TOKEN)[0]
         for sample in samples:
             ids: list[int] = []
             for text in sample["inputs"]:
-                ids += [*([between] if ids else []), *encoder.encode(text), text_encoder.EOS_ID]
+                ids += [*([separator] if ids else []), *encoder.encode(text), text_encoder.EOS_ID]
             yield {"inputs": ids, "targets": [sample["label"]]}
 
 
@@ -94,7 +78,7 @@ def text2text_generate_encoded(
     targets_prefix: str = "",
     **unused: Any,
 ) -> Iterator[dict[str, Any]]:
-    """As t2tlite's; T2T's lengths of packed examples are not needed."""
+    """As t2tlite's, without T2T's arguments for packed examples."""
     return _text_problems.text2text_generate_encoded(
         sample_generator, vocab, targets_vocab, has_inputs, inputs_prefix, targets_prefix
     )
@@ -102,8 +86,8 @@ def text2text_generate_encoded(
 
 def __getattr__(name: str) -> Any:
     if name in _PROBLEMS and _PROBLEMS[name] in _registered:
-        return with_t2ts_names(_registered.get(_PROBLEMS[name]))
+        return with_t2t_names(_registered.get(_PROBLEMS[name]))
     if hasattr(_text_problems, name):
-        found = getattr(_text_problems, name)
-        return with_t2ts_names(found) if isinstance(found, type) else found
-    return names_of(__name__)(name)
+        value = getattr(_text_problems, name)
+        return with_t2t_names(value) if isinstance(value, type) else value
+    return absent_names(__name__)(name)

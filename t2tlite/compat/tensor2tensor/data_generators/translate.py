@@ -1,10 +1,10 @@
-"""As `tensor2tensor.data_generators.translate`, with the generators that it had before 1.5."""
+"""As `tensor2tensor.data_generators.translate`, with the generators of versions before 1.5."""
 
 from collections.abc import Iterator
 from typing import Any
 
 from t2tlite import translate as _translate
-from t2tlite.compat.problems import with_t2ts_names
+from t2tlite.compat.problems import with_t2t_names
 from t2tlite.compat.tensor2tensor.data_generators import (
     generator_utils,
     problem,
@@ -12,25 +12,8 @@ from t2tlite.compat.tensor2tensor.data_generators import (
     text_problems,
 )
 from t2tlite.compat.tensor2tensor.utils import metrics, mlperf_log, registry
-from t2tlite.plugins.absent import names_of
+from t2tlite.plugins.absent import absent_names
 from t2tlite.text_problems import text2text_txt_iterator, text2text_txt_tab_iterator
-
-__all__ = [
-    "bi_vocabs_token_generator",
-    "character_generator",
-    "compile_data",
-    "generator_utils",
-    "metrics",
-    "mlperf_log",
-    "problem",
-    "registry",
-    "tabbed_generator",
-    "text_encoder",
-    "text_problems",
-    "token_generator",
-]
-
-compile_data = _translate.compile_data
 
 
 def bi_vocabs_token_generator(
@@ -40,7 +23,7 @@ def bi_vocabs_token_generator(
     target_token_vocab: Any,
     eos: int | None = None,
 ) -> Iterator[dict[str, list[int]]]:
-    """Yields the ids of parallel files' lines, each ended by `eos` if it is given."""
+    """Yields the ids of the lines of parallel files, with `eos` at the end if given."""
     pairs = text2text_txt_iterator(source_path, target_path)
     return _encoded(pairs, source_token_vocab, target_token_vocab, eos)
 
@@ -48,7 +31,7 @@ def bi_vocabs_token_generator(
 def token_generator(
     source_path: str, target_path: str, token_vocab: Any, eos: int | None = None
 ) -> Iterator[dict[str, list[int]]]:
-    """The same with one vocabulary for both."""
+    """Like `bi_vocabs_token_generator`, with one vocabulary for both files."""
     return bi_vocabs_token_generator(source_path, target_path, token_vocab, token_vocab, eos)
 
 
@@ -58,7 +41,7 @@ character_generator = token_generator
 def tabbed_generator(
     source_path: str, source_vocab: Any, target_vocab: Any, eos: int | None = None
 ) -> Iterator[dict[str, list[int]]]:
-    """The same of a file's two columns."""
+    """Like `bi_vocabs_token_generator`, for the two columns of one file."""
     return _encoded(text2text_txt_tab_iterator(source_path), source_vocab, target_vocab, eos)
 
 
@@ -75,6 +58,6 @@ def _encoded(
 
 def __getattr__(name: str) -> Any:
     if hasattr(_translate, name):
-        found = getattr(_translate, name)
-        return with_t2ts_names(found) if isinstance(found, type) else found
-    return names_of(__name__)(name)
+        value = getattr(_translate, name)
+        return with_t2t_names(value) if isinstance(value, type) else value
+    return absent_names(__name__)(name)

@@ -1,10 +1,10 @@
-"""As `tensor2tensor.layers.modalities`: names of modalities, in all the forms that they had."""
+"""As `tensor2tensor.layers.modalities`: modalities in the forms of all T2T versions."""
 
 from typing import Any
 
-from t2tlite.plugins.absent import names_of
+from t2tlite.plugins.absent import absent_names
 
-__getattr__ = names_of(__name__)
+__getattr__ = absent_names(__name__)
 
 
 class ModalityType:
@@ -26,12 +26,12 @@ class ModalityType:
 
     @staticmethod
     def get_choices() -> list[str]:
-        """All of them."""
+        """Returns all modalities."""
         return [value for name, value in vars(ModalityType).items() if name.isupper()]
 
 
 class _Modality:
-    """A modality as T2T had them before 1.12: a class, made with hparams and a vocabulary size."""
+    """A modality before T2T 1.12: a class."""
 
     t2t_modality = ""
 

@@ -1,8 +1,6 @@
 """As `tensor2tensor.utils.hparam`."""
 
 from t2tlite.compat.t2t_hparams import HParams
-from t2tlite.plugins.absent import names_of
+from t2tlite.plugins.absent import absent_names
 
-__getattr__ = names_of(__name__)
-
-__all__ = ["HParams"]
+__getattr__ = absent_names(__name__)

@@ -1,11 +1,9 @@
-"""As `tensor2tensor.utils.metrics`: the names; t2tlite computes those of `t2tlite.problem`."""
+"""As `tensor2tensor.utils.metrics`: the names of metrics."""
 
 from t2tlite import metrics
-from t2tlite.plugins.absent import names_of
+from t2tlite.plugins.absent import absent_names
 from t2tlite.t2t_names.metrics import NOT_COMPUTED
 
-__getattr__ = names_of(__name__)
-
-__all__ = ["Metrics"]
+__getattr__ = absent_names(__name__)
 
 Metrics = type("Metrics", (metrics.Metrics,), dict(NOT_COMPUTED))

@@ -1,4 +1,4 @@
-"""As `tensor2tensor.utils.mlperf_log`: a benchmark's log, which t2tlite doesn't write."""
+"""As `tensor2tensor.utils.mlperf_log`, without writing a log."""
 
 from typing import Any
 

@@ -1,9 +1,9 @@
-"""As `tensor2tensor.utils.registry`, with what it had before version 1.12."""
+"""As `tensor2tensor.utils.registry`, with the names of versions before 1.12."""
 
 from collections.abc import Callable
 from typing import Any
 
-from t2tlite.plugins.absent import names_of
+from t2tlite.plugins.absent import absent_names
 from t2tlite.registry import (
     help_string,
     hparams,
@@ -21,28 +21,7 @@ from t2tlite.registry import (
     snake_case,
 )
 
-__getattr__ = names_of(__name__)
-
-__all__ = [
-    "Modalities",
-    "default_name",
-    "help_string",
-    "hparams",
-    "list_hparams",
-    "list_models",
-    "list_problems",
-    "model",
-    "parse_problem_name",
-    "problem",
-    "ranged_hparams",
-    "register_class_label_modality",
-    "register_generic_modality",
-    "register_hparams",
-    "register_model",
-    "register_problem",
-    "register_ranged_hparams",
-    "register_symbol_modality",
-]
+__getattr__ = absent_names(__name__)
 
 
 class Modalities:
@@ -58,12 +37,12 @@ class Modalities:
 
 
 def default_name(thing: type) -> str:
-    """The name that a class gets when it is registered without one."""
+    """Returns the default name of a registered class."""
     return snake_case(thing.__name__)
 
 
 def register_symbol_modality(name: Any = None) -> Callable[[Any], Any] | Any:
-    """Takes a modality class, which only a custom model would use; with or without a name."""
+    """Accepts a modality class, with or without a name; only custom models would use it."""
     return name if isinstance(name, type) else lambda modality: modality
 
 

@@ -1,10 +1,10 @@
-"""As `tensor2tensor.utils.trainer_lib`: reading hparams; t2tlite.train trains."""
+"""As `tensor2tensor.utils.trainer_lib`: creating hparams."""
 
 from t2tlite import registry
-from t2tlite.compat.t2t_hparams import HParams
-from t2tlite.plugins.absent import names_of
+from t2tlite.compat.t2t_hparams import HParams, with_t2t_methods
+from t2tlite.plugins.absent import absent_names
 
-__getattr__ = names_of(__name__)
+__getattr__ = absent_names(__name__)
 
 
 def create_hparams(
@@ -14,7 +14,5 @@ def create_hparams(
     problem_name: str | None = None,
     hparams_path: str | None = None,
 ) -> HParams:
-    """Returns a registered set with changes; the other arguments belong to T2T's models."""
-    made = HParams.of(registry.hparams(hparams_set))
-    made.override(hparams_overrides_str)
-    return made
+    """Returns a registered set with overrides; the other arguments are unused."""
+    return with_t2t_methods(registry.hparams(hparams_set)).parse(hparams_overrides_str)
