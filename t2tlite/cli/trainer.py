@@ -1,4 +1,4 @@
-"""t2t-trainer: trains a registered model on a problem's data, or goes on where it stopped.
+"""t2t-trainer: trains a registered model on a problem's data; resumes if output_dir has one.
 
   t2t-trainer --problem=psalm_line_problem --data_dir=data --output_dir=model \\
     --model=transformer --hparams_set=transformer_poetry
@@ -30,28 +30,24 @@ SCHEDULES = ["continuous_train_and_eval", "train_and_evaluate", "train", "evalua
 shared_flags.define_model_flags()
 shared_flags.define_device_flags()
 flags.DEFINE_enum("schedule", SCHEDULES[0], SCHEDULES, "What to do; the first two are the same.")
-flags.DEFINE_integer("train_steps", 250_000, "Steps to train, earlier runs included.", 1)
+flags.DEFINE_integer("train_steps", 250_000, "Last step; those of earlier runs count.", 1)
 flags.DEFINE_integer("local_eval_frequency", 1_000, "Steps between evaluations and saves.", 1)
 flags.DEFINE_integer("eval_steps", 100, "Most batches of an evaluation; 0: all.", 0)
 flags.DEFINE_bool("eval_use_test_set", False, "Evaluate on the test split.")
-flags.DEFINE_integer("save_checkpoints_secs", 0, "Seconds between saves; 0: when evaluating.", 0)
+flags.DEFINE_integer("save_checkpoints_secs", 0, "Seconds between saves; 0: at evaluations.", 0)
 flags.DEFINE_integer("keep_checkpoint_max", 20, "Newest checkpoints to keep; 0: all.", 0)
 flags.DEFINE_integer("eval_early_stopping_steps", 0, "Stop after steps without improvement.", 0)
-flags.DEFINE_string("eval_early_stopping_metric", "loss", "The metric that should improve.")
-flags.DEFINE_float("eval_early_stopping_metric_delta", 0.1, "What counts as an improvement.")
-flags.DEFINE_bool("eval_early_stopping_metric_minimize", True, "Whether lower is better.")
-flags.DEFINE_string("hparams_json_path", "", "File of changes to the set; --hparams wins over it.")
+flags.DEFINE_string("eval_early_stopping_metric", "loss", "Metric that should improve.")
+flags.DEFINE_float("eval_early_stopping_metric_delta", 0.1, "Smallest improvement that counts.")
+flags.DEFINE_bool("eval_early_stopping_metric_minimize", True, "Whether a lower metric is better.")
+flags.DEFINE_string("hparams_json_path", "", "JSON file of hparams; --hparams wins over it.")
 flags.DEFINE_string("warm_start_from", "", "Model folder or weights file to start from.")
-flags.DEFINE_string(
-    "checkpoint_path",
-    "",
-    "For --schedule=evaluate: a weights file, a step or best.",
-)
-flags.DEFINE_integer("iterations_per_loop", 1, "Most steps to run in one graph call.", 1)
-flags.DEFINE_bool("profile", False, "Record some steps; show where their time goes.")
+flags.DEFINE_string("checkpoint_path", "", "For --schedule=evaluate: a weights file, step or best.")
+flags.DEFINE_integer("iterations_per_loop", 1, "Most steps in one compiled call.", 1)
+flags.DEFINE_bool("profile", False, "Trace some steps; show where their time goes.")
 flags.DEFINE_integer("random_seed", 0, "Seed of weights, dropout and the order of the data.")
-flags.DEFINE_bool("generate_data", False, "Make the data first, as t2t-datagen does.")
-flags.DEFINE_bool("overwrite", False, "With --generate_data: make it anew.")
+flags.DEFINE_bool("generate_data", False, "Generate the data first, as t2t-datagen does.")
+flags.DEFINE_bool("overwrite", False, "With --generate_data: generate it again.")
 flags.DEFINE_integer("task_id", -1, "With --generate_data: as in t2t-datagen.")
 t2t_flags.define(t2t_flags.DECODING)
 
@@ -61,39 +57,39 @@ def main() -> None:
     app.require("output_dir", "data_dir")
     if FLAGS.checkpoint_path and FLAGS.schedule != "evaluate":
         raise app.UsageError(
-            "--checkpoint_path goes with --schedule=evaluate; training goes on from the newest, "
-            "and --warm_start_from starts a new model from a checkpoint"
+            "--checkpoint_path goes with --schedule=evaluate; training resumes from the newest "
+            "checkpoint, and --warm_start_from starts a new model from any"
         )
     if FLAGS.schedule == "evaluate" and not FLAGS.problem:
         run = run_record.read(FLAGS.output_dir)
         run_record.load_plugins(run, shared_flags.usr_dirs())
     else:
         app.require("problem", "model", "hparams_set")
-        hparams, given = _hparams()
+        hparams, changes = _read_hparams()
         if FLAGS.hparams_range:
-            _generate()
-            tuning.tune(hparams, given, _schedule())
+            _generate_data()
+            tuning.tune(hparams, changes, _train_args())
             return
         if FLAGS.schedule != "evaluate" and (FLAGS.use_tpu or cluster.current().workers > 1):
-            cluster.run_again_when_lost()
-        run = _described_run(hparams)
+            cluster.supervise()
+        run = _describe_run(hparams)
     device = shared_flags.device()
-    _generate()
+    _generate_data()
     if FLAGS.schedule == "evaluate":
         metrics = evaluate(
-            run, FLAGS.data_dir, FLAGS.output_dir, _schedule(), device, FLAGS.checkpoint_path
+            run, FLAGS.data_dir, FLAGS.output_dir, _train_args(), device, FLAGS.checkpoint_path
         )
     else:
         try:
-            metrics = train(run, FLAGS.data_dir, FLAGS.output_dir, _schedule(), device)
+            metrics = train(run, FLAGS.data_dir, FLAGS.output_dir, _train_args(), device)
         except WorkerError as error:
             log.warning("%s; this machine does so now", error)
-            cluster.give_up()
+            cluster.exit_for_restart()
     for name, value in metrics.items():
         print(f"{name}\t{value:.6f}")
 
 
-def _generate() -> None:
+def _generate_data() -> None:
     if FLAGS.generate_data:
         name = registry.parse_problem_name(FLAGS.problem)[0]
         generate_data(
@@ -101,8 +97,8 @@ def _generate() -> None:
         )
 
 
-def _hparams() -> tuple[HParams, dict[str, Any]]:
-    """The hparams that the flags describe, and those that differ from the set by the flags."""
+def _read_hparams() -> tuple[HParams, dict[str, Any]]:
+    """Returns the hparams by the flags, and those that the flags change in the set."""
     registry.problem(FLAGS.problem)
     if FLAGS.model not in registry.models:
         registry.model(FLAGS.model)
@@ -114,34 +110,34 @@ def _hparams() -> tuple[HParams, dict[str, Any]]:
     return hparams, {name: hparams.value_of(name) for name in names}
 
 
-def _described_run(hparams: HParams) -> run_record.RunRecord:
-    """The run that the flags describe, checked before any slow import."""
+def _describe_run(hparams: HParams) -> run_record.RunRecord:
+    """Returns the record of the run, checked against that in output_dir before any slow import."""
     run = run_record.RunRecord.describe(
         FLAGS.problem, FLAGS.model, hparams, shared_flags.usr_dirs()
     )
     run.hparams_set = FLAGS.hparams_set
     try:
-        before = run_record.read(FLAGS.output_dir)
+        previous = run_record.read(FLAGS.output_dir)
     except CheckpointError:
         return run
-    for what in ("problem", "model"):
-        old, new = getattr(before, what), getattr(run, what)
+    for name in ("problem", "model"):
+        old, new = getattr(previous, name), getattr(run, name)
         if old != new:
             raise CheckpointError(
-                f"{FLAGS.output_dir} holds a model with {what} {old}, not {new}; choose a new "
+                f"{FLAGS.output_dir} holds a model with {name} {old}, not {new}; choose a new "
                 f"--output_dir"
             )
     changed = {
-        name: f"{before.hparams[name]} -> {value}"
+        name: f"{previous.hparams[name]} -> {value}"
         for name, value in run.hparams.items()
-        if before.hparams.get(name, value) != value
+        if previous.hparams.get(name, value) != value
     }
     if changed:
         log.info("hparams changed since the last run: %s", changed)
     return run
 
 
-def _schedule() -> TrainArgs:
+def _train_args() -> TrainArgs:
     return TrainArgs(
         train_steps=FLAGS.train_steps,
         evaluate=FLAGS.schedule != "train",

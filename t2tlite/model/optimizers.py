@@ -1,8 +1,4 @@
-"""Adafactor (Shazeer & Stern 2018) with all of T2T's settings.
-
-Keras's own caps the learning rate, keeps a slot as large as the weight although it is factored, and
-gives two slots one name, by which a checkpoint couldn't tell them apart.
-"""
+"""Optimizers: `make_optimizer` by hparams, and T2T's `Adafactor`."""
 
 from __future__ import annotations
 
@@ -15,16 +11,21 @@ from t2tlite.config import HParams
 from t2tlite.errors import HParamsError
 from t2tlite.model.schedules import LearningRate
 
-# Added to the squared gradient, and the least scale of a weight: T2T's epsilon1 and epsilon2.
+# T2T's epsilon1, added to squared gradients, and epsilon2, the lower bound of a weight's RMS.
 EPSILON, MIN_SCALE = 1e-30, 1e-3
 
 
 class Adafactor(keras.optimizers.Optimizer):
-    """Adam's second moments in rows and columns: a matrix [R, C] has slots [R] and [C].
+    """Adafactor (Shazeer & Stern 2018, arXiv:1804.04235) with all of T2T's settings.
+
+    The second moments of a matrix [R, C] are factored into slots [R] and [C].
+
+    Keras's Adafactor caps the learning rate, keeps an [R, C] slot too, and gives two slots the same
+    name, which a checkpoint needs to be unique.
 
     Args:
       hparams: reads optimizer_adafactor_*.
-      **shared: what every Keras optimizer takes, learning_rate among it.
+      **shared: arguments of every Keras optimizer, such as learning_rate.
     """
 
     def __init__(self, hparams, **shared):
@@ -38,25 +39,25 @@ class Adafactor(keras.optimizers.Optimizer):
         self._slots = []
         for variable in variables:
             shape, slots = tuple(variable.shape), {}
-            if self._factors(variable):
-                slots["rows"] = self._slot(variable, "rows", shape[:-1])
-                slots["columns"] = self._slot(variable, "columns", (*shape[:-2], shape[-1]))
+            if self._is_factored(variable):
+                slots["rows"] = self._add_slot(variable, "rows", shape[:-1])
+                slots["columns"] = self._add_slot(variable, "columns", (*shape[:-2], shape[-1]))
             else:
-                slots["squares"] = self._slot(variable, "squares", shape)
+                slots["squares"] = self._add_slot(variable, "squares", shape)
             if self.hparams.optimizer_adafactor_beta1:
-                slots["momentum"] = self._slot(variable, "momentum", shape)
+                slots["momentum"] = self._add_slot(variable, "momentum", shape)
             self._slots.append(slots)
 
-    def _factors(self, variable):
+    def _is_factored(self, variable):
         return self.hparams.optimizer_adafactor_factored and len(variable.shape) >= 2
 
-    def _slot(self, variable, kind, shape):
+    def _add_slot(self, variable, kind, shape):
         name = f"{variable.path.replace('/', '_')}_{kind}"
         return self.add_variable(shape, "zeros", variable.dtype, name=name)
 
     def update_step(self, gradient, variable, learning_rate):
         """Updates one weight from its gradient."""
-        # By place, as on TensorFlow `variable` isn't Keras's own here.
+        # By index: on TensorFlow `variable` is not the Keras variable here.
         slots = self._slots[self._get_variable_index(variable)]
         decay = self._decay()
 
@@ -65,7 +66,7 @@ class Adafactor(keras.optimizers.Optimizer):
             return ops.convert_to_tensor(slot)
 
         squares = ops.square(gradient) + EPSILON
-        if self._factors(variable):
+        if self._is_factored(variable):
             rows = average(slots["rows"], ops.mean(squares, axis=-1))
             columns = average(slots["columns"], ops.mean(squares, axis=-2))
             rows = rows / ops.mean(rows, axis=-1, keepdims=True)
@@ -86,7 +87,7 @@ class Adafactor(keras.optimizers.Optimizer):
         self.assign_sub(variable, update)
 
     def _decay(self):
-        """The share of itself that a second moment keeps at this step."""
+        """Returns the decay rate of the second moments at this step."""
         step = ops.cast(self.iterations, "float32") + 1.0
         if self.hparams.optimizer_adafactor_decay_type == "pow":
             return 1.0 - ops.power(step, -self.hparams.optimizer_adafactor_memory_exponent)
@@ -99,10 +100,14 @@ def _rms(values):
 
 
 def make_optimizer(hparams: HParams, train_steps: int) -> Any:
-    """Returns the optimizer with its learning rate schedule, T2T's settings.
+    """Returns the Keras optimizer that the hparams name, with its learning rate schedule.
+
+    Args:
+      hparams: reads optimizer*, learning_rate*, clip_grad_norm, weight_decay and ema_decay.
+      train_steps: of the whole run, for learning rates that decay to its end.
 
     Raises:
-      HParamsError: an optimizer that isn't known.
+      HParamsError: unknown optimizer or learning rate schedule.
     """
     shared: dict[str, Any] = {
         "learning_rate": LearningRate(hparams, train_steps),
@@ -114,7 +119,7 @@ def make_optimizer(hparams: HParams, train_steps: int) -> Any:
     if hparams.optimizer_multistep_accumulate_steps > 1:
         shared["gradient_accumulation_steps"] = hparams.optimizer_multistep_accumulate_steps
     name = hparams.optimizer.lower()
-    # Named: Keras numbers the unnamed of a process, and a checkpoint knows its slots by name.
+    # Explicit names: Keras would number the optimizers of a process, and slots are saved by name.
     if name in ("adam", "true_adam", "multistep_adam", "adamw"):
         return keras.optimizers.Adam(
             name="adam",

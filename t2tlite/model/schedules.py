@@ -1,4 +1,4 @@
-"""Learning rates: T2T's product of named factors, as a function of the step."""
+"""The learning rate schedule: T2T's product of named factors, each a function of the step."""
 
 import math
 
@@ -9,14 +9,14 @@ from t2tlite.errors import HParamsError
 
 
 class LearningRate(keras.optimizers.schedules.LearningRateSchedule):
-    """The learning rate that `hparams.learning_rate_schedule` describes.
+    """The learning rate by hparam learning_rate_schedule, such as "constant*linear_warmup".
 
     Args:
-      hparams: reads learning_rate_* and hidden_size.
+      hparams: reads learning_rate_*, hidden_size and optimizer.
       train_steps: of the whole run, for factors that decay to its end.
 
     Raises:
-      HParamsError: an unknown factor.
+      HParamsError: unknown factor or learning_rate_decay_scheme.
     """
 
     def __init__(self, hparams, train_steps):
@@ -39,7 +39,7 @@ class LearningRate(keras.optimizers.schedules.LearningRateSchedule):
                 )
 
     def __call__(self, step):
-        """Returns the rate, a float32 scalar; `step` counts finished updates from 0."""
+        """Returns the rate, a float32 scalar; `step` is the number of updates so far."""
         step = ops.cast(step, "float32")
         rate = ops.ones((), "float32")
         for name in self.factors:
@@ -68,12 +68,12 @@ def _rsqrt_normalized_decay(hparams, step, train_steps):
     return _rsqrt_decay(hparams, step, train_steps) * _warmup(hparams) ** 0.5
 
 
-def _past_warmup(hparams, step):
+def _steps_after_warmup(hparams, step):
     return ops.maximum(step - hparams.learning_rate_warmup_steps, 0.0)
 
 
 def _exp_decay(hparams, step, _):
-    periods = _past_warmup(hparams, step) / hparams.learning_rate_decay_steps
+    periods = _steps_after_warmup(hparams, step) / hparams.learning_rate_decay_steps
     if hparams.learning_rate_decay_staircase:
         periods = ops.floor(periods)
     return ops.power(hparams.learning_rate_decay_rate, periods)
@@ -83,24 +83,25 @@ def _linear_decay(hparams, step, train_steps):
     return ops.maximum(train_steps - step, 0.0) / hparams.learning_rate_decay_steps
 
 
-def _half_cosine(share):
-    return 0.5 * (1.0 + ops.cos(math.pi * share))
+def _half_cosine(progress):
+    """Falls from 1 at progress 0 to 0 at progress 1."""
+    return 0.5 * (1.0 + ops.cos(math.pi * progress))
 
 
 def _single_cycle_cos_decay(hparams, step, train_steps):
-    whole = max(train_steps - hparams.learning_rate_warmup_steps, 1)
-    return _half_cosine(ops.minimum(_past_warmup(hparams, step) / whole, 1.0))
+    cycle = max(train_steps - hparams.learning_rate_warmup_steps, 1)
+    return _half_cosine(ops.minimum(_steps_after_warmup(hparams, step) / cycle, 1.0))
 
 
 def _multi_cycle_cos_decay(hparams, step, _):
     cycle = hparams.learning_rate_warmup_steps + hparams.learning_rate_cosine_cycle_steps
-    within = step - cycle * ops.floor(step / cycle)
-    share = _past_warmup(hparams, within) / hparams.learning_rate_cosine_cycle_steps
-    return _half_cosine(ops.minimum(share, 1.0))
+    position = step - cycle * ops.floor(step / cycle)
+    progress = _steps_after_warmup(hparams, position) / hparams.learning_rate_cosine_cycle_steps
+    return _half_cosine(ops.minimum(progress, 1.0))
 
 
 def _legacy(hparams, step, _):
-    """The schedule before factors: 'noam', or exponential warm-up and then a decay."""
+    """T2T's older schedules: "noam", or an exponential warm-up and then a decay."""
     adam = 0.002 if "adam" in hparams.optimizer.lower() else 1.0
     scale = adam * hparams.learning_rate
     scheme = hparams.learning_rate_decay_scheme
@@ -112,7 +113,7 @@ def _legacy(hparams, step, _):
     warmup = hparams.learning_rate_warmup_steps
     if not warmup:
         return scale * decayed
-    # From 1 % to 100 %, by the same factor at each step; rounded to float32 where T2T rounds.
+    # From 1 % to 100 %, by the same factor each step, in float32 as in T2T.
     factor = ops.exp(ops.cast(math.log(0.01) / warmup, "float32"))
     warming = ops.power(factor, warmup - step)
     return scale * ops.where(step < warmup, warming, decayed)
@@ -120,14 +121,14 @@ def _legacy(hparams, step, _):
 
 def _cosine(hparams, step):
     cycle = hparams.learning_rate_cosine_cycle_steps
-    place = step - 2 * cycle * ops.floor(step / (2 * cycle))
-    return _half_cosine((cycle - ops.abs(cycle - place)) / cycle)
+    position = step - 2 * cycle * ops.floor(step / (2 * cycle))
+    return _half_cosine((cycle - ops.abs(cycle - position)) / cycle)
 
 
 def _cycle_linear(hparams, step):
     cycle = _warmup(hparams)
-    place = step - 2 * cycle * ops.floor(step / (2 * cycle))
-    return (1.0 - ops.abs((place - cycle) / cycle) + 0.1) * 3.0
+    position = step - 2 * cycle * ops.floor(step / (2 * cycle))
+    return (1.0 - ops.abs((position - cycle) / cycle) + 0.1) * 3.0
 
 
 def _sqrt(hparams, step):

@@ -1,4 +1,4 @@
-"""Compiled passes over given targets: losses by row, and attention weights."""
+"""Forward passes over given targets: `Scorer` (losses by row) and `AttentionRecorder`."""
 
 from __future__ import annotations
 
@@ -8,16 +8,21 @@ from typing import Any
 import keras
 from keras import ops
 
+from t2tlite.config import PAD_ID
 from t2tlite.model.losses import cross_entropy, weights
 
 
 class Scorer(keras.Model):
-    """Runs a model without dropout and returns what the metrics need, by row.
+    """Scores the targets of each row without dropout.
+
+    Takes int32 features [B, T]. Returns float32 [B] "loss" (nats), "tokens", "correct" and "top5"
+    (tokens whose target is the likeliest, or among the five likeliest), and int32 [B, T]
+    "predicted".
 
     Args:
       network: a model.
       modality: of its targets.
-      gather: makes a result whole where several devices compute it.
+      gather: returns a whole array from one that is divided over devices.
     """
 
     def __init__(self, network: Any, modality: str, gather: Callable[[Any], Any]):
@@ -31,40 +36,40 @@ class Scorer(keras.Model):
         logits_BTV = self.network(features, training=False)
         weights_BT = weights(targets_BT, self.modality)
         if "inputs" in features:
-            # A row that only fills up a batch of static shape has no inputs.
-            filled_B1 = ops.any(ops.not_equal(features["inputs"], 0), axis=1, keepdims=True)
-            weights_BT = weights_BT * ops.cast(filled_B1, "float32")
+            # Rows without inputs only fill a batch of static shape.
+            real_B1 = ops.any(ops.not_equal(features["inputs"], PAD_ID), axis=1, keepdims=True)
+            weights_BT = weights_BT * ops.cast(real_B1, "float32")
         target_logits = ops.take_along_axis(logits_BTV, targets_BT[..., None], axis=-1)
-        ahead_BT = ops.sum(ops.cast(logits_BTV > target_logits, "int32"), axis=-1)
+        rank_BT = ops.sum(ops.cast(logits_BTV > target_logits, "int32"), axis=-1)
 
-        def count(where: Any) -> Any:
-            return ops.sum(ops.cast(where, "float32") * weights_BT, axis=1)
+        def count(is_hit_BT: Any) -> Any:
+            return ops.sum(ops.cast(is_hit_BT, "float32") * weights_BT, axis=1)
 
         predicted_BT = ops.cast(ops.argmax(logits_BTV, axis=-1), "int32")
         scores = {
             "loss": ops.sum(cross_entropy(logits_BTV, targets_BT) * weights_BT, axis=1),
             "tokens": ops.sum(weights_BT, axis=1),
-            # As T2T: the argmax must be the target, also where two logits are equal.
+            # As in T2T, of equal logits only the first counts as the prediction.
             "correct": count(predicted_BT == targets_BT),
-            "top5": count(ahead_BT < 5),
+            "top5": count(rank_BT < 5),
             "predicted": predicted_BT,
         }
         return {name: self.gather(value) for name, value in scores.items()}
 
 
-class Watched(keras.Model):
-    """A network's attention weights as a model's output, so that a backend compiles the pass.
+class AttentionRecorder(keras.Model):
+    """Returns a network's attention weights, by kind, as outputs of a compiled model.
 
     Args:
       network: a model with `attention_weights`.
-      gather: makes a result whole where several devices compute it.
+      gather: returns a whole array from one that is divided over devices.
     """
 
     def __init__(self, network: Any, gather: Any):
-        super().__init__(name="watched")
+        super().__init__(name="attention_recorder")
         self.network = network
         self.gather = gather
 
     def call(self, features: dict[str, Any]) -> dict[str, Any]:
-        found = self.network.attention_weights(features)
-        return {kind: self.gather(weights) for kind, weights in found.items()}
+        weights_by_kind = self.network.attention_weights(features)
+        return {kind: self.gather(weights) for kind, weights in weights_by_kind.items()}

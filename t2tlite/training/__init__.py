@@ -1,1 +1,1 @@
-"""Training: the problem made ready, the loop, and what happens between steps."""
+"""Training: the setup, the loop over Keras's `fit`, what runs between steps, and its reports."""

@@ -1,4 +1,4 @@
-"""What happens between training steps: reports, evaluations, saves, stopping."""
+"""What happens between training steps: report, save, evaluate, stop."""
 
 from __future__ import annotations
 
@@ -14,216 +14,194 @@ import keras
 from t2tlite.checkpoint import checkpoints, eval_log
 from t2tlite.errors import DataError, Error
 from t2tlite.training import curves, reports
-from t2tlite.training.objective import Totals
+from t2tlite.training.agreement import make_agreement
+from t2tlite.training.objective import Objective, Totals
 from t2tlite.training.profile import Profiler
 from t2tlite.training.setup import TrainingSetup
 
 log = logging.getLogger(__name__)
 
-# Seconds between updates of the live line, which costs a look at the device's numbers.
-REPORT_SECONDS = 1.0
-# The same in steps, where several machines train.
-REPORT_STEPS = 10
+
+class RawLogs(keras.callbacks.CallbackList):
+    """Passes a step's logs on unconverted: Keras's conversion waits for the device every step."""
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        for callback in self.callbacks:
+            callback.on_train_batch_end(batch, logs)
 
 
-def callbacks(watcher: Watcher, model: Any) -> Any:
-    """Returns what `fit` calls: the watcher, which gets each step's logs as they are.
-
-    Keras's list would wait for the numbers of every step, and so keep a TPU or GPU waiting for the
-    next one.
-    """
-
-    class AsTheyAre(keras.callbacks.CallbackList):
-        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-            watcher.on_train_batch_end(batch, logs)
-
-    return AsTheyAre([watcher], add_history=True, model=model)
-
-
-class Watcher(keras.callbacks.Callback):
-    """Keras's callback for a training run.
+class TrainingCallback(keras.callbacks.Callback):
+    """Keras's callback of a run; `on_train_batch_end` is the body of the training loop.
 
     Args:
-      place: problem, data and network.
-      optimizer: for its state and learning rate.
+      setup: problem, data and network.
+      objective: the compiled model that `fit` trains.
       output_dir: of the run.
-      step: steps done before.
+      step: steps of earlier runs.
 
     Attributes:
-      stop_asked: name of the signal that asked to stop, or "".
+      step: steps so far, those of earlier runs included.
+      agreement: takes requests to stop.
     """
 
-    def __init__(self, place: TrainingSetup, optimizer: Any, output_dir: str, step: int):
+    def __init__(self, setup: TrainingSetup, objective: Objective, output_dir: str, step: int):
         super().__init__()
-        self.place = place
-        self.schedule = place.schedule
-        self.optimizer = optimizer
+        self.setup = setup
+        self.train_args = setup.train_args
+        self.objective = objective
         self.output_dir = output_dir
         self.step = step
-        self.saved = step
-        self.stop_asked = ""
-        self._first = step
-        chief = place.device.is_chief
-        self._profiler = Profiler(output_dir) if self.schedule.profile and chief else None
-        self._saver = checkpoints.Saver(output_dir, self.schedule.keep_checkpoints)
-        # An evaluation after the restored step belongs to a run that was lost.
+        self.agreement = make_agreement(setup.device, objective)
+        self._first_step = self._saved_step = step
+        self._is_chief = setup.device.is_chief
+        profiles = self.train_args.profile and self._is_chief
+        self._profiler = Profiler(output_dir) if profiles else None
+        self._saver = checkpoints.Saver(output_dir, self.train_args.keep_checkpoints)
+        # Later evaluations are of steps that a kill lost.
         rows = eval_log.read_evaluations(output_dir)
         self._evaluations = [row for row in rows if row["step"] <= step]
 
-    def on_train_begin(self, logs: Any = None) -> None:
-        self._started = self._last_save = time.monotonic()
-        self._begin_window()
-
     @functools.cached_property
     def _line(self) -> reports.LiveLine:
-        return reports.LiveLine(self.step, self.schedule.train_steps)
+        return reports.LiveLine(self.step, self.train_args.train_steps)
 
     @functools.cached_property
     def _events(self) -> reports.Events:
-        return reports.Events(self.output_dir, self.place.run.problem)
-
-    @property
-    def _is_chief(self) -> bool:
-        return self.place.device.is_chief
+        return reports.Events(self.output_dir, self.setup.run.problem)
 
     def catch_up(self) -> bool:
-        """Evaluates the restored step if the run before was lost before it could.
+        """Evaluates the restored step and marks the best, where a kill prevented it.
 
         Returns:
-          Whether the evaluations so far leave something to train.
+          Whether to train; False where an earlier run stopped early.
         """
-        done = [row["step"] for row in self._evaluations]
-        if self.step and self._due() and self.step not in done and self.schedule.evaluate:
+        evaluated = [row["step"] for row in self._evaluations]
+        if self.step and self._is_due() and self.step not in evaluated and self.train_args.evaluate:
             self._evaluate()
-        # The run before may have been lost before it could, too.
         self._mark_best()
-        return not self.schedule.early_stop(self._evaluations)
+        return not self.train_args.early_stop(self._evaluations)
 
-    def _begin_window(self) -> None:
-        self._window_time, self._window_step = time.monotonic(), self.step
+    def on_train_begin(self, logs: Any = None) -> None:
+        self._begin_time = self._save_time = time.monotonic()
+        self._begin_window()
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        self.step = self._first + batch + 1
+        """Counts the step, then reports, saves, evaluates and stops where it is time to."""
+        self._count_step(batch)
+        stop = self.agreement.agreed_to_stop(logs, self.step)
+        due = self._is_due()
+        report = stop or due or self._is_time_to_report()
+        save = stop or (report and self._is_time_to_save(due))
+        # A report checks that the loss is finite, so it comes before a save.
+        if report:
+            self._report(logs, force=stop or due)
+        if save:
+            self._save()
+        # A run that must stop leaves its evaluation to the next run's `catch_up`.
+        if due and self.train_args.evaluate and not stop:
+            self._evaluate()
+            self._stop_without_improvement()
+        if stop:
+            self._stop()
+
+    def on_train_end(self, logs: Any = None) -> None:
+        self._saver.wait()
+
+    def _count_step(self, batch: int) -> None:
+        self.step = self._first_step + batch + 1
         if self._profiler:
             self._profiler.on_step(batch + 1)
-        last, due = self.step >= self.schedule.train_steps, self._due()
-        now = time.monotonic()
-        if self.step == self._first + 1:
-            self._line.say(f"first step done after {now - self._started:.0f} s")
-        event = self.step % reports.EVENT_STEPS == 0
-        stop = self._agreed_to_stop(logs)
-        report = due or event or stop or self._time_to_report(now)
-        seconds = self.schedule.save_seconds
-        save = report and now - self._last_save >= seconds if seconds else due
-        # A report comes before a save: it finds out whether the loss is finite.
-        if report:
-            self._report(logs, event, force=due or stop)
-        if save or last or stop:
-            self._save()
-        if stop:
-            self.model.stop_training = True
-            self._saver.wait()
-            by = self.stop_asked or "another machine"
-            self._line.say(f"stopped by {by} at step {self.step}, saved; the same command goes on")
-        elif due and self.schedule.evaluate:
-            self._evaluate()
-            reason = self.schedule.early_stop(self._evaluations)
-            if reason:
-                self._line.say(f"stopping early: {reason}")
-                self._save()
-                self._ask_all_to_stop("early stopping")
+        if batch == 0:
+            self._line.say(f"first step done after {time.monotonic() - self._begin_time:.0f} s")
 
-    def _time_to_report(self, now: float) -> bool:
-        """Several machines report after the same steps, as starting new sums takes all of them."""
-        if self.place.device.workers > 1:
-            return self.step % REPORT_STEPS == 0
-        return now - self._window_time >= REPORT_SECONDS
+    def _is_last(self) -> bool:
+        return self.step >= self.train_args.train_steps
 
-    def _due(self) -> bool:
-        """Whether this step is one after which to evaluate."""
-        last = self.step >= self.schedule.train_steps
-        return last or self.step % self.schedule.eval_frequency == 0
+    def _is_due(self) -> bool:
+        """Whether to evaluate after this step and, without save_seconds, to save."""
+        return self._is_last() or self.step % self.train_args.eval_frequency == 0
 
-    def _ask_all_to_stop(self, why: str) -> None:
-        if self.place.device.workers == 1:
-            self.model.stop_training = True
-        else:
-            self.stop_asked = why
+    def _is_time_to_report(self) -> bool:
+        seconds = time.monotonic() - self._window_time
+        is_event = self.step % reports.EVENT_STEPS == 0
+        return is_event or self.agreement.time_to_report(self.step, seconds)
 
-    def _agreed_to_stop(self, logs: Any) -> bool:
-        """Whether to stop now: several machines must do so after the same step."""
-        device = self.place.device
-        if device.workers == 1:
-            return bool(self.stop_asked)
-        if device.backend == "jax":
-            now = self.step % REPORT_STEPS == 0
-            return now and device.any_worker(bool(self.stop_asked))
-        if self.stop_asked:
-            self.model.stop_asked.assign(1.0)
-        return Totals.read(logs)["stops"] > 0
+    def _is_time_to_save(self, due: bool) -> bool:
+        if self.train_args.save_seconds and not self._is_last():
+            return time.monotonic() - self._save_time >= self.train_args.save_seconds
+        return due
 
-    def _report(self, logs: Any, event: bool, force: bool) -> None:
+    def _begin_window(self) -> None:
+        """Starts the steps that the next report covers."""
+        self._window_time, self._window_step = time.monotonic(), self.step
+
+    def _report(self, logs: Any, force: bool) -> None:
+        """Shows and records the steps since the last report.
+
+        Raises:
+          DataError: the loss is not finite.
+        """
         self._sync()
         self._saver.check()
         totals = Totals.read(logs)
         tokens = totals["tokens"]
         loss = totals["loss"] / max(tokens, 1.0)
         if not math.isfinite(loss):
-            raise self._not_finite(self._window_step + int(totals["finite_steps"]) + 1)
+            raise self._not_finite_error(self._window_step + int(totals["finite_steps"]) + 1)
         seconds = max(time.monotonic() - self._window_time, 1e-9)
         values = {
             "loss": loss,
             "tokens_per_second": tokens / seconds,
             "steps_per_second": (self.step - self._window_step) / seconds,
-            "learning_rate": float(self.optimizer.learning_rate),
+            "learning_rate": float(self.objective.optimizer.learning_rate),
             "padded_share": 1.0 - tokens / max(totals["slots"], 1.0),
         }
-        if self.place.device.strategy is None:
-            waited = totals["waited"] / self.place.device.workers
+        if self.setup.device.strategy is None:
+            waited = totals["waited"] / self.setup.device.workers
             values["data_wait_share"] = min(waited / seconds, 1.0)
         self._line.update(self.step, values, force)
-        if self._is_chief and (event or force):
+        if self._is_chief and (force or self.step % reports.EVENT_STEPS == 0):
             self._events.train(self.step, values)
-        self.model.reset_metrics()
+        self.objective.reset_metrics()
         self._begin_window()
 
-    def _not_finite(self, step: int) -> DataError:
-        """Keeps the batch that made the loss not finite, and returns the error that tells it."""
+    def _not_finite_error(self, step: int) -> DataError:
+        """Writes the batch of a step whose loss is not finite, and returns the error."""
         self._line.close()
         path = Path(self.output_dir) / f"not_finite-{step}.jsonl"
         try:
-            self.place.write_batch(path, step)
-            kept = f"its batch, from {self.place.data_dir}, is in {path}"
+            self.setup.write_batch(path, step)
+            batch = f"its batch, from {self.setup.data_dir}, is in {path}"
         except Error as error:
-            kept = f"its batch couldn't be kept: {error}"
+            batch = f"its batch couldn't be written: {error}"
         saved = checkpoints.steps(self.output_dir)
         newest = f"the newest checkpoint is of step {saved[-1]}" if saved else "none was saved yet"
         return DataError(
-            f"the loss is not finite at step {step}; {kept}; {newest}: lower "
+            f"the loss is not finite at step {step}; {batch}; {newest}: lower "
             f"learning_rate_constant, raise learning_rate_warmup_steps or set clip_grad_norm=1, "
             f"and run the command again"
         )
 
     def _sync(self) -> None:
-        """Brings the numbers of a JAX training step back into the variables."""
-        sync = getattr(self.model, "jax_state_sync", None)
-        if sync is not None:
-            sync()
+        """Copies the state of JAX's training loop back into the Keras variables."""
+        if keras.backend.backend() == "jax":
+            self.objective.jax_state_sync()
 
     def _save(self) -> None:
-        if self.saved == self.step and self.step != 0:
+        """Saves this step, unless it is saved already."""
+        if self._saved_step == self.step and self.step != 0:
             return
-        self.saved, self._last_save = self.step, time.monotonic()
+        self._saved_step, self._save_time = self.step, time.monotonic()
         if self._is_chief:
             self._sync()
-            self._saver.save(self.step, self.place.network, self.optimizer)
+            self._saver.save(self.step, self.setup.network, self.objective.optimizer)
 
     def _evaluate(self) -> None:
-        if not self.place.device.evaluates:
+        if not self.setup.device.evaluates:
             return
         self._sync()
-        with checkpoints.averaged(self.place.network, self.optimizer):
-            metrics = self.place.evaluate()
+        with checkpoints.averaged(self.setup.network, self.objective.optimizer):
+            metrics = self.setup.evaluate()
         self._evaluations.append({"step": self.step, **metrics})
         if self._is_chief:
             eval_log.write_evaluations(self.output_dir, self._evaluations)
@@ -234,24 +212,37 @@ class Watcher(keras.callbacks.Callback):
         self._begin_window()
 
     def _mark_best(self) -> None:
-        """Keeps the best of the checkpoints that were evaluated and are still there."""
+        """Protects the best checkpoint of those that were evaluated and still exist."""
         if not self._is_chief:
             return
-        there = {self.step, *checkpoints.steps(self.output_dir)}
-        rows = [row for row in self._evaluations if row["step"] in there]
-        best = eval_log.best_row(rows, self.schedule.stop_metric, self.schedule.stop_minimize)
+        available = {self.step, *checkpoints.steps(self.output_dir)}
+        rows = [row for row in self._evaluations if row["step"] in available]
+        best = eval_log.best_row(rows, self.train_args.stop_metric, self.train_args.stop_minimize)
         if best is None:
             return
         if rows[best]["step"] == self.step:
-            # With --save_checkpoints_secs not each step that is evaluated is saved.
+            # With save_seconds, not every evaluated step is saved.
             self._save()
         self._saver.mark_best(rows[best]["step"])
 
-    def on_train_end(self, logs: Any = None) -> None:
+    def _stop_without_improvement(self) -> None:
+        reason = self.train_args.early_stop(self._evaluations)
+        if reason:
+            self._line.say(f"stopping early: {reason}")
+            self._save()
+            if self.agreement.ask_to_stop("early stopping"):
+                self.objective.stop_training = True
+
+    def _stop(self) -> None:
+        self.objective.stop_training = True
         self._saver.wait()
+        reason = self.agreement.stop_reason or "another machine"
+        self._line.say(
+            f"stopped by {reason} at step {self.step}; saved: the same command resumes from it"
+        )
 
     def close(self) -> None:
-        """Ends what runs beside training, also after an error; waits for the last checkpoint."""
+        """Waits for the last checkpoint and ends the live line, also after an error."""
         self._line.close()
         if self._profiler:
             self._profiler.close()
@@ -259,12 +250,12 @@ class Watcher(keras.callbacks.Callback):
 
     def summarize(self) -> None:
         """Shows all evaluations of the run and draws its curves."""
-        if self._is_chief:
-            schedule = self.schedule
-            rows = self._evaluations
-            reports.evaluation_table(rows, schedule.stop_metric, schedule.stop_minimize)
-            if self._saver.best is not None:
-                log.info("--checkpoint_path=best is step %d", self._saver.best)
-            drawn = curves.draw(self.output_dir)
-            if drawn:
-                log.info("curves of loss and metrics: %s", drawn)
+        if not self._is_chief:
+            return
+        args = self.train_args
+        reports.evaluation_table(self._evaluations, args.stop_metric, args.stop_minimize)
+        if self._saver.best is not None:
+            log.info("--checkpoint_path=best is step %d", self._saver.best)
+        path = curves.draw(self.output_dir)
+        if path:
+            log.info("curves of loss and metrics: %s", path)

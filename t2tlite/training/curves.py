@@ -1,4 +1,4 @@
-"""curves.png: how loss and metrics of a run went, for who has no TensorBoard at hand."""
+"""curves.png: loss and metrics of a run against steps, without TensorBoard."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ NAME = "curves.png"
 
 
 def draw(output_dir: str | Path) -> Path | None:
-    """Draws training and evaluation loss, and the metrics between 0 and 1, against steps.
+    """Draws the losses of a run, and its metrics between 0 and 1, to curves.png.
 
     Args:
-      output_dir: of a run; gets curves.png.
+      output_dir: the model folder; gets the file.
 
     Returns:
-      The file, or None where there is nothing to draw yet.
+      The file's path, or None if nothing is logged yet.
 
     Raises:
       CheckpointError: run.json is missing or damaged.
@@ -33,25 +33,25 @@ def draw(output_dir: str | Path) -> Path | None:
     if not training and not evaluations:
         return None
     run = run_record.read(output_dir)
-    # Imported only here, as it takes a second; and not pyplot, which has state.
+    # The import takes a second. Not pyplot, which has global state.
     from matplotlib.figure import Figure
 
-    shares = _shares(evaluations)
+    shares = _find_shares(evaluations)
     figure = Figure(figsize=(12 if shares else 7, 4.5), layout="constrained")
     figure.suptitle(f"{run.problem} with {run.model}")
     left, *right = figure.subplots(1, 2 if shares else 1, squeeze=False)[0]
     if training:
-        # What is evaluated is the loss without label smoothing.
+        # Shown because the evaluation loss is without label smoothing.
         smoothing = run.hparams.get("label_smoothing", 0.0)
         name = f"training, label smoothing {smoothing:g}" if smoothing else "training"
         left.plot(list(training), list(training.values()), label=name, linewidth=0.8)
     if evaluations:
         _plot_evaluations(left, evaluations, ["loss"], "evaluation")
-    _label(left, "loss (nats a token)")
+    _label_axes(left, "loss (nats a token)")
     for axes in right:
         _plot_evaluations(axes, evaluations, shares)
         axes.set_ylim(0, 1)
-        _label(axes, "evaluation metric (0 to 1)")
+        _label_axes(axes, "evaluation metric (0 to 1)")
     with atomic(output_dir / NAME) as file:
         figure.savefig(file, format="png", dpi=120)
     return output_dir / NAME
@@ -60,14 +60,14 @@ def draw(output_dir: str | Path) -> Path | None:
 def training_losses(output_dir: str | Path) -> dict[int, float]:
     """Reads the training losses by step from the TensorBoard events of a run.
 
-    What a run wrote after the step at which a later one went on is left out: those steps were lost.
+    Where a later run resumed from an earlier step, its losses replace those after that step.
     """
     if not any(Path(output_dir).glob("events.out.tfevents.*")):
         return {}
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
     from tensorboard.util.tensor_util import make_ndarray
 
-    # 0: all events. The accumulator's own purging knows restarts only by an event we don't write.
+    # 0: all events. The accumulator finds restarts by an event that `reports` doesn't write.
     events = EventAccumulator(str(output_dir), {"tensors": 0}, purge_orphaned_data=False)
     events.Reload()
     if "loss" not in events.Tags()["tensors"]:
@@ -80,8 +80,8 @@ def training_losses(output_dir: str | Path) -> dict[int, float]:
     return losses
 
 
-def _shares(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The names of metrics that are always between 0 and 1."""
+def _find_shares(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Returns the names of metrics that are between 0 and 1 in all rows."""
     names = dict.fromkeys(name for row in rows for name in row if name not in ("step", "loss"))
     return [name for name in names if all(0 <= row.get(name, 0) <= 1 for row in rows)]
 
@@ -95,8 +95,8 @@ def _plot_evaluations(
         axes.plot(steps, values, label=label or name, marker="o", markersize=3)
 
 
-def _label(axes: Any, what: str) -> None:
+def _label_axes(axes: Any, y_label: str) -> None:
     axes.set_xlabel("step")
-    axes.set_ylabel(what)
+    axes.set_ylabel(y_label)
     axes.grid(alpha=0.3)
     axes.legend()

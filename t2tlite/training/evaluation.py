@@ -1,4 +1,4 @@
-"""Evaluation: one compiled pass over a split."""
+"""Evaluation: loss and metrics over the batches of a split."""
 
 from __future__ import annotations
 
@@ -24,28 +24,19 @@ def evaluate(
     """Returns the loss, in nats a token, and the metrics over all batches.
 
     Args:
-      scorer: runs the model.
-      batches: of NumPy arrays.
-      metric_names: which metrics.
-      feed: gives a batch to the devices.
-      encoder: of the targets.
+      scorer: the compiled model.
+      batches: int32 arrays [rows, length] by feature; rows of padding don't count.
+      metric_names: names in `metrics.KNOWN`; T2T's others are left out with a warning.
+      feed: places a batch on the devices.
+      encoder: of the targets; decodes them for metrics of the text.
 
     Raises:
-      DataError: there is no batch, or a metric that nobody knows.
+      DataError: there is no example, or a metric is unknown.
     """
-    foreign = [name for name in metric_names if name in NOT_COMPUTED.values()]
-    if foreign:
-        log.warning("eval_metrics: %s: T2T's, not computed here", ", ".join(foreign))
-    metric_names = [name for name in metric_names if name not in foreign]
-    unknown = [name for name in metric_names if name not in KNOWN]
-    if unknown:
-        raise DataError(
-            f"eval_metrics names {unknown[0]!r}, which t2tlite doesn't know; it has "
-            f"{', '.join(sorted(KNOWN))}"
-        )
-    total = Scores()
+    metric_names = _computed(metric_names)
     needs_pairs = bool(NEED_PAIRS.intersection(metric_names))
     needs_text = bool(NEED_TEXT.intersection(metric_names))
+    total = Scores()
     for batch in batches:
         rows = scorer.predict_on_batch(feed(batch))
         targets = batch["targets"]
@@ -56,15 +47,29 @@ def evaluate(
         real = rows["tokens"] > 0
         total.sequences += int(real.sum())
         total.whole += int((rows["correct"] == rows["tokens"])[real].sum())
-        if needs_text:
-            units = [text_units(targets[i], encoder) for i in real.nonzero()[0]]
-            total.words += sum(words for words, _ in units)
-            total.bytes += sum(size for _, size in units)
-        if needs_pairs:
-            for i in real.nonzero()[0]:
+        for i in real.nonzero()[0]:
+            if needs_text:
+                words, size = text_units(targets[i], encoder)
+                total.words += words
+                total.bytes += size
+            if needs_pairs:
                 length = int(rows["tokens"][i])
                 pair = rows["predicted"][i, :length], targets[i, :length]
                 total.pairs.append((pair[0].tolist(), pair[1].tolist()))
     if not total.sequences:
         raise DataError("the evaluation data is empty; run t2t-datagen, or check dataset_splits")
     return total.result(metric_names)
+
+
+def _computed(metric_names: Sequence[str]) -> list[str]:
+    """Returns the names without those of T2T's metrics that aren't computed here."""
+    skipped = [name for name in metric_names if name in NOT_COMPUTED.values()]
+    if skipped:
+        log.warning("eval_metrics: T2T's %s not computed here", ", ".join(skipped))
+    names = [name for name in metric_names if name not in skipped]
+    unknown = [name for name in names if name not in KNOWN]
+    if unknown:
+        raise DataError(
+            f"eval_metrics names {unknown[0]!r}, which is not one of {', '.join(sorted(KNOWN))}"
+        )
+    return names

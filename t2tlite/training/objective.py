@@ -1,4 +1,4 @@
-"""What training minimises: a Keras model around the network that computes the loss."""
+"""`Objective`: the Keras model that `fit` trains, a network with its loss; `Totals`: its metric."""
 
 from __future__ import annotations
 
@@ -15,18 +15,17 @@ from t2tlite.model.losses import cross_entropy, projected_cross_entropy, weights
 
 
 class Totals(keras.metrics.Metric):
-    """Sums of what a report needs, over steps and devices, in one variable: one transfer reads all.
+    """Sums over steps and devices, in one variable, so that one transfer reads all.
 
-    The sums are those of NAMES: target tokens; places for tokens in the batch, padding included;
-    the loss before division by the tokens; seconds waited for data; devices that were asked to
-    stop; steps whose loss was finite.
+    The sums of NAMES: target tokens; positions of the batch, padding included; the loss in nats;
+    seconds waited for data; devices of machines asked to stop; steps whose loss was finite.
     """
 
     NAMES = ("tokens", "slots", "loss", "waited", "stops", "finite_steps")
 
     def __init__(self):
         super().__init__(name="totals")
-        # Every device adds the sums over all devices, so that all hold the same.
+        # Each device adds the sums over all devices, so all copies are equal.
         self.sums = self.add_variable((len(self.NAMES),), "zeros", aggregation="mean", name="sums")
 
     def update_state(self, sums: Any) -> None:
@@ -44,17 +43,18 @@ class Totals(keras.metrics.Metric):
 
 
 class Objective(keras.Model):
-    """The network, its loss, and what a training report needs.
+    """A network with its loss and the sums of `Totals`.
 
     Args:
-      network: a model; see `t2tlite.model.transformer` for the protocol.
+      network: takes a dict of int32 [B, T] features and returns logits [B, T, V]; one with
+        `hidden` and `softmax`, as the Transformer, never computes the logits of a whole batch.
       hparams: reads label_smoothing.
       problem_hparams: reads modality and loss_multiplier.
-      sum_over_replicas: adds a vector up over the devices that share a batch.
+      sum_over_replicas: sums a vector over the devices that share a batch.
       row_shares: devices over which one program divides the rows of a batch.
 
     Attributes:
-      stop_asked: variable, 1 where this machine was asked to stop; the totals tell all machines.
+      stop_asked: variable, 1.0 once this machine was asked to stop; `Totals` sums it over all.
     """
 
     def __init__(
@@ -67,7 +67,6 @@ class Objective(keras.Model):
     ):
         super().__init__(name="objective")
         self.network = network
-        # A network that shows its last layer is spared the logits of a whole batch.
         self.projects = hasattr(network, "hidden") and hasattr(network, "softmax")
         self.modality = problem_hparams.modality["targets"]
         self.label_smoothing = hparams.label_smoothing
@@ -79,10 +78,13 @@ class Objective(keras.Model):
         self.built = True
 
     def _maybe_symbolic_build(self, *args: Any, **kwargs: Any) -> None:
-        """Leaves out what Keras does before it trains on several devices: all is built."""
+        """Does nothing: everything is built, and Keras would build it again for several devices."""
 
     def get_metrics_result(self) -> dict[str, Any]:
-        """Returns what a training step logs; Keras's own mean loss divides by rows, not tokens."""
+        """Returns the logs of a training step.
+
+        Keras's mean loss isn't among them: it divides by rows, not by tokens.
+        """
         return {"totals": self.totals.result()}
 
     def call(self, features: dict[str, Any], training: bool = False) -> Any:
@@ -99,7 +101,10 @@ class Objective(keras.Model):
         sample_weight: Any = None,
         training: bool = True,
     ) -> Any:
-        """Returns the mean loss over the target tokens of the whole batch, on all devices."""
+        """Returns this device's part of the mean loss over the target tokens of a whole batch.
+
+        The parts of all devices add up to the mean, as their gradients do.
+        """
         targets_BT = x["targets"]
         weights_BT = weights(targets_BT, self.modality)
         count = ops.sum(weights_BT)
@@ -125,12 +130,10 @@ class Objective(keras.Model):
             waited,
             ops.convert_to_tensor(self.stop_asked),
         ]
-        sums = self.sum_over_replicas(ops.stack([ops.cast(one, "float32") for one in sums]))
+        sums = self.sum_over_replicas(ops.stack([ops.cast(value, "float32") for value in sums]))
         finite = ops.cast(ops.isfinite(sums[2:3]), "float32")
         self.totals.update_state(ops.concatenate([sums, finite]))
-        # Each device divides its sum by the tokens of all, so that the sum of the devices'
-        # gradients is the gradient of the mean over the whole batch.
-        everywhere = ops.maximum(sums[0], 1.0)
-        # What a network adds by add_loss is a mean over its device's part of the batch.
+        tokens_on_all_devices = ops.maximum(sums[0], 1.0)
+        # A loss that a layer added by add_loss is a mean over this device's part of the batch.
         added = sum(self.losses) * count
-        return self.loss_multiplier * (total + added) / everywhere
+        return self.loss_multiplier * (total + added) / tokens_on_all_devices

@@ -1,4 +1,4 @@
-"""What a person sees of training: panel, live line, tables, events, eval.jsonl."""
+"""What training shows: the start-up panel, the live line, TensorBoard events, evaluations."""
 
 from __future__ import annotations
 
@@ -10,23 +10,62 @@ from typing import Any
 
 from t2tlite import console
 from t2tlite.checkpoint.eval_log import EVALUATIONS, best_row
+from t2tlite.metrics import strip_problem
+from t2tlite.training import memory_estimate
+from t2tlite.training.setup import TrainingSetup
 
 log = logging.getLogger(__name__)
 
-# Steps between TensorBoard's points.
+# Steps between the points of TensorBoard's curves.
 EVENT_STEPS = 100
-# Seconds between a log's lines.
+# Seconds between lines of progress where there is no terminal.
 LOG_SECONDS = 30.0
-# Most rows of the table of evaluations: what fits on a screen beside the rest.
+# Rows of the table of evaluations, so that it fits on a screen.
 EVALUATION_ROWS = 12
 
 
-class LiveLine:
-    """Step, loss, rate and time left: a bar on a terminal, lines in a log.
+def startup_panel(setup: TrainingSetup, output_dir: str, origin: str) -> None:
+    """Shows what is about to be trained, and warns if it may run out of memory.
 
     Args:
-      step: where the run starts.
-      train_steps: where it ends.
+      setup: problem, data and network.
+      output_dir: of the run.
+      origin: where the weights come from.
+    """
+    sizes, batching, job = setup.sizes, setup.batching, setup.job
+    dtype: str = setup.hparams.activation_dtype
+    if dtype == "float32" and setup.device.multiplies_bfloat16:
+        dtype += " (activation_dtype=bfloat16 should be faster on this device)"
+    unit = {"bucket": "buckets by length", "pack": "packed rows", "pad": "padded rows"}
+    dropped = sizes.examples - sizes.kept
+    outside = f", about {dropped:,} outside the length limits" if dropped > 0 else ""
+    console.panel(
+        f"{setup.run.problem} with {setup.run.model}",
+        {
+            "device": str(setup.device),
+            "model": f"{job.parameters:,} parameters, {dtype}; {origin}",
+            "data": f"{sizes.examples:,} training examples in {setup.data_dir}{outside}",
+            "batch": f"up to {batching.batch_tokens:,} tokens in {unit[batching.kind]}: about "
+            f"{sizes.rows:,.0f} examples, {sizes.tokens:,.0f} target tokens, "
+            f"{sizes.padded_share:.0%} padding",
+            "memory": memory_estimate.describe(job, setup.memory_found),
+            "epoch": f"about {sizes.batches:,} steps; training ends at step "
+            f"{setup.train_args.train_steps:,}",
+            "output": f"{Path(output_dir).resolve()} (checkpoints, eval.jsonl; tensorboard "
+            f"--logdir={output_dir})",
+        },
+    )
+    advice = memory_estimate.advice(job, setup.memory_found)
+    if advice:
+        log.warning("training may run out of memory: %s", advice)
+
+
+class LiveLine:
+    """Step, loss, speed and time left: a progress bar on a terminal, log lines elsewhere.
+
+    Args:
+      step: steps of earlier runs.
+      train_steps: the last step.
     """
 
     def __init__(self, step: int, train_steps: int):
@@ -47,15 +86,20 @@ class LiveLine:
             self._bar.start()
 
     def update(self, step: int, values: Mapping[str, float], force: bool = False) -> None:
-        """Shows loss, tokens/s and learning rate of the last steps."""
-        padded = f"{values['padded_share']:.0%} padding"
-        # Not known where several devices take their parts of a batch.
-        share = values.get("data_wait_share")
-        waited = "" if share is None else f"  {share:.0%} waiting for data"
+        """Shows the values of the last steps.
+
+        Args:
+          step: steps so far.
+          values: loss, tokens_per_second, steps_per_second, learning_rate, padded_share and, on
+            one device or JAX, data_wait_share.
+          force: whether to write a log line although LOG_SECONDS aren't over.
+        """
         shown = (
             f"loss {values['loss']:.3f}  {values['tokens_per_second']:,.0f} tokens/s  "
-            f"lr {values['learning_rate']:.2e}  {padded}{waited}"
+            f"lr {values['learning_rate']:.2e}  {values['padded_share']:.0%} padding"
         )
+        if "data_wait_share" in values:
+            shown += f"  {values['data_wait_share']:.0%} waiting for data"
         if self._bar is not None:
             self._bar.update(self._task, completed=step, description=shown)
             return
@@ -66,14 +110,14 @@ class LiveLine:
             log.info("step %d/%d  %s  %s left", step, self.train_steps, shown, duration(left))
 
     def say(self, line: str) -> None:
-        """Prints a line that stays, above the bar."""
+        """Prints a line that stays, above the progress bar."""
         if self._bar is not None:
             self._bar.console.print(line, highlight=False)
         else:
             log.info("%s", line)
 
     def close(self) -> None:
-        """Ends the bar."""
+        """Ends the progress bar."""
         if self._bar is not None:
             self._bar.stop()
 
@@ -85,7 +129,7 @@ def duration(seconds: float) -> str:
 
 
 class Events:
-    """TensorBoard events: training in output_dir, evaluation in output_dir/eval, as T2T."""
+    """TensorBoard events in T2T's places: training in output_dir, evaluation in output_dir/eval."""
 
     def __init__(self, output_dir: str | Path, problem: str):
         import tensorflow as tf
@@ -119,20 +163,20 @@ class Events:
 def evaluation_table(
     rows: Sequence[Mapping[str, Any]], metric: str = "loss", minimize: bool = True
 ) -> None:
-    """Shows the evaluations of a run, the best one marked; nothing if there are none.
+    """Shows a table of a run's evaluations with the best one marked; nothing if there are none.
 
     Args:
       rows: from `read_evaluations`.
-      metric: what tells the best one; a name of the rows, or T2T's metrics-PROBLEM/NAME.
+      metric: decides the best one; a name in the rows, or T2T's metrics-PROBLEM/NAME.
       minimize: whether lower is better.
     """
     if not rows:
         return
-    metric = metric.rsplit("/", 1)[-1]
+    metric = strip_problem(metric)
     best = best_row(rows, metric, minimize)
-    kept = _thinned(len(rows), best)
+    shown = _thin_out(len(rows), best)
     names = list(dict.fromkeys(name for row in rows for name in row if name != "step"))
-    left_out = len(rows) - len(kept)
+    left_out = len(rows) - len(shown)
     console.table(
         "evaluations" if best is None else f"evaluations, the best by {metric} marked",
         {"step": "right", **{name: "right" for name in names}, "": "left"},
@@ -142,17 +186,17 @@ def evaluation_table(
                 *(f"{rows[i][name]:.4f}" if name in rows[i] else "-" for name in names),
                 "best" if i == best else "",
             ]
-            for i in kept
+            for i in shown
         ],
         f"{left_out} of {len(rows)} left out; all are in {EVALUATIONS}" if left_out else "",
     )
 
 
-def _thinned(count: int, best: int | None) -> list[int]:
-    """Indices of at most EVALUATION_ROWS rows: the first, the last, the best, others evenly."""
+def _thin_out(count: int, best: int | None) -> list[int]:
+    """Indices of at most EVALUATION_ROWS rows: the best one and others at equal distances."""
     if count <= EVALUATION_ROWS:
         return list(range(count))
-    # The best may fall between the even ones.
-    even = EVALUATION_ROWS - 1
-    kept = {round(i * (count - 1) / (even - 1)) for i in range(even)}
-    return sorted(kept if best is None else kept | {best})
+    # One row is left for the best, which may fall between the others.
+    last = EVALUATION_ROWS - 2
+    indices = {round(i * (count - 1) / last) for i in range(last + 1)}
+    return sorted(indices if best is None else indices | {best})

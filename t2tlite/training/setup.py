@@ -1,4 +1,4 @@
-"""A problem, its data and its model, ready to be trained or evaluated."""
+"""`TrainingSetup`: a problem, its data and its network, ready to train or evaluate."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from typing import Any
 
 from t2tlite import registry
 from t2tlite.checkpoint import run_record
-from t2tlite.config import HParams, ProblemHParams
+from t2tlite.config import PAD_ID, HParams, ProblemHParams
 from t2tlite.data import inputs
+from t2tlite.data.batching import Batching, Sizes, choose_batching, evaluation_batching
 from t2tlite.devices import devices, free_memory
 from t2tlite.files import atomic
 from t2tlite.problem import DatasetSplit
@@ -20,44 +21,52 @@ from t2tlite.training.train_args import TrainArgs
 
 
 class TrainingSetup:
-    """A problem, its data and a model, ready to train or to be evaluated.
+    """A problem, its data and a network with new weights.
 
     Args:
-      run: what is trained on what.
+      run: problem, model and hparams.
       data_dir: the data folder, with the vocabulary.
-      schedule: reads seed, eval_split and eval_steps.
+      train_args: reads seed, eval_split and eval_steps.
       device: where to run.
 
+    Attributes:
+      shards: paths of the TFRecord files, by split.
+      network: the Keras model that `run` names, built in the device's scope.
+
     Raises:
-      Error: the data, vocabulary or hparams don't fit; the message says how.
+      Error: data, vocabulary or hparams don't fit.
     """
 
     def __init__(
-        self, run: run_record.RunRecord, data_dir: str, schedule: TrainArgs, device: devices.Devices
+        self,
+        run: run_record.RunRecord,
+        data_dir: str,
+        train_args: TrainArgs,
+        device: devices.Devices,
     ):
         import keras
 
         self.run = run
-        self.schedule = schedule
+        self.train_args = train_args
         self.device = device
         self.hparams = HParams.from_values(run.hparams).check()
         self.problem = registry.problem(run.problem)
         self.data_dir = data_dir
         self.shards = {
             split: self.problem.shards(data_dir, split)
-            for split in (DatasetSplit.TRAIN, schedule.eval_split)
+            for split in (DatasetSplit.TRAIN, train_args.eval_split)
         }
         self.problem_hparams: ProblemHParams = self.problem.get_hparams(self.hparams, data_dir)
-        keras.utils.set_random_seed(schedule.seed)
+        keras.utils.set_random_seed(train_args.seed)
         with device.scope():
             self.network = run.make_model(self.problem_hparams)
         self._scorer: Any = None
 
     @functools.cached_property
-    def batching(self) -> inputs.Batching:
+    def batching(self) -> Batching:
         """How training examples are batched."""
         labels = self.problem_hparams.modality["targets"] == "class_label"
-        return inputs.choose_batching(
+        return choose_batching(
             self.hparams,
             static=self.device.static_shapes,
             replicas=self.device.count,
@@ -68,9 +77,9 @@ class TrainingSetup:
         )
 
     @functools.cached_property
-    def evaluation_batching(self) -> inputs.Batching:
+    def evaluation_batching(self) -> Batching:
         """How evaluation examples are batched."""
-        return inputs.evaluation_batching(
+        return evaluation_batching(
             self.hparams,
             static=self.device.static_shapes,
             replicas=self.device.row_shares,
@@ -78,22 +87,22 @@ class TrainingSetup:
         )
 
     def examples(self, split: str) -> inputs.ToExamples:
-        """Turns records of a split into examples."""
+        """Returns what turns a dataset of a split's records into one of examples."""
         return lambda records: self.problem.examples(records, split, self.hparams)
 
     @functools.cached_property
-    def sizes(self) -> inputs.Sizes:
-        """How many training examples and batches there are."""
+    def sizes(self) -> Sizes:
+        """Counts of training examples and batches."""
         train = DatasetSplit.TRAIN
         return inputs.measure(self.shards[train], self.examples(train), self.batching)
 
     def training_batches(self, start: int) -> Any:
-        """Returns the endless dataset of training batches after the first `start`."""
+        """Returns the endless tf.data.Dataset of training batches, without the first `start`."""
         return inputs.training_batches(
             self.shards[DatasetSplit.TRAIN],
             self.examples(DatasetSplit.TRAIN),
             self.batching,
-            seed=self.schedule.seed,
+            seed=self.train_args.seed,
             epoch_batches=self.sizes.batches,
             start=start,
             part=self.device.reader,
@@ -101,7 +110,7 @@ class TrainingSetup:
 
     @functools.cached_property
     def job(self) -> memory_estimate.Job:
-        """What the memory of training depends on."""
+        """What the memory estimate depends on."""
         return memory_estimate.Job(
             self.hparams,
             self.problem_hparams,
@@ -109,38 +118,55 @@ class TrainingSetup:
             self.device,
             batch_tokens=self.hparams.batch_size,
             longest=self.sizes.row_length,
-            evaluates=self.schedule.evaluate,
+            evaluates=self.train_args.evaluate,
             chunks_logits=hasattr(self.network, "softmax"),
             layer_runs=getattr(self.network, "layer_runs", None),
         )
 
     @functools.cached_property
     def memory_found(self) -> int | None:
-        """Bytes of memory that there were for training when it started; None where unknown."""
+        """Bytes of memory available at first use, before training; None where unknown."""
         return free_memory.find(self.device)
 
+    def make_objective(self) -> tuple[Any, Any]:
+        """Returns the Keras model that `fit` trains, not yet compiled, and its built optimizer."""
+        from t2tlite.model.optimizers import make_optimizer
+        from t2tlite.training.objective import Objective
+
+        with self.device.scope():
+            optimizer = make_optimizer(self.hparams, self.train_args.train_steps)
+            objective = Objective(
+                self.network,
+                self.hparams,
+                self.problem_hparams,
+                self.device.sum_over_replicas,
+                self.device.row_shares,
+            )
+            optimizer.build(self.network.trainable_variables)
+        return objective, optimizer
+
     def write_batch(self, path: Path, step: int) -> None:
-        """Writes the training batch of a step as lines of JSON: its rows' ids and texts."""
+        """Writes the batch that a step trained on as JSON lines: each row's token ids and texts."""
         batch = next(iter(self.training_batches(start=step - 1).take(1).as_numpy_iterator()))
         encoders = self.problem.feature_encoders(self.data_dir)
         with atomic(path, "w") as file:
             for row in range(len(batch["targets"])):
-                shown: dict[str, Any] = {}
+                values: dict[str, Any] = {}
                 for name, encoder in encoders.items():
                     if name in batch:
                         ids = batch[name][row].tolist()
                         if self.problem_hparams.modality.get(name) != "class_label":
-                            ids = [one for one in ids if one]
-                        shown[name] = encoder.decode(ids)
-                        shown[f"{name}_ids"] = ids
-                file.write(json.dumps(shown, ensure_ascii=False) + "\n")
+                            ids = [token_id for token_id in ids if token_id != PAD_ID]
+                        values[name] = encoder.decode(ids)
+                        values[f"{name}_ids"] = ids
+                file.write(json.dumps(values, ensure_ascii=False) + "\n")
 
     def evaluate(self) -> dict[str, float]:
-        """Returns loss and metrics on the evaluation split."""
+        """Returns the loss, in nats a token, and the metrics on the evaluation split."""
         from t2tlite.model.scorer import Scorer
         from t2tlite.training.evaluation import evaluate
 
-        split = self.schedule.eval_split
+        split = self.train_args.eval_split
         if self._scorer is None:
             modality = self.problem_hparams.modality["targets"]
             self._scorer = Scorer(self.network, modality, self.device.gather)
@@ -148,8 +174,8 @@ class TrainingSetup:
         batches = inputs.evaluation_batches(
             self.shards[split], self.examples(split), self.evaluation_batching
         )
-        if self.schedule.eval_steps:
-            batches = batches.take(self.schedule.eval_steps)
+        if self.train_args.eval_steps:
+            batches = batches.take(self.train_args.eval_steps)
         names = self.problem.eval_metrics()
         encoder = self.problem_hparams.vocabulary.get("targets")
         return evaluate(self._scorer, batches.as_numpy_iterator(), names, self.device.feed, encoder)

@@ -1,4 +1,4 @@
-"""Training: from a data folder and hparams to checkpoints, on whatever `devices` chose."""
+"""`train` and `evaluate`: from a data folder and a run record to checkpoints and metrics."""
 
 from __future__ import annotations
 
@@ -7,12 +7,9 @@ import contextlib
 import itertools
 import logging
 import math
-import signal
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-from t2tlite import console
 from t2tlite.checkpoint import checkpoints, eval_log, run_record, warm_start
 from t2tlite.config import HParams
 from t2tlite.data.records import read_shard
@@ -21,6 +18,7 @@ from t2tlite.errors import DataError
 from t2tlite.files import make_folder
 from t2tlite.training import memory_estimate, reports
 from t2tlite.training.setup import TrainingSetup
+from t2tlite.training.signals import stop_on_signals
 from t2tlite.training.train_args import TrainArgs
 
 log = logging.getLogger(__name__)
@@ -30,197 +28,160 @@ def train(
     run: run_record.RunRecord,
     data_dir: str,
     output_dir: str,
-    schedule: TrainArgs | None = None,
+    train_args: TrainArgs | None = None,
     device: devices.Devices | None = None,
 ) -> dict[str, float]:
-    """Trains a model, or goes on where `output_dir` stopped.
+    """Trains a model, or resumes from the newest checkpoint in `output_dir`.
+
+    The first SIGINT or SIGTERM ends training after the current step, with a checkpoint.
 
     Args:
-      run: what is trained on what; `RunRecord.describe(problem, model, hparams, usr_dirs)`.
-      data_dir: what t2t-datagen wrote.
-      output_dir: gets checkpoints, run.json, events and eval.jsonl.
-      schedule: how long, and what happens on the way.
-      device: from `devices.choose`; by default one of Keras's current backend.
+      run: problem, model and hparams, from `RunRecord.describe`.
+      data_dir: the data folder that t2t-datagen wrote.
+      output_dir: the model folder; gets run.json, checkpoints, eval.jsonl and TensorBoard events.
+      train_args: when to save, evaluate and stop.
+      device: where to train; None: one device of the current Keras backend.
 
     Returns:
-      The last evaluation's loss and metrics; empty if there was none.
+      Loss, in nats a token, and metrics of the last evaluation; empty if there was none.
 
     Raises:
-      Error: data, vocabulary, hparams or folders don't fit; the message says how.
+      Error: data, vocabulary, hparams or folders don't fit, or the loss is not finite.
     """
-    schedule = schedule or TrainArgs()
-    device = device or devices.current()
-    if device.is_chief:
-        make_folder(output_dir)
-        schedule.check_direction()
-        schedule.check_warmup(HParams.from_values(run.hparams))
-    run.take_vocabularies(output_dir, data_dir)
-    place = TrainingSetup(run, data_dir, schedule, device)
-    # Before anything slow: bad data should end a run at once.
-    _ = place.sizes
+    setup = _prepare(run, data_dir, output_dir, train_args or TrainArgs(), device)
+    # Imports Keras, which must follow the choice of a backend.
+    from t2tlite.training.callback import RawLogs, TrainingCallback
 
-    from t2tlite.model.optimizers import make_optimizer
-    from t2tlite.training.objective import Objective
-
-    with device.scope():
-        optimizer = make_optimizer(place.hparams, schedule.train_steps)
-        objective = Objective(
-            place.network,
-            place.hparams,
-            place.problem_hparams,
-            device.sum_over_replicas,
-            device.row_shares,
-        )
-        optimizer.build(place.network.trainable_variables)
-    step = checkpoints.restore(output_dir, place.network, optimizer)
-    with device.scope():
+    objective, optimizer = setup.make_objective()
+    step = checkpoints.restore(output_dir, setup.network, optimizer)
+    with setup.device.scope():
         objective.compile(
             optimizer=optimizer,
-            jit_compile=device.static_shapes,
-            steps_per_execution=_steps_per_call(schedule, device, step),
+            jit_compile=setup.device.static_shapes,
+            steps_per_execution=_steps_per_call(setup.train_args, setup.device, step),
         )
-    started = f"goes on at step {step}" if step else "starts from new weights"
-    if schedule.warm_start_from and not step:
-        source = schedule.warm_start_from
-        told = warm_start.warm_start(place.network, source, place.hparams, place.problem_hparams)
-        started = f"starts from {told}"
-    if device.is_chief:
+    origin = f"resumes at step {step}" if step else _initialize_weights(setup)
+    if setup.device.is_chief:
         run.write(output_dir, data_dir)
-    _panel(place, output_dir, started)
-    from t2tlite.training.callback import Watcher, callbacks
+    reports.startup_panel(setup, output_dir, origin)
 
-    watcher = Watcher(place, optimizer, output_dir, step)
-    with contextlib.closing(watcher), _stopping(watcher), _told_errors(place):
-        if not watcher.catch_up():
-            log.info("stopped early before, at step %d; raise --eval_early_stopping_steps", step)
-        elif step >= schedule.train_steps:
-            log.info("already trained for %d steps; raise --train_steps to go on", step)
+    callback = TrainingCallback(setup, objective, output_dir, step)
+    stopping = stop_on_signals(callback.agreement.ask_to_stop)
+    with contextlib.closing(callback), stopping, _explained_errors(setup):
+        if not callback.catch_up():
+            log.info("stopped early at step %d; raise --eval_early_stopping_steps", step)
+        elif step >= setup.train_args.train_steps:
+            log.info("already trained for %d steps; raise --train_steps to continue", step)
         else:
-            objective.fit(
-                device.share(place.training_batches(start=step)),
-                epochs=1,
-                steps_per_epoch=schedule.train_steps - step,
-                callbacks=callbacks(watcher, objective),
-                verbose=0,
-                shuffle=False,
-            )
-    watcher.summarize()
-    return _last(output_dir)
+            _fit(setup, objective, RawLogs([callback], add_history=True, model=objective), step)
+    callback.summarize()
+    rows = eval_log.read_evaluations(output_dir)
+    return {name: value for name, value in rows[-1].items() if name != "step"} if rows else {}
 
 
 def evaluate(
     run: run_record.RunRecord,
     data_dir: str,
     output_dir: str,
-    schedule: TrainArgs | None = None,
+    train_args: TrainArgs | None = None,
     device: devices.Devices | None = None,
     checkpoint: str | int = "",
 ) -> dict[str, float]:
-    """Evaluates a checkpoint of `output_dir`, by default the newest; returns loss and metrics.
+    """Evaluates a checkpoint.
 
     Args:
-      run, data_dir, output_dir, schedule, device: as for `train`.
-      checkpoint: a step, or the path of a weights file; "best"; "": the newest.
+      run: problem, model and hparams, as the run.json in `output_dir` has them.
+      data_dir: the data folder that t2t-datagen wrote.
+      output_dir: the model folder.
+      train_args: its eval_split and eval_steps choose the examples.
+      device: where to evaluate; None: one device of the current Keras backend.
+      checkpoint: a step, the path of a weights file, or "best"; "": the newest.
+
+    Returns:
+      Loss, in nats a token, and metrics by name.
 
     Raises:
       Error: there is no checkpoint, or data, vocabulary or hparams don't fit.
     """
-    schedule = schedule or TrainArgs()
     weights = checkpoints.find(output_dir, checkpoint)
-    place = TrainingSetup(run, data_dir, schedule, device or devices.current())
-    checkpoints.load_weights(place.network, weights)
-    log.info("evaluating %s on %s", weights, place.device)
-    with _told_errors(place):
-        return place.evaluate()
+    setup = TrainingSetup(run, data_dir, train_args or TrainArgs(), device or devices.current())
+    checkpoints.load_weights(setup.network, weights)
+    log.info("evaluating %s on %s", weights, setup.device)
+    with _explained_errors(setup):
+        return setup.evaluate()
 
 
-def _steps_per_call(schedule: TrainArgs, device: devices.Devices, step: int) -> int:
-    """The most steps a call, up to the schedule's, that end where something has to happen."""
+def _prepare(
+    run: run_record.RunRecord,
+    data_dir: str,
+    output_dir: str,
+    train_args: TrainArgs,
+    device: devices.Devices | None,
+) -> TrainingSetup:
+    """Makes the folder, checks what the user gave, and builds the network."""
+    device = device or devices.current()
+    if device.is_chief:
+        make_folder(output_dir)
+        train_args.check_direction()
+        train_args.check_warmup(HParams.from_values(run.hparams))
+    run.take_vocabularies(output_dir, data_dir)
+    setup = TrainingSetup(run, data_dir, train_args, device)
+    # Reads the data: a bad folder ends the run before anything slow.
+    _ = setup.sizes
+    return setup
+
+
+def _steps_per_call(train_args: TrainArgs, device: devices.Devices, step: int) -> int:
+    """Returns the most steps a call, up to steps_per_call, that never skip an event or a save."""
     if device.strategy is not None:
-        if schedule.steps_per_call > 1:
-            log.warning("several devices take one step a call: Keras can't do more there")
+        if train_args.steps_per_call > 1:
+            log.warning("one step a call: Keras can't run more at a time on several devices")
         return 1
-    even = math.gcd(step, schedule.train_steps, schedule.eval_frequency, reports.EVENT_STEPS)
-    return max(n for n in range(1, min(schedule.steps_per_call, even) + 1) if even % n == 0)
+    period = math.gcd(step, train_args.train_steps, train_args.eval_frequency, reports.EVENT_STEPS)
+    limit = min(train_args.steps_per_call, period)
+    return max(n for n in range(1, limit + 1) if period % n == 0)
+
+
+def _initialize_weights(setup: TrainingSetup) -> str:
+    """Copies the weights of warm_start_from into a new network; returns what it starts from."""
+    source = setup.train_args.warm_start_from
+    if not source:
+        return "starts from new weights"
+    copied = warm_start.warm_start(setup.network, source, setup.hparams, setup.problem_hparams)
+    return f"starts from {copied}"
+
+
+def _fit(setup: TrainingSetup, objective: Any, callbacks: Any, step: int) -> None:
+    """Runs Keras's training loop from `step` to the last one."""
+    objective.fit(
+        setup.device.share(setup.training_batches(start=step)),
+        epochs=1,
+        steps_per_epoch=setup.train_args.train_steps - step,
+        callbacks=callbacks,
+        verbose=0,
+        shuffle=False,
+    )
 
 
 @contextlib.contextmanager
-def _told_errors(place: TrainingSetup) -> Iterator[None]:
-    """Turns TensorFlow's errors that a user can mend into ones that say how."""
+def _explained_errors(setup: TrainingSetup) -> Iterator[None]:
+    """Turns the backend's errors that a user can mend into `Error`s that say how."""
     import tensorflow as tf
 
     try:
-        with cluster.told_lost_workers(place.device.workers):
+        with cluster.lost_worker_errors(setup.device.workers):
             yield
     except (tf.errors.DataLossError, tf.errors.InvalidArgumentError) as error:
         if isinstance(error, tf.errors.InvalidArgumentError) and "parse" not in error.message:
             raise
-        # TensorFlow doesn't say in which file.
-        for path in itertools.chain(*place.shards.values()):
+        # TensorFlow doesn't name the file; reading all of them raises an error that does.
+        for path in itertools.chain(*setup.shards.values()):
             collections.deque(read_shard(path, verify=True), maxlen=0)
         raise DataError(
-            f"a record in {place.data_dir} is damaged ({error.message.splitlines()[0]}); run "
+            f"a record in {setup.data_dir} is damaged ({error.message.splitlines()[0]}); run "
             f"t2t-datagen --overwrite or copy the folder again"
         ) from error
     except Exception as error:
         if memory_estimate.is_out_of_memory(error):
-            raise memory_estimate.out_of_memory_error(place.job, place.memory_found) from error
+            raise memory_estimate.out_of_memory_error(setup.job, setup.memory_found) from error
         raise
-
-
-def _last(output_dir: str) -> dict[str, float]:
-    rows = eval_log.read_evaluations(output_dir)
-    return {name: value for name, value in rows[-1].items() if name != "step"} if rows else {}
-
-
-@contextlib.contextmanager
-def _stopping(watcher: Any) -> Iterator[None]:
-    """Lets SIGINT and SIGTERM end training after the step in hand; a second one ends it at once."""
-    import threading
-
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def stop(number: int, frame: Any) -> None:
-        watcher.stop_asked = signal.Signals(number).name
-        for one, old in before.items():
-            signal.signal(one, old)
-
-    before = {one: signal.signal(one, stop) for one in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for one, old in before.items():
-            signal.signal(one, old)
-
-
-def _panel(place: TrainingSetup, output_dir: str, started: str) -> None:
-    sizes, batching, job = place.sizes, place.batching, place.job
-    dtype = place.hparams.activation_dtype
-    if dtype == "float32" and place.device.multiplies_bfloat16:
-        dtype += " (activation_dtype=bfloat16 should be faster on this device)"
-    unit = {"bucket": "buckets by length", "pack": "packed rows", "pad": "padded rows"}
-    if sizes.kept < sizes.examples:
-        dropped = f", about {sizes.examples - sizes.kept:,} outside the length limits"
-    else:
-        dropped = ""
-    console.panel(
-        f"{place.run.problem} with {place.run.model}",
-        {
-            "device": str(place.device),
-            "model": f"{job.parameters:,} parameters, {dtype}; {started}",
-            "data": f"{sizes.examples:,} training examples in {place.data_dir}{dropped}",
-            "batch": f"up to {batching.batch_tokens:,} tokens in {unit[batching.kind]}: about "
-            f"{sizes.rows:,.0f} examples, {sizes.tokens:,.0f} target tokens, "
-            f"{sizes.padded_share:.0%} padding",
-            "memory": memory_estimate.describe(memory_estimate.estimate(job), place.memory_found),
-            "epoch": f"about {sizes.batches:,} steps; training ends at step "
-            f"{place.schedule.train_steps:,}",
-            "output": f"{Path(output_dir).resolve()} (checkpoints, eval.jsonl; tensorboard "
-            f"--logdir={output_dir})",
-        },
-    )
-    too_much = memory_estimate.advice(job, place.memory_found)
-    if too_much:
-        log.warning("training may run out of memory: %s", too_much)

@@ -1,4 +1,4 @@
-"""How long a training goes on, and what the evaluations on the way decide."""
+"""`TrainArgs`: how long to train, when to save and evaluate, and when to stop early."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class TrainArgs:
-    """How long to train, and what happens on the way.
+    """How long to train, and what happens between steps.
 
     Attributes:
-      train_steps: batches to train on, in all, those of earlier runs included.
-      evaluate: whether to evaluate on the way.
-      eval_frequency: steps between evaluations and saves.
-      eval_steps: most batches of an evaluation; 0: all.
+      train_steps: last step; the steps of earlier runs count.
+      evaluate: whether to evaluate during training.
+      eval_frequency: steps between evaluations, and between checkpoints if save_seconds is 0.
+      eval_steps: largest number of batches in an evaluation; 0: all.
       eval_split: "eval" or "test".
-      save_seconds: seconds between saves; 0: save when evaluating.
-      keep_checkpoints: newest checkpoints to keep, the best one besides; 0: all.
-      stop_after_steps: steps without improvement after which to stop; 0: never.
-      stop_metric: what should improve, and tells the best checkpoint: "loss" or a metric's name.
-      stop_delta: what counts as an improvement.
-      stop_minimize: whether lower is better.
-      warm_start_from: a model folder or weights file to start from when output_dir is new.
-      steps_per_call: most steps that run between two looks of Python at them.
-      profile: whether to record and show where the time of some steps goes.
+      save_seconds: seconds between checkpoints; 0: one at each evaluation.
+      keep_checkpoints: how many of the newest checkpoints to keep; 0: all. The best is always kept.
+      stop_after_steps: steps without improvement after which to stop early; 0: never.
+      stop_metric: "loss" or the metric that decides early stopping and the best checkpoint.
+      stop_delta: the smallest change of stop_metric that is an improvement.
+      stop_minimize: whether a lower stop_metric is better.
+      warm_start_from: model folder or weights file whose weights a new model starts from.
+      steps_per_call: largest number of steps in one call of the compiled training function.
+      profile: whether to trace some steps and show where their time goes.
       seed: of initial weights, dropout and the order of the data.
     """
 
@@ -54,8 +54,8 @@ class TrainArgs:
     seed: int = 0
 
     def check_direction(self) -> None:
-        """Warns if the metric that should improve is one that is better the other way round."""
-        name = self.stop_metric.rsplit("/", 1)[-1]
+        """Warns if stop_minimize is wrong for a metric whose direction is known."""
+        name = metrics.strip_problem(self.stop_metric)
         if name in ("loss", *metrics.KNOWN) and self.stop_minimize != metrics.lower_is_better(name):
             better, flag = ("higher", "no") if self.stop_minimize else ("lower", "")
             log.warning(
@@ -65,32 +65,38 @@ class TrainArgs:
             )
 
     def check_warmup(self, hparams: HParams) -> None:
-        """Warns if the learning rate would still rise when training ends."""
+        """Warns if training ends before the warm-up of the learning rate."""
         warmup_steps = hparams.learning_rate_warmup_steps
-        rises = any(one in hparams.learning_rate_schedule for one in ("linear_warmup", "legacy"))
-        if rises and warmup_steps > self.train_steps:
+        schedule = hparams.learning_rate_schedule
+        has_warmup = "linear_warmup" in schedule or "legacy" in schedule
+        if has_warmup and warmup_steps > self.train_steps:
             log.warning(
-                "the learning rate still rises when training ends: learning_rate_warmup_steps=%d "
-                "of --train_steps=%d; lower it, say --hparams=learning_rate_warmup_steps=%d",
-                *(warmup_steps, self.train_steps, math.ceil(self.train_steps / 10)),
+                "training ends before the learning rate's warm-up: --train_steps=%d, "
+                "learning_rate_warmup_steps=%d; try --hparams=learning_rate_warmup_steps=%d",
+                *(self.train_steps, warmup_steps, math.ceil(self.train_steps / 10)),
             )
 
     def early_stop(self, rows: list[dict[str, Any]]) -> str | None:
-        """Decides from the evaluations so far whether to stop.
+        """Decides from the evaluations so far whether to stop early.
+
+        Args:
+          rows: step, loss and metrics of each, oldest first.
 
         Returns:
-          Why to stop, or None to go on.
+          The reason to stop, or None to continue.
 
         Raises:
-          HParamsError: the metric that should improve isn't evaluated.
+          HParamsError: stop_metric is not among the metrics.
         """
         if not rows:
             return None
-        # T2T's name of a metric has its problem in front: metrics-PROBLEM/NAME.
-        name = self.stop_metric.rsplit("/", 1)[-1]
+        name = metrics.strip_problem(self.stop_metric)
         if name not in rows[-1]:
             known = ", ".join(key for key in rows[-1] if key not in ("step", "time"))
-            raise HParamsError(f"--eval_early_stopping_metric={self.stop_metric}: it has {known}")
+            raise HParamsError(
+                f"--eval_early_stopping_metric={self.stop_metric} is not one of the problem's "
+                f"metrics: {known}"
+            )
         if not self.stop_after_steps:
             return None
         sign = 1.0 if self.stop_minimize else -1.0

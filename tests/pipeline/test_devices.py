@@ -13,18 +13,17 @@ import pytest
 from tests.pipeline.conftest import BIN, free_ports
 
 STEPS = 24
-# Dropout would draw other numbers for a part of a batch than for the whole.
+# Dropout draws other numbers for a part of a batch than for the whole.
 NO_DROPOUT = "attention_dropout=0,relu_dropout=0,layer_prepostprocess_dropout=0"
-# Adam would make much of the rounding in gradients near zero.
+# Adam would amplify the rounding of gradients near zero.
 SGD = "optimizer=momentum,learning_rate_schedule=constant,learning_rate_constant=0.05"
 SMALL = f"hidden_size=32,filter_size=64,num_hidden_layers=1,{NO_DROPOUT},{SGD}"
 
 ON_LOGICAL_DEVICES = """
 import sys
 import tensorflow as tf
-from t2tlite import registry
-from t2tlite.training import devices, record, training
-from t2tlite.training.train_args import TrainArgs
+from t2tlite import RunRecord, TrainArgs, registry, train
+from t2tlite.devices.devices import Devices
 data, folder, count, batch_size, steps, hparams = sys.argv[1:]
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(
@@ -32,11 +31,10 @@ tf.config.set_logical_device_configuration(
 )
 count = int(count)
 strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]) if count == 2 else None
-device = devices.Devices("tensorflow", "CPU", count, strategy)
-made = registry.hparams("transformer_tiny").override(f"{hparams},batch_size={batch_size}")
-run = record.RunRecord.describe("reverse_digits", "transformer", made, [])
-schedule = TrainArgs(int(steps), eval_frequency=8, eval_steps=1)
-training.train(run, data, folder, schedule, device)
+device = Devices("tensorflow", "CPU", count, strategy)
+hparams_set = registry.hparams("transformer_tiny").override(f"{hparams},batch_size={batch_size}")
+run = RunRecord.describe("reverse_digits", "transformer", hparams_set, [])
+train(run, data, folder, TrainArgs(int(steps), eval_frequency=8, eval_steps=1), device)
 """
 
 
@@ -49,7 +47,7 @@ def weights(folder, step=STEPS):
 def assert_equal(found, expected):
     assert found.keys() == expected.keys()
     for name, value in expected.items():
-        # A relu whose input is rounded to the other side of zero moves a gradient by so much.
+        # An input rounded to the other side of a relu's zero moves a gradient by this much.
         np.testing.assert_allclose(found[name], value, rtol=0, atol=1e-4, err_msg=name)
 
 
@@ -75,7 +73,7 @@ def on_one_device(train, tmp_path_factory):
     folder = tmp_path_factory.mktemp("one")
     train(folder, 1, 1024)
     last, before = weights(folder), weights(folder, 16)
-    # What is compared with a tolerance of 1e-4 must have moved by much more.
+    # The weights must change by much more than the tolerance of 1e-4.
     assert max(np.abs(last[name] - before[name]).max() for name in last) > 1e-2
     return last
 
@@ -125,7 +123,7 @@ def test_two_machines_of_which_one_is_killed(command, digits, on_one_device, tmp
         for process in started:
             process.kill()
             process.wait()
-    told = (tmp_path / "0.log").read_text()
-    assert "another machine went away" in told
-    assert "goes on at step" in told
+    output = (tmp_path / "0.log").read_text()
+    assert "another machine went away" in output
+    assert "resumes at step" in output
     assert_equal(weights(folder), on_one_device)

@@ -105,7 +105,7 @@ def test_a_checkpoint_of_eight_devices_goes_on_on_one(
     folder = tmp_path / "model"
     step_ten_of(on_eight, folder)
     told = command("t2t-trainer", *flags(digits, folder, 1024, backend=backend)).stderr
-    assert "goes on at step 10" in told
+    assert "resumes at step 10" in told
     assert_equal(folder, on_one)
 
 
@@ -200,7 +200,7 @@ def test_a_pod_of_which_one_machine_is_killed(pod, tmp_path):
     told = disturbed.log(0).read_text()
     assert "machine 0 of 2" in told
     assert "another machine went away" in told
-    assert "goes on at step 10" in told
+    assert "resumes at step 10" in told
 
     # Each machine reads files of its own, so one alone makes other batches than a pod does.
     step_ten_of(folder, undisturbed)

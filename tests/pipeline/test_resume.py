@@ -1,4 +1,4 @@
-"""Training that is stopped goes on where it was, and a wrong continuation is refused."""
+"""Training that is stopped resumes with the next step; another problem is refused."""
 
 import json
 import os
@@ -46,13 +46,13 @@ def trained(command, digits, tmp_path_factory):
 
 @pytest.fixture
 def folder(trained, tmp_path):
-    """A copy of that folder, to go on in."""
+    """A copy of that folder, to resume in."""
     return shutil.copytree(trained, tmp_path / "model")
 
 
 def test_two_runs_of_ten_steps_equal_one_of_twenty(command, digits, trained, tmp_path):
     command(*arguments(digits, tmp_path / "parts", 10))
-    # Nor does it matter how many steps a graph call runs.
+    # The number of steps in a compiled call doesn't matter either.
     command(*arguments(digits, tmp_path / "parts", 20, iterations_per_loop=5))
     whole, parts = weights(trained, 20), weights(tmp_path / "parts", 20)
     assert whole.keys() == parts.keys()
@@ -89,7 +89,7 @@ def test_damaged_newest_checkpoint_falls_back_to_the_one_before(command, digits,
     newest.write_bytes(newest.read_bytes()[:-100])
     done = command(*arguments(digits, folder, 30))
     assert "model.ckpt-20.safetensors is damaged" in done.stderr
-    assert "goes on at step 10" in done.stderr
+    assert "resumes at step 10" in done.stderr
 
 
 def test_other_problem_in_the_same_folder_is_refused(command, digits, trained):
@@ -106,11 +106,11 @@ def test_evaluate_needs_only_the_folders(command, digits, trained):
         printed = dict(line.split("\t") for line in done.stdout.splitlines())
         assert float(printed["loss"]) == pytest.approx(row["loss"], abs=1e-5)
     told = command(*arguments(digits, trained, 30, checkpoint_path=10), status=2).stderr
-    assert "--checkpoint_path goes with --schedule=evaluate; training goes on from" in told
+    assert "--checkpoint_path goes with --schedule=evaluate; training resumes from" in told
 
 
 def test_kills_at_random_moments_change_no_bit(command, digits, tmp_path):
-    # Moving averages and accumulated gradients are state, as the dropout's random numbers are.
+    # Moving averages and accumulated gradients are state too, as is that of the dropout.
     hparams = f"{HPARAMS},ema_decay=0.9,optimizer_multistep_accumulate_steps=3"
     given = {"hparams": hparams, "eval_steps": 1, "local_eval_frequency": 100}
     given["save_checkpoints_secs"] = 1
@@ -124,7 +124,7 @@ def test_kills_at_random_moments_change_no_bit(command, digits, tmp_path):
     for kill in range(5):
         before = checkpoints.steps(folder)
         process = from_warm(run_entry_point, words, tmp_path, outputs)
-        # Every other one dies while it trains and saves, the rest anywhere from the start on.
+        # Every other run is killed while it trains and saves, the rest at any moment.
         deadline = time.monotonic() + 120
         while kill % 2 and process.is_alive() and checkpoints.steps(folder) == before:
             assert time.monotonic() < deadline
@@ -133,7 +133,7 @@ def test_kills_at_random_moments_change_no_bit(command, digits, tmp_path):
         process.kill()
         process.join()
     told = command(*words).stderr
-    assert "goes on at step" in told or "already trained" in told
+    assert "resumes at step" in told or "already trained" in told
 
     for path in (checkpoints.weights_path, checkpoints.optimizer_path):
         whole, killed = (load_file(path(tmp_path / name, steps)) for name in ("whole", "killed"))

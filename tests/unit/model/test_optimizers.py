@@ -1,11 +1,12 @@
-"""Adafactor against the paper's formulas, written out in numpy."""
+"""The optimizers that the hparams name; Adafactor against the paper's formulas in NumPy."""
 
 import keras
 import numpy as np
 import pytest
 
 from t2tlite.config import HParams
-from t2tlite.model.optimizers import Adafactor
+from t2tlite.errors import HParamsError
+from t2tlite.model.optimizers import Adafactor, make_optimizer
 
 
 def rms(values):
@@ -72,4 +73,35 @@ def test_slots_have_names_of_their_own_and_are_small():
     optimizer.build(weights)
     paths = [variable.path for variable in optimizer.variables]
     assert len(set(paths)) == len(paths)
-    assert sum(np.prod(one.shape) for one in optimizer.variables[2:]) == 2 * (40 + 30)
+    assert sum(np.prod(slot.shape) for slot in optimizer.variables[2:]) == 2 * (40 + 30)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("adam", "Adam"),
+        ("true_adam", "Adam"),
+        ("multistep_adam", "Adam"),
+        ("Adafactor", "Adafactor"),
+        ("momentum", "SGD"),
+        ("sgd", "SGD"),
+    ],
+)
+def test_optimizers(name, kind):
+    values = {"clip_grad_norm": 1.0, "weight_decay": 0.01, "optimizer_adam_beta2": 0.98}
+    hparams = HParams(optimizer=name, optimizer_multistep_accumulate_steps=4, **values)
+    optimizer, again = (make_optimizer(hparams, 100) for _ in range(2))
+    assert type(optimizer).__name__ == kind
+    assert (optimizer.global_clipnorm, optimizer.weight_decay) == (1.0, 0.01)
+    assert optimizer.gradient_accumulation_steps == 4
+    # A checkpoint saves slots by name, so the process's second optimizer must have the same.
+    assert optimizer.name == again.name
+    if kind == "Adam":
+        assert (optimizer.beta_1, optimizer.beta_2, optimizer.epsilon) == (0.9, 0.98, 1e-9)
+    if kind == "SGD":
+        assert optimizer.momentum == (0.9 if name == "momentum" else 0.0)
+
+
+def test_an_unknown_optimizer():
+    with pytest.raises(HParamsError, match="optimizer=adm is not one of: adam"):
+        make_optimizer(HParams(optimizer="adm"), 100)

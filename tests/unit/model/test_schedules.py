@@ -1,4 +1,4 @@
-"""Learning rates against T2T's own numbers, and the factors that no shipped set has."""
+"""Learning rates against T2T's numbers, and the factors that no shipped set has."""
 
 import json
 
@@ -75,13 +75,13 @@ def rate(step, train_steps=1000, **values):
     ],
 )
 def test_factors(schedule, step, expected):
-    found = rate(
+    value = rate(
         step,
         learning_rate_schedule=schedule,
         learning_rate_decay_rate=0.5,
         learning_rate_cosine_cycle_steps=400,
     )
-    assert found == pytest.approx(expected, rel=1e-5, abs=1e-6)
+    assert value == pytest.approx(expected, rel=1e-5, abs=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ def test_factors(schedule, step, expected):
     ],
 )
 def test_legacy_schemes(scheme, step, expected):
-    found = rate(
+    value = rate(
         step,
         learning_rate_schedule="legacy",
         learning_rate_decay_scheme=scheme,
@@ -108,12 +108,12 @@ def test_legacy_schemes(scheme, step, expected):
         learning_rate=1.0,
         optimizer="momentum",
     )
-    assert found == pytest.approx(expected, rel=1e-5, abs=1e-6)
+    assert value == pytest.approx(expected, rel=1e-5, abs=1e-6)
 
 
 def test_legacy_with_adam_is_500_times_less():
     shared = {"learning_rate_schedule": "legacy", "learning_rate_decay_scheme": "none"}
-    adam, momentum = (rate(500, optimizer=one, **shared) for one in ("adam", "momentum"))
+    adam, momentum = (rate(500, optimizer=name, **shared) for name in ("adam", "momentum"))
     assert adam == pytest.approx(0.002 * momentum)
 
 

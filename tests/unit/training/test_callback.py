@@ -1,48 +1,65 @@
-"""The best checkpoint: kept whatever comes after it, and after a kill at any moment."""
+"""What happens between steps, and the best checkpoint, which no later one and no kill removes."""
 
 import os
 import shutil
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
-from t2tlite.checkpoint import checkpoints
-from t2tlite.training.callback import Watcher
+from t2tlite.checkpoint import checkpoints, eval_log
+from t2tlite.training.callback import RawLogs, TrainingCallback
 from t2tlite.training.train_args import TrainArgs
 
 LOSSES = [5.0, 3.0, 4.0, 2.0, 6.0, 2.0, 2.5]
-# The step of the best after so many.
+# The best step after each evaluation.
 BEST = [1, 2, 2, 4, 4, 4, 4]
 
 
 @pytest.fixture
-def watch(make_model):
-    """A function that makes the watcher of a run, whose evaluations give LOSSES."""
-    model, optimizer = make_model()
+def make_callback(make_setup, monkeypatch):
+    """A function that makes the callback of a run whose evaluations give LOSSES."""
+    setup = make_setup()
+    objective, optimizer = setup.make_objective()
+    objective.compile(optimizer=optimizer, jit_compile=False)
+    callback = None
 
-    def watch(folder, step=0, **values):
-        given = {"train_steps": 99, "eval_frequency": 1, "keep_checkpoints": 1, **values}
-        place = SimpleNamespace(
-            schedule=TrainArgs(**given),
-            device=SimpleNamespace(is_chief=True, evaluates=True, workers=1),
-            run=SimpleNamespace(problem="digits"),
-            network=model,
-            evaluate=lambda: {"loss": LOSSES[watcher.step - 1], "gain": -LOSSES[watcher.step - 1]},
-        )
-        watcher = Watcher(place, optimizer, str(folder), step)
-        return watcher
+    def evaluate():
+        loss = LOSSES[callback.step - 1]
+        return {"loss": loss, "gain": -loss}
 
-    return watch
+    monkeypatch.setattr(setup, "evaluate", evaluate)
+
+    def make(folder, step=0, **train_args):
+        nonlocal callback
+        defaults = {"train_steps": 7, "eval_frequency": 1, "keep_checkpoints": 1}
+        setup.train_args = TrainArgs(**{**defaults, **train_args})
+        callback = TrainingCallback(setup, objective, str(folder), step)
+        return callback
+
+    return make
 
 
-def go(watcher, step, saves=True):
-    """Does what follows a training step."""
-    watcher.step = step
-    if saves:
-        watcher._save()
-        watcher._saver.wait()
-    watcher._evaluate()
+def fit(callback):
+    """Trains to the last step."""
+    callback.objective.fit(
+        callback.setup.training_batches(start=callback.step),
+        steps_per_epoch=callback.train_args.train_steps - callback.step,
+        callbacks=RawLogs([callback], add_history=True, model=callback.objective),
+        verbose=0,
+        shuffle=False,
+    )
+    callback.close()
+
+
+def save_and_evaluate(callback, step):
+    callback.step = step
+    callback._save()
+    callback._saver.wait()
+    callback._evaluate()
+
+
+def evaluated(folder):
+    return [row["step"] for row in eval_log.read_evaluations(folder)]
 
 
 def best(folder):
@@ -52,61 +69,98 @@ def best(folder):
     return step
 
 
-@pytest.mark.parametrize("metric", [("loss", True), ("metrics-digits/gain", False)])
-def test_the_best_stays(tmp_path, watch, metric):
-    watcher = watch(tmp_path, stop_metric=metric[0], stop_minimize=metric[1])
+def test_a_step_reports_then_saves_then_evaluates(tmp_path, make_callback, monkeypatch):
+    calls = []
+
+    def record(name):
+        method = getattr(TrainingCallback, name)
+
+        def recording(callback, *args, **kwargs):
+            calls.append((name, callback.step))
+            return method(callback, *args, **kwargs)
+
+        monkeypatch.setattr(TrainingCallback, name, recording)
+
+    for name in ("_report", "_save", "_evaluate"):
+        record(name)
+    monkeypatch.setattr(TrainingCallback, "_mark_best", lambda callback: None)
+    monkeypatch.setattr("t2tlite.training.agreement.REPORT_SECONDS", 1000.0)
+    fit(make_callback(tmp_path, train_steps=5, eval_frequency=2))
+    assert calls == [
+        (name, step) for step in (2, 4, 5) for name in ("_report", "_save", "_evaluate")
+    ]
+
+
+@pytest.mark.parametrize("evaluate", [True, False])
+def test_a_run_asked_to_stop_saves_and_the_next_one_evaluates(tmp_path, make_callback, evaluate):
+    callback = make_callback(tmp_path, evaluate=evaluate)
+    callback.agreement.ask_to_stop("SIGTERM")
+    fit(callback)
+    assert (checkpoints.steps(tmp_path), evaluated(tmp_path)) == ([1], [])
+    callback = make_callback(tmp_path, 1, evaluate=evaluate)
+    assert callback.catch_up()
+    callback.close()
+    assert evaluated(tmp_path) == [1] * evaluate
+
+
+def test_a_later_loss_that_a_kill_lost_is_evaluated_again(tmp_path, make_callback):
+    rows = [{"step": step, "loss": 1.0, "gain": -1.0} for step in (1, 2, 3)]
+    eval_log.write_evaluations(tmp_path, rows)
+    fit(make_callback(tmp_path, 2, train_steps=4))
+    found = [(row["step"], row["loss"]) for row in eval_log.read_evaluations(tmp_path)]
+    assert found == [(1, 1.0), (2, 1.0), (3, 4.0), (4, 2.0)]
+
+
+@pytest.mark.parametrize("metric", [("loss", True), ("metrics-echo/gain", False)])
+def test_the_best_stays(tmp_path, make_callback, metric):
+    callback = make_callback(tmp_path, stop_metric=metric[0], stop_minimize=metric[1])
     for step, expected in enumerate(BEST, 1):
-        go(watcher, step)
+        save_and_evaluate(callback, step)
         assert best(tmp_path) == expected
         assert checkpoints.steps(tmp_path) == sorted({expected, step})
-    watcher.close()
+    callback.close()
 
 
-def test_a_kill_at_any_moment_loses_no_best(tmp_path, watch, monkeypatch):
+def test_a_kill_at_any_moment_loses_no_best(tmp_path, make_callback, monkeypatch):
     folder, copies = tmp_path / "run", []
 
-    def watched(change):
-        def changing(path, *rest, **named):
+    def copying(change):
+        def copy_and_change(path, *args, **kwargs):
             # What is on disk if the process is killed now.
             if Path(path).parent == folder:
                 copies.append(shutil.copytree(folder, tmp_path / f"killed-{len(copies)}"))
-            return change(path, *rest, **named)
+            return change(path, *args, **kwargs)
 
-        return changing
+        return copy_and_change
 
     with monkeypatch.context() as patched:
-        patched.setattr(os, "replace", watched(os.replace))
-        patched.setattr(Path, "unlink", watched(Path.unlink))
-        watcher = watch(folder)
+        patched.setattr(os, "replace", copying(os.replace))
+        patched.setattr(Path, "unlink", copying(Path.unlink))
+        callback = make_callback(folder)
         for step in range(1, len(LOSSES) + 1):
-            go(watcher, step)
-        watcher.close()
+            save_and_evaluate(callback, step)
+        callback.close()
     assert len(copies) > 5 * len(LOSSES)
     for copy in copies:
         saved = checkpoints.steps(copy)
-        again = watch(copy, saved[-1] if saved else 0)
-        again.catch_up()
+        callback = make_callback(copy, saved[-1] if saved else 0)
+        callback.catch_up()
         if saved:
             assert best(copy) == BEST[saved[-1] - 1]
-        again.close()
+        callback.close()
 
 
-def test_the_best_is_saved_though_it_was_not_time(tmp_path, watch):
-    watcher = watch(tmp_path, save_seconds=1000)
-    for step, expected in enumerate(BEST, 1):
-        go(watcher, step, saves=False)
-        assert best(tmp_path) == expected
-    assert checkpoints.steps(tmp_path) == [4]
-    watcher.close()
+def test_the_best_is_saved_before_it_is_time(tmp_path, make_callback):
+    fit(make_callback(tmp_path, save_seconds=1000))
+    # The last step is always saved.
+    assert checkpoints.steps(tmp_path) == [4, 7]
+    assert best(tmp_path) == 4
 
 
-def test_another_metric_chooses_among_what_is_there(tmp_path, watch):
-    watcher = watch(tmp_path, keep_checkpoints=2)
-    for step in range(1, 8):
-        go(watcher, step)
-    watcher.close()
+def test_another_metric_chooses_among_the_checkpoints_that_exist(tmp_path, make_callback):
+    fit(make_callback(tmp_path, keep_checkpoints=2))
     assert checkpoints.steps(tmp_path) == [4, 6, 7]
-    watcher = watch(tmp_path, 7, stop_metric="gain", stop_minimize=True)
-    watcher.catch_up()
-    watcher.close()
+    callback = make_callback(tmp_path, 7, stop_metric="gain", stop_minimize=True)
+    callback.catch_up()
+    callback.close()
     assert best(tmp_path) == 7

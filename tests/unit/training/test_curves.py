@@ -1,4 +1,4 @@
-"""curves.png, and what it is drawn from."""
+"""curves.png and the losses that it shows."""
 
 import matplotlib.figure
 import pytest
@@ -58,7 +58,7 @@ def test_losses_and_metrics(run_folder, drawn):
         "training, label smoothing 0.1": [[100, 1.0], [200, 0.5]],
         "evaluation": [[100, pytest.approx(0.9)], [200, pytest.approx(0.8)]],
     }
-    # Neither the loss, small as it is, nor what is negative.
+    # Neither the loss, although it is below 1, nor a negative metric.
     assert lines(right) == {"accuracy": [[100, 0.5], [200, 0.75]]}
     assert (left.get_xlabel(), left.get_ylabel()) == ("step", "loss (nats a token)")
     assert right.get_ylabel() == "evaluation metric (0 to 1)"
@@ -94,14 +94,14 @@ def test_nothing_to_draw(run_folder, tmp_path):
 
 def test_no_record(tmp_path):
     eval_log.write_evaluations(tmp_path, ROWS)
-    with pytest.raises(CheckpointError, match="holds no model"):
+    with pytest.raises(CheckpointError, match="run.json is missing"):
         curves.draw(tmp_path)
 
 
-def test_a_run_that_went_on_from_an_earlier_step(tmp_path):
+def test_a_run_that_resumed_from_an_earlier_step(tmp_path):
     write_events(tmp_path, (100, 4.0), (200, 3.0), (300, 9.0), (400, 9.0))
     assert curves.training_losses(tmp_path) == {100: 4.0, 200: 3.0, 300: 9.0, 400: 9.0}
-    # What was after step 200 is lost, though step 400 isn't reached again yet.
+    # The losses after step 200 are dropped, though step 400 isn't reached again yet.
     (old,) = tmp_path.glob("events*")
     old.rename(tmp_path / "events.out.tfevents.0000000001.before")
     write_events(tmp_path, (300, 2.0))

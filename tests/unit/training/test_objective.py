@@ -1,4 +1,4 @@
-"""What training minimises, and the optimizers that the hparams name."""
+"""The loss that training minimises, its gradients, and moving averages of the weights."""
 
 import keras
 import numpy as np
@@ -6,7 +6,6 @@ import pytest
 
 from t2tlite.checkpoint import checkpoints
 from t2tlite.config import HParams, ProblemHParams
-from t2tlite.errors import HParamsError
 from t2tlite.model.losses import cross_entropy
 from t2tlite.model.optimizers import make_optimizer
 from t2tlite.training.objective import Objective, Totals
@@ -15,7 +14,7 @@ TARGETS = np.array([[3, 4, 1, 0], [5, 1, 0, 0]], np.int32)
 
 
 class Plain(keras.Model):
-    """Hides what spares a network the logits of a whole batch."""
+    """Hides the last layer of a network, so that the loss gets the logits of a whole batch."""
 
     def __init__(self, network):
         super().__init__()
@@ -27,9 +26,9 @@ class Plain(keras.Model):
 
 def loss(network, elsewhere=0.0, **problem):
     """Returns the loss of TARGETS, and the sums, to each of which other devices add `elsewhere`."""
-    told = ProblemHParams({"targets": 11}, {"targets": "symbol"}, **problem)
+    problem_hparams = ProblemHParams({"targets": 11}, {"targets": "symbol"}, **problem)
     hparams = HParams(label_smoothing=0.1)
-    objective = Objective(network, hparams, told, lambda sums: sums + elsewhere)
+    objective = Objective(network, hparams, problem_hparams, lambda sums: sums + elsewhere)
     objective.compile(optimizer=keras.optimizers.SGD(0.0), jit_compile=False)
     batch = {"targets": TARGETS, "waited": np.array([0.25, 0.5], "float32")}
     sums = Totals.read(objective.train_on_batch(batch, return_dict=True))
@@ -55,12 +54,12 @@ def test_the_mean_over_all_target_tokens(make_model):
 
 def gradients(model, batch):
     """Returns how one step of plain gradient descent changes each weight."""
-    told = ProblemHParams(dict.fromkeys(model.vocab_size, 11), {"targets": "symbol"})
-    objective = Objective(model, HParams(label_smoothing=0.1), told, lambda sums: sums)
+    problem_hparams = ProblemHParams(dict.fromkeys(model.vocab_size, 11), {"targets": "symbol"})
+    objective = Objective(model, HParams(label_smoothing=0.1), problem_hparams, lambda sums: sums)
     objective.compile(optimizer=keras.optimizers.SGD(1.0), jit_compile=False)
-    before = {one.path: np.array(one.numpy()) for one in model.weights}
+    before = {weight.path: np.array(weight.numpy()) for weight in model.weights}
     loss = Totals.read(objective.train_on_batch(batch, return_dict=True))["loss"]
-    return loss, {one.path: one.numpy() - before[one.path] for one in model.weights}
+    return loss, {weight.path: weight.numpy() - before[weight.path] for weight in model.weights}
 
 
 def test_packed_examples_train_as_unpacked_ones(make_model):
@@ -72,34 +71,36 @@ def test_packed_examples_train_as_unpacked_ones(make_model):
         texts = [[*draw.integers(2, 11, count - 1), 1] for count in counts]
         rows = [text + [0] * (5 - len(text)) for text in texts]
         unpacked[name] = np.array(rows, np.int32)
-        # Two examples a row, and a last place left empty.
-        for key, value in [("", lambda i, one: one), ("_segmentation", lambda i, one: i % 2 + 1)]:
-            filled = [[value(i, one) for one in text] for i, text in enumerate(texts)]
+        # Two examples a row, and a last position of padding.
+        values = {"": lambda i, token: token, "_segmentation": lambda i, token: i % 2 + 1}
+        for key, value in values.items():
+            filled = [[value(i, token) for token in text] for i, text in enumerate(texts)]
             pairs = [filled[0] + filled[1], filled[2] + filled[3]]
             packed[name + key] = np.array([row + [0] * (9 - len(row)) for row in pairs], np.int32)
-        places = [list(range(count)) for count in counts]
-        pairs = [places[0] + places[1], places[2] + places[3]]
+        positions = [list(range(count)) for count in counts]
+        pairs = [positions[0] + positions[1], positions[2] + positions[3]]
         padded = [row + [0] * (9 - len(row)) for row in pairs]
         packed[f"{name}_position"] = np.array(padded, np.int32)
 
     def trained(batch):
-        made = make_model(features=("inputs", "targets"), **dict.fromkeys(drops, 0.0))[0]
-        return gradients(made, batch)
+        model, _ = make_model(features=("inputs", "targets"), **dict.fromkeys(drops, 0.0))
+        return gradients(model, batch)
 
     loss, expected = trained(unpacked)
-    packed_loss, found = trained(packed)
+    packed_loss, packed_gradients = trained(packed)
     assert packed_loss == pytest.approx(loss, rel=1e-5)
     for name, value in expected.items():
-        np.testing.assert_allclose(found[name], value, rtol=1e-3, atol=2e-6, err_msg=name)
-    # One wrong segment, and it shows.
+        gradient = packed_gradients[name]
+        np.testing.assert_allclose(gradient, value, rtol=1e-3, atol=2e-6, err_msg=name)
+    # A wrong segment id changes the loss.
     packed["targets_segmentation"][0, 3] = 2
     assert trained(packed)[0] != pytest.approx(loss, rel=1e-4)
 
 
 def test_moving_averages_of_the_weights(make_model):
     model, _ = make_model(ema_decay=0.75)
-    told = ProblemHParams({"targets": 11}, {"targets": "symbol"})
-    objective = Objective(model, model.hparams, told, lambda sums: sums)
+    problem_hparams = ProblemHParams({"targets": 11}, {"targets": "symbol"})
+    objective = Objective(model, model.hparams, problem_hparams, lambda sums: sums)
     optimizer = make_optimizer(model.hparams, 100)
     objective.compile(optimizer=optimizer, jit_compile=False)
     optimizer.build(model.trainable_variables)
@@ -115,34 +116,3 @@ def test_moving_averages_of_the_weights(make_model):
     with checkpoints.averaged(model, optimizer):
         np.testing.assert_array_equal(model.weights[0].numpy(), averages[name])
     np.testing.assert_array_equal(model.weights[0].numpy(), now)
-
-
-@pytest.mark.parametrize(
-    ("name", "kind"),
-    [
-        ("adam", "Adam"),
-        ("true_adam", "Adam"),
-        ("multistep_adam", "Adam"),
-        ("Adafactor", "Adafactor"),
-        ("momentum", "SGD"),
-        ("sgd", "SGD"),
-    ],
-)
-def test_optimizers(name, kind):
-    values = {"clip_grad_norm": 1.0, "weight_decay": 0.01, "optimizer_adam_beta2": 0.98}
-    hparams = HParams(optimizer=name, optimizer_multistep_accumulate_steps=4, **values)
-    made, again = (make_optimizer(hparams, 100) for _ in range(2))
-    assert type(made).__name__ == kind
-    assert (made.global_clipnorm, made.weight_decay) == (1.0, 0.01)
-    assert made.gradient_accumulation_steps == 4
-    # A checkpoint finds the slots by name, also in the process's second run.
-    assert made.name == again.name
-    if kind == "Adam":
-        assert (made.beta_1, made.beta_2, made.epsilon) == (0.9, 0.98, 1e-9)
-    if kind == "SGD":
-        assert made.momentum == (0.9 if name == "momentum" else 0.0)
-
-
-def test_an_unknown_optimizer():
-    with pytest.raises(HParamsError, match="optimizer=adm is not one of: adam"):
-        make_optimizer(HParams(optimizer="adm"), 100)

@@ -1,60 +1,80 @@
-"""Decisions of training: how many steps a call, and what a signal does."""
+"""`train` and `evaluate` on a small problem, in this process."""
 
 import json
-import signal
-from types import SimpleNamespace
+import logging
+import math
 
 import numpy as np
 import pytest
 
-from t2tlite.devices import devices
+from t2tlite.checkpoint import checkpoints, eval_log
+from t2tlite.devices.devices import Devices
+from t2tlite.errors import DataError
 from t2tlite.training.setup import TrainingSetup
-from t2tlite.training.train import _steps_per_call, _stopping
+from t2tlite.training.train import _steps_per_call, evaluate, train
 from t2tlite.training.train_args import TrainArgs
 
+CPU = Devices("tensorflow", "CPU", 1)
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_asks_to_stop_and_a_second_one_ends(number):
-    ended = []
-    before = signal.signal(number, lambda *_: ended.append(True))
-    try:
-        watcher = SimpleNamespace(stop_asked="")
-        with _stopping(watcher):
-            signal.raise_signal(number)
-            assert watcher.stop_asked == number.name
-            assert not ended
-            signal.raise_signal(number)
-            assert ended == [True]
-        with _stopping(watcher):
-            pass
-        signal.raise_signal(number)
-        assert len(ended) == 2
-    finally:
-        signal.signal(number, before)
+
+@pytest.fixture
+def said(caplog, monkeypatch):
+    """A function that returns the lines logged so far."""
+    monkeypatch.setattr("t2tlite.console.on_terminal", lambda: False)
+    monkeypatch.setattr(logging.getLogger("t2tlite"), "propagate", True)
+    caplog.set_level("INFO", "t2tlite")
+    return lambda: [record.getMessage() for record in caplog.records]
 
 
 @pytest.mark.parametrize(
     ("asked", "step", "expected"),
     [(1, 0, 1), (8, 0, 5), (30, 0, 25), (30, 10, 10), (30, 7, 1)],
 )
-def test_steps_a_call_end_where_something_happens(asked, step, expected):
-    schedule = TrainArgs(train_steps=150, eval_frequency=50, steps_per_call=asked)
-    device = devices.Devices("tensorflow", "CPU", 1)
-    assert _steps_per_call(schedule, device, step) == expected
-    assert _steps_per_call(schedule, devices.Devices("", "", 2, object()), step) == 1
+def test_a_call_ends_where_something_happens(asked, step, expected):
+    train_args = TrainArgs(train_steps=150, eval_frequency=50, steps_per_call=asked)
+    assert _steps_per_call(train_args, CPU, step) == expected
+    assert _steps_per_call(train_args, Devices("", "", 2, object()), step) == 1
 
 
-def test_a_batch_that_was_kept_can_be_read(classifier, tmp_path):
-    import tensorflow as tf
+def test_training_saves_and_evaluates_and_evaluate_gives_the_same(
+    make_run, data_dir, tmp_path, said
+):
+    train_args = TrainArgs(train_steps=4, eval_frequency=2)
+    metrics = train(make_run(), data_dir, str(tmp_path), train_args, CPU)
+    assert checkpoints.steps(tmp_path) == [2, 4]
+    rows = eval_log.read_evaluations(tmp_path)
+    assert [row["step"] for row in rows] == [2, 4]
+    assert metrics == {name: value for name, value in rows[1].items() if name != "step"}
+    for checkpoint, row in ((2, rows[0]), ("", rows[1])):
+        again = evaluate(make_run(), data_dir, str(tmp_path), train_args, CPU, checkpoint)
+        assert again["loss"] == pytest.approx(row["loss"], abs=1e-6)
+    assert {"run.json", "curves.png", "eval.jsonl"} <= {path.name for path in tmp_path.iterdir()}
+    train(make_run(), data_dir, str(tmp_path), train_args, CPU)
+    assert "already trained for 4 steps; raise --train_steps to continue" in said()
 
-    batch = {"inputs": np.array([[99, 1], [100, 0]]), "targets": np.array([[0], [1]])}
-    place = SimpleNamespace(
-        problem=classifier.problem,
-        problem_hparams=classifier.problem_hparams,
-        data_dir=str(tmp_path),
-        training_batches=lambda start: tf.data.Dataset.from_tensors(batch),
-    )
-    TrainingSetup.write_batch(place, tmp_path / "batch", step=3)
-    first, second = map(json.loads, (tmp_path / "batch").read_text().splitlines())
-    assert (first["targets"], first["targets_ids"], first["inputs_ids"]) == ("glad", [0], [99, 1])
-    assert (second["targets"], second["targets_ids"], second["inputs_ids"]) == ("sad", [1], [100])
+
+def test_early_stopping_ends_this_run_and_the_next(make_run, data_dir, tmp_path, monkeypatch, said):
+    monkeypatch.setattr(TrainingSetup, "evaluate", lambda setup: {"loss": 2.0})
+    train_args = TrainArgs(train_steps=9, eval_frequency=1, stop_after_steps=2)
+    # Checkpoints wait for their time, but the last step is saved.
+    train_args.save_seconds = 1000
+    for _ in range(2):
+        assert train(make_run(), data_dir, str(tmp_path), train_args, CPU) == {"loss": 2.0}
+        assert checkpoints.steps(tmp_path)[-1] == 3
+        assert [row["step"] for row in eval_log.read_evaluations(tmp_path)] == [1, 2, 3]
+    lines = said()
+    assert sum(line.startswith("stopping early: loss hasn't improved") for line in lines) == 1
+    assert sum(line.startswith("stopped early at step 3;") for line in lines) == 1
+
+
+def test_a_loss_that_is_not_finite(make_run, data_dir, tmp_path):
+    run = make_run(optimizer="sgd", learning_rate_constant=math.inf)
+    with pytest.raises(DataError, match="not finite at step 2; its batch, from .*; none was saved"):
+        train(run, data_dir, str(tmp_path), TrainArgs(train_steps=4, eval_frequency=4), CPU)
+    assert checkpoints.steps(tmp_path) == []
+    lines = (tmp_path / "not_finite-2.jsonl").read_text().splitlines()
+    setup = TrainingSetup(run, data_dir, TrainArgs(), CPU)
+    second = next(setup.training_batches(start=1).as_numpy_iterator())
+    assert [json.loads(line)["inputs_ids"] for line in lines] == [
+        ids[ids > 0].tolist() for ids in np.asarray(second["inputs"])
+    ]

@@ -1,4 +1,4 @@
-"""When to stop early, and what is told of a schedule that can't be meant."""
+"""When to stop early, and the warnings about arguments that look wrong."""
 
 import pytest
 
@@ -8,7 +8,7 @@ from t2tlite.training.train_args import TrainArgs
 
 
 def rows(*losses):
-    return [{"step": 10 * i, "loss": one, "accuracy": -one} for i, one in enumerate(losses, 1)]
+    return [{"step": 10 * i, "loss": loss, "accuracy": -loss} for i, loss in enumerate(losses, 1)]
 
 
 @pytest.mark.parametrize(
@@ -27,29 +27,29 @@ def rows(*losses):
     ],
 )
 def test_early_stop(losses, stops):
-    schedule = TrainArgs(stop_after_steps=20, stop_delta=0.1)
-    assert bool(schedule.early_stop(rows(*losses))) is stops
-    # A metric that should rise, by the name that T2T gives it.
-    schedule.stop_metric, schedule.stop_minimize = "metrics-my_problem/accuracy", False
-    assert bool(schedule.early_stop(rows(*losses))) is stops
-    schedule.stop_after_steps = 0
-    assert schedule.early_stop(rows(*losses)) is None
+    train_args = TrainArgs(stop_after_steps=20, stop_delta=0.1)
+    assert bool(train_args.early_stop(rows(*losses))) is stops
+    # A metric that should rise, by T2T's name for it.
+    train_args.stop_metric, train_args.stop_minimize = "metrics-my_problem/accuracy", False
+    assert bool(train_args.early_stop(rows(*losses))) is stops
+    train_args.stop_after_steps = 0
+    assert train_args.early_stop(rows(*losses)) is None
 
 
-def test_what_it_says():
-    said = TrainArgs(stop_after_steps=20).early_stop(rows(3.0, 1.0, 2.0, 2.0))
-    assert said == "loss hasn't improved by 0.1 for 20 steps (best 1.0000 at step 20)"
+def test_the_reason():
+    reason = TrainArgs(stop_after_steps=20).early_stop(rows(3.0, 1.0, 2.0, 2.0))
+    assert reason == "loss hasn't improved by 0.1 for 20 steps (best 1.0000 at step 20)"
 
 
 def test_a_metric_that_isnt_evaluated():
-    # It tells the best checkpoint, too, so it matters without early stopping.
-    schedule = TrainArgs(stop_metric="bleu")
-    with pytest.raises(HParamsError, match="stopping_metric=bleu: it has loss, accuracy$"):
-        schedule.early_stop(rows(1.0))
+    # It also decides the best checkpoint, so it matters without early stopping.
+    train_args = TrainArgs(stop_metric="bleu")
+    with pytest.raises(HParamsError, match="metric=bleu is not one of .*: loss, accuracy$"):
+        train_args.early_stop(rows(1.0))
 
 
 @pytest.mark.parametrize(
-    ("metric", "minimize", "told"),
+    ("metric", "minimize", "warning"),
     [
         ("loss", True, ""),
         ("metrics-p/accuracy", False, ""),
@@ -58,14 +58,14 @@ def test_a_metric_that_isnt_evaluated():
         ("a_plugins_own", True, ""),
     ],
 )
-def test_a_metric_that_improves_the_wrong_way_is_told(warned, metric, minimize, told):
+def test_a_metric_that_is_better_the_other_way_round(warned, metric, minimize, warning):
     TrainArgs(stop_metric=metric, stop_minimize=minimize).check_direction()
-    assert len(warned) == bool(told)
-    assert all(line.startswith(told) for line in warned)
+    assert len(warned) == bool(warning)
+    assert all(line.startswith(warning) for line in warned)
 
 
 @pytest.mark.parametrize(
-    ("steps", "schedule", "told"),
+    ("steps", "schedule", "warns"),
     [
         (399, "constant*linear_warmup*rsqrt_decay", True),
         (399, "legacy", True),
@@ -73,9 +73,9 @@ def test_a_metric_that_improves_the_wrong_way_is_told(warned, metric, minimize, 
         (399, "constant", False),
     ],
 )
-def test_a_warm_up_longer_than_training_is_told(warned, steps, schedule, told):
+def test_a_warm_up_longer_than_training(warned, steps, schedule, warns):
     hparams = HParams(learning_rate_schedule=schedule, learning_rate_warmup_steps=400)
     TrainArgs(steps).check_warmup(hparams)
-    assert [line.split("; ")[1] for line in warned] == told * [
-        "lower it, say --hparams=learning_rate_warmup_steps=40"
+    assert [line.split("; ")[1] for line in warned] == warns * [
+        "try --hparams=learning_rate_warmup_steps=40"
     ]

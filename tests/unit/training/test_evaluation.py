@@ -1,0 +1,27 @@
+"""Which metrics are computed, and of what."""
+
+import pytest
+
+from t2tlite.errors import DataError
+from t2tlite.t2t_names.metrics import NOT_COMPUTED
+from t2tlite.training.evaluation import evaluate
+
+
+def test_metrics_of_t2t_that_arent_computed_are_named(make_setup, monkeypatch, warned):
+    setup = make_setup()
+    other = next(iter(NOT_COMPUTED.values()))
+    monkeypatch.setattr(setup.problem, "eval_metrics", lambda: ["accuracy", other])
+    assert set(setup.evaluate()) == {"loss", "accuracy"}
+    assert [line for line in warned if other in line] == warned != []
+
+
+def test_an_unknown_metric(make_setup, monkeypatch):
+    setup = make_setup()
+    monkeypatch.setattr(setup.problem, "eval_metrics", lambda: ["acuracy"])
+    with pytest.raises(DataError, match="names 'acuracy', which is not one of accuracy, "):
+        setup.evaluate()
+
+
+def test_no_example():
+    with pytest.raises(DataError, match="the evaluation data is empty"):
+        evaluate(None, [], [], lambda batch: batch, None)
