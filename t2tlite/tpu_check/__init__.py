@@ -1,1 +1,1 @@
-"""Compiles a training, evaluation and decoding for a TPU, without one."""
+"""t2t-tpu-check: compiles training, evaluation and decoding for a TPU on a machine without one."""

@@ -1,191 +1,189 @@
-"""Reading XLA's text of a compiled program (HLO): what runs where, and how often.
+"""What a compiled program does in one step: matrix products, other operations, collectives.
 
-XLA's own cost analysis counts the body of a loop once; here it counts as often as it runs, as far
-as the text tells.
+Reads the HLO of a partitioned program, so all sizes are those of one core. XLA's own cost analysis
+counts the body of a loop once; here it counts as often as the loop runs.
 """
 
 from __future__ import annotations
 
-import functools
 import math
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import Any
 
-_BITS = {"pred": 8, "c64": 64, "c128": 128, "token": 0, "opaque": 0}
-# A bracketed type; what stands in braces after it is the layout, S(n) a memory other than HBM.
-_TYPE = re.compile(r"\b([a-z]+\d*\w*)\[([\d,<=]*)\](\{[^{}]*\})?")
-_HEADER = re.compile(r"^(ENTRY )?%?([\w.\-]+) \(.*\{$")
-_LINE = re.compile(r"^\s+(ROOT )?%?([\w.\-]+) = (.*)$")
-# What a loop's condition has besides the comparison when all it does is count.
-_COUNTING = ("parameter", "constant", "get-tuple-element", "copy")
-_LAYER_NOISE = re.compile(r"(?:transpose|jvp|vmap|remat|checkpoint)\(([^()]*)\)")
-
-
-@dataclass(frozen=True)
-class Array:
-    """A tensor's element type, dimensions, and whether it lies in the core's main memory."""
-
-    dtype: str
-    dims: tuple[int, ...]
-    in_hbm: bool = True
-
-    @property
-    def elements(self) -> int:
-        """How many numbers it has."""
-        return math.prod(self.dims)
-
-    @property
-    def bytes(self) -> int:
-        """Its size, without padding."""
-        bits = _BITS.get(self.dtype) or int((re.findall(r"\d+", self.dtype) or ["0"])[0])
-        return self.elements * bits // 8
-
-
-@dataclass
-class Instruction:
-    """A line of HLO: its results (one, or the leaves of a tuple), operands and attributes."""
-
-    name: str
-    opcode: str
-    results: tuple[Array, ...]
-    operands: list[str]
-    arguments: str
-    attributes: str
-
-    def named(self, attribute: str) -> list[str]:
-        """The computations that an attribute such as "calls" names."""
-        found = re.search(rf"\b{attribute}=(?:\{{([^}}]*)\}}|%?([\w.\-]+))", self.attributes)
-        return re.findall(r"[\w.\-]+", found[1] or found[2]) if found else []
-
-    @functools.cached_property
-    def layer(self) -> str:
-        """The path of the layer that it computes, "" outside of layers."""
-        found = re.search(r'op_name="([^"]*)"', self.attributes)
-        path, before = (found[1] if found else ""), ""
-        while path != before:
-            path, before = _LAYER_NOISE.sub(r"\1", path), path
-        parts = [one for one in path.split("/")[1:-1] if one]
-        return "/".join(one for one in parts if one not in ("while", "body", "cond", "closed_call"))
-
-
-@dataclass
-class Computation:
-    """A list of instructions by name, who uses each, the parameters in order, and the result."""
-
-    instructions: dict[str, Instruction] = field(default_factory=dict)
-    users: dict[str, list[Instruction]] = field(default_factory=dict)
-    parameters: dict[int, str] = field(default_factory=dict)
-    root: str = ""
-
-
-def arrays(text: str) -> tuple[Array, ...]:
-    """The tensors that a type's text names."""
-    return tuple(
-        Array(dtype, tuple(int(one.lstrip("<=")) for one in dims.split(",") if one), not _far(at))
-        for dtype, dims, at in _TYPE.findall(text)
-    )
-
-
-def _far(layout: str) -> bool:
-    return bool(re.search(r"S\([1-9]", layout))
-
-
-def parse(text: str) -> tuple[dict[str, Computation], str]:
-    """Returns the computations of a module by name, and the entry's name."""
-    computations: dict[str, Computation] = {}
-    current, entry = Computation(), ""
-    for line in text.splitlines():
-        header = _HEADER.match(line)
-        if header:
-            current = computations[header[2]] = Computation()
-            entry = header[2] if header[1] else entry
-            continue
-        found = _LINE.match(line)
-        if found:
-            one = _instruction(found[2], found[3])
-            current.instructions[one.name] = one
-            current.root = one.name if found[1] else current.root
-            if one.opcode == "parameter":
-                current.parameters[int(one.arguments)] = one.name
-            for operand in one.operands:
-                current.users.setdefault(operand, []).append(one)
-    return computations, entry
-
-
-def _instruction(name: str, rest: str) -> Instruction:
-    split = _closing(rest) + 1 if rest.startswith("(") else rest.index(" ")
-    results, call = rest[:split], rest[split:].lstrip()
-    opening = call.index("(")
-    closing = _closing(call)
-    arguments = call[opening + 1 : closing]
-    operands = re.findall(r"%([\w.\-]+)", arguments)
-    return Instruction(
-        name, call[:opening], arrays(results), operands, arguments, call[closing + 1 :]
-    )
-
-
-def _closing(text: str) -> int:
-    """The place of the parenthesis that closes the first one."""
-    depth = 0
-    for place in range(text.index("("), len(text)):
-        depth += {"(": 1, ")": -1}.get(text[place], 0)
-        if not depth:
-            return place
-    raise ValueError(f"HLO without a closing parenthesis: {text[:80]}")
+COLLECTIVES = ("all-reduce", "all-gather", "reduce-scatter", "all-to-all", "collective-permute")
+# Opcodes with one operation per number of their result.
+ELEMENTWISE = frozenset({
+    "abs", "add", "and", "atan2", "cbrt", "ceil", "clamp", "compare", "convert", "cosine",
+    "divide", "erf", "exponential", "exponential-minus-one", "floor", "is-finite", "log",
+    "log-plus-one", "logistic", "maximum", "minimum", "mulhi", "multiply", "negate", "not", "or",
+    "power", "remainder", "round-nearest-afz", "round-nearest-even", "rsqrt", "select",
+    "shift-left", "shift-right-arithmetic", "shift-right-logical", "sign", "sine", "sqrt",
+    "subtract", "tan", "tanh", "xor",
+})  # fmt: skip
+# The instructions of a loop's condition that only counts, besides one comparison.
+_COUNTER = frozenset({"parameter", "constant", "get-tuple-element", "copy"})
+_TRANSFORMATION = re.compile(r"(?:transpose|jvp|vmap|remat|checkpoint)\(([^()]*)\)")
+_CONTROL_FLOW = ("", "while", "body", "cond", "closed_call")
 
 
 @dataclass(frozen=True)
-class Placed:
-    """An instruction where it runs: how often a step runs it, and whether inside a fusion."""
+class Product:
+    """A matrix product [m, k] x [k, n], `copies` of them, run `times` times a step.
 
-    instruction: Instruction
-    computation: Computation
+    Attributes:
+      layer: the path of the Keras layer, "" outside of layers.
+    """
+
+    layer: str
+    m: int
+    k: int
+    n: int
+    copies: int
     times: int
-    fused: bool
+
+    @property
+    def flops(self) -> int:
+        """Floating-point operations a step: a multiplication and an addition each count one."""
+        return 2 * self.m * self.k * self.n * self.copies * self.times
+
+
+@dataclass(frozen=True)
+class Collective:
+    """A communication among cores, run `times` times a step; `bytes` is the size of its result."""
+
+    kind: str
+    bytes: int
+    times: int
 
 
 class Module:
-    """A compiled program's text.
+    """The work of an optimised HLO module.
 
     Args:
-      text: of the optimised module.
+      serialized: an HloModuleProto.
 
     Attributes:
-      endless: whether a loop's length isn't in the text, so that its body counts once.
+      products: the matrix products, which XLA writes as convolutions for TPUs.
+      collectives: the communications among cores; the parts of an asynchronous one count once.
+      other_operations: operations on single numbers, those on integers (random bits, masks)
+        included.
+      has_unknown_loop: whether the length of a loop depends on data. Its body counts once.
     """
 
-    def __init__(self, text: str):
-        self.computations, self.entry = parse(text)
-        self.endless = False
-        self.placed = list(self._walk(self.entry, 1, fused=False))
+    def __init__(self, serialized: bytes):
+        from tensorflow.compiler.xla.service import hlo_pb2
 
-    def _walk(self, name: str, times: int, fused: bool) -> Iterator[Placed]:
-        computation = self.computations[name]
-        for one in computation.instructions.values():
-            yield Placed(one, computation, times, fused)
-            inner, count = one.named("calls") + one.named("branch_computations"), times
-            if one.opcode == "while":
-                inner, count = one.named("body"), times * self._trips(one)
-            elif one.opcode in ("call", "async-start"):
-                inner = inner or one.named("to_apply")
-            for called in inner:
-                yield from self._walk(called, count, fused or one.opcode == "fusion")
+        module = hlo_pb2.HloModuleProto.FromString(serialized)
+        self._computations = {one.id: one.instructions for one in module.computations}
+        self._collectives: dict[int, Collective] = {}
+        self.products: list[Product] = []
+        self.other_operations = 0
+        self.has_unknown_loop = False
+        self._count(module.entry_computation_id, 1)
+        self.collectives = list(self._collectives.values())
 
-    def _trips(self, loop: Instruction) -> int:
-        """How often a loop runs: as the compiler says, or the constant below which it counts."""
-        known = re.search(r'known_trip_count":\{"n":"(\d+)"', loop.attributes)
-        if known:
-            return int(known[1])
-        condition = self.computations[loop.named("condition")[0]].instructions.values()
-        limits = [
-            int(x.arguments) for x in condition if x.opcode == "constant" and x.arguments.isdigit()
-        ]
-        others = [x for x in condition if x.opcode not in _COUNTING]
-        # JAX's counters start at 0.
-        counts = len(others) == 1 and "direction=LT" in others[0].attributes
-        limits = [x for x in limits if counts]
-        if len(limits) == 1:
-            return limits[0]
-        self.endless = True
+    @property
+    def matrix_flops(self) -> int:
+        """Floating-point operations of all matrix products of a step."""
+        return sum(product.flops for product in self.products)
+
+    def _count(self, computation_id: int, times: int) -> None:
+        """Adds what a computation does when it runs `times` times."""
+        instructions = {one.id: one for one in self._computations[computation_id]}
+        for instruction in instructions.values():
+            opcode, called = instruction.opcode, instruction.called_computation_ids
+            operands = [instructions[operand_id].shape for operand_id in instruction.operand_ids]
+            if opcode == "convolution":
+                self.products.append(_product(instruction, operands, times))
+            elif opcode in ELEMENTWISE:
+                self.other_operations += times * math.prod(instruction.shape.dimensions)
+            elif opcode == "reduce":
+                self.other_operations += times * math.prod(operands[0].dimensions)
+            elif opcode.removesuffix("-start") in COLLECTIVES:
+                # The parts of one collective share a channel.
+                key = instruction.channel_id or instruction.id
+                self._collectives.setdefault(key, _collective(instruction, times))
+            elif opcode == "while":
+                body, condition = called
+                self._count(body, times * self._trip_count(condition))
+            elif opcode in ("fusion", "call", "conditional", "async-start"):
+                for inner in called:
+                    self._count(inner, times)
+
+    def _trip_count(self, condition_id: int) -> int:
+        """Returns the constant that a loop's counter is compared with: JAX counts from 0."""
+        condition = self._computations[condition_id]
+        others = [one for one in condition if one.opcode not in _COUNTER]
+        limits = [one.literal for one in condition if one.opcode == "constant"]
+        if len(others) == len(limits) == 1 and others[0].comparison_direction == "LT":
+            numbers = [*limits[0].s32s, *limits[0].s64s]
+            if len(numbers) == 1:
+                return int(numbers[0])
+        self.has_unknown_loop = True
         return 1
+
+
+def _layer(instruction: Any) -> str:
+    """Returns the path of the layer in the name that JAX gave an operation."""
+    path, before = instruction.metadata.op_name, ""
+    while path != before:
+        path, before = _TRANSFORMATION.sub(r"\1", path), path
+    return "/".join(name for name in path.split("/")[1:-1] if name not in _CONTROL_FLOW)
+
+
+def _collective(instruction: Any, times: int) -> Collective:
+    kind = instruction.opcode.removesuffix("-start")
+    results = list(_leaves(instruction.shape))
+    if instruction.opcode != kind and kind != "all-reduce":
+        # The result of an asynchronous start begins with the operands.
+        count = len(instruction.operand_ids)
+        results = results[count : 2 * count] or results
+    return Collective(kind, sum(map(_bytes, results)), times)
+
+
+def _leaves(shape: Any) -> Iterator[Any]:
+    if not shape.tuple_shapes:
+        yield shape
+    for part in shape.tuple_shapes:
+        yield from _leaves(part)
+
+
+def _bytes(shape: Any) -> int:
+    from tensorflow.compiler.xla import xla_data_pb2
+
+    # BF16, S32, F8E4M3FN ...: the first number is the width in bits. PRED takes a byte.
+    width = re.search(r"\d+", xla_data_pb2.PrimitiveType.Name(shape.element_type))
+    return math.prod(shape.dimensions) * int(width[0] if width else 8) // 8
+
+
+def _product(instruction: Any, operands: list[Any], times: int) -> Product:
+    """Reads a convolution; a product's batch axes are spatial axes whose windows see one input."""
+    axes = instruction.convolution_dimension_numbers
+    left, right = operands
+    m = left.dimensions[axes.input_batch_dimension] // (instruction.batch_group_count or 1)
+    k = left.dimensions[axes.input_feature_dimension] // (instruction.feature_group_count or 1)
+    n, copies = right.dimensions[axes.kernel_output_feature_dimension], 1
+    for i, window in enumerate(instruction.window.dimensions):
+        inputs = left.dimensions[axes.input_spatial_dimensions[i]]
+        outputs = instruction.shape.dimensions[axes.output_spatial_dimensions[i]]
+        seen = _window_inputs(inputs, outputs, window)
+        if window.size == 1:
+            m *= seen
+        elif outputs == 1:
+            k *= seen
+        else:
+            copies *= seen
+    return Product(_layer(instruction), m, k, n, copies, times)
+
+
+def _window_inputs(inputs: int, outputs: int, window: Any) -> int:
+    """Counts the pairs of output and window positions that see an input, not padding or a gap."""
+    gap = window.base_dilation
+    positions = (
+        output * window.stride + offset * window.window_dilation - window.padding_low
+        for output in range(outputs)
+        for offset in range(window.size)
+    )
+    return sum(0 <= at <= (inputs - 1) * gap and at % gap == 0 for at in positions)

@@ -1,11 +1,7 @@
-"""Steps compiled for a TPU, and what the compiled program tells: memory, work, exchanges.
-
-All numbers are those of one core.
-"""
+"""Compiles a step for a TPU. All sizes are those of one core."""
 
 from __future__ import annotations
 
-import functools
 import re
 import time
 from collections.abc import Callable
@@ -19,23 +15,21 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from t2tlite.devices import silence
 from t2tlite.errors import DeviceError
-from t2tlite.tpu_check import operations
 from t2tlite.tpu_check.hlo import Module
-from t2tlite.tpu_check.topology import Topology
+from t2tlite.tpu_check.topology import GIB, Topology
 
-GIB = 2**30
 # Tensors of a batch: name -> shape and dtype.
 Shapes = dict[str, tuple[tuple[int, ...], str]]
 
 
 @dataclass(frozen=True)
 class Step:
-    """Something to compile: what Keras would give to jax.jit.
+    """What Keras would give to jax.jit.
 
     Attributes:
       name: for the report.
-      function: of state and data, returns outputs and state.
-      state: lists of Keras variables; donated, so that results take their place.
+      function: takes state and data, returns outputs and the new state.
+      state: lists of Keras variables. They are donated: the new state reuses their memory.
       data: shapes of the batch, whose rows are divided among the cores.
     """
 
@@ -46,29 +40,9 @@ class Step:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Rows of the batch, and the length of its longest."""
+        """Rows of the batch, and the length of its longest tensor."""
         shapes = [shape for shape, _ in self.data.values()]
         return shapes[0][0], max(shape[1] for shape in shapes if len(shape) > 1)
-
-
-@dataclass(frozen=True)
-class Memory:
-    """Bytes of a core's memory that a program takes.
-
-    Attributes:
-      arguments: weights, state of the optimizer and batch.
-      temporaries: what lives within a step, results that don't replace arguments included.
-      code: the program itself.
-    """
-
-    arguments: int
-    temporaries: int
-    code: int
-
-    @property
-    def total(self) -> int:
-        """All together."""
-        return self.arguments + self.temporaries + self.code
 
 
 @dataclass(frozen=True)
@@ -76,61 +50,39 @@ class Program:
     """A compiled step.
 
     Attributes:
-      step: what was compiled.
-      memory: what it takes.
-      module: its text.
-      seconds: that compiling took.
+      arguments: bytes of weights, optimizer state and batch.
+      temporaries: bytes of values within a step, and of results that don't reuse an argument's.
+      code: bytes of the program itself.
+      module: what it computes.
+      seconds: time that compiling took.
     """
 
     step: Step
-    memory: Memory
+    arguments: int
+    temporaries: int
+    code: int
     module: Module
     seconds: float
 
-    @functools.cached_property
-    def products(self) -> list[operations.Product]:
-        """The matrix products of a step."""
-        return operations.products(self.module)
-
-    @functools.cached_property
-    def collectives(self) -> list[operations.Collective]:
-        """The exchanges of a step."""
-        return operations.collectives(self.module)
-
     @property
-    def matrix_flops(self) -> int:
-        """Operations of matrix products."""
-        return sum(product.flops for product in self.products)
-
-    @functools.cached_property
-    def single_operations(self) -> int:
-        """Operations on single numbers, those on integers (random bits, masks) included."""
-        return operations.single_operations(self.module)
-
-    @functools.cached_property
-    def hbm_bytes(self) -> int:
-        """Bytes read from and written to memory."""
-        return operations.hbm_bytes(self.module)
-
-    @property
-    def collective_bytes(self) -> int:
-        """Bytes of the results of all exchanges."""
-        return sum(one.bytes * one.times for one in self.collectives)
+    def memory(self) -> int:
+        """Bytes of a core's memory that it takes."""
+        return self.arguments + self.temporaries + self.code
 
 
 class DoesNotFit(DeviceError):
-    """A program that needs more memory than a core has."""
+    """A program needs more memory than a core has."""
 
 
 class CannotCompile(DeviceError):
-    """A step that the compiler refuses; the message names the layer."""
+    """The compiler rejects a step; the message names the layer."""
 
 
 def compile_step(step: Step, topology: Topology) -> Program:
     """Compiles a step for a TPU.
 
     Raises:
-      DoesNotFit: its memory is too small.
+      DoesNotFit: a core's memory is too small.
       CannotCompile: a shape or a branch depends on data.
     """
     mesh = Mesh(np.array(topology.devices), ("batch",))
@@ -139,69 +91,73 @@ def compile_step(step: Step, topology: Topology) -> Program:
         return jax.ShapeDtypeStruct(shape, dtype, sharding=NamedSharding(mesh, spec))
 
     state = tuple(
-        [abstract(one.shape, one.dtype, PartitionSpec()) for one in variables]
+        [abstract(variable.shape, variable.dtype, PartitionSpec()) for variable in variables]
         for variables in step.state
     )
-    data = {name: abstract(*one, PartitionSpec("batch")) for name, one in step.data.items()}
-    shardings = jax.tree.map(lambda one: one.sharding, state)
+    data = {
+        name: abstract(shape, dtype, PartitionSpec("batch"))
+        for name, (shape, dtype) in step.data.items()
+    }
+    shardings = jax.tree.map(lambda leaf: leaf.sharding, state)
     started = time.monotonic()
     jitted = jax.jit(step.function, donate_argnums=0, out_shardings=(None, shardings))
-    lowered = _traced(step, lambda: jitted.lower(state, (data,)))
+    lowered = _trace(step, lambda: jitted.lower(state, (data,)))
     try:
         with silence.standard_error():
             compiled = lowered.compile()
     except jax.errors.JaxRuntimeError as error:
-        raise _told(step, str(error)) from None
-    found = compiled.memory_analysis()
-    memory = Memory(
-        arguments=found.argument_size_in_bytes,
-        temporaries=found.temp_size_in_bytes
-        + found.output_size_in_bytes
-        - found.alias_size_in_bytes,
-        code=found.generated_code_size_in_bytes,
+        raise _compiler_error(step, str(error)) from None
+    (module,) = compiled.runtime_executable().hlo_modules()
+    sizes = compiled.memory_analysis()
+    results = sizes.output_size_in_bytes - sizes.alias_size_in_bytes
+    program = Program(
+        step,
+        arguments=sizes.argument_size_in_bytes,
+        temporaries=sizes.temp_size_in_bytes + results,
+        code=sizes.generated_code_size_in_bytes,
+        module=Module(module.as_serialized_hlo_module_proto()),
+        seconds=time.monotonic() - started,
     )
-    available = topology.a_core(topology.chip.hbm_bytes)
-    if memory.total > available:
-        raise DoesNotFit(
-            f"{step.name} needs {memory.total / GIB:.2f} GiB a core of {available / GIB:.2f} GiB"
-        )
-    module = Module(compiled.as_text())
-    return Program(step, memory, module, time.monotonic() - started)
+    needed, available = program.memory / GIB, topology.core_memory / GIB
+    if needed > available:
+        raise DoesNotFit(f"{step.name} needs {needed:.2f} GiB a core of {available:.2f} GiB")
+    return program
 
 
-def _traced(step: Step, trace: Callable[[], Any]) -> Any:
+def _trace(step: Step, trace: Callable[[], Any]) -> Any:
     filtered = keras.config.is_traceback_filtering_enabled()
-    # The innermost layer's frame is wanted, and Keras would leave it out.
+    # Keras would remove the innermost layer's frame, which the message names.
     keras.config.disable_traceback_filtering()
     try:
         return trace()
     except (jax.errors.JAXTypeError, jax.errors.JAXIndexError) as error:
         raise CannotCompile(
-            f"{step.name}: {_place(error)} needs a value to decide a shape, a branch or an index "
-            f"({str(error).splitlines()[0].rstrip('.:')}); a TPU's program is fixed before there "
-            f"are values: use masks and keras.ops.where, cond or while_loop"
+            f"{step.name}: {_innermost_layer(error)} needs a value to decide a shape, a branch or "
+            f"an index ({str(error).splitlines()[0].rstrip('.:')}); a TPU program is compiled "
+            f"before there are values: use masks and keras.ops.where, cond or while_loop"
         ) from None
     finally:
         if filtered:
             keras.config.enable_traceback_filtering()
 
 
-def _place(error: BaseException) -> str:
-    """The innermost layer that the traceback passes, with file and line."""
-    found, traceback = "the model", error.__traceback__
+def _innermost_layer(error: BaseException) -> str:
+    """Returns the innermost layer in the traceback, with file and line."""
+    description, traceback = "the model", error.__traceback__
     while traceback is not None:
         frame = traceback.tb_frame
-        layer, file = frame.f_locals.get("self"), frame.f_code.co_filename
-        if isinstance(layer, keras.layers.Layer) and "/keras/src/" not in file.replace("\\", "/"):
+        layer, path = frame.f_locals.get("self"), frame.f_code.co_filename
+        if isinstance(layer, keras.layers.Layer) and "/keras/src/" not in path.replace("\\", "/"):
             kind, line = type(layer).__name__, traceback.tb_lineno
-            found = f"layer {layer.path or layer.name} ({kind}, {file}:{line})"
+            description = f"layer {layer.path or layer.name} ({kind}, {path}:{line})"
         traceback = traceback.tb_next
-    return found
+    return description
 
 
-def _told(step: Step, message: str) -> DeviceError:
+def _compiler_error(step: Step, message: str) -> DeviceError:
     sizes = re.search(r"\(([\d.]+[KMGT])\) exceeds available HBM \(([\d.]+[KMGT])\)", message)
-    if sizes or "Ran out of memory" in message:
-        needs = f"needs {sizes[1]}iB a core of {sizes[2]}iB" if sizes else "doesn't fit the memory"
-        return DoesNotFit(f"{step.name} {needs}")
-    return CannotCompile(f"{step.name}: the compiler says: {message.splitlines()[0]}")
+    if sizes:
+        return DoesNotFit(f"{step.name} needs {sizes[1]}iB a core of {sizes[2]}iB")
+    if "Ran out of memory" in message:
+        return DoesNotFit(f"{step.name} doesn't fit the memory")
+    return CannotCompile(f"{step.name}: compiler error: {message.splitlines()[0]}")

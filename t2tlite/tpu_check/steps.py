@@ -1,4 +1,4 @@
-"""The steps that a TPU would run, with their shapes: of `fit`, of evaluation and of decoding."""
+"""The steps that a TPU would run, with their shapes: training, evaluation and decoding."""
 
 from __future__ import annotations
 
@@ -6,34 +6,26 @@ import dataclasses
 from typing import Any
 
 from t2tlite.data import inputs
-from t2tlite.data.inputs import WAITED, Batching
-from t2tlite.decode.decoder import BATCH_TOKENS, LENGTH_STEP, DecodeHParams
+from t2tlite.data.batching import Batching
+from t2tlite.data.inputs import WAITED
+from t2tlite.decode.batches import BATCH_TOKENS
+from t2tlite.decode.decode_hparams import DecodeHParams
+from t2tlite.decode.keras_engine import padded_shape
 from t2tlite.decode.search_model import make_search
-from t2tlite.model.optimizers import make_optimizer
 from t2tlite.model.scorer import Scorer
 from t2tlite.tpu_check.program import CannotCompile, Shapes, Step
-from t2tlite.training.objective import Objective
 from t2tlite.training.setup import TrainingSetup
 
 
-def training(place: TrainingSetup) -> Step:
-    """The step that `training.train` gives to Keras's `fit`.
+def training(setup: TrainingSetup) -> Step:
+    """Returns the step that Keras's `fit` runs.
 
     Raises:
       CannotCompile: batches have no fixed shape.
     """
-    batching = place.batching
-    optimizer = make_optimizer(place.hparams, place.schedule.train_steps)
-    objective = Objective(
-        place.network,
-        place.hparams,
-        place.problem_hparams,
-        place.device.sum_over_replicas,
-        place.device.row_shares,
-    )
-    optimizer.build(place.network.trainable_variables)
+    objective, optimizer = setup.make_objective()
     objective.compile(optimizer=optimizer, jit_compile=True)
-    data = _shapes(place.training_batches(start=0), batching, place.sizes.row_length)
+    data = _shapes(setup.training_batches(start=0), setup.batching, setup.sizes.row_length)
     rows = data["targets"][0][0]
     data[WAITED] = ((rows,), "float32")
     state = (
@@ -45,89 +37,84 @@ def training(place: TrainingSetup) -> Step:
     return Step("training", objective.train_step, state, data)
 
 
-def resized(step: Step, place: TrainingSetup, batch_size: int) -> Step:
+def resized(step: Step, setup: TrainingSetup, batch_size: int) -> Step:
     """Returns the training step for another batch_size, in tokens a core."""
-    tokens = dataclasses.replace(place.batching, batch_tokens=batch_size * place.device.count)
-    rows = tokens.rows(step.shape[1])
+    batching = dataclasses.replace(setup.batching, batch_tokens=batch_size * setup.device.count)
+    rows = batching.rows(step.shape[1])
     data = {name: ((rows, *shape[1:]), dtype) for name, (shape, dtype) in step.data.items()}
     return dataclasses.replace(step, data=data)
 
 
-def evaluation(place: TrainingSetup) -> Step:
-    """The step that evaluation runs, on a batch of the longest examples that there are."""
-    split = place.schedule.eval_split
-    batching = place.evaluation_batching
-    batches = inputs.evaluation_batches(place.shards[split], place.examples(split), batching)
-    modality = place.problem_hparams.modality["targets"]
-    scorer = Scorer(place.network, modality, place.device.gather)
-    return _prediction("evaluation", scorer, _shapes(batches, batching, longest(place)))
+def evaluation(setup: TrainingSetup) -> Step:
+    """Returns the evaluation step for a batch of the longest examples."""
+    split, batching = setup.train_args.eval_split, setup.evaluation_batching
+    batches = inputs.evaluation_batches(setup.shards[split], setup.examples(split), batching)
+    modality = setup.problem_hparams.modality["targets"]
+    scorer = Scorer(setup.network, modality, setup.device.gather)
+    return _prediction("evaluation", scorer, _shapes(batches, batching, _longest(setup)))
 
 
-def decoding(place: TrainingSetup, how: DecodeHParams) -> Step:
-    """The search that the decoder runs, on lines as long as the longest of the evaluation data."""
-    search = make_search(place.network, place.problem_hparams, place.hparams, how)
-    length = longest(place)
-    width = _power_of_two(-(-length // LENGTH_STEP) * LENGTH_STEP)
-    room = how.beam_size * (2 * length + how.extra_length)
-    shares = place.device.row_shares
-    rows = _power_of_two(how.batch_size or max(1, shares * BATCH_TOKENS // room))
-    rows = -(-rows // shares) * shares
-    data: Shapes = {"ids": ((rows, width), "int32"), "lengths": ((rows,), "int32")}
-    name = f"decoding, beam of {how.beam_size}" if how.beam_size > 1 else "decoding, greedy"
-    return _prediction(name, search, data)
+def greedy_search(setup: TrainingSetup) -> Step:
+    """Returns the decoder's greedy search for a full batch of the longest evaluation inputs."""
+    return _search(setup, "decoding, greedy", DecodeHParams(beam_size=1))
 
 
-def longest(place: TrainingSetup) -> int:
-    """Tokens of the longest evaluation example."""
-    split = place.schedule.eval_split
-    found = inputs.measure(place.shards[split], place.examples(split), place.evaluation_batching)
-    return found.row_length
+def beam_search(setup: TrainingSetup) -> Step:
+    """Returns the decoder's beam search for a full batch of the longest evaluation inputs."""
+    decode_hparams = DecodeHParams()
+    return _search(setup, f"decoding, beam of {decode_hparams.beam_size}", decode_hparams)
+
+
+def _search(setup: TrainingSetup, name: str, decode_hparams: DecodeHParams) -> Step:
+    model = make_search(setup.network, setup.problem_hparams, setup.hparams, decode_hparams)
+    length = _longest(setup)
+    tokens = decode_hparams.beam_size * (2 * length + decode_hparams.extra_length)
+    rows = max(1, setup.device.row_shares * BATCH_TOKENS // tokens)
+    rows, width = padded_shape(rows, length, setup.device)
+    return _prediction(
+        name, model, {"ids": ((rows, width), "int32"), "lengths": ((rows,), "int32")}
+    )
+
+
+def _longest(setup: TrainingSetup) -> int:
+    """Returns the tokens of the longest evaluation example."""
+    split = setup.train_args.eval_split
+    batching = setup.evaluation_batching
+    return inputs.measure(setup.shards[split], setup.examples(split), batching).row_length
 
 
 def _prediction(name: str, model: Any, data: Shapes) -> Step:
-    """What Keras compiles for predict_on_batch."""
+    """Returns what Keras compiles for predict_on_batch."""
     model.compile(jit_compile=True)
-    # Its network is built, and it has no weights of its own.
+    # The network inside is built, and the model has no weights of its own.
     model.built = True
     state = (model.trainable_variables, model.non_trainable_variables)
-    return Step(name, lambda state, data: _predict(model, state, data), state, data)
 
+    def predict(state: Any, data: Any) -> Any:
+        outputs, non_trainable = model.predict_step(state, data)
+        return outputs, (state[0], non_trainable)
 
-def _predict(model: Any, state: Any, data: Any) -> Any:
-    outputs, others = model.predict_step(state, data)
-    return outputs, (state[0], others)
-
-
-def _lengths(batching: Batching, row_length: int) -> list[int]:
-    """The lengths of rows that batches have."""
-    if batching.kind != "bucket":
-        return [batching.row_length]
-    lengths = [*batching.bounds, batching.row_length]
-    return [one for one in lengths if one < row_length] + [
-        min(one for one in lengths if one >= row_length)
-    ]
+    return Step(name, predict, state, data)
 
 
 def _shapes(batches: Any, batching: Batching, row_length: int) -> Shapes:
-    """The shapes of a dataset's longest batches.
+    """Returns the shapes of a dataset's longest batches.
 
     Raises:
       CannotCompile: they aren't fixed.
     """
-    length = _lengths(batching, row_length)[-1]
-    found: Shapes = {}
+    length = batching.row_length
+    if batching.kind == "bucket":
+        length = min(bound for bound in [*batching.bounds, length] if bound >= row_length)
+    shapes: Shapes = {}
     for name, spec in batches.element_spec.items():
         shape = [batching.rows(length), *spec.shape.as_list()[1:]]
         if batching.kind == "bucket" and len(shape) == 2:
             shape[1] = shape[1] or length
         if None in shape:
             raise CannotCompile(
-                f"batches of {name} have the shape {spec.shape}, where None isn't known before "
-                f"there is data, and a TPU wants all known; choose batching=pack or pad"
+                f"batches of {name} have the shape {spec.shape}, where None depends on the data, "
+                f"but a TPU needs fixed shapes; choose batching=pack or pad"
             )
-        found[name] = (tuple(shape), spec.dtype.name)
-    return found
-
-
-def _power_of_two(number: int) -> int:
-    return 1 << max(0, number - 1).bit_length()
+        shapes[name] = (tuple(shape), spec.dtype.name)
+    return shapes

@@ -24,7 +24,7 @@ from t2tlite.model.transformer import Transformer
 
 
 class Picky(keras.layers.Layer):
-    """Its result is as long as there are tokens."""
+    """The length of its result depends on the data."""
 
     def call(self, ids):
         return ops.nonzero(ids)[0]
@@ -37,17 +37,17 @@ class PickyTransformer(Transformer):
         self.picky = Picky(name="picky")
 
     def hidden(self, features, training=False):
-        kept = ops.shape(self.picky(features["targets"]))[0]
-        return super().hidden(features, training) * ops.cast(kept > 0, "float32")
+        count = ops.shape(self.picky(features["targets"]))[0]
+        return super().hidden(features, training) * ops.cast(count > 0, "float32")
 '''
 
 
 @pytest.fixture
 def check(digits):
-    """A function that runs the command; returns status, and lines of standard error."""
+    """A function that runs the command and returns its status and lines of standard error."""
 
     def run(*flags, hparams=SMALLEST):
-        words = [
+        arguments = [
             f"--data_dir={digits}",
             "--problem=reverse_digits",
             "--hparams_set=transformer_tiny",
@@ -55,11 +55,11 @@ def check(digits):
             *flags,
         ]
         done = subprocess.run(
-            [sys.executable, COMMAND, *words],
+            [sys.executable, COMMAND, *arguments],
             capture_output=True,
             text=True,
             timeout=600,
-            # The command sets it itself; that of the tests must not help it.
+            # The command must set the backend itself.
             env={name: value for name, value in os.environ.items() if name != "KERAS_BACKEND"},
         )
         assert done.stdout == ""
@@ -74,18 +74,19 @@ def test_the_smallest_model_compiles(check):
     text = "\n".join(lines)
     assert status == 0, text
     for step in ("training", "evaluation", "decoding, greedy", "decoding, beam of 4"):
-        (line,) = [one for one in lines if one.startswith(f"{step}  ")]
-        assert "%" in line
-    (training,) = [one for one in lines if one.startswith("training  ")]
+        (row,) = [line for line in lines if line.startswith(f"{step}  ")]
+        assert "%" in row
+    (training,) = [line for line in lines if line.startswith("training  ")]
     assert "8 x 128" in training
-    (reduced,) = [one for one in lines if one.startswith("all-reduce")]
-    assert int(reduced.split()[1]) > 0
-    assert any("num_heads=1" in one or "hidden_size=128" in one for one in lines), text
-    assert "an estimate" in text
+    # Products are more than half of the operations: the share is 64 %.
+    assert int(training.split("%")[-2].split()[-1]) > 50
+    (all_reduce,) = [line for line in lines if line.startswith("all-reduce")]
+    assert int(all_reduce.split()[1]) > 0
+    assert any("num_heads=1" in line or "hidden_size=128" in line for line in lines), text
 
 
 @pytest.mark.slow
-def test_a_dynamic_shape_is_one_line_that_names_the_layer(check, tmp_path):
+def test_a_dynamic_shape_is_an_error_that_names_the_layer(check, tmp_path):
     plugin = tmp_path / "picky_plugin"
     plugin.mkdir()
     (plugin / "__init__.py").write_text(DYNAMIC)
