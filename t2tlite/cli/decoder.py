@@ -62,18 +62,18 @@ def main() -> None:
     from t2tlite.checkpoint import run_record
     from t2tlite.decode import scoring
     from t2tlite.decode.files import decode_file
-    from t2tlite.sources import text_lines
+    from t2tlite.sources import text_files
 
     # Checked before anything slow: a wrong name must not cost a model's loading.
     how = shared_flags.decode_hparams()
     how.decode_in_memory = how.decode_in_memory or FLAGS.decode_in_memory
     if FLAGS.decode_from_file:
-        lines = text_lines.count_lines(FLAGS.decode_from_file, how.delimiter)
+        lines = text_files.count_lines(FLAGS.decode_from_file, how.delimiter)
         beside = [FLAGS.decode_prefix_file, *FLAGS.decode_reference.split(",")]
         for path in filter(None, beside):
-            text_lines.check_beside(path, FLAGS.decode_from_file, lines, how.delimiter)
+            text_files.check_line_count(path, FLAGS.decode_from_file, lines, how.delimiter)
     if FLAGS.score_file:
-        text_lines.count_lines(FLAGS.score_file)
+        text_files.count_lines(FLAGS.score_file)
     _tell_differences(run_record.read(FLAGS.output_dir), needs_data=not given)
     decoder = _decoder(how)
     if FLAGS.decode_interactive:

@@ -48,7 +48,7 @@ def main() -> None:
     app.require("output_dir", "source", "translations_dir")
     from t2tlite.decode.all_checkpoints import translate_all
     from t2tlite.decode.decode_hparams import DecodeHParams
-    from t2tlite.sources import text_lines
+    from t2tlite.sources import text_files
 
     command = FLAGS.decoder_command
     if command and "{params}" not in command:
@@ -60,7 +60,7 @@ def main() -> None:
     for name in ("problem", "model", "hparams_set", "hparams", "data_dir"):
         if FLAGS[name].value:
             log.info("--%s isn't needed: %s has it", name, FLAGS.output_dir)
-    text_lines.count_lines(FLAGS.source, checked.delimiter)
+    text_files.count_lines(FLAGS.source, checked.delimiter)
     translate_all(
         FLAGS.output_dir,
         FLAGS.translations_dir,

@@ -14,7 +14,7 @@ from t2tlite.decode.engine import Engine
 from t2tlite.decode.model_folder import ModelFolder
 from t2tlite.errors import DataError
 from t2tlite.metrics import perplexity
-from t2tlite.sources.text_lines import each_line
+from t2tlite.sources.text_files import each_line
 
 # Most tokens of a batch, padding included: the logits of all of them are in memory together.
 BATCH_TOKENS = 4096

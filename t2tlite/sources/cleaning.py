@@ -1,4 +1,4 @@
-"""T2T's cleaning of translation pairs whose first side is English: keeps what looks like prose."""
+"""T2T's cleaning of translation pairs with English as the first language: keeps prose only."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _NOISE = re.compile(
       ^\w+\.?(?:\ \w+)?:\                # "Note: ...", "Art. 5: ..."
     | \d\ +\d                            # the cells of a table
     | ["“”'‘’]\s*["“”'‘’]                # quotation marks around nothing
-    | \s["“”'‘’,:;]\s                    # a mark that stands alone
+    | \s["“”'‘’,:;]\s                    # a mark between spaces
     | ©|^Copyright|^\(C\)
     | \([^)]*$ | ^[^(]*\)                # a parenthesis that isn't opened or closed
     | ^[A-Z]{2,}(?:\s+[A-Z]+)*\s+-       # "LONDON - ..."
@@ -21,24 +21,24 @@ _NOISE = re.compile(
     re.VERBOSE,
 )
 _DOUBLE_QUOTES = '"“”'
-# An apostrophe before s or t is none of a quotation.
+# An apostrophe before s or t isn't a quotation mark.
 _SINGLE_QUOTE = re.compile("['‘’][^st]")
 _MAX_SINGLE_QUOTES = 2
 
-# Where a sentence ends and the next begins. In English an initial or a number with a full stop
-# ends none.
+# Between two sentences. In English, an initial or a number with a full stop doesn't end one.
 _ENGLISH_BREAK = re.compile(r"(?:(?<=\w[A-Z][.!?])|(?<=[0-9a-z][.!?])) (?=[A-Z])")
 _OTHER_BREAK = re.compile(r"(?<=[^0-9][.!?]) (?=[A-Z])")
 
 
 def clean_en_xx_pairs(pairs: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:
-    """Yields pairs of single sentences, and leaves out those whose English looks like no prose.
+    """Yields pairs of single sentences, without those whose English doesn't look like prose.
 
-    A pair of several sentences becomes as many pairs, or none if its sides differ in their number.
+    A pair of several sentences is split into single ones, or left out if its sides have different
+    numbers of sentences.
 
     Args:
-      pairs: English and another language, which is only assumed to end its sentences with .!? and
-        to begin them with a capital.
+      pairs: English and another language, whose sentences are assumed to end with .!? and to begin
+        with a capital.
     """
     for english, other in pairs:
         if not _is_prose(english):
@@ -53,7 +53,7 @@ def _is_prose(text: str) -> bool:
     return (
         _SENTENCE.fullmatch(text) is not None
         and _NOISE.search(text) is None
-        # None, or a pair that isn't around the whole.
+        # No double quotes, or a pair that doesn't enclose the whole sentence.
         and (quotes == 0 or (quotes == 2 and not {text[0], text[-1]} <= set(_DOUBLE_QUOTES)))
         and len(_SINGLE_QUOTE.findall(text)) <= _MAX_SINGLE_QUOTES
     )

@@ -1,4 +1,4 @@
-"""Downloads that are whole, checked and made once: what a problem fetches into its tmp_dir."""
+"""Downloads into a problem's tmp_dir: resumable, atomic, with checksums; and unpacking archives."""
 
 from __future__ import annotations
 
@@ -29,25 +29,25 @@ from t2tlite.files import atomic, cannot_write, locked
 log = logging.getLogger(__name__)
 
 ATTEMPTS = 3
-# Before the second attempt; doubled before each further one.
+# Pause before the second attempt; doubled before each further one.
 RETRY_SECONDS = 1.0
 TIMEOUT_SECONDS = 30.0
 _CHUNK_BYTES = 2**16
 
-# Some servers turn Python's default User-Agent away.
+# Some servers reject Python's default User-Agent.
 _HEADERS = {"User-Agent": "t2tlite"}
 
-# Answers after which another attempt may go well, though they blame the client.
+# Client errors after which another attempt may succeed.
 _RETRY_STATUS = {
     http.HTTPStatus.REQUEST_TIMEOUT,
     http.HTTPStatus.TOO_MANY_REQUESTS,
-    # The note is gone by then, so the next attempt asks for the whole.
+    # The note is deleted then, so that the next attempt asks for the whole file.
     http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,
 }
 
 
 class _Interrupted(Exception):
-    """A transfer that failed; `final` if another attempt would fail the same way."""
+    """A transfer failed; `final` if another attempt would fail in the same way."""
 
     def __init__(self, reason: str, final: bool = False) -> None:
         super().__init__(reason)
@@ -59,22 +59,22 @@ def maybe_download(
 ) -> str:
     """Returns the path of `directory/filename`, downloaded first if it isn't there yet.
 
-    The file appears under its name only when it is complete and its checksum is right, so what is
-    there was downloaded whole (or was put there by the user) and needs no network. A download that
-    is stopped, even by a kill, goes on where it was; of two runs at a time one waits.
+    The file gets its name only when it is complete and its checksum is right, so an existing file
+    (which the user may have put there) needs no network. A download that was stopped, even by a
+    kill, resumes. If another run is downloading the same file, this one waits for it.
 
     Args:
-      directory: where to keep it, usually a problem's tmp_dir; made if need be.
+      directory: where to keep it, usually a problem's tmp_dir; created if absent.
       filename: its name there.
-      uri: where to get it: http, https, ftp or file.
-      sha256: its checksum in hexadecimal; None: any content is taken. With a checksum a file that
-        is already there is checked, too.
+      uri: its http, https, ftp or file address.
+      sha256: its checksum in hexadecimal; None accepts any content. An existing file is checked
+        too.
 
     Returns:
-      The path, as in T2T's function of this name.
+      The path, as T2T's function of this name.
 
     Raises:
-      DownloadError: it can't be downloaded, or its content isn't the expected one.
+      DownloadError: it can't be downloaded, or its checksum is wrong.
       OutputError: it can't be written.
     """
     path = Path(directory).expanduser() / filename
@@ -99,10 +99,10 @@ def maybe_download(
 
 
 def gunzip_file(gz_path: str | os.PathLike[str], new_path: str | os.PathLike[str]) -> None:
-    """Unpacks a gzip file; does nothing if `new_path` is already there.
+    """Unpacks a gzip file, unless `new_path` exists.
 
     Raises:
-      DownloadError: `gz_path` is missing, or no whole gzip file.
+      DownloadError: `gz_path` is missing, or isn't a whole gzip file.
       OutputError: `new_path` can't be written.
     """
     if os.path.exists(new_path):
@@ -119,16 +119,16 @@ def gunzip_file(gz_path: str | os.PathLike[str], new_path: str | os.PathLike[str
 
 
 def _download(path: Path, uri: str, sha256: str | None) -> None:
-    """One attempt; goes on where an earlier one was broken off, if the server can."""
+    """Makes one attempt, which resumes an earlier one if the server can."""
     part = path.with_name(f".{path.name}.part")
     try:
         with locked(part, waiting=f"waiting for another run that downloads {part}") as file:
             if path.exists():
-                # Another run had it, and this one waited.
+                # Another run downloaded it while this one waited.
                 part.unlink()
                 return
             try:
-                # Reading raises _Interrupted alone: an OSError in here is one of writing.
+                # Reading raises only _Interrupted, so an OSError here is one of writing.
                 for chunk in _chunks(uri, path.name, file, _note_of(part)):
                     file.write(chunk)
                 file.flush()
@@ -143,7 +143,7 @@ def _download(path: Path, uri: str, sha256: str | None) -> None:
                 os.replace(part, path)
                 _note_of(part).unlink(missing_ok=True)
             finally:
-                # Without a note nothing says that what the server has now is what it had then.
+                # Without a note the server's content can't be compared with this one later.
                 if not _note_of(part).exists():
                     part.unlink(missing_ok=True)
     except OSError as error:
@@ -151,12 +151,12 @@ def _download(path: Path, uri: str, sha256: str | None) -> None:
 
 
 def _note_of(part: Path) -> Path:
-    """The file that says of which content a partial file is the beginning."""
+    """Returns the path of the note that identifies the content of a partial file."""
     return part.with_name(f"{part.name}.json")
 
 
 def _chunks(uri: str, name: str, file: IO[bytes], note: Path) -> Iterator[bytes]:
-    """Yields the content of `uri` that `file` lacks; raises _Interrupted when it ends early."""
+    """Yields the content of `uri` after what `file` has; raises _Interrupted if it ends early."""
     try:
         request = urllib.request.Request(uri, headers=_HEADERS)
     except ValueError as error:
@@ -165,7 +165,7 @@ def _chunks(uri: str, name: str, file: IO[bytes], note: Path) -> Iterator[bytes]
     known = json.loads(note.read_text()) if received and note.exists() else {}
     if known.get("uri") == uri:
         request.add_header("Range", f"bytes={received}-")
-        # The whole, if it isn't the same content any more.
+        # If the content has changed, the server sends the whole file.
         request.add_header("If-Range", known["validator"])
     total = None
     try:
@@ -174,10 +174,10 @@ def _chunks(uri: str, name: str, file: IO[bytes], note: Path) -> Iterator[bytes]
                 file.truncate(0)
                 received = 0
             elif received:
-                log.info("going on with %s after %s bytes", uri, f"{received:,}")
+                log.info("resuming %s after %s bytes", uri, f"{received:,}")
             total = int(response.headers.get("Content-Length") or 0) + received or None
             _write_note(note, uri, response.headers)
-            with _shown(uri, name, total) as advance:
+            with _show_progress(uri, name, total) as advance:
                 advance(received)
                 while chunk := response.read(_CHUNK_BYTES):
                     received += len(chunk)
@@ -192,16 +192,16 @@ def _chunks(uri: str, name: str, file: IO[bytes], note: Path) -> Iterator[bytes]
     except urllib.error.URLError as error:
         raise _Interrupted(str(error.reason), uri.startswith("file:")) from error
     except (OSError, http.client.HTTPException) as error:
-        raise _Interrupted(f"broken off after {received} bytes ({error!r})") from error
-    # http.client takes a connection that is closed too soon for the end of the content.
+        raise _Interrupted(f"interrupted after {received} bytes ({error!r})") from error
+    # http.client takes a connection closed early for the end of the content.
     if total is not None and received < total:
-        raise _Interrupted(f"broken off after {received} of {total} bytes")
+        raise _Interrupted(f"interrupted after {received} of {total} bytes")
 
 
 def _write_note(note: Path, uri: str, headers: Mapping[str, str]) -> None:
-    """Notes what tells this content from a later one, if the server says it."""
+    """Writes down an identifier of this content, if the server sends one."""
     entity = headers.get("ETag") or ""
-    # A weak one stands for contents that mean the same and may differ in their bytes.
+    # A weak ETag doesn't guarantee equal bytes.
     validator = headers.get("Last-Modified") if entity.startswith("W/") or not entity else entity
     if validator and headers.get("Accept-Ranges") != "none":
         with atomic(note, "w") as file:
@@ -211,8 +211,8 @@ def _write_note(note: Path, uri: str, headers: Mapping[str, str]) -> None:
 
 
 @contextlib.contextmanager
-def _shown(uri: str, name: str, total: int | None) -> Iterator[Any]:
-    """Shows a download: a bar on a terminal, a line in a log. Yields a function of bytes."""
+def _show_progress(uri: str, name: str, total: int | None) -> Iterator[Any]:
+    """Shows progress: a bar on a terminal, or one log line. Yields a function of bytes."""
     if not console.on_terminal():
         size = f" ({total:,} bytes)" if total else ""
         log.info("downloading %s%s", uri, size)
@@ -232,19 +232,19 @@ def sha256_of(path: str | os.PathLike[str]) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _check(found: str, expected: str, what: str | Path, advice: str) -> None:
-    if found != expected.lower():
-        raise DownloadError(f"{what} has sha256 {found}; expected {expected}: {advice}")
+def _check(actual: str, expected: str, what: str | Path, advice: str) -> None:
+    if actual != expected.lower():
+        raise DownloadError(f"{what} has sha256 {actual}; expected {expected}: {advice}")
 
 
 def unpack(archive: str | os.PathLike[str], folder: str | os.PathLike[str]) -> None:
     """Unpacks a .tar, .tgz, .tar.gz (.bz2, .xz), .zip or .gz file into a folder.
 
-    What is in the folder already stays as it is. Files appear there when all are unpacked, each of
-    them whole.
+    Files that exist in the folder are kept. New ones appear after all are unpacked, each of them
+    complete.
 
     Raises:
-      DownloadError: the archive is of another kind, not whole, or wants to write elsewhere.
+      DownloadError: the archive is of another kind, damaged, or has paths outside the folder.
       OutputError: the folder can't be written to.
     """
     archive, folder = Path(archive), Path(folder)
@@ -275,10 +275,10 @@ def _unpack(archive: Path, folder: Path) -> None:
 
 
 def _move(source: Path, target: Path) -> None:
-    """Moves what a folder holds into another, but for files that are there already."""
+    """Moves the content of a folder into another one, except files that exist there."""
     for path in source.iterdir():
-        place = target / path.name
-        if path.is_dir() and place.is_dir():
-            _move(path, place)
-        elif not place.exists():
-            os.replace(path, place)
+        new_path = target / path.name
+        if path.is_dir() and new_path.is_dir():
+            _move(path, new_path)
+        elif not new_path.exists():
+            os.replace(path, new_path)

@@ -1,4 +1,7 @@
-"""Samples from text files with a record on each line: T2T's `..._txt_iterator` functions."""
+"""Lines of UTF-8 text files, and T2T's `..._txt_iterator` functions that make samples of them.
+
+Files are read as streams: their size doesn't matter for memory.
+"""
 
 from __future__ import annotations
 
@@ -17,62 +20,111 @@ log = logging.getLogger(__name__)
 
 File = str | os.PathLike[str]
 
+_CHUNK_BYTES = 1 << 20
 
-def txt_line_iterator(txt_path: File) -> Iterator[str]:
-    """Yields the lines of a UTF-8 file without white space around them, as T2T's function.
 
-    Only a newline ends a line. A file whose name ends in .gz is unpacked on the way.
+def each_line(path: File, delimiter: str = "\n") -> Iterator[str]:
+    """Yields the lines of a UTF-8 file without their line breaks.
+
+    Only the delimiter ends a line, not the other line breaks of Unicode. A last delimiter opens no
+    further line.
+
+    Args:
+      path: the file, packed by gzip if its name ends in .gz; "\\r\\n" is read as "\\n".
+      delimiter: ends a line.
 
     Raises:
       DataError: the file is missing, isn't UTF-8, or isn't a whole gzip file.
     """
-    for line in _lines(Path(txt_path)):
-        yield line.strip()
-
-
-def _lines(path: Path) -> Iterator[str]:
-    if not path.exists():
-        raise DataError(f"{path} doesn't exist; put it there, or check --tmp_dir")
+    path = Path(path)
+    if not path.is_file():
+        raise DataError(f"{path} doesn't exist; put it there, or check the path")
+    separator = delimiter.encode()
+    # Number, as editors count, of the line at which `rest` begins.
+    number, rest = 1, b""
     with gzip.open(path) if path.suffix == ".gz" else open(path, "rb") as file:
         try:
-            for number, line in enumerate(file, 1):
-                yield _decoded(line, number, path)
+            while chunk := file.read(_CHUNK_BYTES):
+                *pieces, rest = (rest + chunk).split(separator)
+                for piece in pieces:
+                    yield _decode(piece + separator, path, number).removesuffix(delimiter)
+                    number += piece.count(b"\n") + separator.count(b"\n")
         except (EOFError, gzip.BadGzipFile, zlib.error) as error:
             raise DataError(
                 f"{path} isn't a whole gzip file ({error}); delete it and get it again"
             ) from error
+    if rest:
+        yield _decode(rest, path, number)
 
 
-def _decoded(line: bytes, number: int, path: Path) -> str:
+def _decode(piece: bytes, path: Path, number: int) -> str:
     try:
-        return line.decode("utf-8")
+        return piece.decode("utf-8").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
+        line = number + piece[: error.start].count(b"\n")
         raise DataError(
-            f"{path}, line {number}: byte {error.start} ({line[error.start]:#04x}) is not UTF-8; "
-            f"convert the file"
+            f"{path}, line {line}: byte {piece[error.start]:#04x} is not UTF-8; convert the file"
         ) from None
 
 
+def read_lines(path: File, delimiter: str = "\n") -> list[str]:
+    """Returns what `each_line` yields."""
+    return list(each_line(path, delimiter))
+
+
+def count_lines(path: File, delimiter: str = "\n") -> int:
+    """Returns the number of lines, after reading the whole file as `each_line` does."""
+    return sum(1 for _ in each_line(path, delimiter))
+
+
+def check_line_count(path: File, source: File, lines: int, delimiter: str = "\n") -> None:
+    """Checks that a file has as many lines as another one.
+
+    Args:
+      path: the file.
+      source: name of the other file, for the message.
+      lines: number of lines of the other file.
+      delimiter: between the lines of both files.
+
+    Raises:
+      DataError: the numbers differ, or `path` can't be read.
+    """
+    count = count_lines(path, delimiter)
+    if count != lines:
+        raise DataError(f"{source} has {lines:,} lines and {path} has {count:,}; they must agree")
+
+
+def txt_line_iterator(txt_path: File) -> Iterator[str]:
+    """Yields the lines of a UTF-8 file without surrounding white space, as T2T's function.
+
+    A file whose name ends in .gz is unpacked while it is read.
+
+    Raises:
+      DataError: as `each_line`.
+    """
+    return map(str.strip, each_line(txt_path))
+
+
 def parallel(lines: Sequence[Iterator[str]], paths: Sequence[File]) -> Iterator[tuple[str, ...]]:
-    """Yields what stands on the same line of several files.
+    """Yields the lines of several files side by side.
 
     Args:
       lines: of each file.
       paths: the files, for messages.
 
     Raises:
-      DataError: one ends before the others.
+      DataError: a file has fewer lines than the others.
     """
     for number, row in enumerate(itertools.zip_longest(*lines)):
         if None in row:
             raise DataError(
-                f"{paths[row.index(None)]} ends after {number} lines and the other file goes on; "
-                f"both must have as many lines"
+                f"{paths[row.index(None)]} ends after {number} lines and the other file is longer; "
+                f"both must have the same number of lines"
             )
         yield row
 
 
-def _rows(*paths: File) -> Iterator[tuple[str, ...]]:
+def _parallel_lines(*paths: File) -> Iterator[tuple[str, ...]]:
     return parallel([txt_line_iterator(path) for path in paths], paths)
 
 
@@ -82,22 +134,23 @@ def text2text_txt_iterator(
     """Yields a sample for each pair of lines of two parallel files, as T2T's function.
 
     Raises:
-      DataError: one file ends before the other.
+      DataError: a file has fewer lines than the other.
     """
-    for inputs, targets in _rows(source_txt_path, target_txt_path):
+    for inputs, targets in _parallel_lines(source_txt_path, target_txt_path):
         yield {"inputs": inputs, "targets": targets}
 
 
 def text2text_distill_iterator(
     source_txt_path: File, target_txt_path: File, distill_txt_path: File
 ) -> Iterator[dict[str, str]]:
-    """Yields samples with "dist_targets", what a teacher answered, from three parallel files.
+    """Yields samples with "dist_targets", a teacher model's output, from three parallel files.
 
     Raises:
-      DataError: one file ends before the others.
+      DataError: a file has fewer lines than the others.
     """
-    for inputs, targets, told in _rows(source_txt_path, target_txt_path, distill_txt_path):
-        yield {"inputs": inputs, "targets": targets, "dist_targets": told}
+    paths = source_txt_path, target_txt_path, distill_txt_path
+    for inputs, targets, dist_targets in _parallel_lines(*paths):
+        yield {"inputs": inputs, "targets": targets, "dist_targets": dist_targets}
 
 
 def text2self_txt_iterator(txt_path: File) -> Iterator[dict[str, str]]:
@@ -117,10 +170,11 @@ def text2class_txt_iterator(
       class_strs: the names in the order of their numbers.
 
     Raises:
-      DataError: a label is no number, or none of the names; one file ends before the other.
+      DataError: a label isn't a number, or not one of the names; a file has fewer lines.
     """
     numbers = {name: number for number, name in enumerate(class_strs or ())}
-    for row, (inputs, label) in enumerate(_rows(source_txt_path, label_txt_path), 1):
+    lines = _parallel_lines(source_txt_path, label_txt_path)
+    for row, (inputs, label) in enumerate(lines, 1):
         try:
             yield {"inputs": inputs, "label": numbers[label] if class_strs else int(label)}
         except (KeyError, ValueError):
@@ -133,7 +187,7 @@ def text2class_txt_iterator(
 def text2text_txt_tab_iterator(txt_path: File) -> Iterator[dict[str, str]]:
     """Yields a sample for each line "inputs TAB targets", as T2T's function.
 
-    Lines without a tab, or with nothing on one side of it, are left out; a warning says how many.
+    Lines without a tab, or with an empty text, are left out; a warning says how many.
     """
     for inputs, targets in columns(txt_path, 0, 1, splits=1):
         yield {"inputs": inputs, "targets": targets}
@@ -142,18 +196,20 @@ def text2text_txt_tab_iterator(txt_path: File) -> Iterator[dict[str, str]]:
 def columns(path: File, first: int, second: int, splits: int = -1) -> Iterator[tuple[str, str]]:
     """Yields two columns of a table whose cells are separated by tabs.
 
+    Lines without a tab, or where one of the two cells is empty, are left out; a warning says how
+    many.
+
     Args:
-      path: the file. Lines without a tab, or with an empty one of the two cells, are left out; a
-        warning says how many.
+      path: the file.
       first: number of a column, from 0.
-      second: number of the other.
-      splits: after how many tabs on a line the rest is one cell; -1: never.
+      second: number of the other column.
+      splits: tabs of a line that separate cells, from the left; -1: all.
 
     Raises:
       DataError: a line has too few columns.
     """
     left_out = 0
-    for number, line in enumerate(_lines(Path(path)), 1):
+    for number, line in enumerate(each_line(path), 1):
         cells = line.split("\t", splits)
         if 1 < len(cells) <= max(first, second):
             raise DataError(

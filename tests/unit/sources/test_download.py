@@ -131,7 +131,7 @@ def test_missing_file_is_asked_for_once(server: str, requests: list[str], tmp_pa
 def test_gives_up_after_three_attempts(
     server: str, requests: list[str], tmp_path: Path, path: str
 ) -> None:
-    expected = "answers 500" if path == "/broken" else "broken off after 100000 of 240000 bytes"
+    expected = "answers 500" if path == "/broken" else "interrupted after 100000 of 240000 bytes"
     with pytest.raises(DownloadError, match=expected):
         download.maybe_download(tmp_path, "poems.txt", server + path)
     assert requests == [path] * 3
@@ -157,7 +157,7 @@ def test_goes_on_after_a_stop(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(download, "ATTEMPTS", 1)
-    with pytest.raises(DownloadError, match="broken off after 100000 of 240000 bytes"):
+    with pytest.raises(DownloadError, match="interrupted after 100000 of 240000 bytes"):
         download.maybe_download(tmp_path, "poems.txt", server + path, SHA256)
     assert (tmp_path / ".poems.txt.part").stat().st_size == 100_000
     found = download.maybe_download(tmp_path, "poems.txt", server + path, SHA256)
