@@ -1,1 +1,1 @@
-"""The prompt of `t2t-decoder --decode_interactive`."""
+"""`t2t-decoder --decode_interactive`: a prompt on a terminal, or lines from a pipe."""

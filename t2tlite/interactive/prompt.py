@@ -1,61 +1,49 @@
-"""Where typed lines come from: a terminal with editing, history and completion, or a pipe."""
+"""Reads lines: from a terminal with editing, history and completion, or from a pipe."""
 
 from __future__ import annotations
 
 import os
+import re
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
 
 from prompt_toolkit import PromptSession
-from prompt_toolkit.completion import CompleteEvent, Completer, Completion
-from prompt_toolkit.document import Document
+from prompt_toolkit.completion import WordCompleter
+from prompt_toolkit.filters import Condition
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 
 from t2tlite.errors import DataError
 
 
-class Commands(Completer):
-    """Completes commands at the head of a line, and what stands in a command after it.
+def make_session(
+    commands: Sequence[str], hparams: Sequence[str], status: Callable[[], str]
+) -> PromptSession[str]:
+    """Returns a prompt whose history outlives the process.
 
     Args:
-      words: complete commands; those that begin with ":" are offered while one types, the others,
-        with which a line of text may begin, only when Tab is pressed.
-      names: for commands that end in a space, what they take, as "name=" that commas join.
+      commands: offered as completions while a ":" command is typed, in other lines at Tab, which
+        may begin like a command.
+      hparams: offered after ":set ".
+      status: returns the text of the bar below the line.
     """
 
-    def __init__(self, words: Iterable[str], names: dict[str, list[str]]):
-        self.words = sorted(words)
-        self.names = names
+    def begins_with(text: str) -> bool:
+        return session.default_buffer.text.startswith(text)
 
-    def get_completions(self, document: Document, complete_event: CompleteEvent) -> Any:
-        typed = document.text_before_cursor
-        if not typed.startswith(":") and not complete_event.completion_requested:
-            return
-        for command, names in self.names.items():
-            if typed.startswith(command):
-                last = typed[len(command) :].rpartition(",")[2]
-                yield from _completions(last, names)
-        yield from _completions(typed, self.words)
-
-
-def _completions(typed: str, words: Iterable[str]) -> Iterator[Completion]:
-    for word in words:
-        if word.startswith(typed) and word != typed:
-            yield Completion(word, start_position=-len(typed))
-
-
-def typed_lines(commands: Commands, state: Callable[[], str]) -> Iterator[str]:
-    """Yields lines typed on a terminal until Ctrl-D; Ctrl-C empties the line.
-
-    Args:
-      commands: what to complete.
-      state: returns what stands below the line.
-    """
     session: PromptSession[str] = PromptSession(
-        history=_history(), completer=commands, bottom_toolbar=state
+        history=_open_history(),
+        completer=WordCompleter(
+            lambda: hparams if begins_with(":set ") else commands, pattern=re.compile(r"[^\s,]+")
+        ),
+        complete_while_typing=Condition(lambda: begins_with(":")),
+        bottom_toolbar=status,
     )
+    return session
+
+
+def typed_lines(session: PromptSession[str]) -> Iterator[str]:
+    """Yields lines typed at a prompt until Ctrl-D; Ctrl-C discards the line."""
     while True:
         try:
             yield session.prompt("> ")
@@ -65,30 +53,30 @@ def typed_lines(commands: Commands, state: Callable[[], str]) -> Iterator[str]:
             return
 
 
-def _history() -> History:
-    """The history of all runs; where the home can't be written to, of this one."""
-    home = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
+def _open_history() -> History:
+    """Returns the history of all sessions, or an empty one if its file can't be written."""
+    state = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
+    path = state / "t2tlite" / "history"
     try:
-        (home / "t2tlite").mkdir(parents=True, exist_ok=True)
-        with open(home / "t2tlite" / "history", "ab"):
-            pass
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.open("ab").close()
     except OSError:
         return InMemoryHistory()
-    return FileHistory(str(home / "t2tlite" / "history"))
+    return FileHistory(str(path))
 
 
-def piped_lines(source: BinaryIO | None = None) -> Iterator[str]:
-    """Yields the lines of standard input as soon as each is there.
+def piped_lines() -> Iterator[str]:
+    """Yields each line of standard input as soon as it arrives.
 
     Raises:
       DataError: a line isn't UTF-8.
     """
-    for number, line in enumerate(source or sys.stdin.buffer, start=1):
+    for number, line in enumerate(sys.stdin.buffer, start=1):
         try:
             text = line.decode("utf-8")
         except UnicodeDecodeError as error:
             raise DataError(
-                f"standard input, line {number}: byte 0x{line[error.start]:02x} is not UTF-8; "
+                f"standard input, line {number}: byte {line[error.start]:#04x} is not UTF-8; "
                 f"convert the text to UTF-8"
             ) from None
         yield text.removesuffix("\n").removesuffix("\r")
