@@ -1,9 +1,9 @@
-"""t2t-import-checkpoint: turns a checkpoint of Tensor2Tensor's into a model folder of t2tlite's.
+"""t2t-import-checkpoint: converts a Tensor2Tensor checkpoint to a model folder of t2tlite.
 
 t2t-import-checkpoint --from=T2T_MODEL --data_dir=data --output_dir=model
 
-Problem, model and hparams are those that T2T's trainer wrote beside the checkpoint (flags.txt,
-flags_t2t.txt, hparams.json) unless flags say otherwise. The vocabulary is looked for in --data_dir.
+Problem, model and hparams are read from flags.txt, flags_t2t.txt and hparams.json beside the
+checkpoint; flags take precedence. The vocabulary is read from --data_dir.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ FLAGS = flags.FLAGS
 log = logging.getLogger("t2tlite.cli")
 
 shared_flags.define_model_flags()
-flags.DEFINE_string("from", "", "T2T's model folder, or one checkpoint in it: FOLDER/model.ckpt-N.")
+flags.DEFINE_string("from", "", "T2T's model folder, or a checkpoint in it: FOLDER/model.ckpt-N.")
 
 
 def main() -> None:
-    """Writes the folder and prints what was taken over and what has no counterpart."""
+    """Writes the model folder and prints what was imported."""
     app.require("from", "output_dir")
     source = str(FLAGS["from"].value)
     tf1_checkpoint.find(source)
@@ -38,7 +38,7 @@ def main() -> None:
     hparams_set = FLAGS.hparams_set or recorded.get("hparams_set", "")
     hparams = model_folder.read_hparams(source, hparams_set, FLAGS.hparams)
     if FLAGS.hparams_set and (model_folder.folder_of(source) / model_folder.HPARAMS).exists():
-        log.info("--hparams_set isn't needed: %s has %s", source, model_folder.HPARAMS)
+        log.info("--hparams_set is ignored: %s has %s", source, model_folder.HPARAMS)
     model = FLAGS.model or recorded.get("model", "transformer")
     run = run_record.RunRecord.describe(problem, model, hparams, shared_flags.usr_dirs())
     run.hparams_set = hparams_set
@@ -47,15 +47,15 @@ def main() -> None:
     data_dir = FLAGS.data_dir or _data_dir(source, recorded)
     imported = model_folder.import_checkpoint(checkpoint, run, data_dir, FLAGS.output_dir)
     print("\n".join(imported.lines()))
-    print(f"to train on: t2t-trainer {model_folder.training_flags(run, hparams_set)}")
+    print(f"to resume training: t2t-trainer {model_folder.training_flags(run, hparams_set)}")
 
 
 def _data_dir(source: str, recorded: dict[str, str]) -> str:
-    """The data folder of T2T's run if it is still there, else the checkpoint's own folder."""
-    before = Path(recorded.get("data_dir", "-")).expanduser()
-    chosen = before if before.is_dir() else model_folder.folder_of(source)
-    log.info("--data_dir isn't given; looking for the vocabulary in %s", chosen)
-    return str(chosen)
+    """Returns the data folder of T2T's run if it exists, else the checkpoint's folder."""
+    recorded_dir = Path(recorded.get("data_dir", "-")).expanduser()
+    data_dir = recorded_dir if recorded_dir.is_dir() else model_folder.folder_of(source)
+    log.info("--data_dir isn't given; looking for the vocabulary in %s", data_dir)
+    return str(data_dir)
 
 
 run = app.command(main, shared_flags)

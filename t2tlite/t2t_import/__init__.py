@@ -1,1 +1,1 @@
-"""Checkpoints and model folders of Tensor2Tensor."""
+"""Imports Tensor2Tensor's checkpoints and model folders."""

@@ -1,4 +1,4 @@
-"""The weights and the optimizer's state of a T2T checkpoint -> those of a model here."""
+"""Assigns weights and optimizer state of a T2T checkpoint to a model."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from t2tlite.errors import CheckpointError
 from t2tlite.t2t_import.tf1_checkpoint import Checkpoint, Shape
 
-# Names of ours -> T2T's.
+# Names of layers here -> T2T's.
 _EMBEDDINGS = {
     "input_embedding": "input_emb",
     "target_embedding": "target_emb",
@@ -37,15 +37,15 @@ _NORM = {"gamma": "layer_norm/layer_norm_scale", "beta": "layer_norm/layer_norm_
 
 
 def t2t_name(path: str, shape: Shape, shared: bool) -> str:
-    """Returns T2T's name, within the model's scope, of one of our weights.
+    """Returns T2T's name of a weight within the model's scope.
 
     Args:
-      path: the weight's Keras path.
-      shape: its shape.
+      path: Keras path of the weight.
+      shape: of the weight.
       shared: the hparam shared_embedding_and_softmax_weights.
 
     Returns:
-      The name; an embedding's ends in "weights_" and is followed by the shard's number.
+      The name; that of an embedding ends in "weights_", which the number of a shard follows.
     """
     _, *parts = path.split("/")
     if parts[0] in _EMBEDDINGS:
@@ -60,37 +60,36 @@ def t2t_name(path: str, shape: Shape, shared: bool) -> str:
     scope = f"body/{stack}/{layer}"
     for ending, process in _PROCESSES.items():
         if sublayer.endswith(f"_{ending}"):
-            where = _SUBLAYERS[sublayer.removesuffix(f"_{ending}")]
-            return f"{scope}/{where}/{process}/{_NORM[inner[-1]]}"
+            parent = _SUBLAYERS[sublayer.removesuffix(f"_{ending}")]
+            return f"{scope}/{parent}/{process}/{_NORM[inner[-1]]}"
     if inner[0] in _TABLES:
         return f"{scope}/{_SUBLAYERS[sublayer]}/{_TABLES[inner[0]]}"
     return f"{scope}/{_SUBLAYERS[sublayer]}/{_LAYERS[inner[0]]}/{inner[1]}"
 
 
 def take_weights(network: Any, checkpoint: Checkpoint) -> None:
-    """Assigns every weight of a built `Transformer` or `TransformerEncoder`.
+    """Assigns all weights of a built `Transformer` or `TransformerEncoder` from a checkpoint.
 
     Raises:
-      CheckpointError: the checkpoint is of another model or vocabulary, or damaged.
+      CheckpointError: the checkpoint is damaged, or of another model or vocabulary.
     """
     names = _names(network, checkpoint)
     _check_vocabularies(names, checkpoint)
-    found = {weight.path: checkpoint.parts(names[weight.path]) for weight in network.weights}
-    missing = [f"{checkpoint.scope}/{names[path]}" for path, parts in found.items() if not parts]
-    values = []
+    missing, values = [], []
     for weight in network.weights:
-        if not (parts := found[weight.path]):
-            continue
-        size, wanted = checkpoint.size(parts), tuple(weight.shape)
-        if size != wanted:
+        parts, expected = checkpoint.parts(names[weight.path]), tuple(weight.shape)
+        if not parts:
+            missing.append(f"{checkpoint.scope}/{names[weight.path]}")
+        elif checkpoint.size(parts) != expected:
             raise CheckpointError(
-                f"{checkpoint.prefix}: {parts[0]} has shape {list(size)}, the model needs "
-                f"{list(wanted)}; check --hparams_set, --hparams and the vocabulary"
+                f"{checkpoint.prefix}: {parts[0]} has shape {list(checkpoint.size(parts))}, the "
+                f"model needs {list(expected)}; check --hparams_set, --hparams and the vocabulary"
             )
-        values.append((weight, checkpoint.join(parts)))
-    foreign = checkpoint.unread_weights()
-    problems = [f"lacks {missing[0]}{_more(missing)}"] if missing else []
-    problems += [f"has {foreign[0]}{_more(foreign)}, unknown here"] if foreign else []
+        else:
+            values.append((weight, checkpoint.join(parts)))
+    unknown = checkpoint.unread_weights()
+    problems = [f"lacks {_first_of(missing)}"] if missing else []
+    problems += [f"has {_first_of(unknown)}, unknown here"] if unknown else []
     if problems:
         raise CheckpointError(
             f"{checkpoint.prefix} is of another model: it {' and it '.join(problems)}; check "
@@ -101,15 +100,15 @@ def take_weights(network: Any, checkpoint: Checkpoint) -> None:
 
 
 def take_optimizer(network: Any, optimizer: Any, checkpoint: Checkpoint) -> str:
-    """Sets the step, and takes Adam's moments over if the checkpoint has them.
+    """Assigns the step, and Adam's moments if the checkpoint has them.
 
     Args:
-      network: with the checkpoint's weights.
-      optimizer: built on its trainable variables.
-      checkpoint: T2T's.
+      network: a model with the checkpoint's weights.
+      optimizer: built on the network's trainable variables.
+      checkpoint: T2T's checkpoint.
 
     Returns:
-      Why the moments start anew; "" if they were taken over.
+      Why the moments aren't imported; "" if they are.
 
     Raises:
       CheckpointError: the checkpoint is damaged.
@@ -122,60 +121,60 @@ def take_optimizer(network: Any, optimizer: Any, checkpoint: Checkpoint) -> str:
         for average, variable in pairs:
             average.assign(variable)
     if optimizer.name != "adam":
-        return f"only Adam's are taken over, not those of {optimizer.name}"
+        return f"only Adam's are imported, not those of {optimizer.name}"
     kinds = ["_momentums", "_velocities"]
     if optimizer.gradient_accumulation_steps:
         kinds.append("_accumulated_gradients")
     names = _names(network, checkpoint)
-    found = []
+    slots = []
     for i, variable in enumerate(network.trainable_variables):
+        name = names[variable.path]
         for kind in kinds:
-            name = names[variable.path]
             parts = checkpoint.slot_parts(name, kind)
             if len(parts) < len(checkpoint.parts(name)):
                 return f"the checkpoint has no {kind.strip('_').replace('_', ' ')} of {name}"
-            found.append((getattr(optimizer, kind)[i], parts))
-    for slot, parts in found:
+            slots.append((getattr(optimizer, kind)[i], parts))
+    for slot, parts in slots:
         slot.assign(checkpoint.join(parts))
     return ""
 
 
 def _names(network: Any, checkpoint: Checkpoint) -> dict[str, str]:
-    """T2T's names of a network's weights, by their paths."""
+    """Returns T2T's names of a network's weights by Keras path."""
     shared = network.hparams.shared_embedding_and_softmax_weights
     names = {}
     for weight in network.weights:
-        parts, shape = weight.path.split("/"), tuple(weight.shape)
+        parts = weight.path.split("/")
         if parts[1] == "classes":
             names[weight.path] = _class_label_name(parts[-1], network, checkpoint)
         else:
-            names[weight.path] = t2t_name(weight.path, shape, shared)
+            names[weight.path] = t2t_name(weight.path, tuple(weight.shape), shared)
     return names
 
 
 def _class_label_name(leaf: str, network: Any, checkpoint: Checkpoint) -> str:
     name = f"class_label_modality_{network.vocab_size['targets']}_{network.hparams.hidden_size}"
-    # T2T opens the modality's scope twice; some versions only once.
+    # T2T opens the scope of the modality twice, some versions only once.
     once = f"{name}/dense/{leaf}"
     return once if checkpoint.parts(once) else f"{name}/{once}"
 
 
 def _check_vocabularies(names: dict[str, str], checkpoint: Checkpoint) -> None:
     for name in names.values():
-        wanted = re.match(r"symbol_modality_(\d+)_(\d+)(/\w+/weights_)$", name)
-        if not wanted or checkpoint.parts(name):
+        expected = re.match(r"symbol_modality_(\d+)_(\d+)(/\w+/weights_)$", name)
+        if not expected or checkpoint.parts(name):
             continue
-        alike = re.compile(
-            rf"{re.escape(checkpoint.scope)}/symbol_modality_(\d+)_{wanted[2]}{wanted[3]}0$"
+        same_width = re.compile(
+            rf"{re.escape(checkpoint.scope)}/symbol_modality_(\d+)_{expected[2]}{expected[3]}0$"
         )
-        sizes = sorted({match[1] for match in map(alike.match, checkpoint.shapes) if match})
+        sizes = sorted({match[1] for match in map(same_width.match, checkpoint.shapes) if match})
         if sizes:
             raise CheckpointError(
                 f"{checkpoint.prefix} was trained with a vocabulary of {' and '.join(sizes)} "
-                f"entries, the problem's has {wanted[1]}; give the --data_dir that it was trained "
-                f"on, or set the hparam vocab_divisor"
+                f"entries, the problem's has {expected[1]}; give the --data_dir of that training, or "
+                f"set the hparam vocab_divisor"
             )
 
 
-def _more(names: list[str]) -> str:
-    return f" and {len(names) - 1} more" if len(names) > 1 else ""
+def _first_of(names: list[str]) -> str:
+    return f"{names[0]} and {len(names) - 1} more" if len(names) > 1 else names[0]

@@ -1,4 +1,4 @@
-"""A model folder of T2T's -> one of ours: the step from `t2t-import-checkpoint` to `Decoder`."""
+"""Converts a model folder of T2T's to one of t2tlite's: t2t-import-checkpoint."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from t2tlite import registry
 from t2tlite.assignments import parse_assignments
@@ -17,6 +16,7 @@ from t2tlite.checkpoint import checkpoints, run_record
 from t2tlite.config import HParams
 from t2tlite.errors import CheckpointError, HParamsError
 from t2tlite.files import make_folder
+from t2tlite.registry import snake_case
 from t2tlite.t2t_import.checkpoints import take_optimizer, take_weights
 from t2tlite.t2t_import.tf1_checkpoint import Checkpoint
 from t2tlite.t2t_names.hparams import T2T_ONLY
@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 HPARAMS = "hparams.json"
 
-# What T2T's trainer adds to the hparams of a run: places, flags and functions of its own.
+# Paths, flags and functions that T2T's trainer adds to the hparams of a run.
 _OF_THE_RUN = {
     *("data_dir", "model_dir", "schedule", "std_server_protocol", "warm_start_from", "tpu_config"),
     *("train_steps", "eval_steps", "eval_freq_in_steps", "eval_timeout_mins", "mode"),
@@ -37,13 +37,13 @@ _OF_THE_RUN = {
 
 @dataclass
 class Imported:
-    """What became of a checkpoint.
+    """The result of an import.
 
     Attributes:
-      step: finished training steps.
-      weights: how many the model has.
-      parameters: numbers in them.
-      optimizer: sentence on the optimizer's state.
+      step: number of finished training steps.
+      weights: number of weight tensors.
+      parameters: number of parameters in them.
+      optimizer: a sentence about the optimizer state.
       left: names and shapes of the variables that have no counterpart here.
     """
 
@@ -54,17 +54,19 @@ class Imported:
     left: list[str]
 
     def lines(self) -> list[str]:
-        """The report, a line each."""
-        taken = f"{self.weights} weights, {self.parameters:,} parameters, of step {self.step}"
-        told = [f"no counterpart here: {one}" for one in self.left]
-        return [f"taken over: {taken}", f"optimizer: {self.optimizer}", *told]
+        """Returns the report, line by line."""
+        return [
+            f"imported: {self.weights} weights, {self.parameters:,} parameters, step {self.step}",
+            f"optimizer: {self.optimizer}",
+            *(f"no counterpart here: {variable}" for variable in self.left),
+        ]
 
 
 def recorded_flags(source: str | os.PathLike[str]) -> dict[str, str]:
-    """Returns the flags that T2T's trainer wrote into flags.txt and flags_t2t.txt, by name.
+    """Returns the flags that T2T's trainer wrote to flags.txt and flags_t2t.txt, by name.
 
     Args:
-      source: a folder of T2T's, or a checkpoint in it.
+      source: T2T's model folder, or a checkpoint in it.
     """
     flags: dict[str, str] = {}
     for name in ("flags.txt", "flags_t2t.txt"):
@@ -72,7 +74,7 @@ def recorded_flags(source: str | os.PathLike[str]) -> dict[str, str]:
         if path.exists():
             text = path.read_text(encoding="utf-8", errors="replace")
             flags.update(re.findall(r"^--(\w+)=(.*)$", text, re.MULTILINE))
-    # T2T wrote None for a flag that wasn't given, and called the problem `problems` at first.
+    # T2T writes None for a flag that isn't given; early versions have --problems for --problem.
     flags = {name: value for name, value in flags.items() if value not in ("", "None")}
     return {"problem": flags["problems"], **flags} if "problems" in flags else flags
 
@@ -80,15 +82,15 @@ def recorded_flags(source: str | os.PathLike[str]) -> dict[str, str]:
 def read_hparams(
     source: str | os.PathLike[str], hparams_set: str = "", overrides: str = ""
 ) -> HParams:
-    """Returns the hparams of a checkpoint: of hparams.json beside it, else of a registered set.
+    """Returns the hparams of a checkpoint, from hparams.json or from a registered set.
 
     Args:
-      source: a folder of T2T's, or a checkpoint in it.
-      hparams_set: used where there is no hparams.json.
-      overrides: "name=value,name=value"; they win.
+      source: T2T's model folder, or a checkpoint in it.
+      hparams_set: used if there is no hparams.json.
+      overrides: "name=value,name=value", which take precedence.
 
     Raises:
-      HParamsError: there are none, or one has a value that can't be had here.
+      HParamsError: there are no hparams, or a value isn't supported.
     """
     path = folder_of(source) / HPARAMS
     if not path.exists():
@@ -102,30 +104,20 @@ def read_hparams(
         values = dict(json.loads(path.read_text(encoding="utf-8")))
     except (ValueError, TypeError) as error:
         raise HParamsError(
-            f"{path} is damaged ({error}); restore it, or move it away and give --hparams_set"
+            f"{path} is damaged ({error}); restore it, or remove it and give --hparams_set"
         ) from None
-    # Before T2T had this hparam, its schedule was what "legacy" is now.
+    # T2T versions without this hparam compute what is now the schedule "legacy".
     hparams = HParams(learning_rate_schedule="legacy")
-    hparams.extra = _added(values)
+    known = {*hparams.values(), *T2T_ONLY, *_OF_THE_RUN}
+    hparams.extra = {name: value for name, value in values.items() if name not in known}
+    if hparams.extra:
+        log.warning("unknown hparams are imported without effect: %s", hparams.extra)
     overridden = {name for name, _ in parse_assignments(overrides)}
     for name, value in values.items():
         if name not in _OF_THE_RUN | overridden:
-            setattr(hparams, name, _like_today(name, value))
+            # Early versions name optimizers by class: TrueAdam.
+            setattr(hparams, name, snake_case(value) if name == "optimizer" else value)
     return hparams.override(overrides).check()
-
-
-def _added(values: dict[str, Any]) -> dict[str, Any]:
-    """The hparams that T2T doesn't know: a plugin's, or another version's."""
-    known = {*HParams().values(), *T2T_ONLY, *_OF_THE_RUN}
-    added = {name: value for name, value in values.items() if name not in known}
-    if added:
-        log.warning("hparams unknown here are kept without effect: %s", added)
-    return added
-
-
-def _like_today(name: str, value: Any) -> Any:
-    # Optimizers were named as classes once: TrueAdam.
-    return registry.snake_case(value) if name == "optimizer" else value
 
 
 def import_checkpoint(
@@ -134,13 +126,16 @@ def import_checkpoint(
     """Writes a model folder with the weights and optimizer state of a T2T checkpoint.
 
     Args:
-      checkpoint: T2T's.
-      run: what it was trained on: `record.RunRecord.describe(problem, model, hparams, usr_dirs)`.
-      data_dir: has the vocabulary.
-      output_dir: gets run.json, vocabulary and checkpoint; `Decoder(output_dir)` needs no more.
+      checkpoint: T2T's checkpoint.
+      run: what it was trained with; see `RunRecord.describe`.
+      data_dir: the folder of the vocabulary.
+      output_dir: the new model folder, with run.json, vocabulary and checkpoint.
 
     Raises:
-      Error: the checkpoint doesn't fit the hparams or the vocabulary, or a folder is wrong.
+      CheckpointError: the checkpoint doesn't fit model, hparams or vocabulary, or output_dir holds
+        a model.
+      VocabularyError: the vocabulary is missing or damaged.
+      OutputError: output_dir can't be written.
     """
     if checkpoints.steps(output_dir):
         raise CheckpointError(f"{output_dir} holds a model already; choose a new --output_dir")
@@ -152,26 +147,26 @@ def import_checkpoint(
     hparams = HParams.from_values(run.hparams)
     problem_hparams = registry.problem(run.problem).get_hparams(hparams, data_dir)
     network = run.make_model(problem_hparams)
-    # Not isinstance: what builds on them has weights of other names.
+    # Not isinstance: subclasses have weights of other names.
     if type(network) not in (Transformer, TransformerEncoder):
         raise CheckpointError(
             f"checkpoints of model {run.model} can't be imported; those of transformer and "
             f"transformer_encoder can"
         )
     take_weights(network, checkpoint)
-    # The schedule doesn't matter: what is saved of it is the step.
+    # The number of steps only matters for the schedule, which isn't saved.
     optimizer = make_optimizer(hparams, train_steps=1)
     optimizer.build(network.trainable_variables)
-    why_new = take_optimizer(network, optimizer, checkpoint)
+    reason = take_optimizer(network, optimizer, checkpoint)
     make_folder(output_dir)
     run.take_vocabularies(output_dir, data_dir)
     run.write(output_dir, data_dir)
     with contextlib.closing(checkpoints.Saver(output_dir, keep=0)) as saver:
         saver.save(checkpoint.step, network, optimizer)
         saver.wait()
-    state = f"state of {hparams.optimizer} taken over; training goes on as it would have"
-    if why_new:
-        state = f"its moments start anew ({why_new}); training goes on at this step's learning rate"
+    state = f"state of {hparams.optimizer} imported; training resumes exactly"
+    if reason:
+        state = f"moments not imported ({reason}); training resumes at this step's learning rate"
     return Imported(
         step=checkpoint.step,
         weights=len(network.weights),
@@ -182,7 +177,7 @@ def import_checkpoint(
 
 
 def training_flags(run: run_record.RunRecord, hparams_set: str = "") -> str:
-    """Returns the flags by which t2t-trainer goes on with an imported model as it is.
+    """Returns the flags for t2t-trainer to resume training of an imported model.
 
     Args:
       run: of the imported model.
@@ -201,6 +196,6 @@ def training_flags(run: run_record.RunRecord, hparams_set: str = "") -> str:
 
 
 def folder_of(source: str | os.PathLike[str]) -> Path:
-    """Returns the folder that a checkpoint lies in, or `source` if it is one."""
+    """Returns the folder of a checkpoint, or `source` if it is a folder."""
     path = Path(source).expanduser()
     return path if path.is_dir() else path.parent

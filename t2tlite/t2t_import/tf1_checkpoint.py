@@ -1,9 +1,9 @@
-"""Reading T2T's TF1 checkpoints: their variables by name, as weights and as slots of optimizers.
+"""Reads T2T's TF1 checkpoints: weights and optimizer slots by variable name.
 
 MODEL/body/encoder/layer_0/self_attention/multihead_attention/q/kernel   a weight
 MODEL/symbol_modality_V_D/shared/weights_0, _1, ...                      shards of an embedding
 training/LazyAdam/WEIGHT/m, training/WEIGHT/Adam                         slots of the optimizer
-global_step, losses_avg/..., train_stats/...                             T2T's own counts
+global_step, losses_avg/..., train_stats/...                             T2T's statistics
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from t2tlite.errors import CheckpointError
 
 Shape = tuple[int, ...]
 
-# Slots of Adam by their names in TF1 and in TF2's compatibility layer -> the lists of Keras's Adam.
+# Adam's slots in TF1 and in TF2's compatibility layer -> attributes of Keras's Adam.
 _SLOTS = {
     "m": "_momentums",
     "v": "_velocities",
@@ -28,19 +28,19 @@ _SLOTS = {
 
 
 class Checkpoint:
-    """The variables of a T2T checkpoint, and which of them were read.
+    """The variables of a T2T checkpoint. Keeps track of which were read.
 
     Args:
-      source: a folder of T2T's, whose newest checkpoint is meant, or `FOLDER/model.ckpt-N`.
+      source: T2T's model folder, for its newest checkpoint, or `FOLDER/model.ckpt-N`.
 
     Attributes:
-      prefix: the checkpoint's path without ".index".
+      prefix: path of the checkpoint without ".index".
       shapes: of all variables, by name.
-      step: finished training steps.
-      scope: the model's name, in front of its weights' names.
+      step: number of finished training steps.
+      scope: name of the model, the first part of the names of its weights.
 
     Raises:
-      CheckpointError: there is none, it is damaged, or not T2T's.
+      CheckpointError: there is no checkpoint, it is damaged, or it isn't T2T's.
     """
 
     def __init__(self, source: str | os.PathLike[str]):
@@ -54,7 +54,7 @@ class Checkpoint:
         except self._errors as error:
             raise self._damaged(error) from None
         self.shapes: dict[str, Shape] = {name: tuple(shape) for name, shape in shapes.items()}
-        self._taken: set[str] = set()
+        self._read: set[str] = set()
         self.scope = self._find_scope()
         self._slots = dict(filter(None, map(self._slot, self.shapes)))
         digits = re.search(r"-(\d+)$", self.prefix.name)
@@ -63,63 +63,63 @@ class Checkpoint:
             self.step = int(self.read("global_step"))
 
     def read(self, name: str) -> Any:
-        """Returns a variable's value and notes that it has a place here.
+        """Returns the value of a variable and marks it as read.
 
         Raises:
-          CheckpointError: its file is damaged.
+          CheckpointError: a file of the checkpoint is damaged.
         """
         try:
             value = self._reader.get_tensor(name)
         except self._errors as error:
             raise self._damaged(error) from None
-        self._taken.add(name)
+        self._read.add(name)
         return value
 
     def parts(self, name: str) -> list[str]:
-        """The variables that make up one weight: its shards, or one; none if it is missing.
+        """Returns the variables of a weight: one, several shards, or none if it is missing.
 
         Args:
-          name: of the weight within the model's scope; a shard's without its number.
+          name: of the weight within the model's scope; that of a shard without the number.
         """
         full = f"{self.scope}/{name}"
         if name.endswith("/weights_"):
             number = re.compile(re.escape(full) + r"(\d+)$")
-            found = [(int(match[1]), match[0]) for match in map(number.match, self.shapes) if match]
-            return [shard for _, shard in sorted(found)]
+            matches = [match for match in map(number.match, self.shapes) if match]
+            return [match[0] for match in sorted(matches, key=lambda match: int(match[1]))]
         return [full] if full in self.shapes else []
 
     def slot_parts(self, name: str, kind: str) -> list[str]:
-        """The variables of one slot of a weight; fewer than the weight's if the slot is missing."""
+        """Returns the variables of a slot of a weight; fewer than `parts` if some are missing."""
         slots = [self._slots.get((part, kind)) for part in self.parts(name)]
         return [slot for slot in slots if slot]
 
     @property
     def shares_embeddings(self) -> bool:
-        """Whether one table makes inputs, targets and logits.
+        """Whether inputs, targets and logits share one table.
 
-        T2T turned the hparam shared_embedding_and_softmax_weights off where the vocabularies of
-        inputs and targets differ, without a trace in hparams.json.
+        If the vocabularies of inputs and targets differ, T2T doesn't share, whatever the hparam
+        shared_embedding_and_softmax_weights in hparams.json.
         """
         shared = re.compile(rf"{re.escape(self.scope)}/symbol_modality_\d+_\d+/shared/weights_0$")
         return any(map(shared.match, self.shapes))
 
     def join(self, parts: list[str]) -> Any:
-        """Reads variables and joins them along the first axis."""
+        """Reads variables and concatenates them along the first axis, float32."""
         import numpy as np
 
         return np.concatenate([np.asarray(self.read(part), np.float32) for part in parts])
 
     def size(self, parts: list[str]) -> Shape:
-        """The shape of variables joined along the first axis."""
+        """Returns the shape of variables concatenated along the first axis."""
         first = self.shapes[parts[0]]
         return (sum(self.shapes[part][0] for part in parts), *first[1:])
 
     def unread(self) -> list[str]:
-        """Names of the variables that weren't read, in order."""
-        return sorted(set(self.shapes) - self._taken)
+        """Returns the names of the variables that weren't read, sorted."""
+        return sorted(set(self.shapes) - self._read)
 
     def unread_weights(self) -> list[str]:
-        """Names of the model's weights that weren't read: another model's."""
+        """Returns the names of the model's weights that weren't read."""
         slots = set(self._slots.values())
         return [
             name
@@ -150,16 +150,18 @@ class Checkpoint:
     def _damaged(self, error: Exception) -> CheckpointError:
         reason = " ".join(str(error).split())
         return CheckpointError(
-            f"{self.prefix} is damaged ({reason}); copy it again, with all of its .index and .data "
-            f"files"
+            f"{self.prefix} is damaged ({reason}); copy its .index and .data files again"
         )
 
 
 def find(source: str | os.PathLike[str]) -> Path:
-    """Returns the prefix of the checkpoint that `source` means.
+    """Returns the prefix of the checkpoint that `source` names.
+
+    Args:
+      source: T2T's model folder, for its newest checkpoint, or a file or prefix of a checkpoint.
 
     Raises:
-      CheckpointError: there is none.
+      CheckpointError: there is no checkpoint.
     """
     path = Path(source).expanduser()
     if not path.is_dir():
@@ -167,13 +169,13 @@ def find(source: str | os.PathLike[str]) -> Path:
         if Path(f"{prefix}.index").exists():
             return prefix
         raise CheckpointError(f"{prefix}.index doesn't exist; give a folder or model.ckpt-STEP")
-    prefixes = [one.with_suffix("") for one in path.glob("*.index")]
+    prefixes = [file.with_suffix("") for file in path.glob("*.index")]
     if not prefixes:
         raise CheckpointError(f"{path} has no T2T checkpoint: no file there ends in .index")
-    listed = path / "checkpoint"
-    text = listed.read_text(encoding="utf-8", errors="replace") if listed.exists() else ""
-    named = re.search(r'^model_checkpoint_path: "([^"]*)"', text, re.MULTILINE)
-    # The folder may have been moved since its list was written, so only the name counts.
-    if named and (newest := path / Path(named[1]).name) in prefixes:
-        return newest
-    return max(prefixes, key=lambda one: int(re.sub(r"\D", "", one.name) or 0))
+    index = path / "checkpoint"
+    text = index.read_text(encoding="utf-8", errors="replace") if index.exists() else ""
+    newest = re.search(r'^model_checkpoint_path: "([^"]*)"', text, re.MULTILINE)
+    # The folder may have been moved since, so only the file name counts.
+    if newest and path / Path(newest[1]).name in prefixes:
+        return path / Path(newest[1]).name
+    return max(prefixes, key=lambda prefix: int(re.sub(r"\D", "", prefix.name) or 0))

@@ -1,4 +1,4 @@
-"""T2T's metrics that t2tlite doesn't compute: where a problem names them, evaluation says so."""
+"""T2T's metrics that t2tlite doesn't compute; evaluation of a problem with one logs a warning."""
 
 NOT_COMPUTED = {
     "ABS_ERR": "mean_absolute_error",

@@ -1,4 +1,4 @@
-"""What a problem's `hparams(defaults, model_hparams)` may assign in T2T's older forms.
+"""Modalities in the forms of older T2T versions, in `hparams(defaults, model_hparams)`.
 
 p.input_modality = {"inputs": (registry.Modalities.SYMBOL, 8192)}     # before 1.10
 p.target_modality = (registry.Modalities.CLASS_LABEL, 2)
@@ -12,19 +12,19 @@ from typing import Any
 
 from t2tlite.errors import DataError
 
-# Of T2T's forms of "symbol" and "class_label", those that mean the same here.
-_SAME = {"symbol_weights_all": "symbol"}
+# Modalities of T2T that are equivalent to "symbol" here.
+_SYMBOLS = {"symbol_weights_all": "symbol"}
 _KNOWN = ("symbol", "class_label")
 
 
 def translate(filled: Any) -> None:
-    """Turns the older forms into `modality` by name and `vocab_size` in place.
+    """Converts the older forms to `modality` and `vocab_size`, in place.
 
     Args:
       filled: a ProblemHParams that a problem's hook has filled.
 
     Raises:
-      DataError: inputs or targets have a modality that isn't text's.
+      DataError: the modality of inputs or targets isn't one of text.
     """
     old: dict[str, Any] = dict(vars(filled).pop("input_modality", None) or {})
     target = vars(filled).pop("target_modality", None)
@@ -43,9 +43,9 @@ def translate(filled: Any) -> None:
 def _name(feature: str, modality: Any) -> str:
     name = getattr(modality, "t2t_modality", modality)
     if isinstance(name, str):
-        # "symbol:default" named one of several implementations.
+        # "symbol:default" names an implementation of "symbol".
         name = name.partition(":")[0]
-        name = _SAME.get(name, name)
+        name = _SYMBOLS.get(name, name)
     if name not in _KNOWN and feature in ("inputs", "targets"):
         raise DataError(
             f"modality of {feature!r} is {modality}; t2tlite has {' and '.join(_KNOWN)}: correct "

@@ -27,12 +27,12 @@ def imported(command, theirs, tmp_path_factory):
 def test_the_report(imported):
     folder, done = imported
     lines = done.stdout.splitlines()
-    assert lines[0] == "taken over: 66 weights, 2,005,632 parameters, of step 1200"
-    assert lines[1].startswith("optimizer: state of adam taken over")
+    assert lines[0] == "imported: 66 weights, 2,005,632 parameters, step 1200"
+    assert lines[1].startswith("optimizer: state of adam imported")
     assert "no counterpart here: train_stats/problem_0_steps []" in lines
     assert all(line.startswith("no counterpart here: ") for line in lines[2:-1])
     assert lines[-1] == (
-        "to train on: t2t-trainer --problem=poetry_line_problem --model=transformer "
+        "to resume training: t2t-trainer --problem=poetry_line_problem --model=transformer "
         '--hparams_set=transformer_poetry --hparams="attention_dropout=0.1,'
         'layer_prepostprocess_dropout=0.1,learning_rate_warmup_steps=400"'
     )

@@ -33,7 +33,7 @@ def test_what_has_no_counterpart_is_listed(write, with_slots, do_import):
 
 
 def test_adams_moments_are_taken_over(write, with_slots, do_import, tmp_path):
-    assert "state of adam taken over" in do_import(write(with_slots)).optimizer
+    assert "state of adam imported" in do_import(write(with_slots)).optimizer
     state = checkpoints.read_tensors(checkpoints.optimizer_path(tmp_path / "ours", 700))
     weights = checkpoints.read_tensors(checkpoints.weights_path(tmp_path / "ours", 700))
     assert state["adam/iteration"] == 700
@@ -46,7 +46,7 @@ def test_adams_moments_are_taken_over(write, with_slots, do_import, tmp_path):
 def test_one_moment_that_is_missing_makes_all_new(write, with_slots, do_import, tmp_path):
     del with_slots["training/transformer/symbol_modality_258_4/shared/weights_7/Adam_1"]
     imported = do_import(write(with_slots))
-    assert "start anew" in imported.optimizer
+    assert "moments not imported" in imported.optimizer
     assert "no velocities of symbol_modality_258_4/shared/weights_" in imported.optimizer
     state = checkpoints.read_tensors(checkpoints.optimizer_path(tmp_path / "ours", 700))
     assert state["adam/iteration"] == 700
@@ -103,7 +103,7 @@ def test_hparams(tmp_path, warned):
     assert hparams.shared_embedding_and_softmax_weights is True
     # From before there were schedules by factors.
     assert hparams.learning_rate_schedule == "legacy"
-    assert warned == ["hparams unknown here are kept without effect: {'theirs': 3}"]
+    assert warned == ["unknown hparams are imported without effect: {'theirs': 3}"]
 
 
 def test_an_hparam_that_matters_and_cant_be_had(tmp_path):
@@ -156,5 +156,5 @@ def test_flags_to_train_on(letters, hparams_set):
 
 def test_another_optimizer_starts_anew(write, with_slots, do_import):
     imported = do_import(write(with_slots), "optimizer=adafactor")
-    assert "only Adam's are taken over, not those of adafactor" in imported.optimizer
+    assert "only Adam's are imported, not those of adafactor" in imported.optimizer
     assert len([one for one in imported.left if one.startswith("training/transformer/")]) == 60
