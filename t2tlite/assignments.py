@@ -1,16 +1,24 @@
-"""Parses `name=value,name=value`, the form of --hparams and --decode_hparams, by type."""
+"""Parses `name=value,name=value`, as in --hparams; converts and checks values by type hint."""
 
 from __future__ import annotations
 
+import difflib
 import re
 import types
 import typing
-from typing import Any
+from typing import Any, NamedTuple
 
 from t2tlite.errors import HParamsError
 
 _DESCRIPTIONS = {bool: "true or false", int: "an integer", float: "a number", str: "a string"}
 _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
+
+
+class Bounds(NamedTuple):
+    """The least and the greatest allowed value, as metadata of an `Annotated` type."""
+
+    low: float
+    high: float
 
 
 def parse_assignments(assignments: str) -> list[tuple[str, str]]:
@@ -64,6 +72,24 @@ def convert(name: str, value: Any, hint: Any) -> Any:
     if not isinstance(value, kind):
         raise HParamsError(f"{name}={value!r} is not {_DESCRIPTIONS.get(kind, kind.__name__)}")
     return value
+
+
+def check_value(name: str, value: Any, hint: Any) -> None:
+    """Checks the bounds of an `Annotated` type and the choices of a `Literal`.
+
+    Raises:
+      HParamsError: the value isn't allowed; the message says which are.
+    """
+    for low, high in getattr(hint, "__metadata__", ()):
+        if low == high != value:
+            raise HParamsError(f"{name}={value} is not supported; leave it at {low}")
+        if not low <= value <= high:
+            raise HParamsError(f"{name}={value} is outside {low} to {high}")
+    choices = typing.get_args(hint) if typing.get_origin(hint) is typing.Literal else ()
+    if choices and value not in choices:
+        close = difflib.get_close_matches(value, choices, n=1)
+        advice = f"; did you mean {close[0]}?" if close else ""
+        raise HParamsError(f"{name}={value} is not one of: {', '.join(choices)}{advice}")
 
 
 def parse_like(name: str, text: str, example: Any) -> Any:

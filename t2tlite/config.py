@@ -16,9 +16,9 @@ import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal
 
-from t2tlite.assignments import convert, parse_assignments, parse_like
+from t2tlite.assignments import Bounds, check_value, convert, parse_assignments, parse_like
 from t2tlite.errors import HParamsError
 from t2tlite.t2t_names.hparams import T2T_ONLY
 
@@ -28,15 +28,8 @@ PAD_ID = 0  # padding, in every vocabulary
 EOS_ID = 1  # end of a sequence, in every vocabulary
 
 
-class Bounds(NamedTuple):
-    """The values that `HParams.check` accepts for a field, both ends included."""
-
-    low: float
-    high: float
-
-
-_MAX = 2**31
-Size = Annotated[int, Bounds(1, _MAX)]
+Size = Annotated[int, Bounds(1, 2**31)]
+SizeOrZero = Annotated[int, Bounds(0, 2**31)]
 Rate = Annotated[float, Bounds(0.0, 0.99999)]
 NotSupported = Annotated[float, Bounds(0.0, 0.0)]
 
@@ -98,8 +91,7 @@ class HParams:
     # Learning rate: the product of the schedule's factors.
     learning_rate_schedule: str = "constant*linear_warmup*rsqrt_decay*rsqrt_hidden_size"
     learning_rate_constant: float = 2.0  # the factor "constant"
-    # Steps of warm-up, and the step at which rsqrt_decay starts.
-    learning_rate_warmup_steps: Annotated[int, Bounds(0, _MAX)] = 8000
+    learning_rate_warmup_steps: SizeOrZero = 8000  # also the step at which rsqrt_decay starts
     learning_rate: float = 0.2  # read by the schedule "legacy" only
     learning_rate_decay_scheme: str = "noam"  # of "legacy": noam, none, exp, cosine, sqrt, ...
     learning_rate_decay_rate: float = 1.0  # factor per learning_rate_decay_steps of exp decay
@@ -123,8 +115,7 @@ class HParams:
     optimizer_adafactor_multiply_by_parameter_scale: bool = True
     optimizer_momentum_momentum: float = 0.9
     optimizer_momentum_nesterov: bool = False
-    # Batches per update; 0 and 1: one.
-    optimizer_multistep_accumulate_steps: Annotated[int, Bounds(0, _MAX)] = 0
+    optimizer_multistep_accumulate_steps: SizeOrZero = 0  # batches per update; 0 and 1: one
     clip_grad_norm: float = 0.0  # largest global norm of the gradient; 0: no limit
     ema_decay: Rate = 0.0  # decay of the exponential moving average of the weights; 0: none
     grad_noise_scale: NotSupported = 0.0
@@ -136,8 +127,7 @@ class HParams:
     # where static shapes are needed, else bucket.
     batching: Literal["auto", "bucket", "pack", "pad"] = "auto"
     pack_dataset: bool = False  # T2T's name for batching=pack
-    # Longest training example in tokens; 0: batch_size.
-    max_length: Annotated[int, Bounds(0, _MAX)] = 256
+    max_length: SizeOrZero = 256  # longest training example in tokens; 0: batch_size
     min_length: int = 0  # shortest training example in tokens
     max_input_seq_length: int = 0  # longer training inputs are truncated; 0: no limit
     max_target_seq_length: int = 0  # longer training targets are truncated; 0: no limit
