@@ -248,7 +248,7 @@ def _copy(variable: Any) -> Any:
     """Returns a copy of a value: the next step may overwrite the memory that `numpy` returns."""
     import numpy as np
 
-    return np.array(devices.whole(variable.value))
+    return np.array(devices.to_numpy(variable.value))
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Any], metadata: dict[str, str]) -> None:

@@ -1,7 +1,7 @@
-"""What a process that ends with its parent runs first: see `command`.
+"""Runs a command in a process that gets a signal when its parent ends; see `command`.
 
-Python code between fork and exec of a process with threads, those of JAX say, may deadlock; here it
-runs in a process of its own, which then becomes the command.
+Python code between fork and exec may deadlock in a process with threads, such as JAX's. Therefore
+this file runs in a process of its own, which then executes the command.
 """
 
 import ctypes
@@ -10,32 +10,32 @@ import signal
 import sys
 from collections.abc import Iterable, Sequence
 
-# Of Linux's prctl: which signal a process gets when its parent ends.
+# Linux's prctl option for the signal that a process gets when its parent ends.
 _PR_SET_PDEATHSIG = 1
 
 
 def command(
     words: Sequence[str], at_parents_end: signal.Signals, cores: Iterable[int] = ()
 ) -> list[str]:
-    """Returns the words of a process that runs a command while this one lives.
+    """Returns the command line of a process that runs `words` as long as this process lives.
 
     Args:
       words: the command.
-      at_parents_end: what it gets when this process ends, however it does; on Linux only.
-      cores: of the CPU, where it shall run; none: all.
+      at_parents_end: the signal for it when this process ends, even if killed; on Linux only.
+      cores: CPU cores for it to run on; none: all.
     """
-    places = ",".join(str(core) for core in sorted(cores))
-    before = [sys.executable, "-I", __file__, str(os.getpid()), str(int(at_parents_end)), places]
-    return [*before, *words]
+    core_list = ",".join(str(core) for core in sorted(cores))
+    parent, number = str(os.getpid()), str(int(at_parents_end))
+    return [sys.executable, "-I", __file__, parent, number, core_list, *words]
 
 
 def main() -> None:
-    """Ties this process to its parent and its cores, then runs the command in its place."""
+    """Sets the signal at the parent's end and the CPU cores, then executes the command."""
     parent, number, cores, *words = sys.argv[1:]
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(number))
     if os.getppid() != int(parent):
-        sys.exit("the process that started this one ended before it ran")
+        sys.exit("the parent process ended before this process could run")
     if cores:
         os.sched_setaffinity(0, {int(core) for core in cores.split(",")})
     os.execvp(words[0], words)

@@ -1,4 +1,4 @@
-"""Several machines that train one model: who they are, and what to do when one goes away."""
+"""Several machines that train one model: TF_CONFIG, waiting for them, losing one of them."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from t2tlite.errors import DeviceError, WorkerError
 
 log = logging.getLogger(__name__)
 
-# Seconds that machines wait for each other to start: the lost one may be started by hand.
+# How long machines wait for each other to start; a lost one may have to be started by hand.
 JOIN_SECONDS = 24 * 3600
 
-# Seconds of silence after which JAX takes a machine for lost; its own default is 100.
-SILENCE_SECONDS = 30
+# Seconds without a heartbeat after which JAX considers a machine lost; JAX's default is 100.
+HEARTBEAT_SECONDS = 30
 
-# Set in the environment of a process that `run_again_when_lost` started.
-_WATCHED = "T2TLITE_WATCHED"
+# Set in the environment of a process that `supervise` started.
+_SUPERVISED = "T2TLITE_SUPERVISED"
 
-# The exit status of one that lost another machine: EX_TEMPFAIL of sysexits.h.
+# Exit status of a process that lost another machine: EX_TEMPFAIL of sysexits.h.
 _LOST_STATUS = 75
 
-# So many aborts in a row, each within so many seconds, are no machines that came back too soon.
-_MOST_ABORTS, _LONG_SECONDS = 3, 600
+# Give up after more than this many consecutive aborts, each within this many seconds.
+_MAX_ABORTS, _ABORT_SECONDS = 3, 600
 
-# What the errors of JAX and its collectives say where another process is gone.
+# Parts of the errors of JAX and its collectives when another process is gone.
 LOST = ("Gloo", "onnection", "UNAVAILABLE", "DEADLINE_EXCEEDED", "ABORTED", "CANCELLED", "peer")
 
 
@@ -41,8 +41,8 @@ class Cluster(NamedTuple):
     """The machines of TF_CONFIG.
 
     Attributes:
-      addresses: "host:port" of each, the chief first; none where this machine trains alone.
-      worker: which of them this one is.
+      addresses: "host:port" of each, the chief first; empty if this machine trains alone.
+      worker: index of this machine.
     """
 
     addresses: tuple[str, ...] = ()
@@ -50,7 +50,7 @@ class Cluster(NamedTuple):
 
     @property
     def workers(self) -> int:
-        """How many machines there are."""
+        """Number of machines."""
         return max(1, len(self.addresses))
 
 
@@ -58,40 +58,65 @@ def read(tf_config: str) -> Cluster:
     """Reads the value of TF_CONFIG.
 
     Raises:
-      DeviceError: it isn't what t2t-make-tf-configs prints.
+      DeviceError: it isn't of the form that t2t-make-tf-configs prints.
     """
     if not tf_config:
         return Cluster()
     try:
-        found = json.loads(tf_config)
-        machines = found.get("cluster", {})
+        config = json.loads(tf_config)
+        machines = config.get("cluster", {})
         if not machines:
             return Cluster()
-        kind, index = found["task"]["type"], int(found["task"]["index"])
-        chiefs, workers = (list(machines.get(one, [])) for one in ("chief", "worker"))
-        mine = {"chief": chiefs, "worker": workers}[kind]
-        if set(machines) - {"chief", "worker"} or not 0 <= index < len(mine):
-            raise ValueError("a job other than chief and worker, or a task that isn't in it")
+        kind, index = config["task"]["type"], int(config["task"]["index"])
+        chiefs, workers = (list(machines.get(job, [])) for job in ("chief", "worker"))
+        tasks = {"chief": chiefs, "worker": workers}[kind]
+        if set(machines) - {"chief", "worker"} or not 0 <= index < len(tasks):
+            raise ValueError("a job other than chief and worker, or a task that isn't in the job")
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DeviceError(
             f"TF_CONFIG can't be used ({error!r}): expected "
             f'{{"cluster": {{"worker": ["host:port", ...]}}, "task": {{"type": "worker", "index": '
-            f"0}}}}; make it with t2t-make-tf-configs"
+            f"0}}}}; generate it with t2t-make-tf-configs"
         ) from None
     return Cluster((*chiefs, *workers), index + (len(chiefs) if kind == "worker" else 0))
 
 
 def current() -> Cluster:
-    """The machines of this process's TF_CONFIG; see `read`."""
+    """Returns the machines of this process's TF_CONFIG; raises as `read` does."""
     return read(os.environ.get("TF_CONFIG", ""))
 
 
 @contextlib.contextmanager
-def told_lost_workers(workers: int) -> Iterator[None]:
-    """Turns what TensorFlow or JAX raises when another machine goes away into a user's error.
+def joining(cluster: Cluster) -> Iterator[None]:
+    """Logs that a block waits for the other machines, and lets Ctrl-C end it.
+
+    Raises:
+      DeviceError: the machines didn't connect.
+    """
+    import tensorflow as tf
+
+    machine = f"machine {cluster.worker} of {cluster.workers} of TF_CONFIG"
+    log.info("%s: waiting for the others", machine)
+    # TensorFlow and JAX wait in C++, where Python can't handle the signal.
+    handler = signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        yield
+    except (tf.errors.OpError, RuntimeError, ValueError) as error:
+        raise DeviceError(
+            f"the machines of TF_CONFIG didn't connect ({str(error).splitlines()[0]}); start the "
+            f"same command on all of them, and check that they can listen on their ports"
+        ) from error
+    finally:
+        signal.signal(signal.SIGINT, handler)
+    log.info("all %d machines are connected", cluster.workers)
+
+
+@contextlib.contextmanager
+def lost_worker_errors(workers: int) -> Iterator[None]:
+    """Raises a WorkerError for the errors of TensorFlow or JAX when another machine goes away.
 
     Args:
-      workers: machines that train together.
+      workers: number of machines that train together.
 
     Raises:
       WorkerError: another machine went away.
@@ -106,63 +131,64 @@ def told_lost_workers(workers: int) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        of_jax = type(error).__name__ in ("XlaRuntimeError", "JaxRuntimeError")
+        from_jax = type(error).__name__ in ("XlaRuntimeError", "JaxRuntimeError")
         if not isinstance(error, lost) and not (
-            of_jax and any(word in str(error) for word in LOST)
+            from_jax and any(word in str(error) for word in LOST)
         ):
             raise
         raise WorkerError(
             f"another machine went away ({type(error).__name__}); start the same command on all "
-            f"of them: training goes on from the newest checkpoint"
+            f"machines: training resumes from the newest checkpoint"
         ) from error
 
 
-def is_watched() -> bool:
-    """Whether `run_again_when_lost` started this process, whose parent has told what it does."""
-    return _WATCHED in os.environ
+def is_supervised() -> bool:
+    """Whether `supervise` started this process."""
+    return _SUPERVISED in os.environ
 
 
-def run_again_when_lost() -> None:
-    """Goes on in a process of its own, which runs again whenever it loses another machine.
+def supervise() -> None:
+    """Continues in a child process, which is started again whenever it loses another machine.
 
-    Neither TensorFlow nor JAX can join machines anew within a process. One that has noticed the
-    loss ends by `give_up`; JAX aborts one that a restarted machine calls before it has.
+    Neither TensorFlow nor JAX can connect to machines again within a process. A process that
+    notices the loss ends by `exit_for_restart`. JAX aborts one to which a restarted machine
+    connects before that.
 
-    Returns in that process. The calling one hands SIGINT and SIGTERM on to it, and ends with its
-    exit status.
+    Returns only in the child. The parent forwards SIGINT and SIGTERM to the child and exits with
+    its status.
     """
-    if os.environ.pop(_WATCHED, None):
+    if os.environ.pop(_SUPERVISED, None):
         return
     aborts, stopped = 0, False
 
-    def hand_on(number: int, frame: Any) -> None:
+    def forward(number: int, frame: Any) -> None:
         nonlocal stopped
         stopped = True
         process.send_signal(number)
 
     while True:
-        began = time.monotonic()
+        start = time.monotonic()
         process = subprocess.Popen(
             child.command([sys.executable, *sys.orig_argv[1:]], signal.SIGKILL),
-            env={**os.environ, _WATCHED: "1"},
-            # A terminal's Ctrl-C comes here alone, so that it is handed on once.
+            env={**os.environ, _SUPERVISED: "1"},
+            # Otherwise a terminal's Ctrl-C would reach the child twice.
             start_new_session=True,
         )
         for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, hand_on)
+            signal.signal(number, forward)
         status = process.wait()
-        # One that aborts again and again has another trouble than a lost machine.
-        soon = time.monotonic() - began < _LONG_SECONDS
-        aborts = 1 + aborts * soon if status == -signal.SIGABRT else 0
-        lost = status == _LOST_STATUS or 0 < aborts <= _MOST_ABORTS
+        # Repeated aborts have another cause than a lost machine.
+        is_soon = time.monotonic() - start < _ABORT_SECONDS
+        aborts = 1 + aborts * is_soon if status == -signal.SIGABRT else 0
+        lost = status == _LOST_STATUS or 0 < aborts <= _MAX_ABORTS
         if stopped or not lost:
-            # As a shell tells that a signal ended a process.
+            # A shell's status for a process that a signal ended.
             sys.exit(status if status >= 0 else 128 - status)
         if aborts:
-            log.warning("aborted, as JAX does when another machine went away; runs again")
+            log.warning("aborted, as JAX does when another machine went away; starting again")
 
 
-def give_up() -> NoReturn:
-    """Ends a process that lost another machine; see `run_again_when_lost`."""
+def exit_for_restart() -> NoReturn:
+    """Ends a process that lost another machine, so that `supervise` starts it again."""
     sys.stdout.flush()
     sys.exit(_LOST_STATUS)

@@ -1,8 +1,7 @@
-"""Where to run: maps the device flags to a backend of Keras and its devices.
+"""Maps the device flags to a Keras backend and its devices.
 
-With `cluster` and `jax_devices`, which it alone uses, the only place that knows devices.
-
-`choose` must be called before anything imports keras: a process has one backend.
+Only this package knows the backends. `choose` must be called before anything imports keras, because
+a process has one backend.
 """
 
 from __future__ import annotations
@@ -10,9 +9,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import importlib.util
-import logging
 import os
-import signal
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,21 +19,19 @@ from t2tlite.data import inputs
 from t2tlite.devices import cluster, jax_devices, silence
 from t2tlite.errors import DeviceError
 
-log = logging.getLogger(__name__)
-
 
 @dataclass(frozen=True)
 class Devices:
-    """A chosen place to run.
+    """The devices of a training, an evaluation or a decoder.
 
     Attributes:
       backend: of Keras, "tensorflow" or "jax".
       kind: "CPU", "GPU" or "TPU".
-      count: devices, on all machines, that share the rows of each batch.
-      strategy: a tf.distribute.Strategy, or None where there is one device or JAX.
-      workers: machines.
-      worker: number of this machine; 0 is the chief, which alone writes.
-      model_parallel: devices that share each weight, on JAX; together they count as one.
+      count: number of devices, on all machines, that share the rows of each batch.
+      strategy: a tf.distribute.Strategy; None for one device and on JAX.
+      workers: number of machines.
+      worker: index of this machine; 0 is the chief, the only one that writes.
+      model_parallel: number of devices that share each weight, on JAX; they count as one.
     """
 
     backend: str
@@ -49,7 +44,7 @@ class Devices:
 
     @property
     def static_shapes(self) -> bool:
-        """Whether each new shape of a batch costs a compilation."""
+        """Whether each new shape of a batch is compiled."""
         return self.backend == "jax"
 
     @property
@@ -59,31 +54,31 @@ class Devices:
 
     @property
     def evaluates(self) -> bool:
-        """Whether this machine evaluates: on JAX a program runs on all machines or none."""
+        """Whether this machine evaluates: on JAX all machines run a program together."""
         return self.is_chief or self.backend == "jax"
 
     @property
     def row_shares(self) -> int:
-        """Rows that aren't for training are a multiple of it; see `feed`."""
+        """Evaluation and decoding batches must be a multiple of this many rows; see `feed`."""
         return self.count if self.backend == "jax" else 1
 
     @property
     def length_multiple(self) -> int:
-        """Row lengths that the device computes without waste are multiples of it."""
+        """Row lengths should be a multiple of it, so that the matrix unit isn't padded."""
         return 128 if self.kind == "TPU" else 1
 
     @property
     def reader(self) -> tuple[int, int]:
-        """Which of how many readers of the training data this machine is."""
-        # TensorFlow's machines each make the whole batch and take their rows of it.
+        """Index of this machine's part of the training data, and the number of parts."""
+        # With TensorFlow each machine reads whole batches and takes its rows; see `distribute`.
         return (self.worker, self.workers) if self.backend == "jax" else (0, 1)
 
     @property
     def multiplies_bfloat16(self) -> bool:
-        """Whether training in bfloat16 should be faster here than in float32.
+        """Whether training in bfloat16 should be faster than in float32.
 
-        AVX512-BF16 alone isn't enough: 0.65 to 0.74 times float32's tokens/s at the sizes of the
-        recipes, where conversions cost more than products gain.
+        A CPU needs AMX. With AVX512-BF16 alone the recipes reach 0.65 to 0.74 times the tokens/s of
+        float32: conversions cost more than matrix products gain.
         """
         if self.kind != "CPU":
             return True
@@ -94,27 +89,26 @@ class Devices:
         return "amx_bf16" in flags
 
     def scope(self) -> contextlib.AbstractContextManager[Any]:
-        """The context in which model and optimizer must be made."""
+        """Returns the context in which model and optimizer must be created."""
         return self.strategy.scope() if self.strategy else contextlib.nullcontext()
 
-    def share(self, batches: Any) -> Any:
-        """Returns what `fit` takes: a dataset, or each device's part of its batches."""
+    def distribute(self, batches: Any) -> Any:
+        """Returns the dataset for Keras's `fit`, which splits each batch among the devices."""
         if self.strategy is None:
             return inputs.timed(batches)
-        here = self.count // self.workers
+        local = self.count // self.workers
 
-        def parts(context: Any) -> Any:
-            first = context.input_pipeline_id * here
-            return inputs.split(batches, self.count, first, here)
+        def local_parts(context: Any) -> Any:
+            return inputs.split(batches, self.count, context.input_pipeline_id * local, local)
 
-        return self.strategy.distribute_datasets_from_function(parts)
+        return self.strategy.distribute_datasets_from_function(local_parts)
 
     def feed(self, batch: dict[str, Any]) -> dict[str, Any]:
-        """Gives the devices a batch that every machine has whole, to evaluate or decode it."""
+        """Shards a batch for evaluation or decoding, which every machine has completely."""
         return jax_devices.feed(batch, self.worker, self.workers) if self._is_mesh else batch
 
     def gather(self, value: Any) -> Any:
-        """Makes a result of such a batch whole on every machine; called while it is computed."""
+        """Replicates a result of such a batch on every machine; called in the compiled function."""
         return jax_devices.gather(value) if self._is_mesh else value
 
     @property
@@ -122,13 +116,13 @@ class Devices:
         return self.backend == "jax" and self.count * self.model_parallel > 1
 
     def any_worker(self, flag: bool) -> bool:
-        """Whether the flag is set on any machine, on JAX; all must ask after the same step."""
+        """Whether the flag is set on any machine (JAX); all must call it after the same step."""
         return jax_devices.any_process(flag) if self.workers > 1 else flag
 
     def sum_over_replicas(self, value: Any) -> Any:
-        """Adds a vector up over the devices that share a batch; called inside a training step."""
+        """Sums a vector over the devices that share a batch; called inside a training step."""
         if self.strategy is None:
-            # One device sees the whole batch, and so does a JAX program over many.
+            # One device has the whole batch, and a JAX program over several devices sees it all.
             return value
         import tensorflow as tf
 
@@ -151,18 +145,18 @@ def choose(
     memory_fraction: float = 0.95,
     model_parallel: int = 1,
 ) -> Devices:
-    """Chooses the devices and makes them Keras's.
+    """Sets Keras's backend and devices according to the flags.
 
     Args:
-      use_tpu: run on all cores of the TPU that this machine, or its pod, has.
-      backend: "tensorflow", "jax", or "" for TensorFlow (on a TPU, JAX).
-      worker_gpu: GPUs to use where there are any.
-      memory_fraction: share of each GPU's memory to take.
-      model_parallel: devices over which each large weight is divided, on JAX.
+      use_tpu: run on all cores of the TPU of this machine or its pod.
+      backend: "tensorflow", "jax", or "" for the default: TensorFlow, or JAX on a TPU.
+      worker_gpu: number of GPUs to use if there are any.
+      memory_fraction: share of each GPU's memory that JAX may take.
+      model_parallel: number of devices that share each large weight, on JAX.
 
     Raises:
-      DeviceError: a device that isn't there, or a backend that isn't installed or not the one that
-        this process runs already.
+      DeviceError: the device isn't available, or the backend isn't installed, or this process
+        already runs the other one.
     """
     if use_tpu:
         if backend == "tensorflow":
@@ -176,24 +170,24 @@ def choose(
         raise DeviceError(
             f"--model_parallel={model_parallel} needs JAX; add --backend=jax or --use_tpu"
         )
-    jax_devices.set_memory_fraction(memory_fraction)
+    os.environ.setdefault("XLA_PYTHON_CLIENT_MEM_FRACTION", str(memory_fraction))
     _set_backend(backend, why=f"--backend={backend}")
     return _tensorflow(worker_gpu) if backend == "tensorflow" else _jax(worker_gpu, model_parallel)
 
 
-def whole(value: Any) -> Any:
-    """Returns a variable's value as NumPy's array, also where devices hold parts of it."""
-    return jax_devices.whole(value) if hasattr(value, "addressable_shards") else value.numpy()
+def to_numpy(value: Any) -> Any:
+    """Returns a variable's value as a NumPy array, even if it is sharded over devices."""
+    return jax_devices.to_numpy(value) if hasattr(value, "addressable_shards") else value.numpy()
 
 
 def set_backend_variable(*, use_tpu: bool, backend: str) -> None:
-    """Tells Keras and TensorFlow what a plugin's import would fix; `choose` checks the rest."""
+    """Sets the backend before plugins are imported, which may import Keras; see `choose`."""
     os.environ["KERAS_BACKEND"] = "jax" if use_tpu else backend or "tensorflow"
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 
 def current() -> Devices:
-    """The devices for a caller without flags: one device of the backend that Keras has or gets."""
+    """Returns one device of the backend in KERAS_BACKEND, by default TensorFlow's."""
     return choose(backend=os.environ.get("KERAS_BACKEND", ""))
 
 
@@ -205,24 +199,23 @@ def _set_backend(backend: str, why: str) -> None:
             f"{running.backend.backend()}; set KERAS_BACKEND={backend} before importing keras"
         )
     if backend == "jax" and importlib.util.find_spec("jax") is None:
-        extra = "tpu] on a TPU VM" if why == "--use_tpu" else "jax]"
-        looked = "; looked for the package jax, and TPU devices" if why == "--use_tpu" else ""
-        raise DeviceError(f"{why} needs JAX, not installed: pip install t2tlite[{extra}{looked}")
+        extra = "[tpu] on a TPU VM" if why == "--use_tpu" else "[jax]"
+        raise DeviceError(f"{why} needs the package jax: pip install t2tlite{extra}")
     os.environ["KERAS_BACKEND"] = backend
-    # Only now: TensorFlow imports Keras, which reads the variable then.
+    # Only now, because TensorFlow imports Keras, which reads the variable.
     import_tensorflow()
 
 
 def import_tensorflow() -> None:
-    """Imports TensorFlow, with oneDNN, without what its C++ code prints about GPUs not there.
+    """Imports TensorFlow with oneDNN, and without its messages about missing GPUs.
 
-    TensorFlow itself chooses oneDNN's products only on CPUs with AVX512-VNNI, but they were faster
-    with AVX2, too: benchmarks/train.py with TF_ENABLE_ONEDNN_OPTS=0 and =1 measures it.
+    By default TensorFlow uses oneDNN only on CPUs with AVX512-VNNI, but it is faster with AVX2, too
+    (benchmarks/train.py with TF_ENABLE_ONEDNN_OPTS=0 and =1).
     """
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     with silence.standard_error():
         tensorflow = importlib.import_module("tensorflow")
-        # Looking for GPUs prints as well, once.
+        # The first look for GPUs prints, too.
         tensorflow.config.list_physical_devices()
 
 
@@ -234,14 +227,14 @@ def _tensorflow(worker_gpu: int) -> Devices:
     if not gpus:
         if worker_gpu > 1:
             raise DeviceError(
-                f"--worker_gpu={worker_gpu}: TensorFlow sees no GPU here; drop the flag to train "
-                f"on the CPU, or install tensorflow[and-cuda]"
+                f"--worker_gpu={worker_gpu}: TensorFlow sees no GPU; drop the flag to train on the "
+                f"CPU, or install tensorflow[and-cuda]"
             )
         if machines.workers > 1:
             return _several_machines("CPU", machines)
         return Devices("tensorflow", "CPU", 1)
     if worker_gpu > len(gpus):
-        raise DeviceError(f"--worker_gpu={worker_gpu}: TensorFlow sees {len(gpus)} GPUs here")
+        raise DeviceError(f"--worker_gpu={worker_gpu}: TensorFlow sees {len(gpus)} GPUs")
     used = gpus[: max(1, worker_gpu)]
     tf.config.set_visible_devices(used, "GPU")
     for gpu in used:
@@ -253,23 +246,12 @@ def _tensorflow(worker_gpu: int) -> Devices:
 
 
 def _several_machines(kind: str, machines: cluster.Cluster) -> Devices:
-    worker, workers = machines.worker, machines.workers
     import tensorflow as tf
 
-    log.info("machine %d of %d of TF_CONFIG: waiting for the others", worker, workers)
-    # TensorFlow waits outside Python, which couldn't see a Ctrl-C.
-    before = signal.signal(signal.SIGINT, signal.SIG_DFL)
-    try:
+    with cluster.joining(machines):
         strategy = tf.distribute.MultiWorkerMirroredStrategy()
-    except (tf.errors.OpError, RuntimeError) as error:
-        raise DeviceError(
-            f"the machines of TF_CONFIG didn't meet ({str(error).splitlines()[0]}); start the same "
-            f"command on all of them, check that this one may listen on its port"
-        ) from error
-    finally:
-        signal.signal(signal.SIGINT, before)
-    log.info("all %d machines are there", workers)
-    return Devices("tensorflow", kind, strategy.num_replicas_in_sync, strategy, workers, worker)
+    count = strategy.num_replicas_in_sync
+    return Devices("tensorflow", kind, count, strategy, machines.workers, machines.worker)
 
 
 def _jax(worker_gpu: int, model_parallel: int) -> Devices:
@@ -281,24 +263,24 @@ def _jax(worker_gpu: int, model_parallel: int) -> Devices:
     devices = jax_devices.devices()
     kind = devices[0].platform.upper()
     if kind == "CPU" and worker_gpu > 1:
-        raise DeviceError(f"--worker_gpu={worker_gpu}: JAX sees no GPU here; drop the flag")
+        raise DeviceError(f"--worker_gpu={worker_gpu}: JAX sees no GPU; drop the flag")
     if kind == "GPU":
-        here = len(jax.local_devices())
-        if worker_gpu > here:
-            raise DeviceError(f"--worker_gpu={worker_gpu}: JAX sees {here} GPUs here")
+        local = len(jax.local_devices())
+        if worker_gpu > local:
+            raise DeviceError(f"--worker_gpu={worker_gpu}: JAX sees {local} GPUs")
         if machines.workers == 1:
             devices = devices[: max(1, worker_gpu)]
-    return _shared(devices, kind, model_parallel)
+    return _distributed(devices, kind, model_parallel)
 
 
 def _tpu(model_parallel: int) -> Devices:
-    # Before TensorFlow or anything else asks JAX: a pod's processes must have met by then.
+    # First, because a pod's processes must connect before anything uses JAX.
     devices = jax_devices.tpus()
     _hide_from_tensorflow()
-    return _shared(devices, "TPU", model_parallel)
+    return _distributed(devices, "TPU", model_parallel)
 
 
-def _shared(devices: list[Any], kind: str, model_parallel: int) -> Devices:
+def _distributed(devices: list[Any], kind: str, model_parallel: int) -> Devices:
     import jax
 
     replicas = jax_devices.distribute(devices, model_parallel)
@@ -313,7 +295,7 @@ def _shared(devices: list[Any], kind: str, model_parallel: int) -> Devices:
 
 
 def _hide_from_tensorflow() -> None:
-    # tf.data feeds JAX; TensorFlow itself must leave the accelerators alone.
+    # TensorFlow only reads data for JAX and must not reserve the accelerators.
     import tensorflow as tf
 
     tf.config.set_visible_devices([], "GPU")

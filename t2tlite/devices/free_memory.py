@@ -1,4 +1,4 @@
-"""How much memory there is for a training, before it starts."""
+"""How much memory a training can use, before it starts."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from t2tlite.devices.devices import Devices
 
 
 def find(device: Devices, root: Path = Path("/")) -> int | None:
-    """Returns the bytes that this process can have on one device, those included that it has.
+    """Returns the bytes that this process can use on one device, including what it already uses.
 
-    On a CPU that is the least of what is free and of what the control groups and `ulimit -v` leave.
+    On a CPU that is the minimum of the free memory and what control groups and `ulimit -v` allow.
 
     Args:
       device: where training runs.
-      root: where /proc and /sys are.
+      root: the folder of proc and sys.
 
     Returns:
-      Bytes, or None where nobody tells.
+      Bytes, or None if unknown.
     """
     if device.kind == "CPU":
         return _host(root)
@@ -37,20 +37,20 @@ def _host(root: Path) -> int | None:
     import resource
 
     status = root / "proc/self/status"
-    # Not the pages of files: the kernel counts them as available already.
+    # Without pages of files, which the kernel already counts as available.
     own = _number(status, "RssAnon")
-    rooms = [own + free, *(own + room for room in _group_rooms(root))]
-    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
-    if limit != resource.RLIM_INFINITY:
-        # Addresses that are reserved without memory behind them are lost to it.
-        rooms.append(limit - _number(status, "VmSize") + _number(status, "VmRSS"))
-    return max(0, min(rooms))
+    limits = [own + free, *(own + left for left in _group_limits(root))]
+    addresses = resource.getrlimit(resource.RLIMIT_AS)[0]
+    if addresses != resource.RLIM_INFINITY:
+        # Addresses reserved without memory behind them count against the limit.
+        limits.append(addresses - _number(status, "VmSize") + _number(status, "VmRSS"))
+    return max(0, min(limits))
 
 
-def _group_rooms(root: Path) -> Iterator[int]:
-    """What the memory control groups of this process and those above leave; versions 2 and 1."""
-    listed = root / "proc/self/cgroup"
-    for line in listed.read_text().splitlines() if listed.exists() else []:
+def _group_limits(root: Path) -> Iterator[int]:
+    """Yields what is left in the memory control groups (version 1 or 2) of this process."""
+    groups = root / "proc/self/cgroup"
+    for line in groups.read_text().splitlines() if groups.exists() else []:
         _, controllers, path = line.split(":", 2)
         if not controllers:
             top, names = "sys/fs/cgroup", ("memory.max", "memory.current", "inactive_file")
@@ -64,14 +64,14 @@ def _group_rooms(root: Path) -> Iterator[int]:
         while group.is_relative_to(root / top):
             bound = (group / limit).read_text().strip() if (group / limit).exists() else "max"
             if bound != "max":
-                # The kernel takes these pages of files back before it refuses memory.
-                back = _number(group / "memory.stat", cache)
-                yield int(bound) - int((group / used).read_text()) + back
+                # The kernel frees these pages of files before it refuses memory.
+                freeable = _number(group / "memory.stat", cache)
+                yield int(bound) - int((group / used).read_text()) + freeable
             group = group.parent
 
 
 def _number(path: Path, name: str) -> int:
-    """Returns the bytes that a file of the kernel's tells under a name, 0 if it doesn't."""
+    """Returns the value of a name in a file of the kernel, in bytes; 0 if it isn't there."""
     for line in path.read_text().splitlines() if path.exists() else []:
         first, *rest = line.split()
         if first.rstrip(":") == name:
@@ -80,7 +80,7 @@ def _number(path: Path, name: str) -> int:
 
 
 def _gpu() -> int | None:
-    """Asks NVIDIA's driver for the first GPU that is visible; TensorFlow doesn't tell."""
+    """Asks NVIDIA's driver for the memory of the first visible GPU; TensorFlow can't."""
     try:
         driver = ctypes.CDLL("libcuda.so.1")
     except OSError:

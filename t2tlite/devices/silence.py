@@ -1,4 +1,4 @@
-"""Keeps quiet what libraries in C++ print while they start."""
+"""Hides what C++ libraries print to standard error while they start."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from collections.abc import Iterator
 
 @contextlib.contextmanager
 def standard_error() -> Iterator[None]:
-    """Drops what is written to standard error meanwhile, by whatever writes it.
+    """Discards everything written to standard error in the block, by Python or C++.
 
-    The lines come before any log level is read, so the file descriptor itself is turned away.
+    The libraries print before they read any log level, so the file descriptor is redirected.
     """
-    kept = os.dup(2)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
+    saved = os.dup(2)
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 2)
     try:
         yield
     finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
+        os.dup2(saved, 2)
+        os.close(saved)
+        os.close(null)

@@ -8,14 +8,14 @@ import pytest
 
 from t2tlite.devices import child
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells of an end")
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux signals a parent's end")
 
 
-def test_one_whose_parent_is_gone_does_not_run():
+def test_a_process_whose_parent_ended_does_not_run():
     words = child.command([sys.executable, "-c", "print('ran')"], signal.SIGTERM)
-    words[words.index(child.__file__) + 1] = "1"  # the parent's number
+    words[words.index(child.__file__) + 1] = "1"  # the parent's process id
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     assert (done.stdout, done.stderr) == (
         "",
-        "the process that started this one ended before it ran\n",
+        "the parent process ended before this process could run\n",
     )

@@ -1,4 +1,4 @@
-"""Several machines: what TF_CONFIG says, and when one is lost."""
+"""Several machines: TF_CONFIG, connecting, and losing one of them."""
 
 import json
 import pathlib
@@ -28,8 +28,8 @@ def config(kind, index, **cluster):
     ],
 )
 def test_cluster(text, expected):
-    found = cluster.read(text)
-    assert (found.workers, found.worker) == expected
+    machines = cluster.read(text)
+    assert (machines.workers, machines.worker) == expected
 
 
 @pytest.mark.parametrize(
@@ -48,23 +48,33 @@ def test_a_wrong_cluster(text):
         cluster.read(text)
 
 
-def test_only_a_lost_machine_is_told_as_one():
+def test_only_errors_of_a_lost_machine_become_worker_errors():
     import tensorflow as tf
 
     lost = tf.errors.UnavailableError(None, None, "connection reset")
-    with pytest.raises(WorkerError, match="went away"), cluster.told_lost_workers(2):
+    with pytest.raises(WorkerError, match="went away"), cluster.lost_worker_errors(2):
         raise lost
-    with pytest.raises(tf.errors.UnavailableError), cluster.told_lost_workers(1):
+    with pytest.raises(tf.errors.UnavailableError), cluster.lost_worker_errors(1):
         raise lost
-    with pytest.raises(ValueError, match="a bug"), cluster.told_lost_workers(2):
+    with pytest.raises(ValueError, match="a bug"), cluster.lost_worker_errors(2):
         raise ValueError("a bug")
 
 
-# A machine that writes a line, then ends in the way that is the next of its words.
+def test_machines_that_do_not_connect():
+    handler = signal.getsignal(signal.SIGINT)
+    machines = cluster.Cluster(("a:1", "b:1"), 1)
+    message = r"didn't connect \(in use\); start the same command"
+    with pytest.raises(DeviceError, match=message), cluster.joining(machines):
+        assert signal.getsignal(signal.SIGINT) == signal.SIG_DFL
+        raise RuntimeError("in use\nmore")
+    assert signal.getsignal(signal.SIGINT) == handler
+
+
+# A process that appends its id to a log, then ends in the next of the ways it is given.
 MACHINE = """
 import os, pathlib, signal, sys, time
-from t2tlite.training import cluster
-cluster.run_again_when_lost()
+from t2tlite.devices import cluster
+cluster.supervise()
 log = pathlib.Path(sys.argv[1])
 ran = len(log.read_text().splitlines()) if log.exists() else 0
 with log.open("a") as file:
@@ -73,7 +83,7 @@ match sys.argv[2:][ran]:
     case "aborts":
         os.abort()
     case "loses":
-        cluster.give_up()
+        cluster.exit_for_restart()
     case "stays":
         time.sleep(100)
     case status:
@@ -83,7 +93,7 @@ match sys.argv[2:][ran]:
 
 @pytest.fixture
 def machine(tmp_path):
-    """Starts a machine that ends in these ways, one after the other; returns its process."""
+    """Starts a process that ends in these ways, one after the other."""
     started = []
 
     def machine(*ways):
@@ -109,7 +119,7 @@ def machine(tmp_path):
         (["aborts", "aborts", "aborts", "aborts", "0"], 128 + signal.SIGABRT),
     ],
 )
-def test_a_machine_runs_until_it_ends_by_itself(machine, tmp_path, ways, status):
+def test_a_process_is_restarted_only_when_it_lost_a_machine(machine, tmp_path, ways, status):
     process = machine(*ways)
     assert process.wait(timeout=60) == status
     runs = (tmp_path / "log").read_text().splitlines()
@@ -117,7 +127,7 @@ def test_a_machine_runs_until_it_ends_by_itself(machine, tmp_path, ways, status)
 
 
 def running(tmp_path):
-    """Waits until the machine has written its line; returns the process that did."""
+    """Waits until the process has written its id, and returns it."""
     deadline = time.monotonic() + 60
     while not (tmp_path / "log").exists() or not (tmp_path / "log").read_text().endswith("\n"):
         assert time.monotonic() < deadline
@@ -125,22 +135,22 @@ def running(tmp_path):
     return int((tmp_path / "log").read_text())
 
 
-def test_a_machine_that_is_asked_to_stop(machine, tmp_path):
+def test_a_signal_is_forwarded(machine, tmp_path):
     process = machine("stays", "0")
     running(tmp_path)
     process.send_signal(signal.SIGTERM)
     assert process.wait(timeout=60) == 128 + signal.SIGTERM
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells of a parent's end")
-def test_a_machine_that_is_killed(machine, tmp_path):
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux signals a parent's end")
+def test_the_child_of_a_killed_process_is_killed(machine, tmp_path):
     process = machine("stays")
     number = running(tmp_path)
     process.kill()
     deadline = time.monotonic() + 60
     while pathlib.Path(f"/proc/{number}").exists():
         state = pathlib.Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()[0]
-        if state == "Z":  # nobody has taken note of its end yet
+        if state == "Z":  # its end was not waited for yet
             break
         assert time.monotonic() < deadline
         time.sleep(0.01)

@@ -1,4 +1,4 @@
-"""What memory there is for a training."""
+"""How much memory a training can use."""
 
 import subprocess
 import sys
@@ -11,14 +11,14 @@ from t2tlite.devices.devices import Devices
 
 
 def kernel(root, **files):
-    """Makes the kernel's files; __ in a name is a slash."""
-    told = {
+    """Writes files of the kernel, with __ for a slash in their names, and finds the memory."""
+    contents = {
         "proc__meminfo": "MemTotal: 99 kB\nMemAvailable:    2000 kB\n",
         "proc__self__status": "VmSize:\t 900 kB\nVmRSS:\t 500 kB\nRssAnon:\t 100 kB\n",
         "proc__self__cgroup": "0::/\n",
         **files,
     }
-    for name, text in told.items():
+    for name, text in contents.items():
         path = root / name.replace("__", "/")
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
@@ -44,7 +44,7 @@ def test_control_groups(tmp_path):
     }
     assert kernel(tmp_path / "2", **two) == 350_000 + 100 * 1024
     one = {
-        # A container sees the host's path, and its own group at the top.
+        # A container sees the path on the host, but its own group at the top.
         "proc__self__cgroup": "3:cpu,cpuacct:/x\n2:memory:/docker/x\n",
         f"{GROUP_1}limit_in_bytes": "1000000\n",
         f"{GROUP_1}usage_in_bytes": "999000\n",
@@ -56,12 +56,12 @@ def test_control_groups(tmp_path):
 
 
 def test_a_limit_of_addresses():
-    """`ulimit -v`, in a process of its own, which needs no TensorFlow to tell."""
+    """`ulimit -v`, in a process of its own; TensorFlow isn't needed."""
     script = (
         "import resource, sys\n"
-        "from t2tlite.training import available_memory, devices\n"
+        "from t2tlite.devices import devices, free_memory\n"
         "resource.setrlimit(resource.RLIMIT_AS, (2**29, 2**29))\n"
-        "print(available_memory.find(devices.Devices('tensorflow', 'CPU', 1)))\n"
+        "print(free_memory.find(devices.Devices('tensorflow', 'CPU', 1)))\n"
         "assert not {'keras', 'tensorflow'} & set(sys.modules)\n"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
