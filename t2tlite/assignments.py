@@ -6,6 +6,7 @@ import difflib
 import re
 import types
 import typing
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from t2tlite.errors import HParamsError
@@ -74,22 +75,29 @@ def convert(name: str, value: Any, hint: Any) -> Any:
     return value
 
 
-def check_value(name: str, value: Any, hint: Any) -> None:
-    """Checks the bounds of an `Annotated` type and the choices of a `Literal`.
+def check_fields(hparams: Any, hints: Mapping[str, Any]) -> None:
+    """Checks that each value is within its field's bounds or choices.
+
+    Args:
+      hparams: an instance of a dataclass.
+      hints: its types by field, of which `Annotated[..., Bounds]` and `Literal` are checked.
 
     Raises:
-      HParamsError: the value isn't allowed; the message says which are.
+      HParamsError: the first value that isn't, with the values that are.
     """
-    for low, high in getattr(hint, "__metadata__", ()):
-        if low == high != value:
-            raise HParamsError(f"{name}={value} is not supported; leave it at {low}")
-        if not low <= value <= high:
-            raise HParamsError(f"{name}={value} is outside {low} to {high}")
-    choices = typing.get_args(hint) if typing.get_origin(hint) is typing.Literal else ()
-    if choices and value not in choices:
-        close = difflib.get_close_matches(value, choices, n=1)
-        advice = f"; did you mean {close[0]}?" if close else ""
-        raise HParamsError(f"{name}={value} is not one of: {', '.join(choices)}{advice}")
+    for name, hint in hints.items():
+        value = getattr(hparams, name)
+        for low, high in getattr(hint, "__metadata__", ()):
+            if low == high != value:
+                raise HParamsError(f"{name}={value} is not supported; leave it at {low}")
+            if not low <= value <= high:
+                raise HParamsError(f"{name}={value} is outside {low} to {high}")
+        choices = typing.get_args(hint) if typing.get_origin(hint) is typing.Literal else ()
+        if choices and value not in choices:
+            close = difflib.get_close_matches(value, choices, n=1)
+            advice = f"; did you mean {close[0]}?" if close else ""
+            shown = ", ".join(filter(None, choices))
+            raise HParamsError(f"{name}={value} is not one of: {shown}{advice}")
 
 
 def parse_like(name: str, text: str, example: Any) -> Any:

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from t2tlite.assignments import Bounds, check_value, convert, parse_assignments, parse_like
+from t2tlite.assignments import Bounds, check_fields, convert, parse_assignments, parse_like
 from t2tlite.errors import HParamsError
 from t2tlite.t2t_names.hparams import T2T_ONLY
 
@@ -26,7 +26,6 @@ log = logging.getLogger(__name__)
 
 PAD_ID = 0  # padding, in every vocabulary
 EOS_ID = 1  # end of a sequence, in every vocabulary
-
 
 Size = Annotated[int, Bounds(1, 2**31)]
 SizeOrZero = Annotated[int, Bounds(0, 2**31)]
@@ -307,31 +306,6 @@ class HParams:
         close = difflib.get_close_matches(name, names, n=3, cutoff=0.6)
         hint = f"did you mean {' or '.join(close)}?" if close else "none is close"
         return f"no hparam is named {name}: {hint}"
-
-
-def check_fields(hparams: Any, hints: Mapping[str, Any]) -> None:
-    """Checks that each value is within its field's bounds or choices.
-
-    Args:
-      hparams: an instance of a dataclass.
-      hints: its types by field, of which `Annotated[..., Bounds]` and `Literal` are checked.
-
-    Raises:
-      HParamsError: the first value that isn't, with the values that are.
-    """
-    for name, hint in hints.items():
-        value = getattr(hparams, name)
-        for low, high in getattr(hint, "__metadata__", ()):
-            if low == high != value:
-                raise HParamsError(f"{name}={value} is not supported; leave it at {low}")
-            if not low <= value <= high:
-                raise HParamsError(f"{name}={value} is outside {low} to {high}")
-        choices = typing.get_args(hint) if typing.get_origin(hint) is Literal else ()
-        if choices and value not in choices:
-            close = difflib.get_close_matches(value, choices, n=1)
-            advice = f"; did you mean {close[0]}?" if close else ""
-            shown = ", ".join(filter(None, choices))
-            raise HParamsError(f"{name}={value} is not one of: {shown}{advice}")
 
 
 _TYPES: dict[str, Any] = typing.get_type_hints(HParams)

@@ -9,8 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from t2tlite.assignments import convert, parse_assignments
-from t2tlite.config import Bounds, check_fields
+from t2tlite.assignments import Bounds, check_fields, convert, parse_assignments
 from t2tlite.errors import HParamsError
 from t2tlite.t2t_names import decode_hparams as t2t_names
 

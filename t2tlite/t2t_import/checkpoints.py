@@ -171,8 +171,8 @@ def _check_vocabularies(names: dict[str, str], checkpoint: Checkpoint) -> None:
         if sizes:
             raise CheckpointError(
                 f"{checkpoint.prefix} was trained with a vocabulary of {' and '.join(sizes)} "
-                f"entries, the problem's has {expected[1]}; give the --data_dir of that training or "
-                f"set vocab_divisor"
+                f"entries, the problem's has {expected[1]}; give the --data_dir of that training, "
+                f"or set vocab_divisor"
             )
 
 
