@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from train import SIZES, matrix_rate, measured
+from train import SIZES, matrix_rate, run_command
 
 LINES, LENGTH = 128, 32
 WAYS = {"greedy": 1, "beam4": 4}
@@ -130,7 +130,7 @@ def compare(arguments: argparse.Namespace, folder: str) -> None:
         "TF_CPP_MIN_LOG_LEVEL": "3",
     }
     again = [sys.executable, __file__, f"--size={arguments.size}"]
-    measured([*again, f"--prepare={folder}"], environment)
+    run_command([*again, f"--prepare={folder}"], environment)
     names = {"keras": "t2tlite", **{one: f"t2tlite, CTranslate2 {one}" for one in ENGINES[1:]}}
     commands = {
         names[engine]: [*again, f"--repeats={arguments.repeats}", "--measure", engine, folder]
@@ -144,7 +144,7 @@ def compare(arguments: argparse.Namespace, folder: str) -> None:
     rates: dict[str, list[dict[str, float]]] = {system: [] for system in [*commands, *peers]}
     for number in range(1, arguments.rounds + 1):
         for system, command in {**commands, **peers}.items():
-            found = measured(command, environment)
+            found = run_command(command, environment)
             rates[system].append(found)
             cells = [f"{found[f'{way}_tokens_per_s']:,.0f}" for way in WAYS]
             matrix = f"{found['matrix_gflops']:.0f} GFLOP/s" if "matrix_gflops" in found else ""

@@ -1,4 +1,4 @@
-"""Times the loss over the embedding, value and gradient, by chunk size and against dense logits."""
+"""Times the loss and its gradients for several chunk sizes, compared with dense logits."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CHUNKS = [128, 256, 512, 1024, 2048]
 
 
 def with_gradient(function):
-    """Returns a compiled function of (hidden, table) to the loss and its gradients."""
+    """Compiles `function(hidden, table)`, a loss, to return also its gradients."""
     if keras.backend.backend() == "jax":
         import jax
 
@@ -53,7 +53,7 @@ def main() -> None:
         for chunk in CHUNKS:
             losses.CHUNK_TOKENS = chunk
             compiled[f"chunks of {chunk}"] = with_gradient(chunked)
-            # Traced now: the size is read while tracing.
+            # Traced now, as tracing reads the chunk size.
             compiled[f"chunks of {chunk}"](hidden, table)
         times: dict[str, list[float]] = {name: [] for name in compiled}
         for _ in range(ROUNDS):

@@ -1,4 +1,4 @@
-"""Load-tests t2t-server on loopback, also among clients that misbehave; see README.md."""
+"""Load-tests t2t-server on this machine, also among misbehaving clients; see README.md."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from rude_clients import Rude
+from misbehaving_clients import MisbehavingClients
 
 COMMAND = Path(__file__).resolve().parents[1] / "bin" / "t2t-server"
-# A line's tokens, where lines are drawn from the vocabulary.
+# Least and most tokens of a random line.
 LENGTHS = (4, 12)
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What came of a request.
+    """The outcome of a request.
 
     Attributes:
-      seconds: from its first byte to its last.
+      seconds: from sending the request to the end of the answer.
       error: "", or why there is no text.
     """
 
@@ -42,7 +42,7 @@ class Answer:
     error: str = ""
 
     def equals(self, other: Answer) -> bool:
-        """Whether the scores are the same but for rounding, which depends on a batch's size."""
+        """Whether the scores are equal up to rounding, which depends on the batch size."""
         if self.error or other.error or self.score is None or other.score is None:
             return self == other
         return math.isclose(self.score, other.score, rel_tol=1e-4, abs_tol=1e-4)
@@ -50,61 +50,64 @@ class Answer:
 
 @dataclass(frozen=True)
 class Round:
-    """Requests of many clients at the same time.
+    """The requests of a number of clients at the same time.
 
     Attributes:
-      seconds: all of it.
-      own_share: of one core, for these clients.
-      counted: by the server meanwhile, by the names of its metrics.
+      seconds: of the whole round.
+      client_share: share of one core that the clients used.
+      metrics: by how much the server's metrics grew: name with labels -> value.
     """
 
     name: str
     answers: list[Answer]
     seconds: float
-    own_share: float
-    counted: dict[str, float]
+    client_share: float
+    metrics: dict[str, float]
 
     def percentile(self, share: float) -> float:
-        """Milliseconds within which this share of the requests was answered."""
-        times = sorted(one.seconds for one in self.answers)
+        """Milliseconds within which this share of the requests is answered."""
+        times = sorted(answer.seconds for answer in self.answers)
         return 1000 * times[math.ceil(share * len(times)) - 1]
 
     def batches(self) -> dict[int, int]:
-        """How many batches had up to so many lines, and more than the size before."""
-        found = re.compile(r't2tlite_batch_size_bucket{le="([\d.]+)"}')
+        """Number of batches by size: of up to that many lines, and more than the size before."""
+        pattern = re.compile(r't2tlite_batch_size_bucket{le="([\d.]+)"}')
         sizes = {
-            int(float(of[1])): n for name, n in self.counted.items() if (of := found.match(name))
+            int(float(match[1])): count
+            for name, count in self.metrics.items()
+            if (match := pattern.match(name))
         }
         below = itertools.pairwise([0, *sizes.values()])
         return {size: int(n - before) for size, (before, n) in zip(sizes, below, strict=True)}
 
-    def lines_a_batch(self) -> float:
-        lines, batches = (self.counted[f"t2tlite_batch_size_{one}"] for one in ("sum", "count"))
+    def lines_per_batch(self) -> float:
+        lines, batches = (self.metrics[f"t2tlite_batch_size_{key}"] for key in ("sum", "count"))
         return lines / batches if batches else 0.0
 
     def statuses(self) -> Counter[str]:
-        """How many requests of any kind the server counted by the status of their answer."""
+        """Number of requests by the status of their answer, as the server counts them."""
         statuses: Counter[str] = Counter()
-        for name, number in self.counted.items():
-            if number and (found := re.match(r't2tlite_requests_total{.*status="(\d+)"', name)):
-                statuses[found[1]] += int(number)
+        for name, number in self.metrics.items():
+            if number and (match := re.match(r't2tlite_requests_total{.*status="(\d+)"', name)):
+                statuses[match[1]] += int(number)
         return statuses
 
     def failures(self, alone: list[Answer]) -> list[str]:
-        """Tells what went wrong, given the answers to the same lines asked one at a time."""
-        errors = Counter(one.error for one in self.answers if one.error)
-        found = [f"{number} requests: {error}" for error, number in errors.most_common(5)]
+        """Returns messages of what failed, given the answers to the same lines one at a time."""
+        errors = Counter(answer.error for answer in self.answers if answer.error)
+        messages = [f"{number} requests: {error}" for error, number in errors.most_common(5)]
         pairs = list(zip(alone, self.answers, strict=True))
         wrong = [pair for pair in pairs if not pair[1].error and not pair[0].equals(pair[1])]
-        found += [f"{len(wrong)} wrong answers, such as {pair}" for pair in wrong[:1]]
+        messages += [f"{len(wrong)} wrong answers, such as {pair}" for pair in wrong[:1]]
         if self.ties(alone) > len(pairs) // 100:
-            found.append(f"{self.ties(alone)} answers differ in text and not in score")
-        broken = [f"{status} {n} times" for status, n in self.statuses().items() if status >= "500"]
-        found += [f"the server answered {one}" for one in broken]
-        return [f"{self.name}: {one}" for one in found]
+            messages.append(f"{self.ties(alone)} answers differ in text but not in score")
+        for status, count in self.statuses().items():
+            if status >= "500":
+                messages.append(f"the server answered {status} {count} times")
+        return [f"{self.name}: {message}" for message in messages]
 
     def ties(self, alone: list[Answer]) -> int:
-        """How many answers have another text with the same score."""
+        """Number of answers with another text but the same score."""
         pairs = zip(alone, self.answers, strict=True)
         return sum(one.equals(other) and one.text != other.text for one, other in pairs)
 
@@ -127,7 +130,7 @@ def ask(connection: http.client.HTTPConnection, path: str, body: bytes) -> Answe
 
 
 def ask_all(name: str, server: str, path: str, bodies: list[bytes], clients: int) -> Round:
-    """Sends all requests, each by the next client that is free."""
+    """Sends all requests, each from the next idle client."""
     numbers = itertools.count()
     answers: dict[int, Answer] = {}
 
@@ -136,14 +139,14 @@ def ask_all(name: str, server: str, path: str, bodies: list[bytes], clients: int
             while (number := next(numbers)) < len(bodies):
                 answers[number] = ask(connection, path, bodies[number])
 
-    before = metrics(server)
+    before = read_metrics(server)
     started, used = time.perf_counter(), time.process_time()
     with ThreadPoolExecutor(clients) as threads:
         list(threads.map(client, range(clients)))
     seconds = time.perf_counter() - started
-    own_share = (time.process_time() - used) / seconds
-    counted = {one: value - before.get(one, 0) for one, value in metrics(server).items()}
-    return Round(name, [answers[i] for i in range(len(bodies))], seconds, own_share, counted)
+    client_share = (time.process_time() - used) / seconds
+    growth = {key: value - before.get(key, 0) for key, value in read_metrics(server).items()}
+    return Round(name, [answers[i] for i in range(len(bodies))], seconds, client_share, growth)
 
 
 def get(server: str, path: str) -> str:
@@ -152,12 +155,12 @@ def get(server: str, path: str) -> str:
         response = connection.getresponse()
         content = response.read().decode()
     if response.status != 200:
-        sys.exit(f"{server}{path} answers {response.status}: {content[:200]}")
+        sys.exit(f"{server}{path} answered {response.status}: {content[:200]}")
     return content
 
 
-def metrics(server: str) -> dict[str, float]:
-    """The server's figures by name and labels."""
+def read_metrics(server: str) -> dict[str, float]:
+    """Returns the server's metrics: name with labels -> value."""
     rows = (
         row.rsplit(" ", 1)
         for row in get(server, "/metrics").splitlines()
@@ -167,17 +170,17 @@ def metrics(server: str) -> dict[str, float]:
 
 
 def lines_of(path: Path, count: int) -> list[str]:
-    """The first different lines of a file."""
+    """Returns the first `count` different lines of a file."""
     with path.open(encoding="utf-8") as file:
         different = dict.fromkeys(line.strip() for line in file)
     lines = [line for line in different if line][:count]
     if len(lines) < count:
-        sys.exit(f"{path} has {len(lines)} different lines, and {count} are to be asked")
+        sys.exit(f"{path} has {len(lines)} different lines, expected {count} (--requests)")
     return lines
 
 
 def random_lines(model: Path, count: int) -> list[str]:
-    """Different lines of tokens of a model's vocabulary."""
+    """Returns different lines of random tokens from a model's vocabulary."""
     from t2tlite import registry
     from t2tlite.checkpoint import run_record
 
@@ -195,11 +198,10 @@ def random_lines(model: Path, count: int) -> list[str]:
 
 
 class Server:
-    """A t2t-server of this checkout on a free port.
+    """A process of this checkout's t2t-server on a free port.
 
     Attributes:
       address: host:port.
-      failures: what was wrong at its end; there after `stop`.
     """
 
     def __init__(self, flags: list[str], folder: Path):
@@ -207,45 +209,47 @@ class Server:
         with self._log.open("w") as log:
             command = [sys.executable, COMMAND, *flags, "--port=0"]
             self._process = subprocess.Popen(command, stderr=log)
-        while not (found := re.search(r"at http://(\S+)", self._log.read_text())):
+        while not (match := re.search(r"at http://(\S+)", self._log.read_text())):
             if self._process.poll() is not None:
                 sys.exit(self._log.read_text())
             time.sleep(0.1)
-        self.address = found[1]
+        self.address = match[1]
 
     def peak_mb(self) -> float:
-        """The peak of its memory so far; 0 where the system doesn't tell."""
+        """Peak of the process's memory so far; 0 on a system without /proc."""
         try:
             status = Path(f"/proc/{self._process.pid}/status").read_text()
         except OSError:
             return 0.0
-        found = re.search(r"VmHWM:\s+(\d+)", status)
-        return int(found[1]) / 1024 if found else 0.0
+        match = re.search(r"VmHWM:\s+(\d+)", status)
+        return int(match[1]) / 1024 if match else 0.0
 
     def kill(self) -> None:
         self._process.kill()
         self._process.wait()
 
     def stop(self) -> list[str]:
-        """Asks it to end; returns what was wrong."""
+        """Stops the server with SIGTERM; returns messages of what failed."""
         self._process.send_signal(signal.SIGTERM)
         try:
             status = self._process.wait(120)
         except subprocess.TimeoutExpired:
-            return ["the server doesn't end after SIGTERM"]
+            return ["the server doesn't exit after SIGTERM"]
         log = self._log.read_text()
-        found = [f"the server ended with status {status}"] if status else []
-        return found + (["the server's log has a traceback:\n" + log] if "Traceback" in log else [])
+        messages = [f"the server exited with status {status}"] if status else []
+        if "Traceback" in log:
+            messages.append("the server's log has a traceback:\n" + log)
+        return messages
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(
-        description=__doc__, epilog="Other flags are given to t2t-server.", allow_abbrev=False
+        description=__doc__, epilog="Other flags are passed to t2t-server.", allow_abbrev=False
     )
     where = parser.add_mutually_exclusive_group(required=True)
-    where.add_argument("--output_dir", type=Path, help="a model folder: starts t2t-server with it")
-    where.add_argument("--server", help="host:port of a t2t-server that runs; needs --lines")
-    parser.add_argument("--lines", type=Path, help="a file of lines; default: random tokens")
+    where.add_argument("--output_dir", type=Path, help="model folder to start t2t-server with")
+    where.add_argument("--server", help="host:port of a running t2t-server; needs --lines")
+    parser.add_argument("--lines", type=Path, help="file of lines; random tokens by default")
     parser.add_argument("--clients", type=int, default=64)
     parser.add_argument("--requests", type=int, default=2000)
     arguments, flags = parser.parse_known_args()
@@ -269,11 +273,11 @@ def main() -> None:
         print(f"failed: {failure}")
     if failures:
         sys.exit(1)
-    print(f"All {len(lines):,} answers were right in every round, and nothing failed.")
+    print(f"All {len(lines):,} answers of each round are right; nothing failed.")
 
 
 def test(address: str, lines: list[str], clients: int, server: Server | None = None) -> list[str]:
-    """Runs all rounds and prints their figures; returns what failed."""
+    """Runs all rounds and prints their results; returns messages of what failed."""
     name = json.loads(get(address, "/v1/models"))["models"][0]["name"]
     path = f"/v1/models/{name}:predict"
     bodies = [json.dumps({"instances": [line]}).encode() for line in lines]
@@ -286,17 +290,18 @@ def test(address: str, lines: list[str], clients: int, server: Server | None = N
     measure("one at a time", 1)
     measure(f"{clients} clients", clients)
     host, _, port = address.rpartition(":")
-    with Rude((host, int(port)), path, bodies[0]) as rude:
-        measure(f"{clients} clients, and rude ones", clients)
+    with MisbehavingClients((host, int(port)), path, bodies[0]) as misbehaving:
+        measure(f"{clients} clients, and misbehaving ones", clients)
     get(address, "/healthz")
     alone = rounds[0].answers
     show(rounds, peaks)
-    for one in rounds[1:]:
-        print(f"{one.name}: {one.ties(alone)} answers of another text with the same score")
-    for kind, outcomes in rude.outcomes.items():
-        print(f"{kind}: " + ", ".join(f"{n} times {end}" for end, n in outcomes.items()))
-    failures = [failure for one in rounds for failure in one.failures(alone)] + rude.unfitting()
-    if clients > 1 and rounds[1].lines_a_batch() <= 1:
+    for measured in rounds[1:]:
+        print(f"{measured.name}: {measured.ties(alone)} answers with another text, the same score")
+    for kind, outcomes in misbehaving.outcomes.items():
+        print(f"{kind}: " + ", ".join(f"{n} times {outcome}" for outcome, n in outcomes.items()))
+    failures = [failure for measured in rounds for failure in measured.failures(alone)]
+    failures += misbehaving.unexpected()
+    if clients > 1 and rounds[1].lines_per_batch() <= 1:
         failures.append("no two requests shared a batch")
     return failures
 
@@ -306,26 +311,26 @@ def show(rounds: list[Round], peaks: list[float]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title=f"{len(rounds[0].answers):,} requests of a line each")
+    table = Table(title=f"{len(rounds[0].answers):,} requests of one line")
     for column in ("", *(one.name for one in rounds)):
         table.add_column(column, justify="right")
     table.add_row("errors", *(str(sum(bool(a.error) for a in one.answers)) for one in rounds))
     table.add_row("requests/s", *(f"{len(one.answers) / one.seconds:.1f}" for one in rounds))
     for title, share in (("p50", 0.5), ("p99", 0.99), ("longest", 1.0)):
         table.add_row(f"{title}, ms", *(f"{one.percentile(share):,.0f}" for one in rounds))
-    table.add_row("lines a batch", *(f"{one.lines_a_batch():.1f}" for one in rounds))
+    table.add_row("lines per batch", *(f"{one.lines_per_batch():.1f}" for one in rounds))
     before = 0
     for size in rounds[0].batches():
         title = f"{before + 1} to {size}" if size > before + 1 else f"{size}"
         table.add_row(f"batches of {title}", *(str(one.batches()[size]) for one in rounds))
         before = size
-    table.add_row("clients' share of a core", *(f"{one.own_share:.0%}" for one in rounds))
+    table.add_row("clients' share of a core", *(f"{one.client_share:.0%}" for one in rounds))
     if any(peaks):
         table.add_row("server's peak MB so far", *(f"{peak:,.0f}" for peak in peaks))
     Console(width=100).print(table)
     for one in rounds:
         statuses = ", ".join(f"{status}: {n}" for status, n in sorted(one.statuses().items()))
-        print(f"{one.name}: the server counted answers of status {statuses}")
+        print(f"{one.name}: the server counted answers with status {statuses}")
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ WARM_UP = 4
 
 
 def matrix_rate() -> float:
-    """Best GFLOP/s of three 3072^3 float32 products, with the libraries that training uses."""
+    """Best GFLOP/s of three float32 products of 3072 x 3072 matrices, in TensorFlow."""
     import numpy as np
     import tensorflow as tf
 
@@ -33,8 +33,8 @@ def matrix_rate() -> float:
     return best
 
 
-def products(hparams, vocab_size: int) -> float:
-    """GFLOP in the matrix products with weights of one training step, forward and backward."""
+def step_gflop(hparams, vocab_size: int) -> float:
+    """GFLOP of a training step's matrix products with weights, forward and backward."""
     width, inner, layers = hparams.hidden_size, hparams.filter_size, hparams.num_hidden_layers
     encoder = 4 * width * width + 2 * width * inner
     decoder = 8 * width * width + 2 * width * inner
@@ -42,8 +42,8 @@ def products(hparams, vocab_size: int) -> float:
     return 6 * BATCH * LENGTH * weights / 1e9
 
 
-def ours(size: str, steps: int) -> dict[str, float]:
-    """Trains on one random batch and returns the figures."""
+def measure_t2tlite(size: str, steps: int) -> dict[str, float]:
+    """Trains on one random batch; returns the results as JSON values."""
     from t2tlite.devices import devices
 
     device = devices.current()
@@ -80,7 +80,7 @@ def ours(size: str, steps: int) -> dict[str, float]:
     data = tf.data.Dataset.from_tensors(batch).repeat()
     model.fit(data, steps_per_epoch=steps + WARM_UP, verbose=0, shuffle=False, callbacks=[Clock()])
     seconds = statistics.median(np.diff(ends)[WARM_UP - 1 :].tolist())
-    achieved = products(hparams, vocab_size) / seconds
+    achieved = step_gflop(hparams, vocab_size) / seconds
     return {
         "tgt_tokens_per_s_median": BATCH * LENGTH / seconds,
         "gflops": achieved,
@@ -88,41 +88,41 @@ def ours(size: str, steps: int) -> dict[str, float]:
     }
 
 
-def measured(command: list[str], environment: dict[str, str]) -> dict[str, float]:
-    """Runs a command; returns the JSON object of its last line and the peak of its memory."""
-    with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as told:
+def run_command(command: list[str], environment: dict[str, str]) -> dict[str, float]:
+    """Runs a command; returns the JSON object of its last line, and its peak memory."""
+    with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as errors:
         process = subprocess.Popen(
-            command, env={**os.environ, **environment}, stdout=output, stderr=told
+            command, env={**os.environ, **environment}, stdout=output, stderr=errors
         )
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
         output.seek(0)
-        told.seek(0)
+        errors.seek(0)
         if process.returncode:
-            raise SystemExit(f"{shlex.join(command)} failed:\n{told.read()[-2000:]}")
-        figures = json.loads(output.read().strip().splitlines()[-1])
-    return {**figures, "peak_mb": usage.ru_maxrss / 1024}
+            raise SystemExit(f"{shlex.join(command)} failed:\n{errors.read()[-2000:]}")
+        results = json.loads(output.read().strip().splitlines()[-1])
+    return {**results, "peak_mb": usage.ru_maxrss / 1024}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        "--peer", action="append", default=[], help="command of another system, see README.md"
+        "--peer", action="append", default=[], help="command of another system; see README.md"
     )
     parser.add_argument("--size", choices=list(SIZES), default="poetry")
     parser.add_argument("--backend", choices=["tensorflow", "jax"], default="tensorflow")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--steps", type=int, default=15)
-    parser.add_argument("--ours", action="store_true", help="measure ours once, print JSON")
+    parser.add_argument("--once", action="store_true", help="measure t2tlite once and print JSON")
     arguments = parser.parse_args()
-    if arguments.ours:
-        print(json.dumps(ours(arguments.size, arguments.steps)))
+    if arguments.once:
+        print(json.dumps(measure_t2tlite(arguments.size, arguments.steps)))
         return
 
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title=f"Target tokens/s, {arguments.size} size, {BATCH} x {LENGTH} a batch")
+    table = Table(title=f"Target tokens/s, {arguments.size} size, {BATCH} x {LENGTH} per batch")
     for column in ("round", "system", "tokens/s", "t2tlite is", "of the matrix rate", "peak MB"):
         table.add_column(column, justify="right")
     environment = {
@@ -130,23 +130,25 @@ def main() -> None:
         "OMP_WAIT_POLICY": "passive",
         "TF_CPP_MIN_LOG_LEVEL": "3",
     }
-    flags = [f"--size={arguments.size}", f"--steps={arguments.steps}", "--ours"]
+    flags = [f"--size={arguments.size}", f"--steps={arguments.steps}", "--once"]
     ratios: dict[str, list[float]] = {peer: [] for peer in arguments.peer}
     for number in range(1, arguments.rounds + 1):
-        us = measured([sys.executable, __file__, *flags], environment)
-        rate = us["tgt_tokens_per_s_median"]
-        share = f"{us['gflops'] / us['matrix_gflops']:.0%} of {us['matrix_gflops']:.0f} GFLOP/s"
-        table.add_row(str(number), "t2tlite", f"{rate:,.0f}", "", share, f"{us['peak_mb']:,.0f}")
+        result = run_command([sys.executable, __file__, *flags], environment)
+        rate = result["tgt_tokens_per_s_median"]
+        matrix, memory = result["matrix_gflops"], f"{result['peak_mb']:,.0f}"
+        share = f"{result['gflops'] / matrix:.0%} of {matrix:.0f} GFLOP/s"
+        table.add_row(str(number), "t2tlite", f"{rate:,.0f}", "", share, memory)
         for index, peer in enumerate(arguments.peer, 1):
-            its = measured(shlex.split(peer), environment)
-            its_rate = its["tgt_tokens_per_s_median"]
-            ratios[peer].append(rate / its_rate)
+            peer_result = run_command(shlex.split(peer), environment)
+            peer_rate = peer_result["tgt_tokens_per_s_median"]
+            ratios[peer].append(rate / peer_rate)
             times = f"{ratios[peer][-1]:.2f} times"
-            memory = f"{its['peak_mb']:,.0f}"
-            table.add_row("", f"peer {index}", f"{its_rate:,.0f}", times, "", memory)
+            memory = f"{peer_result['peak_mb']:,.0f}"
+            table.add_row("", f"peer {index}", f"{peer_rate:,.0f}", times, "", memory)
     Console(width=100).print(table)
-    for index, (peer, found) in enumerate(ratios.items(), 1):
-        print(f"t2tlite is {statistics.median(found):.2f} times peer {index} (median): {peer}")
+    for index, (peer, peer_ratios) in enumerate(ratios.items(), 1):
+        median = statistics.median(peer_ratios)
+        print(f"t2tlite is {median:.2f} times peer {index} (median): {peer}")
 
 
 if __name__ == "__main__":
