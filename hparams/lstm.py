@@ -5,7 +5,7 @@ from t2tlite import HParams, registry
 
 @registry.register_hparams
 def basic_1():
-    """T2T's oldest set, which its models other than the Transformer start from."""
+    """T2T's base set of models other than the Transformer."""
     hparams = HParams()
     hparams.hidden_size = 64
     hparams.num_hidden_layers = 4
@@ -41,11 +41,11 @@ def lstm_seq2seq():
 
 
 def lstm_attention_base() -> HParams:
-    """What sets of LSTM models with attention share; attention_mechanism is still to be added."""
+    """Base of the sets with attention, which add attention_mechanism."""
     hparams = lstm_seq2seq()
     hparams.num_heads = 1
-    hparams.add_hparam("attention_layer_size", 128)  # width that a head hands on
-    # Whether the logits are made of what attention hands on, or of the last layer's output.
+    hparams.add_hparam("attention_layer_size", 128)  # width of each head's output
+    # Compute logits from the output of attention rather than from that of the last layer.
     hparams.add_hparam("output_attention", True)
     return hparams
 
@@ -84,7 +84,7 @@ def lstm_bahdanau_attention_multi():
 
 @registry.register_hparams
 def lstm_luong_attention_multi():
-    """lstm_luong_attention whose attention hands on four vectors."""
+    """lstm_luong_attention with four output vectors of attention."""
     hparams = lstm_luong_attention()
     hparams.num_heads = 4
     return hparams

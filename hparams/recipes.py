@@ -1,10 +1,10 @@
-"""The sets behind the figures of docs/results.md."""
+"""The sets of the results in docs/results.md."""
 
 from t2tlite import HParams, registry
 
 
 def _cosine(hparams: HParams, rate: float, warmup_steps: int) -> HParams:
-    """Sets a rate that rises for so many steps and falls by half a cosine to 0 at the last one."""
+    """Sets a linear warm-up, then half a cosine down to 0 at the last step."""
     hparams.learning_rate_schedule = "constant*linear_warmup*single_cycle_cos_decay"
     hparams.learning_rate_constant = rate
     hparams.learning_rate_warmup_steps = warmup_steps
@@ -24,7 +24,7 @@ def transformer_g2p():
     hparams.num_heads = 4
     hparams.batch_size = 1024
     hparams.layer_prepostprocess_dropout = 0.05
-    # A mask for all positions of a word: random numbers were 19 % of a step on a CPU.
+    # One mask for all positions of a word: random numbers took 19 % of a step on a CPU.
     hparams.layer_prepostprocess_dropout_broadcast_dims = "1"
     hparams.attention_dropout = 0.0
     hparams.relu_dropout = 0.0
@@ -76,7 +76,7 @@ def transformer_poetry_clean():
     """The next line of verse: as large as transformer_poetry, with little dropout."""
     hparams = registry.hparams("transformer_poetry")
     hparams.batch_size = 1024
-    hparams.label_smoothing = 0.0  # 53 a token for 56: it hides what the model knows
+    hparams.label_smoothing = 0.0  # perplexity 53 rather than 56 per token
     hparams.layer_prepostprocess_dropout = 0.1
     hparams.attention_dropout = 0.0
     hparams.relu_dropout = 0.0

@@ -106,7 +106,7 @@ def transformer_tiny():
 
 @registry.register_hparams
 def transformer_poetry():
-    """Tiny model with much dropout (0.6), for a few megabytes of verse."""
+    """Tiny model with high dropout (0.6), for a few megabytes of verse."""
     hparams = transformer_tiny()
     hparams.learning_rate = 0.05
     hparams.attention_dropout = 0.6
@@ -128,7 +128,7 @@ def transformer_poetry_quick():
 @registry.register_ranged_hparams
 def transformer_base_range(ranged: RangedHParams):
     """Learning rate, warm-up, Adam, initial weights and weight decay around transformer_base."""
-    # The schedule legacy reads the first, all later ones the second.
+    # The schedule "legacy" reads the first, others the second.
     ranged.set_float("learning_rate", 0.3, 3.0, scale=ranged.LOG_SCALE)
     ranged.set_float("learning_rate_constant", 0.3, 3.0, scale=ranged.LOG_SCALE)
     ranged.set_discrete("learning_rate_warmup_steps", [1000, 2000, 4000, 8000, 16000])

@@ -13,7 +13,7 @@ def _with_relative_positions(name: str) -> HParams:
 
 @registry.register_hparams
 def transformer_relative():
-    """Base model with relative positions, up to 20 apart, in place of sinusoids."""
+    """Base model with relative positions up to distance 20 instead of sinusoids."""
     return _with_relative_positions("transformer_base")
 
 

@@ -4,10 +4,10 @@ from t2tlite import HParams, registry
 
 
 def update_hparams_for_tpu(hparams: HParams) -> None:
-    """Changes a set to what T2T trains with on TPUs.
+    """Changes hparams as T2T does for TPUs.
 
-    Adafactor, which keeps next to nothing beside the weights; short rows; and dropout masks that
-    share axes, as random numbers are dear on a TPU.
+    Adafactor, which needs little memory; short sequences; and dropout masks that are shared along
+    axes, because random numbers are expensive on TPUs.
 
     Args:
       hparams: changed in place.
@@ -36,7 +36,7 @@ def transformer_tpu():
 
 @registry.register_hparams
 def transformer_tpu_bf16_activation():
-    """Base model for TPUs, with bfloat16 in its layers: twice as fast and half the memory there."""
+    """Base model for TPUs with bfloat16 activations: twice as fast, half the memory."""
     hparams = transformer_tpu()
     hparams.activation_dtype = "bfloat16"
     return hparams
@@ -79,7 +79,7 @@ def transformer_big_enfr_tpu():
 
 @registry.register_hparams
 def transformer_clean_big_tpu():
-    """Big model without any regularisation, for TPUs: T2T's yardstick for large data."""
+    """Big model without regularisation, for TPUs: T2T's baseline for large data."""
     hparams = _for_tpu("transformer_base_v2")
     hparams.hidden_size = 1024
     hparams.filter_size = 4096

@@ -6,7 +6,7 @@ from .transformer_tpu import update_hparams_for_tpu
 
 
 def update_hparams_for_universal_transformer(hparams: HParams) -> HParams:
-    """Adds what a universal Transformer reads to a set of the Transformer; returns it.
+    """Adds the hparams of a universal Transformer to those of a Transformer; returns them.
 
     Args:
       hparams: changed in place.
@@ -14,16 +14,16 @@ def update_hparams_for_universal_transformer(hparams: HParams) -> HParams:
     hparams.pos = "none"
     for name, value in {
         "recurrence_type": "basic",  # or "act": adaptive computation time
-        "num_rec_steps": hparams.num_hidden_layers,  # runs of the layers with "basic"
-        "num_inrecurrence_layers": 1,  # layers of a run
-        "add_position_timing_signal": True,  # sinusoids of the positions, before each run
-        "add_step_timing_signal": True,  # a signal of the run's number, before each run
+        "num_rec_steps": hparams.num_hidden_layers,  # steps with "basic"
+        "num_inrecurrence_layers": 1,  # layers per step
+        "add_position_timing_signal": True,  # add sinusoids of the positions before each step
+        "add_step_timing_signal": True,  # add a signal of the step number before each step
         "step_timing_signal_type": "learned",  # or "sinusoid"
-        "act_max_steps": 2 * hparams.num_hidden_layers,  # most runs with "act"
-        "act_halting_bias_init": 1.0,  # of the probability to be done
-        "act_epsilon": 0.01,  # a position is done when 1 - this is spent
-        "act_loss_weight": 0.01,  # loss of a run
-        # What T2T's other recurrences and variants read.
+        "act_max_steps": 2 * hparams.num_hidden_layers,  # maximum number of steps with "act"
+        "act_halting_bias_init": 1.0,  # bias of the halting probability
+        "act_epsilon": 0.01,  # a position halts when its probabilities sum to 1 - this
+        "act_loss_weight": 0.01,  # loss per step
+        # Hparams of T2T's other recurrences and variants.
         "act_type": "basic",
         "add_or_concat_timing_signal": "add",
         "position_start_index": None,
