@@ -16,7 +16,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from t2tlite.text import EOS_ID, PAD_ID
+from t2tlite.config import EOS_ID, PAD_ID
 
 
 class Metrics:

@@ -17,9 +17,9 @@ from typing import Any
 
 from t2tlite import registry
 from t2tlite.checkpoint import checkpoints, run_record
-from t2tlite.config import HParams, ProblemHParams
+from t2tlite.config import EOS_ID, PAD_ID, HParams, ProblemHParams
 from t2tlite.errors import CheckpointError, Error, UnknownNameError, VocabularyError
-from t2tlite.text import EOS, EOS_ID, PAD, PAD_ID, ClassLabelEncoder, load_vocabulary
+from t2tlite.text import EOS, PAD, ClassLabelEncoder, load_vocabulary
 from t2tlite.text.sentencepiece_encoder import SPACE_MARK, SentencePieceEncoder
 
 log = logging.getLogger(__name__)

@@ -1,4 +1,4 @@
-"""t2t-avg-all: averages the weights of the last or best checkpoints into a model folder of its own.
+"""t2t-avg-all: averages the weights of the newest or best checkpoints into a new model folder.
 
 t2t-avg-all --model_dir=model --output_dir=model/averaged --n=8
 t2t-avg-all --model_dir=model --output_dir=model/averaged --n=4 --metric=accuracy_per_sequence
@@ -7,7 +7,6 @@ t2t-avg-all --model_dir=model --output_dir=model/averaged --n=4 --metric=accurac
 from __future__ import annotations
 
 import logging
-import shutil
 from pathlib import Path
 
 from absl import flags
@@ -21,13 +20,13 @@ log = logging.getLogger("t2tlite.cli")
 
 flags.DEFINE_string("model_dir", "", "Model folder whose checkpoints are averaged.")
 flags.DEFINE_string("output_dir", "", "Folder of the average; by default MODEL_DIR/averaged.")
-flags.DEFINE_integer("n", 8, "Newest checkpoints to average; with --metric: best ones.", 1)
-flags.DEFINE_string("metric", "", "Average the best by this metric of eval.jsonl, such as loss.")
-flags.DEFINE_integer("min_steps", 0, "Leave out checkpoints of fewer steps.", 0)
+flags.DEFINE_integer("n", 8, "Number of checkpoints to average.", 1)
+flags.DEFINE_string("metric", "", "Average the best by this metric of eval.jsonl, not the newest.")
+flags.DEFINE_integer("min_steps", 0, "Ignore checkpoints of fewer steps.", 0)
 
 
 def main() -> None:
-    """Writes a folder that t2t-decoder can use like any other."""
+    """Writes a model folder for decoding."""
     app.require("model_dir")
     from t2tlite.checkpoint import checkpoints, run_record
     from t2tlite.files import atomic, make_folder
@@ -41,22 +40,21 @@ def main() -> None:
     steps = sorted(steps[: FLAGS.n] if FLAGS.metric else steps[-FLAGS.n :])
     if len(steps) < FLAGS.n:
         log.warning(
-            "found %d checkpoints of --n=%d, the oldest of step %d; --min_steps leaves out early "
-            "ones",
+            "found %d checkpoints of --n=%d, the oldest of step %d; --min_steps ignores early ones",
             *(len(steps), FLAGS.n, steps[0]),
         )
     run.check_vocabularies(folder)
-    mean = checkpoints.average([checkpoints.weights_path(folder, step) for step in steps])
     output = make_folder(FLAGS.output_dir or folder / "averaged")
     if output.resolve() == folder.resolve():
         raise CheckpointError("--output_dir is the model's own folder; choose another")
     if any(output.glob("optimizer.ckpt-*")):
         raise CheckpointError(f"--output_dir={output} holds a trained model; choose another")
     for name in [run_record.NAME, *run.vocabularies]:
-        with open(folder / name, "rb") as old, atomic(output / name) as new:
-            shutil.copyfileobj(old, new)
+        with atomic(output / name) as file:
+            file.write((folder / name).read_bytes())
+    mean = checkpoints.average([checkpoints.weights_path(folder, step) for step in steps])
     checkpoints.write_weights(output, steps[-1], mean)
-    log.info("averaged the steps %s into %s", ", ".join(map(str, steps)), output)
+    log.info("wrote the average of the steps %s to %s", ", ".join(map(str, steps)), output)
 
 
 run = app.command(main)
