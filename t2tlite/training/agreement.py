@@ -24,21 +24,12 @@ class OneMachine:
         self.stop_reason = ""
 
     def ask_to_stop(self, reason: str) -> bool:
-        """Asks training to stop.
-
-        Returns:
-          Whether it may stop at once, without `agreed_to_stop` after another step.
-        """
+        """Asks training to stop; returns whether it may stop at once, without a later agreement."""
         self.stop_reason = reason
         return True
 
     def agreed_to_stop(self, logs: dict[str, Any], step: int) -> bool:
-        """Returns whether to stop after this step; must be called after each step.
-
-        Args:
-          logs: what the step logged.
-          step: steps so far.
-        """
+        """Returns whether to stop after this step, given its logs; must be called every step."""
         return bool(self.stop_reason)
 
     def time_to_report(self, step: int, seconds: float) -> bool:

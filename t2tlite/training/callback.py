@@ -56,14 +56,11 @@ class TrainingCallback(keras.callbacks.Callback):
         self._is_chief = setup.device.is_chief
         profiles = self.train_args.profile and self._is_chief
         self._profiler = Profiler(output_dir) if profiles else None
+        self._line = reports.LiveLine(step, self.train_args.train_steps)
         self._saver = checkpoints.Saver(output_dir, self.train_args.keep_checkpoints)
         # Later evaluations are of steps that a kill lost.
         rows = eval_log.read_evaluations(output_dir)
         self._evaluations = [row for row in rows if row["step"] <= step]
-
-    @functools.cached_property
-    def _line(self) -> reports.LiveLine:
-        return reports.LiveLine(self.step, self.train_args.train_steps)
 
     @functools.cached_property
     def _events(self) -> reports.Events:
@@ -117,14 +114,16 @@ class TrainingCallback(keras.callbacks.Callback):
     def _is_last(self) -> bool:
         return self.step >= self.train_args.train_steps
 
+    def _is_event_step(self) -> bool:
+        return self.step % reports.EVENT_STEPS == 0
+
     def _is_due(self) -> bool:
         """Whether to evaluate after this step and, without save_seconds, to save."""
         return self._is_last() or self.step % self.train_args.eval_frequency == 0
 
     def _is_time_to_report(self) -> bool:
         seconds = time.monotonic() - self._window_time
-        is_event = self.step % reports.EVENT_STEPS == 0
-        return is_event or self.agreement.time_to_report(self.step, seconds)
+        return self._is_event_step() or self.agreement.time_to_report(self.step, seconds)
 
     def _is_time_to_save(self, due: bool) -> bool:
         if self.train_args.save_seconds and not self._is_last():
@@ -160,7 +159,7 @@ class TrainingCallback(keras.callbacks.Callback):
             waited = totals["waited"] / self.setup.device.workers
             values["data_wait_share"] = min(waited / seconds, 1.0)
         self._line.update(self.step, values, force)
-        if self._is_chief and (force or self.step % reports.EVENT_STEPS == 0):
+        if self._is_chief and (force or self._is_event_step()):
             self._events.train(self.step, values)
         self.objective.reset_metrics()
         self._begin_window()

@@ -12,6 +12,8 @@ from t2tlite.files import atomic
 
 NAME = "curves.png"
 
+Row = Mapping[str, Any]
+
 
 def draw(output_dir: str | Path) -> Path | None:
     """Draws the losses of a run, and its metrics between 0 and 1, to curves.png.
@@ -45,13 +47,11 @@ def draw(output_dir: str | Path) -> Path | None:
         smoothing = run.hparams.get("label_smoothing", 0.0)
         name = f"training, label smoothing {smoothing:g}" if smoothing else "training"
         left.plot(list(training), list(training.values()), label=name, linewidth=0.8)
-    if evaluations:
-        _plot_evaluations(left, evaluations, ["loss"], "evaluation")
-    _label_axes(left, "loss (nats a token)")
+    names = {"loss": "evaluation"} if evaluations else {}
+    _plot_evaluations(left, evaluations, names, "loss (nats a token)")
     for axes in right:
-        _plot_evaluations(axes, evaluations, shares)
         axes.set_ylim(0, 1)
-        _label_axes(axes, "evaluation metric (0 to 1)")
+        _plot_evaluations(axes, evaluations, shares, "evaluation metric (0 to 1)")
     with atomic(output_dir / NAME) as file:
         figure.savefig(file, format="png", dpi=120)
     return output_dir / NAME
@@ -80,22 +80,18 @@ def training_losses(output_dir: str | Path) -> dict[int, float]:
     return losses
 
 
-def _find_shares(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Returns the names of metrics that are between 0 and 1 in all rows."""
-    names = dict.fromkeys(name for row in rows for name in row if name not in ("step", "loss"))
-    return [name for name in names if all(0 <= row.get(name, 0) <= 1 for row in rows)]
+def _find_shares(rows: Sequence[Row]) -> dict[str, str]:
+    """Returns the metrics that are between 0 and 1 in all rows, each labelled by its name."""
+    names = {name: name for row in rows for name in row if name not in ("step", "loss")}
+    return {name: name for name in names if all(0 <= row.get(name, 0) <= 1 for row in rows)}
 
 
-def _plot_evaluations(
-    axes: Any, rows: Sequence[Mapping[str, Any]], names: Sequence[str], label: str = ""
-) -> None:
+def _plot_evaluations(axes: Any, rows: Sequence[Row], names: dict[str, str], y_label: str) -> None:
+    """Plots metrics, given by name with their labels, and labels the axes."""
     steps = [row["step"] for row in rows]
-    for name in names:
+    for name, label in names.items():
         values = [row.get(name, math.nan) for row in rows]
-        axes.plot(steps, values, label=label or name, marker="o", markersize=3)
-
-
-def _label_axes(axes: Any, y_label: str) -> None:
+        axes.plot(steps, values, label=label, marker="o", markersize=3)
     axes.set_xlabel("step")
     axes.set_ylabel(y_label)
     axes.grid(alpha=0.3)

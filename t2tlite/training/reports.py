@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -90,9 +91,8 @@ class LiveLine:
 
         Args:
           step: steps so far.
-          values: loss, tokens_per_second, steps_per_second, learning_rate, padded_share and, on
-            one device or JAX, data_wait_share.
-          force: whether to write a log line although LOG_SECONDS aren't over.
+          values: what `TrainingCallback` measured.
+          force: whether to log a line less than LOG_SECONDS after the last one.
         """
         shown = (
             f"loss {values['loss']:.3f}  {values['tokens_per_second']:,.0f} tokens/s  "
@@ -106,8 +106,9 @@ class LiveLine:
         now = time.monotonic()
         if force or now - self._last_log >= LOG_SECONDS:
             self._last_log = now
-            left = (self.train_steps - step) / max(values["steps_per_second"], 1e-9)
-            log.info("step %d/%d  %s  %s left", step, self.train_steps, shown, duration(left))
+            seconds = (self.train_steps - step) / max(values["steps_per_second"], 1e-9)
+            left = timedelta(seconds=round(seconds))
+            log.info("step %d/%d  %s  %s left", step, self.train_steps, shown, left)
 
     def say(self, line: str) -> None:
         """Prints a line that stays, above the progress bar."""
@@ -120,12 +121,6 @@ class LiveLine:
         """Ends the progress bar."""
         if self._bar is not None:
             self._bar.stop()
-
-
-def duration(seconds: float) -> str:
-    """Returns a duration as h:mm:ss."""
-    whole = round(seconds)
-    return f"{whole // 3600}:{whole % 3600 // 60:02d}:{whole % 60:02d}"
 
 
 class Events:

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from t2tlite import registry
-from t2tlite.checkpoint import run_record
+from t2tlite.checkpoint.run_record import RunRecord
 from t2tlite.config import PAD_ID, HParams, ProblemHParams
 from t2tlite.data import inputs
 from t2tlite.data.batching import Batching, Sizes, choose_batching, evaluation_batching
-from t2tlite.devices import devices, free_memory
+from t2tlite.devices import free_memory
+from t2tlite.devices.devices import Devices
 from t2tlite.files import atomic
 from t2tlite.problem import DatasetSplit
 from t2tlite.training import memory_estimate
@@ -37,13 +38,7 @@ class TrainingSetup:
       Error: data, vocabulary or hparams don't fit.
     """
 
-    def __init__(
-        self,
-        run: run_record.RunRecord,
-        data_dir: str,
-        train_args: TrainArgs,
-        device: devices.Devices,
-    ):
+    def __init__(self, run: RunRecord, data_dir: str, train_args: TrainArgs, device: Devices):
         import keras
 
         self.run = run
@@ -133,15 +128,10 @@ class TrainingSetup:
         from t2tlite.model.optimizers import make_optimizer
         from t2tlite.training.objective import Objective
 
+        reduce, shares = self.device.sum_over_replicas, self.device.row_shares
         with self.device.scope():
             optimizer = make_optimizer(self.hparams, self.train_args.train_steps)
-            objective = Objective(
-                self.network,
-                self.hparams,
-                self.problem_hparams,
-                self.device.sum_over_replicas,
-                self.device.row_shares,
-            )
+            objective = Objective(self.network, self.hparams, self.problem_hparams, reduce, shares)
             optimizer.build(self.network.trainable_variables)
         return objective, optimizer
 

@@ -10,7 +10,8 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-from t2tlite.checkpoint import checkpoints, eval_log, run_record, warm_start
+from t2tlite.checkpoint import checkpoints, eval_log, warm_start
+from t2tlite.checkpoint.run_record import RunRecord
 from t2tlite.config import HParams
 from t2tlite.data.records import read_shard
 from t2tlite.devices import cluster, devices
@@ -25,7 +26,7 @@ log = logging.getLogger(__name__)
 
 
 def train(
-    run: run_record.RunRecord,
+    run: RunRecord,
     data_dir: str,
     output_dir: str,
     train_args: TrainArgs | None = None,
@@ -48,20 +49,25 @@ def train(
     Raises:
       Error: data, vocabulary, hparams or folders don't fit, or the loss is not finite.
     """
+    device = device or devices.current()
     setup = _prepare(run, data_dir, output_dir, train_args or TrainArgs(), device)
     # Imports Keras, which must follow the choice of a backend.
     from t2tlite.training.callback import RawLogs, TrainingCallback
 
     objective, optimizer = setup.make_objective()
     step = checkpoints.restore(output_dir, setup.network, optimizer)
-    with setup.device.scope():
+    with device.scope():
         objective.compile(
             optimizer=optimizer,
-            jit_compile=setup.device.static_shapes,
-            steps_per_execution=_steps_per_call(setup.train_args, setup.device, step),
+            jit_compile=device.static_shapes,
+            steps_per_execution=_steps_per_call(setup.train_args, device, step),
         )
-    origin = f"resumes at step {step}" if step else _initialize_weights(setup)
-    if setup.device.is_chief:
+    origin = f"resumes at step {step}" if step else "starts from new weights"
+    source = setup.train_args.warm_start_from
+    if source and not step:
+        copied = warm_start.warm_start(setup.network, source, setup.hparams, setup.problem_hparams)
+        origin = f"starts from {copied}"
+    if device.is_chief:
         run.write(output_dir, data_dir)
     reports.startup_panel(setup, output_dir, origin)
 
@@ -80,7 +86,7 @@ def train(
 
 
 def evaluate(
-    run: run_record.RunRecord,
+    run: RunRecord,
     data_dir: str,
     output_dir: str,
     train_args: TrainArgs | None = None,
@@ -90,11 +96,8 @@ def evaluate(
     """Evaluates a checkpoint.
 
     Args:
-      run: problem, model and hparams, as the run.json in `output_dir` has them.
-      data_dir: the data folder that t2t-datagen wrote.
-      output_dir: the model folder.
-      train_args: its eval_split and eval_steps choose the examples.
-      device: where to evaluate; None: one device of the current Keras backend.
+      run, data_dir, output_dir, device: as for `train`.
+      train_args: reads eval_split and eval_steps.
       checkpoint: a step, the path of a weights file, or "best"; "": the newest.
 
     Returns:
@@ -112,14 +115,9 @@ def evaluate(
 
 
 def _prepare(
-    run: run_record.RunRecord,
-    data_dir: str,
-    output_dir: str,
-    train_args: TrainArgs,
-    device: devices.Devices | None,
+    run: RunRecord, data_dir: str, output_dir: str, train_args: TrainArgs, device: devices.Devices
 ) -> TrainingSetup:
     """Makes the folder, checks what the user gave, and builds the network."""
-    device = device or devices.current()
     if device.is_chief:
         make_folder(output_dir)
         train_args.check_direction()
@@ -142,19 +140,10 @@ def _steps_per_call(train_args: TrainArgs, device: devices.Devices, step: int) -
     return max(n for n in range(1, limit + 1) if period % n == 0)
 
 
-def _initialize_weights(setup: TrainingSetup) -> str:
-    """Copies the weights of warm_start_from into a new network; returns what it starts from."""
-    source = setup.train_args.warm_start_from
-    if not source:
-        return "starts from new weights"
-    copied = warm_start.warm_start(setup.network, source, setup.hparams, setup.problem_hparams)
-    return f"starts from {copied}"
-
-
 def _fit(setup: TrainingSetup, objective: Any, callbacks: Any, step: int) -> None:
     """Runs Keras's training loop from `step` to the last one."""
     objective.fit(
-        setup.device.share(setup.training_batches(start=step)),
+        setup.device.distribute(setup.training_batches(start=step)),
         epochs=1,
         steps_per_epoch=setup.train_args.train_steps - step,
         callbacks=callbacks,

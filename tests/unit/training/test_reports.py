@@ -17,14 +17,6 @@ VALUES = {
 }
 
 
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(0, "0:00:00"), (59.6, "0:01:00"), (3661, "1:01:01"), (360000, "100:00:00")],
-)
-def test_duration(seconds, text):
-    assert reports.duration(seconds) == text
-
-
 @pytest.fixture
 def said(caplog, monkeypatch):
     """The lines in the log, as without a terminal."""
