@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
+from t2tlite.config import EOS_ID
 from t2tlite.data.records import entries_of, examples_of, feature_of, ids_features
 from t2tlite.errors import Error, SampleError
-from t2tlite.text.encoder import EOS_ID
 
 # Samples whose texts are encoded by one call.
 _BATCH = 1024

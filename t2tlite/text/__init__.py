@@ -1,21 +1,21 @@
-"""From text to ids and back: the encoders behind a problem's vocabulary.
+"""From text to token ids and back: the encoders of a problem's vocabulary.
 
-    CHARACTER   encoder.py                 bytes; class labels, too
-    TOKEN       token_encoder.py           whitespace tokens of a file
-    SUBWORD     sentencepiece_encoder.py   a vocabulary that sentencepiece_training.py learned
-                subword_encoder.py         T2T's .subwords file, where there is one already
+    CHARACTER   ByteTextEncoder        bytes
+    TOKEN       TokenTextEncoder       whitespace-separated tokens of the user's file
+    SUBWORD     SentencePieceEncoder   a vocabulary learned by `train_sentencepiece`
+                SubwordTextEncoder     an existing `.subwords` file of T2T
+    (labels)    ClassLabelEncoder      names of classes
 
-An encoder is anything with `vocab_size`, `encode(text) -> list[int]` and `decode(ids) -> str`;
-0 is padding and 1 the end of a sequence in all of them, and `encode` appends neither.
-Nothing here needs TensorFlow.
+An encoder is any object with `vocab_size`, `encode(text) -> list[int]` and `decode(ids) -> str`.
+Id 0 is padding and 1 the end of a sequence; `encode` appends neither. Nothing here needs
+TensorFlow.
 """
 
+from t2tlite.config import EOS_ID, PAD_ID
 from t2tlite.text.encoder import (
     EOS,
-    EOS_ID,
     NUM_RESERVED_TOKENS,
     PAD,
-    PAD_ID,
     RESERVED_TOKENS,
     ByteTextEncoder,
     ClassLabelEncoder,

@@ -1,6 +1,6 @@
 """The encoder interface, and the two encoders that need no vocabulary: bytes and class labels.
 
-Names and meanings are Tensor2Tensor's (data_generators/text_encoder.py, version 1.15.7).
+Names and behaviour are those of Tensor2Tensor 1.15.7 (data_generators/text_encoder.py).
 """
 
 from __future__ import annotations
@@ -9,31 +9,30 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 
-from t2tlite.config import EOS_ID as EOS_ID
-from t2tlite.config import PAD_ID as PAD_ID
 from t2tlite.errors import DataError, VocabularyError
 from t2tlite.text.vocabulary_file import read_vocabulary_lines
 
 PAD = "<pad>"
 EOS = "<EOS>"
+# By id: PAD_ID and EOS_ID.
 RESERVED_TOKENS = [PAD, EOS]
 NUM_RESERVED_TOKENS = len(RESERVED_TOKENS)
 
 
 def strip_ids(ids: Iterable[int], ids_to_strip: Iterable[int]) -> list[int]:
-    """`ids` without those of `ids_to_strip` that stand at its end."""
-    kept = list(ids)
-    unwanted = frozenset(ids_to_strip)
-    while kept and kept[-1] in unwanted:
-        kept.pop()
-    return kept
+    """Returns `ids` without those of `ids_to_strip` at the end."""
+    stripped = list(ids)
+    strip = frozenset(ids_to_strip)
+    while stripped and stripped[-1] in strip:
+        stripped.pop()
+    return stripped
 
 
 def check_encodable(text: str) -> None:
-    """Tells whether `text` is Unicode that a file can hold: it has no lone surrogates.
+    """Checks that `text` can be encoded as UTF-8, i.e. has no lone surrogates.
 
     Raises:
-      DataError: names the first lone surrogate, its position and what surrounds it.
+      DataError: names the first lone surrogate, its position and the text around it.
     """
     try:
         text.encode("utf-8")
@@ -41,23 +40,26 @@ def check_encodable(text: str) -> None:
         position = error.start
         around = text[max(0, position - 10) : position + 11]
         raise DataError(
-            f"character {position} of the text is {text[position]!r}, half of a surrogate pair, "
-            f"which stands for no character (in {around!r}); read the text as UTF-8 with "
-            "errors='replace', or remove it"
+            f"character {position} of the text is {text[position]!r}, half of a surrogate pair and "
+            f"not a character (in {around!r}); read the text as UTF-8 with errors='replace', or "
+            f"remove it"
         ) from None
 
 
 def reserved_name(reserved_id: int) -> str:
-    """What a reserved id is called in decoded text: `<pad>`, `<EOS>`, then `<reserved_2>` ..."""
+    """Returns the text of a reserved id: `<pad>`, `<EOS>`, then `<reserved_2>` and so on."""
     if reserved_id < NUM_RESERVED_TOKENS:
         return RESERVED_TOKENS[reserved_id]
     return f"<reserved_{reserved_id}>"
 
 
 class TextEncoder(ABC):
-    """What every encoder of this package does; an encoder of a user's own may inherit it or not.
+    """Base of the encoders, with T2T's interface; a user's encoder may inherit from it or not.
 
     A subclass defines `vocab_size`, `encode` and `decode`.
+
+    Args:
+      num_reserved_ids: ids, counted from 0, that stand for no text.
     """
 
     def __init__(self, num_reserved_ids: int = NUM_RESERVED_TOKENS) -> None:
@@ -65,34 +67,34 @@ class TextEncoder(ABC):
 
     @property
     def num_reserved_ids(self) -> int:
-        """How many ids, counted from 0, stand for no text."""
+        """Number of ids, counted from 0, that stand for no text."""
         return self._num_reserved_ids
 
     @property
     def fallback_ids(self) -> frozenset[int]:
-        """The ids that stand for text without a token of its own; many of them: a poor fit."""
+        """Ids for text without a token of its own; their share shows how well a vocabulary fits."""
         return frozenset()
 
     @property
     @abstractmethod
     def vocab_size(self) -> int:
-        """The number of ids, reserved ones included; all ids are below it."""
+        """Number of ids, reserved ones included; all ids are below it."""
 
     @abstractmethod
     def encode(self, text: str) -> list[int]:
-        """The ids of `text`, without an end-of-sequence id."""
+        """Returns the ids of `text`, without EOS."""
 
     @abstractmethod
     def decode(self, ids: Sequence[int], strip_extraneous: bool = False) -> str:
-        """The text of `ids`.
+        """Returns the text of `ids`.
 
         Args:
           ids: ids in [0, vocab_size).
-          strip_extraneous: drop the reserved ids (PAD, EOS) at the end first.
+          strip_extraneous: remove the reserved ids (PAD, EOS) at the end first.
         """
 
     def decode_list(self, ids: Sequence[int]) -> list[str]:
-        """One string for each id, for people to look at; joined, they needn't be the text."""
+        """Returns a string for each id, for display; joined, they need not be the text."""
         return [
             reserved_name(id_)
             if 0 <= id_ < self._num_reserved_ids
@@ -105,28 +107,28 @@ class TextEncoder(ABC):
 
 
 class ByteTextEncoder(TextEncoder):
-    """Text as its UTF-8 bytes, each byte's id being its value plus the reserved ids.
+    """Encodes text as UTF-8 bytes; the id of a byte is its value plus the number of reserved ids.
 
-    Any text can be encoded and comes back unchanged; there is no vocabulary file. This is the
-    vocabulary of `VocabType.CHARACTER`.
+    Any text can be encoded and is decoded unchanged. There is no vocabulary file. This is the
+    encoder of `VocabType.CHARACTER`.
     """
 
     def __init__(self, num_reserved_ids: int = NUM_RESERVED_TOKENS) -> None:
         super().__init__(num_reserved_ids)
         reserved = [reserved_name(i).encode() for i in range(num_reserved_ids)]
-        # A dict, not a list: a negative id must not count from the end.
+        # A dict rather than a list, where negative ids would count from the end.
         self._bytes = dict(enumerate([*reserved, *(bytes([value]) for value in range(256))]))
 
     @property
     def vocab_size(self) -> int:
-        """256 and the reserved ids."""
+        """256, plus the number of reserved ids."""
         return len(self._bytes)
 
     def encode(self, text: str) -> list[int]:
-        """One id for each UTF-8 byte of `text`.
+        """Returns an id for each UTF-8 byte of `text`.
 
         Raises:
-          DataError: `text` holds a lone surrogate.
+          DataError: `text` has a lone surrogate.
         """
         try:
             content = text.encode("utf-8")
@@ -136,7 +138,7 @@ class ByteTextEncoder(TextEncoder):
         return [value + self._num_reserved_ids for value in content]
 
     def decode(self, ids: Sequence[int], strip_extraneous: bool = False) -> str:
-        """The text of `ids`; bytes that form no UTF-8 become U+FFFD, reserved ids their names.
+        """Returns the text of `ids`; invalid UTF-8 becomes U+FFFD, reserved ids their names.
 
         Raises:
           DataError: an id isn't in [0, vocab_size).
@@ -145,7 +147,7 @@ class ByteTextEncoder(TextEncoder):
         return b"".join(pieces).decode("utf-8", errors="replace")
 
     def decode_list(self, ids: Sequence[int]) -> list[str]:
-        """ASCII bytes and reserved ids as they are, other bytes as `<0xC3>`.
+        """Returns ASCII characters and names of reserved ids; other bytes as `<0xC3>`.
 
         Raises:
           DataError: an id isn't in [0, vocab_size).
@@ -161,14 +163,14 @@ class ByteTextEncoder(TextEncoder):
         except KeyError as error:
             raise DataError(
                 f"id {error.args[0]} is outside this byte vocabulary; expected 0 to "
-                f"{self.vocab_size - 1}: were these ids made with another vocabulary?"
+                f"{self.vocab_size - 1}: were these ids encoded with another vocabulary?"
             ) from None
 
 
 class ClassLabelEncoder(TextEncoder):
-    """Class labels, a label's id being its place in the list; no ids are reserved.
+    """Encodes class labels by their position in a list; no ids are reserved.
 
-    As in T2T it maps one label to one number, not a text to a list of them.
+    As in T2T, `encode` maps a label to one id rather than a list.
     """
 
     def __init__(
@@ -176,40 +178,40 @@ class ClassLabelEncoder(TextEncoder):
         class_labels: Sequence[str] | None = None,
         class_labels_fname: str | os.PathLike[str] | None = None,
     ) -> None:
-        """Takes the labels as a list or from a file.
+        """Takes the labels from a list or a file.
 
         Args:
-          class_labels: the labels, in the order of their ids.
-          class_labels_fname: a UTF-8 file with one label a line.
+          class_labels: the labels in the order of their ids.
+          class_labels_fname: a UTF-8 file with one label per line.
 
         Raises:
-          VocabularyError: the file is missing or broken, both or neither argument is given, or a
+          VocabularyError: the file is missing or damaged, both or neither argument is given, or a
             label appears twice.
         """
         super().__init__(num_reserved_ids=0)
         if bool(class_labels) == bool(class_labels_fname):
             raise VocabularyError(
-                "ClassLabelEncoder takes either class_labels or class_labels_fname, and found "
-                f"{'both' if class_labels else 'neither'}; give it one of them"
+                f"ClassLabelEncoder got {'both' if class_labels else 'neither'} of its arguments "
+                f"class_labels and class_labels_fname; give it one of them"
             )
         if class_labels_fname:
             class_labels = [line.strip() for line in read_vocabulary_lines(class_labels_fname)]
         self._class_labels = list(class_labels or ())
         self._label_to_id = {label: id_ for id_, label in enumerate(self._class_labels)}
         if len(self._label_to_id) < len(self._class_labels):
-            twice = next(x for x in self._class_labels if self._class_labels.count(x) > 1)
+            label = next(x for x in self._class_labels if self._class_labels.count(x) > 1)
             raise VocabularyError(
-                f"class label {twice!r} appears twice; every label needs its own id"
+                f"class label {label!r} appears twice; every label needs its own id"
             )
 
     @property
     def vocab_size(self) -> int:
-        """The number of labels."""
+        """Number of labels."""
         return len(self._class_labels)
 
-    # One number where other encoders return a list: T2T's plugins write [encoder.encode(label)].
+    # Not a list, because T2T's plugins write [encoder.encode(label)].
     def encode(self, text: str) -> int:  # type: ignore[override]
-        """The id of a label.
+        """Returns the id of a label.
 
         Raises:
           DataError: there is no such label.
@@ -219,31 +221,36 @@ class ClassLabelEncoder(TextEncoder):
         except KeyError:
             known = ", ".join(map(repr, self._class_labels[:10]))
             more = ", ..." if self.vocab_size > 10 else ""
-            raise DataError(f"{text!r} is no class label; expected one of {known}{more}") from None
+            raise DataError(
+                f"{text!r} isn't a class label; expected one of {known}{more}"
+            ) from None
 
     def decode(self, ids: Sequence[int] | int, strip_extraneous: bool = False) -> str:
-        """The label of an id, which may come alone or as a list or array of one.
+        """Returns the label of an id.
+
+        Args:
+          ids: an id, or a list or array with one id.
+          strip_extraneous: has no effect.
 
         Raises:
-          DataError: there is more or less than one id, or it is no label's.
+          DataError: there isn't exactly one id, or no label has it.
         """
-        # A numpy scalar or array of any shape becomes numbers; plain ids pass through.
-        found = ids.tolist() if hasattr(ids, "tolist") else ids
-        while isinstance(found, Sequence):
-            if len(found) != 1:
-                raise DataError(f"found {len(found)} ids {found!r}, expected the id of one label")
-            found = found[0]
-        return self._label(int(found))
+        id_ = ids.tolist() if hasattr(ids, "tolist") else ids
+        while isinstance(id_, Sequence):
+            if len(id_) != 1:
+                raise DataError(f"found {len(id_)} ids {id_!r}, expected the id of one label")
+            id_ = id_[0]
+        return self._label(int(id_))
 
     def decode_list(self, ids: Sequence[int]) -> list[str]:
-        """The labels of several ids.
+        """Returns the labels of several ids.
 
         Raises:
-          DataError: an id is no label's.
+          DataError: no label has one of the ids.
         """
         return [self._label(int(id_)) for id_ in ids]
 
     def _label(self, id_: int) -> str:
         if not 0 <= id_ < self.vocab_size:
-            raise DataError(f"id {id_} is no class label's; expected 0 to {self.vocab_size - 1}")
+            raise DataError(f"no class label has id {id_}; expected 0 to {self.vocab_size - 1}")
         return self._class_labels[id_]

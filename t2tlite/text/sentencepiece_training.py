@@ -1,8 +1,8 @@
-"""Learns a SentencePiece vocabulary from text, the same bytes from the same texts.
+"""Learns a SentencePiece vocabulary from text; the same texts give the same bytes.
 
 Pieces are learned by byte-pair encoding (Sennrich et al. 2016). The ids are PAD 0, EOS 1 and
-unknown 2, then come the problem's reserved tokens, the 256 bytes, the learned pieces in the order
-of their merges, and the single characters.
+unknown 2, then the problem's reserved tokens, the 256 bytes, the learned pieces in the order of
+their merges, and the single characters.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ from typing import Any
 
 import sentencepiece
 
+from t2tlite.config import EOS_ID, PAD_ID
 from t2tlite.errors import VocabularyError
 from t2tlite.files import atomic
-from t2tlite.text.encoder import EOS, EOS_ID, PAD, PAD_ID, check_encodable
+from t2tlite.text.encoder import EOS, PAD, check_encodable
 from t2tlite.text.sentencepiece_encoder import (
     ESCAPE,
     SPACE_MARK,
@@ -29,22 +30,21 @@ from t2tlite.text.sentencepiece_encoder import (
 
 _log = logging.getLogger(__name__)
 
-# Not <unk>: that is a word of many a corpus, and control pieces are never learned.
+# Not <unk>, because many corpora have it as a word, and control pieces are never learned.
 _UNKNOWN = "<unknown>"
 _UNKNOWN_ID = 2
-# Longer texts are cut, for SentencePiece drops a sentence above its limit. A cut hides one pair of
-# characters from the count.
+# Longer texts are split, because SentencePiece drops sentences above its limit.
 _SENTENCE_CHARACTERS = 4096
 _UTF8_BYTES_PER_CHARACTER = 4
-# Of more text a sample is learned from: pieces that it lacks are too rare to matter. The trainer
-# takes about 10 bytes of memory, and 0.3 us, for each of them.
+# From more text, a sample is drawn: pieces that it lacks are too rare to matter. The trainer needs
+# about 10 bytes of memory and 0.3 us for each character.
 BUDGET_CHARACTERS = 5_000_000
-# The trainer drops every sentence with this character, its own mark of the unknown. So sentences
-# are cut at it; it is never learned, and encoded as bytes.
+# The trainer drops sentences with this character, its own mark for unknown text. So sentences are
+# split there; the character isn't learned, and is encoded as bytes.
 _TRAINER_MARK = "\u2585"
-# What the trainer trims from a sentence's ends or skips; it fails if there is nothing else at all.
+# The trainer strips or skips these characters, and fails if there is no other.
 _NO_CONTENT = "\r\n\0"
-# What no reserved token can be: the names of the unknown and of the byte pieces.
+# Names of the unknown and of the byte pieces, which can't be reserved tokens.
 _TAKEN = re.compile(rf"{_UNKNOWN}|<0x[0-9A-F]{{2}}>")
 
 
@@ -57,29 +57,30 @@ def train_sentencepiece(
     max_subtoken_length: int | None = None,
     budget_characters: int = BUDGET_CHARACTERS,
 ) -> SentencePieceEncoder:
-    """Learns a vocabulary and writes it as a `.model` file, whole or not at all.
+    """Learns a vocabulary and writes it as a `.model` file, atomically.
 
-    Memory depends on the budget, and not on how much text there is.
+    Memory depends on the budget, not on the amount of text.
 
     Args:
-      texts: what to learn from, in any number of pieces; a sentence or paragraph each is best.
-      vocab_size: ids to have in all. More than the texts have pieces for becomes as many as they
-      have, and fewer than their characters need as many as they need; a warning says so.
-      filename: where to write; the folder is made if need be, and an old file replaced.
-      reserved_tokens: strings that are one id each wherever they stand in a text. Their ids follow
-      the unknown piece's, in this order. PAD and EOS, should they lead, are left out.
+      texts: the corpus, preferably a sentence or paragraph per string.
+      vocab_size: number of ids in total. If the texts have fewer pieces, or their characters need
+        more, the vocabulary is smaller or larger, with a warning.
+      filename: the file to write; its folder is created if absent, an old file is replaced.
+      reserved_tokens: strings that are always encoded as one id. Their ids follow that of the
+        unknown piece, in this order. PAD and EOS are ignored.
       max_subtoken_length: characters of the longest piece; None: SentencePiece's 16.
-      budget_characters: of more text a sample is used, usually more than a third as large.
+      budget_characters: from more text than this, a sample is drawn, usually of more than a third
+        of the budget.
 
     Returns:
       The encoder of the new file.
 
     Raises:
-      VocabularyError: there is no text, or a reserved token can't be one.
-      DataError: a text holds a lone surrogate.
+      VocabularyError: there is no text, or a reserved token isn't possible.
+      DataError: a text has a lone surrogate.
       OutputError: the file can't be written.
     """
-    reserved = _checked_reserved_tokens(reserved_tokens)
+    reserved = _check_reserved_tokens(reserved_tokens)
     sample = _Sample(texts, budget_characters)
     sentences = list(_sentences(sample.texts))
     _log.info(
@@ -90,33 +91,33 @@ def train_sentencepiece(
     )
     if not sentences:
         raise VocabularyError(
-            "no text to learn a vocabulary from: expected samples with text in them; check what "
-            "generate_samples (or generate_text_for_vocab) yields"
+            "there is no text to learn a vocabulary from; check what generate_samples (or "
+            "generate_text_for_vocab) yields"
         )
-    content = _trained(sentences, vocab_size, reserved, max_subtoken_length)
+    content = _train(sentences, vocab_size, reserved, max_subtoken_length)
     with atomic(filename) as file:
         file.write(content)
     encoder = SentencePieceEncoder(filename)
     if encoder.vocab_size != vocab_size:
         _log.warning(
-            "%s: the vocabulary has %d tokens, not the %d asked for: %s",
+            "%s: the vocabulary has %d tokens instead of %d: %s",
             encoder.filename,
             encoder.vocab_size,
             vocab_size,
-            "the text yields no more"
+            "the text has no more pieces"
             if encoder.vocab_size < vocab_size
-            else "bytes and the characters of the text need as many",
+            else "bytes and the characters of the text need them",
         )
     return encoder
 
 
 class _Sample:
-    """Texts from all over, the same ones whenever it is made, in their order.
+    """A sample of texts from the whole corpus, in their order, always the same ones.
 
     Attributes:
       texts: the sample.
-      characters: in the sample.
-      seen: characters in all.
+      characters: number of characters in the sample.
+      seen: number of characters in the corpus.
     """
 
     def __init__(self, texts: Iterable[str], budget: int):
@@ -131,15 +132,15 @@ class _Sample:
             kept.append(text)
             characters += len(text)
             while characters > budget and len(kept) > 1:
-                # Each text that was seen so far stays with the same probability.
+                # All texts so far have the same probability to remain in the sample.
                 rate /= 2
-                kept = [one for one in kept if draw() < 0.5] or kept[:1]
+                kept = [text for text in kept if draw() < 0.5] or kept[:1]
                 characters = sum(map(len, kept))
         self.texts, self.characters, self.seen = kept, characters, seen
 
 
 def _sentences(texts: Iterable[str]) -> Iterable[str]:
-    """Yields the texts as the trainer takes them: escaped, and none too long or dropped."""
+    """Yields the texts for the trainer: escaped, and split where the trainer would drop them."""
     for text in texts:
         check_encodable(text)
         for part in escape(text).split(_TRAINER_MARK):
@@ -149,10 +150,10 @@ def _sentences(texts: Iterable[str]) -> Iterable[str]:
                     yield sentence
 
 
-def _trained(
+def _train(
     sentences: list[str], vocab_size: int, reserved: list[str], max_subtoken_length: int | None
 ) -> bytes:
-    """Returns the bytes of a model; of a larger one if so many pieces can't hold the alphabet."""
+    """Returns the bytes of a model, larger than `vocab_size` if the alphabet needs it."""
     try:
         return _run_trainer(sentences, vocab_size, reserved, max_subtoken_length)
     except RuntimeError as error:
@@ -173,7 +174,7 @@ def _run_trainer(
     options: dict[str, Any] = {}
     if max_subtoken_length:
         options["max_sentencepiece_length"] = max_subtoken_length
-    # Names of files and numbers of threads would be part of the bytes: neither is set.
+    # File names and numbers of threads would become part of the bytes, so they aren't set.
     sentencepiece.SentencePieceTrainer.train(
         sentence_iterator=iter(sentences),
         model_writer=model,
@@ -193,7 +194,7 @@ def _run_trainer(
         eos_piece=EOS,
         unk_id=_UNKNOWN_ID,
         unk_piece=_UNKNOWN,
-        # No text encodes to it; a model may still choose it.
+        # No text is encoded as the unknown piece, but a model can generate it.
         unk_surface="\ufffd",
         bos_id=-1,
         minloglevel=2,
@@ -202,16 +203,16 @@ def _run_trainer(
     return model.getvalue()
 
 
-def _checked_reserved_tokens(tokens: Sequence[str]) -> list[str]:
+def _check_reserved_tokens(tokens: Sequence[str]) -> list[str]:
     reserved = [token for token in tokens if token not in (PAD, EOS)]
     for token in reserved:
         problem = ""
         if not token:
             problem = "is empty"
         elif any(c.isspace() or c in (SPACE_MARK, ESCAPE, "\0") for c in token):
-            problem = "holds white space, U+2581, U+001A or NUL"
+            problem = "contains white space, U+2581, U+001A or NUL"
         elif _TAKEN.fullmatch(token):
-            problem = "has a meaning of its own in every SentencePiece vocabulary"
+            problem = "is the name of a piece in every SentencePiece vocabulary"
         elif reserved.count(token) > 1:
             problem = "appears twice"
         if problem:

@@ -1,13 +1,14 @@
-"""Reads the `.subwords` vocabularies that Tensor2Tensor made, and gives T2T's ids.
+"""Encodes and decodes with Tensor2Tensor's `.subwords` vocabulary files, with T2T's ids.
 
-A word token (`tokenizer.py`) is escaped so that it holds no underscore and no character that the
-vocabulary lacks, gets an underscore as its end mark, and is cut greedily into the longest subtokens
-that the vocabulary has:
+A word token (`tokenizer.py`) is escaped, ended by an underscore, and split greedily into the
+longest subtokens of the vocabulary. Escapes replace underscores, and characters that are missing
+in the vocabulary:
 
-    \\      for a backslash          \\u     for an underscore
-    \\9786; for the character of that number, where no subtoken has it
+    \\      a backslash          \\u     an underscore
+    \\9786; the character with this code point
 
-New vocabularies are learned by SentencePiece (`sentencepiece_encoder.py`); this module writes none.
+No `.subwords` files are written: new vocabularies are learned by SentencePiece
+(`sentencepiece_training.py`).
 """
 
 from __future__ import annotations
@@ -23,55 +24,56 @@ from t2tlite.text import tokenizer
 from t2tlite.text.encoder import TextEncoder, check_encodable
 from t2tlite.text.vocabulary_file import read_vocabulary_lines
 
-# The words of a large corpus, about 100 MB when full; a lookup is ten times an encoding's speed.
+# Enough for the words of a large corpus; about 100 MB when full. A look-up is ten times as fast as
+# splitting.
 _CACHED_TOKENS = 2**17
 ESCAPE_CHARACTERS = frozenset("\\_u;0123456789")
 _ESCAPE = re.compile(r"\\u|\\\\|\\([0-9]+);")
-# T2T's stand-in for an escape that names no character.
+# T2T's replacement for an escape without a character.
 UNDEFINED = "\u3013"
 
 
 class SubwordTextEncoder(TextEncoder):
-    """Encodes and decodes with a T2T `.subwords` file: ids and text are those of T2T 1.15.7.
+    """Encodes and decodes with a T2T `.subwords` file as T2T 1.15.7 does.
 
-    Any text comes back unchanged from `decode(encode(text))`.
+    `decode(encode(text)) == text` for any text.
     """
 
     def __init__(self, filename: str | os.PathLike[str]) -> None:
         """Loads the vocabulary.
 
         Args:
-          filename: a T2T subword vocabulary, one subtoken a line, in quotes or not.
+          filename: a T2T subword vocabulary: one subtoken per line, with or without quotes.
 
         Raises:
           VocabularyError: the file is missing, empty or not UTF-8.
         """
         super().__init__()
         self.filename = os.fspath(filename)
-        self._subtokens = [_unquoted(line.strip()) for line in read_vocabulary_lines(filename)]
-        # Of a subtoken that appears twice the later id counts, as in T2T.
+        self._subtokens = [_unquote(line.strip()) for line in read_vocabulary_lines(filename)]
+        # If a subtoken appears twice, its later id is used, as in T2T.
         self._subtoken_to_id = {s: i for i, s in enumerate(self._subtokens) if s}
         self._longest = max(map(len, self._subtokens))
         self._alphabet = ESCAPE_CHARACTERS.union(*self._subtokens)
-        self._token_ids = lru_cache(_CACHED_TOKENS)(self._cut)
+        self._token_ids = lru_cache(_CACHED_TOKENS)(self._split_token)
 
     @property
     def vocab_size(self) -> int:
-        """The number of lines of the file."""
+        """Number of lines of the file."""
         return len(self._subtokens)
 
     @property
     def fallback_ids(self) -> frozenset[int]:
-        """The subtokens with which an escape begins that is spelled out, such as `\\9786;`."""
+        """The subtokens that begin an escape such as `\\9786;`."""
         bare = (s.replace("\\\\", "").replace("\\u", "") for s in self._subtokens)
         return frozenset(id_ for id_, subtoken in enumerate(bare) if "\\" in subtoken)
 
     def encode(self, text: str) -> list[int]:
-        """The subtoken ids of `text`.
+        """Returns the subtoken ids of `text`.
 
         Raises:
-          DataError: `text` holds a lone surrogate.
-          VocabularyError: the file lacks a character that it uses inside other subtokens.
+          DataError: `text` has a lone surrogate.
+          VocabularyError: the file lacks a character that other subtokens contain.
         """
         token_ids = self._token_ids
         try:
@@ -81,29 +83,29 @@ class SubwordTextEncoder(TextEncoder):
             raise
 
     def encode_without_tokenizing(self, token_text: str) -> list[int]:
-        """The subtoken ids of one token that the caller has made by rules of their own.
+        """Returns the subtoken ids of one token, which any tokenizer may have made.
 
         Raises:
-          DataError: the token holds a lone surrogate.
+          DataError: the token has a lone surrogate.
           VocabularyError: as for `encode`.
         """
         check_encodable(token_text)
         return list(self._token_ids(token_text))
 
     def decode(self, ids: Sequence[int], strip_extraneous: bool = False) -> str:
-        """The text of `ids`; an id outside the vocabulary adds nothing."""
+        """Returns the text of `ids`; ids outside the vocabulary are ignored."""
         joined = "".join(self.decode_list(self._stripped(ids, strip_extraneous)))
-        tokens = (_unescaped(escaped) for escaped in joined.split("_"))
+        tokens = (_unescape(escaped) for escaped in joined.split("_"))
         return tokenizer.decode(token for token in tokens if token)
 
     def decode_list(self, ids: Sequence[int]) -> list[str]:
-        """The subtokens of `ids` as the file spells them, `_` ending a word."""
+        """Returns the subtokens of `ids` as in the file, with `_` at the end of a word."""
         size = self.vocab_size
         return [self._subtokens[id_] if 0 <= id_ < size else "" for id_ in ids]
 
-    def _cut(self, token: str) -> tuple[int, ...]:
-        """The ids of one token; raises UnicodeEncodeError for a lone surrogate."""
-        escaped = self._escaped(token)
+    def _split_token(self, token: str) -> tuple[int, ...]:
+        """Returns the ids of one token; raises UnicodeEncodeError for a lone surrogate."""
+        escaped = self._escape(token)
         ids: list[int] = []
         start = 0
         while start < len(escaped):
@@ -113,37 +115,37 @@ class SubwordTextEncoder(TextEncoder):
                     break
             else:
                 raise VocabularyError(
-                    f"{self.filename} has no subtoken for {escaped[start]!r} (in {token!r}); a T2T "
-                    "vocabulary has one for every character that it uses: is the file complete?"
+                    f"{self.filename} has no subtoken for {escaped[start]!r} (in {token!r}), which "
+                    f"other subtokens contain; is the file complete?"
                 )
             ids.append(id_)
             start = end
         return tuple(ids)
 
-    def _escaped(self, token: str) -> str:
+    def _escape(self, token: str) -> str:
         token = token.replace("\\", "\\\\").replace("_", "\\u")
         if not self._alphabet.issuperset(token):
             token.encode("utf-8")
             token = "".join(c if c in self._alphabet else f"\\{ord(c)};" for c in token)
         return token + "_"
 
-    # A worker process that gets this encoder fills a cache of its own.
+    # The cache can't be pickled; a worker process fills its own.
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in self.__dict__.items() if name != "_token_ids"}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        self._token_ids = lru_cache(_CACHED_TOKENS)(self._cut)
+        self._token_ids = lru_cache(_CACHED_TOKENS)(self._split_token)
 
 
-def _unquoted(line: str) -> str:
-    """A line without the quotes that T2T puts around a subtoken to keep its spaces."""
+def _unquote(line: str) -> str:
+    """Returns a line without the quotes with which T2T protects a subtoken's spaces."""
     quoted = line.startswith("'") and line.endswith("'")
     quoted = quoted or (line.startswith('"') and line.endswith('"'))
     return line[1:-1] if quoted else line
 
 
-def _unescaped(escaped: str) -> str:
+def _unescape(escaped: str) -> str:
     return _ESCAPE.sub(_character, escaped) if "\\" in escaped else escaped
 
 
@@ -153,7 +155,7 @@ def _character(escape: re.Match[str]) -> str:
         return "_" if escape.group() == "\\u" else "\\"
     try:
         character = chr(int(number))
-        # T2T would return a lone surrogate here, which no file and no terminal takes.
+        # T2T would return a lone surrogate here, which can't be written as UTF-8.
         character.encode("utf-8")
     except (ValueError, OverflowError):
         return UNDEFINED

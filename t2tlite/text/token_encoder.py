@@ -1,7 +1,7 @@
-"""Whitespace-separated tokens with a vocabulary of the user's own: `VocabType.TOKEN`.
+"""Encodes whitespace-separated tokens with the user's own vocabulary: `VocabType.TOKEN`.
 
-The file format and its meaning are Tensor2Tensor's: one token a line, the line's number (from 0) is
-the id, and nothing is added, so that the file itself starts with `<pad>` and `<EOS>`.
+The file format is Tensor2Tensor's: one token per line, whose id is the number of the line, from 0.
+No token is added, so the first two lines of the file are `<pad>` and `<EOS>`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _log = logging.getLogger(__name__)
 
 
 class TokenTextEncoder(TextEncoder):
-    """Maps each whitespace-separated token to the id that a file or list gives it."""
+    """Maps each whitespace-separated token to its position in a file or list."""
 
     def __init__(
         self,
@@ -32,15 +32,15 @@ class TokenTextEncoder(TextEncoder):
         """Loads the tokens.
 
         Args:
-          vocab_filename: a UTF-8 file with one token a line, the reserved tokens among them.
+          vocab_filename: a UTF-8 file with one token per line, including the reserved tokens.
           reverse: encode the last token first, and decode accordingly.
-          vocab_list: the tokens, if there is no file; `<pad>` and `<EOS>` are put before them.
-          replace_oov: the token that stands for every token out of the vocabulary.
-          num_reserved_ids: how many ids `decode(..., strip_extraneous=True)` strips from the end;
-            as in T2T it moves no token to another id.
+          vocab_list: the tokens, if there is no file; `<pad>` and `<EOS>` are added before them.
+          replace_oov: the token that replaces out-of-vocabulary tokens.
+          num_reserved_ids: ids that `decode(..., strip_extraneous=True)` strips from the end; as
+            in T2T, it doesn't change the ids of tokens.
 
         Raises:
-          VocabularyError: the file is missing or broken, there is neither file nor list, or
+          VocabularyError: the file is missing or damaged, there is neither file nor list, or
             `replace_oov` isn't in the vocabulary.
         """
         super().__init__(num_reserved_ids)
@@ -51,10 +51,10 @@ class TokenTextEncoder(TextEncoder):
             self._tokens = RESERVED_TOKENS + [t for t in vocab_list if t not in RESERVED_TOKENS]
         else:
             raise VocabularyError(
-                "TokenTextEncoder found neither vocab_filename nor vocab_list; give it one of them"
+                "TokenTextEncoder got neither vocab_filename nor vocab_list; give it one of them"
             )
         self.reverse = reverse
-        # Of a token that appears twice the later id counts, as in T2T.
+        # If a token appears twice, its later id is used, as in T2T.
         self._token_to_id = {token: id_ for id_, token in enumerate(self._tokens)}
         self.oov_id: int | None = None
         if replace_oov is not None:
@@ -62,25 +62,25 @@ class TokenTextEncoder(TextEncoder):
                 source = os.fspath(vocab_filename) if vocab_filename else "the vocabulary list"
                 raise VocabularyError(
                     f"oov_token {replace_oov!r} isn't in {source}; add it as a line of its own, or "
-                    "name a token that is there"
+                    f"choose a token that is there"
                 )
             self.oov_id = self._token_to_id[replace_oov]
 
     @property
     def vocab_size(self) -> int:
-        """The number of lines or tokens, reserved ones included."""
+        """Number of lines or tokens, reserved ones included."""
         return len(self._tokens)
 
     @property
     def fallback_ids(self) -> frozenset[int]:
-        """The id of `replace_oov`, if there is one."""
+        """The id of `replace_oov`, if it is set."""
         return frozenset() if self.oov_id is None else frozenset([self.oov_id])
 
     def encode(self, text: str) -> list[int]:
-        """The ids of the tokens of `text`.
+        """Returns the ids of the tokens of `text`.
 
         Raises:
-          VocabularyError: a token isn't in the vocabulary and there is no `replace_oov`.
+          VocabularyError: a token isn't in the vocabulary and `replace_oov` isn't set.
         """
         tokens = text.split()
         if self.oov_id is not None:
@@ -91,23 +91,23 @@ class TokenTextEncoder(TextEncoder):
             except KeyError as error:
                 raise VocabularyError(
                     f"token {error.args[0]!r} isn't among the {self.vocab_size} tokens of the "
-                    "vocabulary; set the problem's oov_token to the one that stands for unknown "
-                    "tokens, or add it to the vocabulary file"
+                    "vocabulary; set the problem's oov_token to the token that replaces unknown "
+                    "ones, or add it to the vocabulary file"
                 ) from None
         return ids[::-1] if self.reverse else ids
 
     def decode(self, ids: Sequence[int], strip_extraneous: bool = False) -> str:
-        """The tokens of `ids` with single spaces between them."""
+        """Returns the tokens of `ids`, joined by single spaces."""
         return " ".join(self.decode_list(self._stripped(ids, strip_extraneous)))
 
     def decode_list(self, ids: Sequence[int]) -> list[str]:
-        """The tokens of `ids`; an id that no token has becomes `ID_7`."""
+        """Returns the tokens of `ids`; an id without a token becomes, for example, `ID_7`."""
         ordered = reversed(ids) if self.reverse else ids
         size = self.vocab_size
         return [self._tokens[id_] if 0 <= id_ < size else f"ID_{id_}" for id_ in ordered]
 
     def store_to_file(self, filename: str | os.PathLike[str]) -> None:
-        """Writes the vocabulary, reserved tokens included, one a line, whole or not at all.
+        """Writes the tokens, reserved ones included, one per line, atomically.
 
         Raises:
           OutputError: the file can't be written.
@@ -120,8 +120,8 @@ def _warn_unless_reserved(tokens: list[str], filename: str | os.PathLike[str]) -
     first = tokens[:NUM_RESERVED_TOKENS]
     if first != RESERVED_TOKENS:
         _log.warning(
-            "%s starts with the tokens %r, not %r: ids 0 and 1 mean padding and the end of a "
-            "sequence whatever these lines say, so put these two lines before the first token",
+            "%s starts with the tokens %r, not %r: ids 0 and 1 always mean padding and end of "
+            "sequence, so put these two lines before the first token",
             os.fspath(filename),
             first,
             RESERVED_TOKENS,

@@ -1,9 +1,8 @@
 """Tensor2Tensor's word tokenizer: runs of letters and digits, and runs of everything else.
 
-A single space between two words is left out, since two words in a row imply it:
+A single space between two words is left out, since two consecutive words imply it:
 `"Dude - that's so cool."` becomes `Dude`, ` - `, `that`, `'`, `s`, `so`, `cool`, `.`.
-What counts as a letter or digit is Unicode's categories L and N in the version that Python carries,
-so a character that is newer than that counts as neither, here as in T2T.
+Letters and digits are Unicode's categories L and N, in the version that Python knows, as in T2T.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ _RUNS = re.compile(r"[^\W_]+|[\W_]+")
 
 
 def encode(text: str) -> list[str]:
-    """The word tokens of `text`; `decode` gives the very same text back."""
+    """Returns the word tokens of `text`, which `decode` joins to the same text."""
     tokens: list[str] = _RUNS.findall(text)
     if " " not in tokens:
         return tokens
@@ -25,7 +24,7 @@ def encode(text: str) -> list[str]:
 
 
 def decode(tokens: Iterable[str]) -> str:
-    """The text of word tokens: joined, with a space between two that both begin with a letter."""
+    """Returns the text of word tokens, with a space between two that both begin with a letter."""
     pieces: list[str] = []
     after_word = False
     for token in tokens:

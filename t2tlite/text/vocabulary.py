@@ -1,4 +1,4 @@
-"""Vocabulary files of any kind: the encoder that reads one, and the hash that tells them apart."""
+"""Loads vocabulary files of any kind, and computes their hashes."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from t2tlite.text.vocabulary_file import read_vocabulary
 def load_vocabulary(path: str | os.PathLike[str]) -> TextEncoder:
     """Returns the encoder of a vocabulary file.
 
-    A `.model` file is SentencePiece's and a `.subwords` file T2T's. Of other names the first line
-    decides: subwords if it is `<pad>` in quotes (T2T's vocabularies before it had the suffix), else
-    whitespace tokens.
+    A `.model` file is SentencePiece's and a `.subwords` file T2T's. With any other name, the first
+    line decides: subwords if it is `<pad>` in quotes, as in early T2T vocabularies, or else
+    whitespace-separated tokens.
 
     Raises:
-      VocabularyError: the file is missing, empty or broken.
+      VocabularyError: the file is missing, empty or damaged.
     """
     suffix = Path(path).suffix
     if suffix == ".model":
@@ -33,7 +33,7 @@ def load_vocabulary(path: str | os.PathLike[str]) -> TextEncoder:
 
 
 def vocabulary_sha256(path: str | os.PathLike[str]) -> str:
-    """Returns the SHA-256 of a vocabulary file in hexadecimal, by which a model knows its own.
+    """Returns the SHA-256 of a vocabulary file in hexadecimal.
 
     Raises:
       VocabularyError: the file is missing, empty or unreadable.

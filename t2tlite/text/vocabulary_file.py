@@ -1,4 +1,4 @@
-"""Reads a vocabulary file into bytes or lines, with T2T's idea of a line."""
+"""Reads vocabulary files as bytes, or as lines in T2T's sense."""
 
 from __future__ import annotations
 
@@ -12,32 +12,32 @@ def read_vocabulary(path: str | os.PathLike[str]) -> bytes:
     """Returns the bytes of a vocabulary file.
 
     Raises:
-      VocabularyError: it is missing, empty or unreadable.
+      VocabularyError: the file is missing, empty or unreadable.
     """
     try:
         content = Path(path).read_bytes()
     except FileNotFoundError:
         raise VocabularyError(
-            f"no vocabulary file {os.fspath(path)}; run t2t-datagen first, or point to the folder "
-            "that holds it"
+            f"no vocabulary file {os.fspath(path)}; run t2t-datagen first, or give the folder that "
+            "contains it"
         ) from None
     except OSError as error:
         raise VocabularyError(
             f"can't read the vocabulary file {os.fspath(path)}: {error.strerror or error}; "
-            "expected a file that you may read"
+            "check its permissions"
         ) from error
     if not content:
         raise VocabularyError(
-            f"the vocabulary file {os.fspath(path)} is empty; delete it and make it again"
+            f"the vocabulary file {os.fspath(path)} is empty; delete it and run t2t-datagen again"
         )
     return content
 
 
 def read_vocabulary_lines(path: str | os.PathLike[str]) -> list[str]:
-    """Returns the lines of a vocabulary file, split as T2T's file layer (tf.io.gfile) splits them.
+    """Returns the lines of a vocabulary file, split as T2T (tf.io.gfile) splits them.
 
-    Only a newline ends a line, whatever else Unicode calls a line break, and every carriage return
-    is dropped, even inside a line: ids are line numbers, so one line more or less shifts them all.
+    Only a newline ends a line, not Unicode's other line breaks, and all carriage returns are
+    removed, even inside a line. Ids are line numbers, so another line break would shift them.
 
     Raises:
       VocabularyError: the file is missing, empty, unreadable or not UTF-8.
@@ -47,8 +47,8 @@ def read_vocabulary_lines(path: str | os.PathLike[str]) -> list[str]:
         text = content.decode("utf-8")
     except UnicodeDecodeError as error:
         raise VocabularyError(
-            f"{os.fspath(path)} isn't text in UTF-8 (byte {error.start} doesn't fit); expected one "
-            "token a line"
+            f"{os.fspath(path)} isn't UTF-8 text (see byte {error.start}); expected one token per "
+            "line"
         ) from error
     lines = text.replace("\r", "").split("\n")
     if not lines[-1]:

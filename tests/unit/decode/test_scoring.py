@@ -105,5 +105,7 @@ def test_each_label_has_the_score_that_decoding_gave_it(classifier):
 
 def test_what_is_no_label_is_named_by_its_line(classifier, tmp_path):
     (tmp_path / "pairs").write_text("a\tsad\n\nb\tmad\n")
-    with pytest.raises(DataError, match="pairs, line 3: 'mad' is no class label; expected one of"):
+    with pytest.raises(
+        DataError, match="pairs, line 3: 'mad' isn't a class label; expected one of"
+    ):
         scoring.score_file(classifier.engine, classifier.folder, tmp_path / "pairs")

@@ -104,14 +104,14 @@ def test_a_worker_process_gets_the_same_encoder(sentencepiece_encoder) -> None:
 def test_a_broken_file(tmp_path, content: bytes) -> None:
     path = tmp_path / "vocab.model"
     path.write_bytes(content)
-    with pytest.raises(VocabularyError, match="vocab.model is no SentencePiece model"):
+    with pytest.raises(VocabularyError, match="vocab.model isn't a SentencePiece model"):
         SentencePieceEncoder(path)
 
 
 def test_a_truncated_file(tmp_path, sentencepiece_file) -> None:
     path = tmp_path / "vocab.model"
     path.write_bytes(sentencepiece_file.read_bytes()[:1000])
-    with pytest.raises(VocabularyError, match="vocab.model is no SentencePiece model"):
+    with pytest.raises(VocabularyError, match="vocab.model isn't a SentencePiece model"):
         SentencePieceEncoder(path)
 
 
@@ -126,5 +126,5 @@ def test_a_model_with_other_ids_for_pad_and_eos(tmp_path) -> None:
     )
     path = tmp_path / "vocab.model"
     path.write_bytes(model.getvalue())
-    with pytest.raises(VocabularyError, match="ids -1 for padding and 2 for the end .* --pad_id=0"):
+    with pytest.raises(VocabularyError, match="id -1 for padding and 2 for the end .* --pad_id=0"):
         SentencePieceEncoder(path)

@@ -49,7 +49,7 @@ def test_the_trainer_is_silent(tmp_path, capfd) -> None:
 
 
 @pytest.mark.parametrize(
-    "asked, reason", [(100_000, "the text yields no more"), (50, "characters of the text need")]
+    "asked, reason", [(100_000, "the text has no more pieces"), (50, "characters of the text need")]
 )
 def test_a_size_that_does_not_fit_is_mended_and_told(tmp_path, caplog, asked, reason) -> None:
     path = tmp_path / "vocab.model"
@@ -57,7 +57,7 @@ def test_a_size_that_does_not_fit_is_mended_and_told(tmp_path, caplog, asked, re
         encoder = train_sentencepiece(iter(VERSES), asked, path)
     assert 256 < encoder.vocab_size < 1000
     (record,) = caplog.records
-    assert f"has {encoder.vocab_size} tokens, not the {asked} asked for: " in record.getMessage()
+    assert f"has {encoder.vocab_size} tokens instead of {asked}: " in record.getMessage()
     assert reason in record.getMessage()
     assert encoder.decode(encoder.encode(VERSES[0])) == VERSES[0]
 
@@ -69,7 +69,7 @@ def test_a_size_that_fits_is_kept_without_a_word(tmp_path, caplog) -> None:
 
 @pytest.mark.parametrize("texts", [[], [""], ["", "\n", "\r\n", "\0"]])
 def test_no_text(tmp_path, texts: list[str]) -> None:
-    with pytest.raises(VocabularyError, match="no text to learn a vocabulary from"):
+    with pytest.raises(VocabularyError, match="there is no text to learn a vocabulary from"):
         train_sentencepiece(texts, 300, tmp_path / "vocab.model")
     assert not list(tmp_path.iterdir())
 
@@ -122,10 +122,10 @@ def test_max_subtoken_length(tmp_path) -> None:
     "token, problem",
     [
         ("", "is empty"),
-        ("two words", "holds white space"),
-        ("\u2581x", "holds white space, U\\+2581"),
-        ("<unknown>", "has a meaning of its own"),
-        ("<0x41>", "has a meaning of its own"),
+        ("two words", "contains white space"),
+        ("\u2581x", "contains white space, U\\+2581"),
+        ("<unknown>", "is the name of a piece"),
+        ("<0x41>", "is the name of a piece"),
     ],
 )
 def test_a_reserved_token_that_cannot_be(tmp_path, token: str, problem: str) -> None:

@@ -57,7 +57,7 @@ def test_files_that_cannot_be_read(tmp_path, suffix: str) -> None:
 def test_a_file_that_is_no_text(tmp_path, suffix: str) -> None:
     path = tmp_path / f"vocab.{suffix}"
     path.write_bytes(b"<pad>\n\xff\n")
-    with pytest.raises(VocabularyError, match=r"isn't text in UTF-8 \(byte 6 doesn't fit\)"):
+    with pytest.raises(VocabularyError, match=r"isn't UTF-8 text \(see byte 6\)"):
         load_vocabulary(path)
 
 
