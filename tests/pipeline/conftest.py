@@ -1,4 +1,4 @@
-"""Runs the real commands, as a user does."""
+"""Runs the real commands as a user does."""
 
 import multiprocessing
 import os
@@ -15,11 +15,11 @@ BIN = Path(sys.executable).parent
 
 @pytest.fixture(scope="session", autouse=True)
 def compiled_programs(tmp_path_factory):
-    """A folder in which JAX keeps what it compiled: many runs here are of the same program."""
+    """A folder for JAX's compilation cache, as many tests compile the same program."""
     folder = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         folder = folder.parent
-    # Set for all commands; tests that start one by themselves hand the environment on.
+    # For all commands; tests that start a process themselves pass the environment on.
     os.environ["JAX_COMPILATION_CACHE_DIR"] = str(folder / "compiled_programs")
     os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
 
@@ -56,7 +56,7 @@ def started(words, stdin, folder, environment):
 
 
 def forked(words, stdin, folder, environment):
-    """Runs the command in a process that TensorFlow is imported in: elsewhere that takes most."""
+    """Runs the command in a process that has TensorFlow imported, which takes seconds."""
     files = [folder / f"{name}.{os.getpid()}" for name in ("stdin", "stdout", "stderr")]
     files[0].write_text(stdin)
     process = from_warm(run_entry_point, words, folder, files)
@@ -68,8 +68,8 @@ def forked(words, stdin, folder, environment):
 
 
 def from_warm(function, *arguments):
-    """Starts a process in which TensorFlow is imported already and that calls the function."""
-    # Read at the import, so set as the commands set it.
+    """Calls the function in a new process with TensorFlow already imported."""
+    # TensorFlow reads it when it is imported; the commands set it, too.
     os.environ["TF_ENABLE_ONEDNN_OPTS"] = "1"
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["tensorflow", "t2tlite.training.callback"])
@@ -79,7 +79,7 @@ def from_warm(function, *arguments):
 
 
 def run_entry_point(words, folder, files):
-    """Runs a console command in this process, its standard files replaced by these."""
+    """Runs a console command in this process with these standard streams."""
     os.chdir(folder)
     for number, file in enumerate(files):
         descriptor = os.open(file, os.O_RDWR | (os.O_CREAT | os.O_TRUNC if number else 0))
@@ -99,7 +99,7 @@ def digits(command, tmp_path_factory):
 
 
 def free_ports(count):
-    """Ports of this machine that nobody uses."""
+    """Free ports of this machine."""
     sockets = [socket.socket() for _ in range(count)]
     for one in sockets:
         one.bind(("localhost", 0))

@@ -1,4 +1,4 @@
-"""t2t-datagen as a user runs it: killed, watched, and with whatever number of processes."""
+"""The command t2t-datagen: killed, stopped by Ctrl-C, and with any number of processes."""
 
 import os
 import random
@@ -20,7 +20,7 @@ from t2tlite import registry, text_problems
 
 @registry.register_problem
 class ManyNumbers(text_problems.Text2TextProblem):
-    """Draws from the random module, which a second run must find as the first did."""
+    """Draws from the random module, whose state a second run must reproduce."""
 
     approx_vocab_size = 400
     is_generate_per_split = False
@@ -35,7 +35,7 @@ class ManyNumbers(text_problems.Text2TextProblem):
 
 @pytest.fixture
 def words(tmp_path):
-    """A function of a data folder and flags: the command line."""
+    """A function of a data folder and flags that returns the command line."""
     plugin = tmp_path / "many_numbers"
     plugin.mkdir()
     (plugin / "__init__.py").write_text(PLUGIN)
@@ -61,7 +61,7 @@ def test_twenty_kills_at_random_moments_change_no_byte(command, words, tmp_path)
     for _ in range(20):
         name, *flags = words(folder, "--num_workers=2")
         process = subprocess.Popen([BIN / name, *flags], stderr=subprocess.DEVNULL)
-        # Half of them at once when something happens, the others after any time.
+        # Half of the kills follow an event, the others a random time.
         before = _stage(folder)
         if draw.random() < 0.5:
             while process.poll() is None and _stage(folder) == before:
@@ -72,20 +72,20 @@ def test_twenty_kills_at_random_moments_change_no_byte(command, words, tmp_path)
         process.wait()
         stages.add(_stage(folder))
         if (folder / "many_numbers.manifest.json").exists():
-            # The kill came too late, and the next one is to find work.
+            # The run finished before the kill; the next kill must interrupt work.
             assert files(folder) == files(tmp_path / "whole")
             shutil.rmtree(folder)
-    # The kills hit different stages of the work.
+    # The kills interrupted different stages.
     assert len(stages) > 3, stages
     command(*words(folder, "--num_workers=2"))
     assert files(folder) == files(tmp_path / "whole")
     assert all(path.is_file() for path in folder.iterdir())
-    told = command(*words(folder)).stderr
-    assert "many_numbers is complete" in told
+    stderr = command(*words(folder)).stderr
+    assert "many_numbers is complete" in stderr
 
 
 def _stage(folder):
-    """How many files of each kind there are."""
+    """Returns the number of files of each kind."""
     names = [name for _, _, names in os.walk(folder) for name in names]
     return tuple(
         sum(end in name for name in names)
@@ -93,17 +93,17 @@ def _stage(folder):
     )
 
 
-def test_what_changed_since_is_told(command, words, tmp_path):
+def test_a_change_since_the_killed_run_is_logged(command, words, tmp_path):
     folder = tmp_path / "data"
     command(*words(folder))
     before = files(folder)
-    told = command(*words(folder, "--random_seed=5")).stderr
-    assert "changed since the data was generated: the seed, 0 then and 5 now" in told
+    stderr = command(*words(folder, "--random_seed=5")).stderr
+    assert "changed since the data was generated: the seed, 0 then and 5 now" in stderr
     assert files(folder) == before
     (vocabulary,) = folder.glob("*.model")
     vocabulary.rename(tmp_path / "elsewhere.model")
-    told = command(*words(folder), status=1).stderr
-    assert "was removed since the data of many_numbers was generated with it; restore it" in told
+    stderr = command(*words(folder), status=1).stderr
+    assert "was removed since the data of many_numbers was generated with it; restore it" in stderr
     assert files(folder).keys() == before.keys() - {vocabulary.name}
     command(*words(folder, "--random_seed=5", "--overwrite"))
     assert files(folder).keys() == before.keys()
@@ -118,11 +118,11 @@ def test_what_changed_since_is_told(command, words, tmp_path):
         (["--runner=beam", "--num_workers=2", "--beam_options=--x"], "--num_workers doesn't go"),
     ],
 )
-def test_flags_that_dont_go_together(command, words, tmp_path, flags, message):
+def test_conflicting_flags(command, words, tmp_path, flags, message):
     assert message in command(*words(tmp_path / "data", *flags), status=2).stderr
 
 
-def test_ctrl_c_leaves_no_process_and_goes_on(command, words, tmp_path):
+def test_ctrl_c_leaves_no_process_and_the_next_run_resumes(command, words, tmp_path):
     folder = tmp_path / "data"
     name, *flags = words(folder, "--num_workers=2")
     process = subprocess.Popen(
@@ -131,11 +131,11 @@ def test_ctrl_c_leaves_no_process_and_goes_on(command, words, tmp_path):
     while _stage(folder)[0] < 2:
         assert process.poll() is None
         time.sleep(0.01)
-    # As a terminal does: to all processes.
+    # To all processes, as a terminal does.
     os.killpg(process.pid, signal.SIGINT)
-    _, told = process.communicate(timeout=60)
-    assert "Traceback" not in told
-    assert "stopped by Ctrl-C" in told
+    _, stderr = process.communicate(timeout=60)
+    assert "Traceback" not in stderr
+    assert "stopped by Ctrl-C" in stderr
     deadline = time.monotonic() + 30
     with pytest.raises(ProcessLookupError):
         while time.monotonic() < deadline:

@@ -1,4 +1,4 @@
-"""Several devices and several machines train what one device trains with the whole batch."""
+"""Training on several devices or machines equals training on one device with the whole batch."""
 
 import os
 import shlex
@@ -44,11 +44,11 @@ def weights(folder, step=STEPS):
     return load_file(folder / f"model.ckpt-{step}.safetensors")
 
 
-def assert_equal(found, expected):
-    assert found.keys() == expected.keys()
+def assert_equal(actual, expected):
+    assert actual.keys() == expected.keys()
     for name, value in expected.items():
-        # An input rounded to the other side of a relu's zero moves a gradient by this much.
-        np.testing.assert_allclose(found[name], value, rtol=0, atol=1e-4, err_msg=name)
+        # Rounding may move the input of a ReLU across zero, which changes a gradient this much.
+        np.testing.assert_allclose(actual[name], value, rtol=0, atol=1e-4, err_msg=name)
 
 
 @pytest.fixture(scope="module")
@@ -78,13 +78,13 @@ def on_one_device(train, tmp_path_factory):
     return last
 
 
-def test_two_devices_and_a_stop_between(train, on_one_device, tmp_path):
+def test_two_devices_and_an_interruption(train, on_one_device, tmp_path):
     train(tmp_path, 2, 512, steps=10)
     train(tmp_path, 2, 512)
     assert_equal(weights(tmp_path), on_one_device)
 
 
-def test_two_machines_of_which_one_is_killed(command, digits, on_one_device, tmp_path):
+def test_one_of_two_machines_is_killed(command, digits, on_one_device, tmp_path):
     masters = ",".join(f"localhost:{port}" for port in free_ports(2))
     lines = command("t2t-make-tf-configs", f"--masters={masters}").stdout.splitlines()
     folder = tmp_path / "model"

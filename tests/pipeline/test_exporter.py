@@ -1,4 +1,4 @@
-"""A trained model is exported by a command, and another decodes by the export."""
+"""t2t-exporter writes a model for CTranslate2, and t2t-decoder decodes with it."""
 
 import shutil
 from pathlib import Path
@@ -9,7 +9,7 @@ GOLDEN = Path(__file__).parents[1] / "golden" / "model"
 
 
 @pytest.mark.slow
-def test_export_and_decode_by_ctranslate2(command, tmp_path):
+def test_export_and_decode_with_ctranslate2(command, tmp_path):
     model = f"--output_dir={shutil.copytree(GOLDEN, tmp_path / 'model')}"
     (tmp_path / "lines").write_text("3 1 4\n\n2 7 1 8\n")
     (tmp_path / "right").write_text("4 1 3\n\n8 1 7 2\n")
@@ -30,7 +30,7 @@ def test_export_and_decode_by_ctranslate2(command, tmp_path):
 @pytest.mark.parametrize(
     ("words", "status", "message"),
     [
-        (["t2t-exporter", "--quantization=int8"], 2, "--quantization goes with --format="),
+        (["t2t-exporter", "--quantization=int8"], 2, "--quantization needs --format="),
         (["t2t-exporter", "--format=ctranslate2", "--decode_hparams=alpha=1"], 2, "--decode_hp"),
         (["t2t-exporter"], 1, "nowhere holds no model (run.json is missing)"),
         (
@@ -41,7 +41,7 @@ def test_export_and_decode_by_ctranslate2(command, tmp_path):
         (["t2t-decoder", "--export_dir=x", "--decode_interactive"], 2, "--engine=keras doesn't"),
     ],
 )
-def test_one_line_says_what_is_wrong(command, words, status, message):
+def test_errors_are_one_line(command, words, status, message):
     done = command(*words, "--output_dir=nowhere", status=status)
     assert done.stderr.splitlines()[-1].startswith(f"{words[0]}: {message}")
     assert "Traceback" not in done.stderr

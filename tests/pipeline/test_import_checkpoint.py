@@ -1,4 +1,4 @@
-"""T2T's model folder becomes one of ours by a command, and the others go on with it."""
+"""t2t-import-checkpoint converts T2T's model folder, and the other commands use the result."""
 
 import json
 import shutil
@@ -8,7 +8,7 @@ import pytest
 
 @pytest.fixture(scope="module")
 def theirs(shared, tmp_path_factory):
-    """T2T's model folder with its vocabulary, as one copies it from another machine."""
+    """T2T's model folder with its vocabulary, as copied from another machine."""
     folder = tmp_path_factory.mktemp("theirs")
     for source in ("poetry_model/*", "poetry_data/vocab.*"):
         for path in (shared / "fixtures/t2t").glob(source):
@@ -63,7 +63,7 @@ def test_the_decoder_needs_nothing_else(command, imported, shared, tmp_path):
         ([], 2, "--from must be given"),
     ],
 )
-def test_one_line_says_what_is_wrong(command, tmp_path, flags, status, message):
+def test_errors_are_one_line(command, tmp_path, flags, status, message):
     output = f"--output_dir={tmp_path / 'ours'}"
     done = command("t2t-import-checkpoint", output, *flags, status=status)
     assert done.stderr.splitlines()[-1].startswith(f"t2t-import-checkpoint: {message}")

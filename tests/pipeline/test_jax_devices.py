@@ -1,4 +1,4 @@
-"""JAX on many devices, as on a TPU: the result doesn't depend on how many share a batch."""
+"""JAX on several devices, as on a TPU: their number doesn't change the result."""
 
 import json
 import os
@@ -42,9 +42,9 @@ def flags(digits, folder, batch_size, **more):
 
 
 def devices(count):
-    """The environment in which JAX sees so many devices, and compiles tiny programs sooner."""
-    found = f"--xla_force_host_platform_device_count={count} --xla_backend_optimization_level=0"
-    return {"XLA_FLAGS": f"{found} --xla_llvm_disable_expensive_passes=true"}
+    """The environment for `count` JAX devices, and for fast compilation of tiny programs."""
+    options = f"--xla_force_host_platform_device_count={count} --xla_backend_optimization_level=0"
+    return {"XLA_FLAGS": f"{options} --xla_llvm_disable_expensive_passes=true"}
 
 
 def weights(folder, step=STEPS):
@@ -57,83 +57,83 @@ def losses(folder):
 
 def assert_equal(folder, expected):
     np.testing.assert_allclose(losses(folder), losses(expected), rtol=1e-5)
-    found, wanted = weights(folder), weights(expected)
-    assert found.keys() == wanted.keys()
-    for name, value in wanted.items():
-        # Rounding alone gives 1e-7; a ReLU that it moves across zero adds or drops one token's part
-        # of a gradient, which was up to 3e-5 of a weight here.
-        np.testing.assert_allclose(found[name], value, rtol=0, atol=1e-4, err_msg=name)
+    actual, reference = weights(folder), weights(expected)
+    assert actual.keys() == reference.keys()
+    for name, value in reference.items():
+        # Rounding alone gives 1e-7. If it moves the input of a ReLU across zero, one token's part
+        # of a gradient appears or disappears: up to 3e-5 of a weight in this model.
+        np.testing.assert_allclose(actual[name], value, rtol=0, atol=1e-4, err_msg=name)
 
 
 @pytest.fixture(scope="module")
 def on_one(command, digits, tmp_path_factory):
-    """The folder of a training on one device."""
+    """The model folder of a training on one device."""
     folder = tmp_path_factory.mktemp("jax") / "one"
     command("t2t-trainer", *flags(digits, folder, 1024), **devices(1))
     last, before = weights(folder), weights(folder, 10)
-    # What is compared with a tolerance of 1e-4 must have moved by much more.
+    # The weights must change by much more than the tolerance of 1e-4.
     assert max(np.abs(last[name] - before[name]).max() for name in last) > 1e-2
     return folder
 
 
 @pytest.fixture(scope="module")
 def on_eight(command, digits, tmp_path_factory):
-    """The folder of a training on eight devices that share the same batches."""
+    """The model folder of a training on eight devices with the same batches."""
     folder = tmp_path_factory.mktemp("jax") / "eight"
-    told = command("t2t-trainer", *flags(digits, folder, 128), **devices(8)).stderr
-    assert "8 x CPU (Keras on jax" in told
+    stderr = command("t2t-trainer", *flags(digits, folder, 128), **devices(8)).stderr
+    assert "8 x CPU (Keras on jax" in stderr
     return folder
 
 
-def test_eight_devices_train_what_one_does(on_eight, on_one):
+def test_eight_devices_equal_one(on_eight, on_one):
     assert_equal(on_eight, on_one)
 
 
-def test_devices_that_share_the_weights(command, digits, on_one, tmp_path):
+def test_sharded_weights(command, digits, on_one, tmp_path):
     folder = tmp_path / "model"
     words = flags(digits, folder, 256, model_parallel=2)
-    told = command("t2t-trainer", *words, **devices(8)).stderr
-    assert "8 x CPU (Keras on jax" in told
-    assert "2 a model" in told
+    stderr = command("t2t-trainer", *words, **devices(8)).stderr
+    assert "8 x CPU (Keras on jax" in stderr
+    assert "2 a model" in stderr
     assert_equal(folder, on_one)
 
 
 @pytest.mark.parametrize("backend", ["jax", "tensorflow"])
-def test_a_checkpoint_of_eight_devices_goes_on_on_one(
+def test_one_device_resumes_from_a_checkpoint_of_eight(
     command, digits, on_eight, on_one, tmp_path, backend
 ):
     folder = tmp_path / "model"
     step_ten_of(on_eight, folder)
-    told = command("t2t-trainer", *flags(digits, folder, 1024, backend=backend)).stderr
-    assert "resumes at step 10" in told
+    stderr = command("t2t-trainer", *flags(digits, folder, 1024, backend=backend)).stderr
+    assert "resumes at step 10" in stderr
     assert_equal(folder, on_one)
 
 
 def test_decoding_on_eight_devices(command, on_eight, tmp_path):
     lines = tmp_path / "lines.txt"
     lines.write_text("".join(f"{' '.join(str(number))}\n" for number in range(10, 23)))
-    found = []
+    outputs = []
     for count in (1, 8):
         answers = tmp_path / str(count)
         words = [f"--output_dir={on_eight}", f"--decode_from_file={lines}"]
         words += [f"--decode_to_file={answers}", "--backend=jax"]
         command("t2t-decoder", *words, "--decode_hparams=beam_size=2", **devices(count))
-        found.append(answers.read_text())
-    assert found[0] == found[1]
-    assert len(found[0].splitlines()) == 13
+        outputs.append(answers.read_text())
+    assert outputs[0] == outputs[1]
+    assert len(outputs[0].splitlines()) == 13
 
 
-def test_weights_that_cant_be_shared(command, digits, tmp_path):
+def test_weights_that_cant_be_sharded(command, digits, tmp_path):
     words = flags(digits, tmp_path / "model", 128, model_parallel=3)
-    told = command("t2t-trainer", *words, status=1, **devices(4)).stderr
-    assert "--model_parallel=3 doesn't divide the 4 devices of a machine; choose 1, 2, 4" in told
+    stderr = command("t2t-trainer", *words, status=1, **devices(4)).stderr
+    assert "--model_parallel=3 doesn't divide the 4 devices of a machine; choose 1, 2, 4" in stderr
     words = flags(digits, tmp_path / "model", 128, model_parallel=2, backend="tensorflow")
-    told = command("t2t-trainer", *words, status=1).stderr
-    assert "--model_parallel=2 needs JAX; add --backend=jax or --use_tpu" in told
+    stderr = command("t2t-trainer", *words, status=1).stderr
+    assert "--model_parallel=2 needs JAX; add --backend=jax or --use_tpu" in stderr
 
 
 class Pod:
-    """Two machines of two devices each, over loopback."""
+    """Two processes as machines with two devices each, connected over the loopback interface."""
 
     def __init__(self, command, words, logs):
         logs.mkdir()
@@ -145,7 +145,7 @@ class Pod:
         self.started = []
 
     def start(self, machine):
-        """Starts one machine; its output goes to a file of its own."""
+        """Starts one machine, whose output goes to its own file."""
         name, _, value = shlex.split(self.lines[machine])[0].partition("=")
         environment = {**os.environ, **devices(2), name: value}
         with self.log(len(self.started)).open("w") as log:
@@ -164,7 +164,7 @@ class Pod:
 
 @pytest.fixture
 def pod(command, digits, tmp_path):
-    """A function that makes a pod that trains into a folder."""
+    """A function that starts a pod that trains in a folder."""
     made = []
 
     def make(folder):
@@ -178,14 +178,14 @@ def pod(command, digits, tmp_path):
 
 
 def step_ten_of(folder, copy):
-    """Makes a model folder as it was when the checkpoint of step 10 had been written."""
+    """Restores a model folder to the state after the checkpoint of step 10."""
     shutil.copytree(folder, copy)
     for path in copy.glob(f"*.ckpt-{STEPS}.safetensors"):
         path.unlink()
     (copy / "checkpoint.json").write_text('{"steps": [10]}')
 
 
-def test_a_pod_of_which_one_machine_is_killed(pod, tmp_path):
+def test_one_machine_of_a_pod_is_killed(pod, tmp_path):
     folder, undisturbed = tmp_path / "model", tmp_path / "undisturbed"
     disturbed = pod(folder)
     chief, worker = disturbed.start(0), disturbed.start(1)
@@ -197,12 +197,12 @@ def test_a_pod_of_which_one_machine_is_killed(pod, tmp_path):
     again = disturbed.start(1)
     assert again.wait(timeout=400) == 0, disturbed.log(2).read_text()
     assert chief.wait(timeout=100) == 0, disturbed.log(0).read_text()
-    told = disturbed.log(0).read_text()
-    assert "machine 0 of 2" in told
-    assert "another machine went away" in told
-    assert "resumes at step 10" in told
+    stderr = disturbed.log(0).read_text()
+    assert "machine 0 of 2" in stderr
+    assert "another machine went away" in stderr
+    assert "resumes at step 10" in stderr
 
-    # Each machine reads files of its own, so one alone makes other batches than a pod does.
+    # Each machine reads its own files, so a pod has other batches than a single machine.
     step_ten_of(folder, undisturbed)
     other = pod(undisturbed)
     for process in [other.start(0), other.start(1)]:

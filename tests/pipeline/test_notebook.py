@@ -1,4 +1,4 @@
-"""The notebook of examples/ runs from its first cell to its last, at a tiny size."""
+"""The notebook in examples/ runs from the first cell to the last, with a tiny model."""
 
 import re
 from pathlib import Path
@@ -20,16 +20,16 @@ def test_it_is_committed_without_outputs():
 
 
 @pytest.mark.slow
-def test_the_whole_story(tmp_path):
+def test_all_cells_run(tmp_path):
     notebook = nbformat.read(NOTEBOOK, as_version=4)
     parameters = next(
         cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])
     )
     for name, value in TINY.items():
-        parameters.source, found = re.subn(
+        parameters.source, count = re.subn(
             rf"^{name} = \d+", f"{name} = {value}", parameters.source, flags=re.M
         )
-        assert found == 1
+        assert count == 1
     nbclient.NotebookClient(
         notebook, timeout=300, resources={"metadata": {"path": tmp_path}}
     ).execute()

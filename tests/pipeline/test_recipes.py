@@ -1,4 +1,4 @@
-"""The other recipes and a user's own model go through the same commands."""
+"""A classifier, a language model and a plugin's model, trained and decoded by the commands."""
 
 import pytest
 
@@ -106,7 +106,7 @@ def test_classifier_names_the_label(command, plugin, tmp_path, backend):
     assert shown[2] == "encoder attention, mean of layers and heads"
 
 
-def test_language_model_goes_on_from_a_prompt(command, plugin, tmp_path):
+def test_language_model_continues_a_prompt(command, plugin, tmp_path):
     model = trained(command, plugin, tmp_path, "counting", "transformer")
     done = command(
         "t2t-decoder",
@@ -115,7 +115,7 @@ def test_language_model_goes_on_from_a_prompt(command, plugin, tmp_path):
         "--decode_hparams=beam_size=1",
         stdin="abca\nca\n:next\n:attention\n",
     )
-    # An answer that is whole is not gone on from.
+    # A complete answer isn't continued.
     assert done.stdout.splitlines()[:3] == ["abcabc", "cabcab", "cabcab"]
     assert done.stdout.splitlines()[3] == "decoder attention, mean of layers and heads"
 

@@ -1,4 +1,4 @@
-"""Training that is stopped resumes with the next step; another problem is refused."""
+"""Interrupted training resumes at the next step; another problem in the folder is refused."""
 
 import json
 import os
@@ -46,13 +46,13 @@ def trained(command, digits, tmp_path_factory):
 
 @pytest.fixture
 def folder(trained, tmp_path):
-    """A copy of that folder, to resume in."""
+    """A copy of that folder to resume in."""
     return shutil.copytree(trained, tmp_path / "model")
 
 
 def test_two_runs_of_ten_steps_equal_one_of_twenty(command, digits, trained, tmp_path):
     command(*arguments(digits, tmp_path / "parts", 10))
-    # The number of steps in a compiled call doesn't matter either.
+    # The number of steps per compiled call doesn't change the result either.
     command(*arguments(digits, tmp_path / "parts", 20, iterations_per_loop=5))
     whole, parts = weights(trained, 20), weights(tmp_path / "parts", 20)
     assert whole.keys() == parts.keys()
@@ -63,7 +63,7 @@ def test_two_runs_of_ten_steps_equal_one_of_twenty(command, digits, trained, tmp
 
 
 @pytest.mark.parametrize("which", [signal.SIGINT, signal.SIGTERM])
-def test_signal_saves_and_leaves_with_status_0(digits, tmp_path, which):
+def test_a_signal_saves_and_exits_with_status_0(digits, tmp_path, which):
     folder = tmp_path / "model"
     words = arguments(digits, folder, 100_000, local_eval_frequency=100_000)
     words += ["--save_checkpoints_secs=1"]
@@ -75,13 +75,13 @@ def test_signal_saves_and_leaves_with_status_0(digits, tmp_path, which):
         while not (folder / "checkpoint.json").exists() and time.monotonic() < deadline:
             time.sleep(0.2)
         process.send_signal(which)
-        _, told = process.communicate(timeout=60)
+        _, stderr = process.communicate(timeout=60)
     finally:
         process.kill()
-    assert process.returncode == 0, told
-    assert f"stopped by {which.name}" in told
+    assert process.returncode == 0, stderr
+    assert f"stopped by {which.name}" in stderr
     step = json.loads((folder / "checkpoint.json").read_text())["steps"][-1]
-    assert f"at step {step}" in told
+    assert f"at step {step}" in stderr
 
 
 def test_damaged_newest_checkpoint_falls_back_to_the_one_before(command, digits, folder):
@@ -105,12 +105,12 @@ def test_evaluate_needs_only_the_folders(command, digits, trained):
         done = command("t2t-trainer", *asked, *more)
         printed = dict(line.split("\t") for line in done.stdout.splitlines())
         assert float(printed["loss"]) == pytest.approx(row["loss"], abs=1e-5)
-    told = command(*arguments(digits, trained, 30, checkpoint_path=10), status=2).stderr
-    assert "--checkpoint_path goes with --schedule=evaluate; training resumes from" in told
+    stderr = command(*arguments(digits, trained, 30, checkpoint_path=10), status=2).stderr
+    assert "--checkpoint_path goes with --schedule=evaluate; training resumes from" in stderr
 
 
 def test_kills_at_random_moments_change_no_bit(command, digits, tmp_path):
-    # Moving averages and accumulated gradients are state too, as is that of the dropout.
+    # Moving averages, accumulated gradients and the random state of dropout must be restored, too.
     hparams = f"{HPARAMS},ema_decay=0.9,optimizer_multistep_accumulate_steps=3"
     given = {"hparams": hparams, "eval_steps": 1, "local_eval_frequency": 100}
     given["save_checkpoints_secs"] = 1
@@ -124,7 +124,7 @@ def test_kills_at_random_moments_change_no_bit(command, digits, tmp_path):
     for kill in range(5):
         before = checkpoints.steps(folder)
         process = from_warm(run_entry_point, words, tmp_path, outputs)
-        # Every other run is killed while it trains and saves, the rest at any moment.
+        # Every other run is killed while training or saving, the others at a random moment.
         deadline = time.monotonic() + 120
         while kill % 2 and process.is_alive() and checkpoints.steps(folder) == before:
             assert time.monotonic() < deadline
@@ -132,8 +132,8 @@ def test_kills_at_random_moments_change_no_bit(command, digits, tmp_path):
         time.sleep(draw.uniform(0.0, 1.0 if kill % 2 else 8.0))
         process.kill()
         process.join()
-    told = command(*words).stderr
-    assert "resumes at step" in told or "already trained" in told
+    stderr = command(*words).stderr
+    assert "resumes at step" in stderr or "already trained" in stderr
 
     for path in (checkpoints.weights_path, checkpoints.optimizer_path):
         whole, killed = (load_file(path(tmp_path / name, steps)) for name in ("whole", "killed"))

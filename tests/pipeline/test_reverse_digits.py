@@ -1,4 +1,4 @@
-"""datagen -> train -> decode on a task that a model must learn, on both backends."""
+"""Generates data, trains and decodes a task that the model must learn, on both backends."""
 
 import json
 
@@ -24,7 +24,7 @@ STEPS = {"tensorflow": 600, "jax": 200}
 
 @pytest.fixture(scope="module", params=STEPS)
 def model(request, command, digits, tmp_path_factory):
-    """A model folder, trained until it has learned the task."""
+    """A model folder, trained until the model has learned the task."""
     if request.param == "jax":
         pytest.importorskip("jax", reason="the JAX backend needs t2tlite[jax]")
     folder = tmp_path_factory.mktemp("model")
@@ -45,7 +45,7 @@ def model(request, command, digits, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def held_out():
-    """Lines and answers of the evaluation split, which training never sees."""
+    """Lines and answers of the evaluation split, which isn't trained on."""
     samples = list(registry.problem("reverse_digits").generate_samples("", "", "eval"))
     return [one["inputs"] for one in samples], [one["targets"] for one in samples]
 
@@ -67,7 +67,7 @@ def test_learns_the_task_and_decodes_it_from_a_file(command, model, held_out, tm
     assert right / len(answers) >= 0.95
 
 
-def test_writes_what_evaluation_found(model):
+def test_evaluation_is_recorded(model):
     steps = checkpoints.steps(model)
     rows = [json.loads(line) for line in (model / "eval.jsonl").read_text().splitlines()]
     assert [row["step"] for row in rows] == steps == [steps[-1] // 2, steps[-1]]

@@ -1,4 +1,4 @@
-"""The command compiles for a TPU with the TPU's own compiler; no TPU is needed."""
+"""t2t-tpu-check compiles for a TPU with the TPU's own compiler, without a TPU."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""t2t-translate-all and t2t-bleu over what it wrote, with the small model of the golden tests."""
+"""t2t-translate-all, and t2t-bleu on its output, with the small model of the golden tests."""
 
 import json
 import shutil
@@ -11,7 +11,7 @@ MODEL = Path(__file__).parents[1] / "golden" / "model"
 
 @pytest.fixture
 def model(tmp_path):
-    """The model as it was after 250 steps, said to have been so after 100 too."""
+    """A model folder with two checkpoints, steps 100 and 250, of the same weights."""
     folder = shutil.copytree(MODEL, tmp_path / "model")
     (newest,) = folder.glob("*.safetensors")
     shutil.copy(newest, folder / "model.ckpt-100.safetensors")
@@ -19,7 +19,7 @@ def model(tmp_path):
     return folder
 
 
-def test_a_file_by_all_checkpoints(command, model, tmp_path):
+def test_translates_with_all_checkpoints(command, model, tmp_path):
     (tmp_path / "lines").write_text("3 1 4\n\n9\n")
     (tmp_path / "right").write_text("4 1 3\n\n9\n")
     out = tmp_path / "out"
@@ -42,7 +42,7 @@ def test_a_file_by_all_checkpoints(command, model, tmp_path):
 def test_another_command_translates(command, model, tmp_path):
     (tmp_path / "lines").write_text("3 1 4\n")
     flags = [f"--model_dir={model}", f"--source={tmp_path / 'lines'}", "--min_steps=101"]
-    # Here it writes its own flags.
+    # The command of this test writes its own flags to the file.
     script = 'printf "%s\\n" {params} > out.txt; for f in {params}; do last="$f"; done; '
     script += 'cp out.txt "${last#--decode_to_file=}"'
     folder = tmp_path / "out of it"

@@ -1,4 +1,4 @@
-"""A hyperparameter search by t2t-trainer, and a training with the best hparams."""
+"""A hyperparameter search with t2t-trainer, and training with the best hparams."""
 
 import json
 
@@ -37,7 +37,7 @@ def arguments(digits, tmp_path_factory):
     return ["t2t-trainer", *(f"--{name}={value}" for name, value in values.items())]
 
 
-def test_the_next_training_takes_the_trials_hparams(command, arguments, tmp_path):
+def test_the_best_hparams_can_be_trained_with(command, arguments, tmp_path):
     folder = tmp_path / "search"
     objective = "--autotune_objective=metrics-reverse_digits/accuracy"
     done = command(*arguments, objective, f"--output_dir={folder}")
@@ -49,7 +49,7 @@ def test_the_next_training_takes_the_trials_hparams(command, arguments, tmp_path
     assert json.loads((folder / "0" / "hparams.json").read_text()) == best
     record = json.loads((folder / "0" / "run.json").read_text())
     assert record["hparams"].items() >= best.items()
-    # All trials are done: the best hparams are printed again.
+    # All trials are complete, so the best hparams are printed again.
     again = command(*arguments, objective, f"--output_dir={folder}")
     assert again.stdout == done.stdout
 
@@ -76,14 +76,14 @@ ACCURACY = "--autotune_objective=accuracy"
         ([ACCURACY, "--data_dir=none"], 1, "none"),
     ],
 )
-def test_a_wrong_flag_is_one_line(command, arguments, tmp_path, flags, status, message):
+def test_errors_are_one_line(command, arguments, tmp_path, flags, status, message):
     folder = tmp_path / "search"
     done = command(*arguments, *flags, f"--output_dir={folder}", status=status)
     assert message in done.stderr.strip().splitlines()[-1]
     assert not folder.exists()
 
 
-def test_without_optuna_one_line_says_how_to_install_it(command, arguments, tmp_path):
+def test_without_optuna_the_error_says_how_to_install_it(command, arguments, tmp_path):
     missing = "raise ModuleNotFoundError(\"No module named 'optuna'\", name='optuna')"
     (tmp_path / "optuna.py").write_text(missing)
     words = [*arguments, ACCURACY, f"--output_dir={tmp_path / 'search'}"]
