@@ -1,4 +1,4 @@
-"""Samples to examples: which encoder makes ids of which text of a sample."""
+"""Samples to serialized examples: which encoder makes ids of which text of a sample."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _BATCH = 1024
 
 @dataclass(frozen=True)
 class Encoding:
-    """Makes ids of the texts of samples and ends each with EOS; other values stay as they are.
+    """Encodes the texts of samples and appends EOS; other values stay unchanged.
 
-    It can be pickled if its encoders can, so that other processes encode.
+    It can be pickled for other processes if its encoders can.
 
     Attributes:
       encoders: by the key of the text: any object with `encode`.
@@ -32,29 +32,29 @@ class Encoding:
     def encoded(self, samples: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
         """Yields the samples with lists of ids in place of texts."""
         iterator = iter(samples)
-        # Copied as they come: a generator may yield one dict again and again with other values.
-        while batch := [dict(one) for one in islice(iterator, _BATCH)]:
+        # Copied at once, since a generator may yield the same dict again with other values.
+        while batch := [dict(sample) for sample in islice(iterator, _BATCH)]:
             for name in self.encoders:
-                ids = self.ids(name, [sample[name] for sample in batch])
-                for sample, one in zip(batch, ids, strict=True):
-                    sample[name] = one
+                rows = self.ids(name, [sample[name] for sample in batch])
+                for sample, ids in zip(batch, rows, strict=True):
+                    sample[name] = ids
             yield from batch
 
     def ids(self, name: str, texts: Sequence[str]) -> list[list[int]]:
         """Returns the ids of texts of one key, prefix and EOS included."""
         prefix = self.prefixes.get(name, "")
-        ids = encode_batch(self.encoders[name], [prefix + text for text in texts])
-        return [[*one, EOS_ID] for one in ids]
+        rows = encode_batch(self.encoders[name], [prefix + text for text in texts])
+        return [[*ids, EOS_ID] for ids in rows]
 
 
 @dataclass
 class Encoded:
-    """Samples made ready to be written.
+    """Serialized examples and their lengths.
 
     Attributes:
       records: serialized examples.
-      lengths: by feature, the ids of each example; 0 where it lacks the feature.
-      empty: by feature, whether each example's text is empty; of texts encoded here alone.
+      lengths: by feature, the number of values of each example; 0 if it lacks the feature.
+      empty: by encoded feature, whether the text of each example is empty.
     """
 
     records: list[bytes]
@@ -65,27 +65,27 @@ class Encoded:
 def serialize(
     samples: Sequence[Mapping[str, Any]], encoding: Encoding, first: int, source: str
 ) -> Encoded:
-    """Encodes and serializes samples, each text once however often it occurs in them.
+    """Encodes and serializes samples, each distinct text once.
 
-    In a problem whose answer is the next line, every line is a target and then an input.
+    (In a problem that predicts the next line, every line is a target and then an input.)
 
     Args:
-      samples: texts and whatever else belongs into the records.
+      samples: texts, and other values for the records.
       encoding: encodes the texts.
       first: number of the first sample, for messages.
       source: names the hook that yielded them, for messages.
 
     Raises:
-      SampleError: a text can't be encoded; names the sample.
+      SampleError: a text can't be encoded; the message names the sample.
     """
-    tables = _tables(encoding, samples, first, source)
+    tables = _encode_texts(encoding, samples, first, source)
     columns: list[Iterable[bytes]] = []
     encoded = Encoded([], {}, {})
-    # Columns and look-ups instead of a loop over samples: this is done for millions.
+    # Columns and look-ups instead of a loop over samples, of which there may be millions.
     for name in sorted(set().union(*samples)):
         if name in tables:
-            found = [tables[name][sample[name]] for sample in samples]
-            entries, encoded.lengths[name], encoded.empty[name] = zip(*found, strict=True)
+            rows = [tables[name][sample[name]] for sample in samples]
+            entries, encoded.lengths[name], encoded.empty[name] = zip(*rows, strict=True)
             columns.append(entries)
         else:
             columns.append([_entry(name, sample) for sample in samples])
@@ -102,47 +102,38 @@ def _length(value: Any) -> int:
     return 1 if isinstance(value, (str, bytes, int, float)) else len(value)
 
 
-def _tables(
+def _encode_texts(
     encoding: Encoding, samples: Sequence[Mapping[str, Any]], first: int, source: str
 ) -> dict[str, dict[str, tuple[bytes, int, bool]]]:
-    """By name and text: its part of an example, its number of ids, and whether it is empty."""
+    """Returns by feature and text: its map entry, its number of ids, and whether it is empty."""
+    # Features with the same encoder and prefix share their texts.
     groups: dict[tuple[int, str], list[str]] = {}
     for name, encoder in encoding.encoders.items():
         groups.setdefault((id(encoder), encoding.prefixes.get(name, "")), []).append(name)
-    found = {}
+    tables = {}
     for names in groups.values():
         texts = list(dict.fromkeys(sample[name] for sample in samples for name in names))
         try:
-            ids = encoding.ids(names[0], texts)
+            rows = encoding.ids(names[0], texts)
         except Error as error:
-            raise _with_its_sample(error, encoding, names, samples, first, source) from error
-        features, lengths = ids_features(ids), list(map(len, ids))
+            # Encode the texts one by one, to find the one that fails.
+            for number, sample in enumerate(samples, first):
+                for name in names:
+                    try:
+                        encoding.ids(name, [sample[name]])
+                    except Error as text_error:
+                        message = f"{source}, sample {number}: {name!r}: {text_error}"
+                        raise SampleError(message) from error
+            raise
+        features, lengths = ids_features(rows), list(map(len, rows))
         empty = [not text.strip() for text in texts]
         for name in names:
-            rows = zip(entries_of(name, features), lengths, empty, strict=True)
-            found[name] = dict(zip(texts, rows, strict=True))
-    return found
-
-
-def _with_its_sample(
-    error: Error,
-    encoding: Encoding,
-    names: Sequence[str],
-    samples: Sequence[Mapping[str, Any]],
-    first: int,
-    source: str,
-) -> Error:
-    """The error of the first sample that can't be encoded alone."""
-    for number, sample in enumerate(samples, first):
-        for name in names:
-            try:
-                encoding.ids(name, [sample[name]])
-            except Error as one:
-                return SampleError(f"{source}, sample {number}: {name!r}: {one}")
-    return error
+            values = zip(entries_of(name, features), lengths, empty, strict=True)
+            tables[name] = dict(zip(texts, values, strict=True))
+    return tables
 
 
 def encode_batch(encoder: Any, texts: list[str]) -> list[list[int]]:
-    """Encodes texts with the encoder's batch call if it has one; any encoder will do."""
+    """Encodes texts with any encoder, by its batch call if it has one."""
     batch: Callable[[list[str]], list[list[int]]] | None = getattr(encoder, "encode_batch", None)
     return batch(texts) if batch else [list(encoder.encode(text)) for text in texts]

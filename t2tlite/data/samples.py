@@ -1,4 +1,4 @@
-"""What a user's generator yields, checked sample by sample, with errors that name the sample."""
+"""Checks what a user's generator yields, with errors that name the sample."""
 
 from __future__ import annotations
 
@@ -11,41 +11,38 @@ from t2tlite.errors import Error, SampleError
 
 
 def source_of(name: str, task: int | None) -> str:
-    """How messages name a hook, or one of the tasks that it is called for."""
+    """Returns how messages name a hook, or one of the tasks that it is called for."""
     return name if task is None else f"{name}, task {task}"
 
 
 def checked(
     hook: Callable[[], Any], source: str, required: Mapping[str, type]
 ) -> Iterator[dict[str, Any]]:
-    """Passes samples on as they are made, and stops at the first that can't be used.
+    """Yields the samples of a hook, and raises at the first one that can't be used.
 
     Args:
-      hook: makes the samples; called when the first is asked for.
+      hook: returns the samples; called when the first is asked for.
       source: problem, hook and split, for messages: "g2p_cmudict: generate_samples(train)".
       required: the keys that every sample must have, with the types of their values.
 
-    Yields:
-      The same dicts.
-
     Raises:
-      SampleError: a sample isn't a dict, lacks a key or holds another type, or the user's code
-        raised; their exception is the `__cause__`, so that a command can show its traceback.
+      SampleError: a sample isn't a dict, lacks a key or has a value of another type, or the user's
+        code raised; their exception is the `__cause__`, so that a command can show its traceback.
     """
     number = 0
     items = list(required.items())
     try:
-        for sample in _iterator(hook(), source):
-            # Nothing more than this for each of millions.
+        for sample in _iterate(hook(), source):
+            # Runs for millions of samples, so the happy path does nothing else.
             if not isinstance(sample, dict):
-                raise _unfit(sample, number, source, required)
-            for key, wanted in items:
-                if key not in sample or not isinstance(sample[key], wanted):
-                    raise _unfit(sample, number, source, required)
+                raise _sample_error(sample, number, source, required)
+            for key, expected in items:
+                if key not in sample or not isinstance(sample[key], expected):
+                    raise _sample_error(sample, number, source, required)
             yield sample
             number += 1
     except Error:
-        # Already in words for the user: a failed download, say.
+        # It has a message for the user already: a failed download, for example.
         raise
     except Exception as error:
         raise SampleError(
@@ -54,52 +51,51 @@ def checked(
 
 
 def users_traceback(error: SampleError) -> str:
-    """Returns the traceback of a user's exception, from the first frame of their code on.
+    """Returns the traceback of a user's exception, starting at the first frame of their code.
 
     Args:
-      error: as `checked` raises it; "" is returned where no code of a user's raised.
+      error: as `checked` raises it; "" is returned if no user code raised.
     """
     if error.remote_traceback or error.__cause__ is None:
         return error.remote_traceback
     package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     frames = traceback.extract_tb(error.__cause__.__traceback__)
-    theirs = [i for i, frame in enumerate(frames) if not frame.filename.startswith(package)]
-    if not theirs:
+    user_frames = [i for i, frame in enumerate(frames) if not frame.filename.startswith(package)]
+    if not user_frames:
         return ""
-    shown = traceback.format_list(frames[theirs[0] :])
-    shown += traceback.format_exception_only(error.__cause__)
-    return "".join(shown).rstrip()
+    lines = traceback.format_list(frames[user_frames[0] :])
+    lines += traceback.format_exception_only(error.__cause__)
+    return "".join(lines).rstrip()
 
 
-def _iterator(samples: Any, source: str) -> Iterator[Any]:
+def _iterate(samples: Any, source: str) -> Iterator[Any]:
     try:
         return iter(samples)
     except TypeError:
         raise SampleError(
-            f"{source} returned {_shown(samples)}; expected a generator of dicts: use yield"
+            f"{source} returned {_describe(samples)}; expected a generator of dicts: use yield"
         ) from None
 
 
-def _unfit(sample: Any, number: int, source: str, required: Mapping[str, type]) -> SampleError:
-    """Says what is wrong with a sample."""
+def _sample_error(
+    sample: Any, number: int, source: str, required: Mapping[str, type]
+) -> SampleError:
+    """Returns an error that says what is wrong with a sample."""
     where = f"{source}, sample {number}"
+    keys = " and ".join(f"{key!r} ({expected.__name__})" for key, expected in required.items())
     if not isinstance(sample, dict):
-        return SampleError(f"{where}: found {_shown(sample)}; expected a dict of {_keys(required)}")
-    absent = next((key for key in required if key not in sample), None)
-    if absent is not None:
-        found = ", ".join(map(repr, sample)) or "no key"
-        return SampleError(f"{where}: found {found}; expected {_keys(required)}: add {absent!r}")
-    key = next(key for key, wanted in required.items() if not isinstance(sample[key], wanted))
+        return SampleError(f"{where}: found {_describe(sample)}; expected a dict of {keys}")
+    missing = next((key for key in required if key not in sample), None)
+    if missing is not None:
+        present = ", ".join(map(repr, sample)) or "no key"
+        return SampleError(f"{where}: found {present}; expected {keys}: add {missing!r}")
+    key = next(k for k, expected in required.items() if not isinstance(sample[k], expected))
     return SampleError(
-        f"{where}: {key!r} is {_shown(sample[key])}; expected {required[key].__name__}"
+        f"{where}: {key!r} is {_describe(sample[key])}; expected {required[key].__name__}"
         + (": decode the bytes" if isinstance(sample[key], bytes) else "")
     )
 
 
-def _keys(required: Mapping[str, type]) -> str:
-    return " and ".join(f"{key!r} ({kind.__name__})" for key, kind in required.items())
-
-
-def _shown(value: Any) -> str:
+def _describe(value: Any) -> str:
     text = repr(value)
     return f"{type(value).__name__} {text if len(text) <= 60 else text[:57] + '...'}"

@@ -82,9 +82,9 @@ def test_whole_records_pass_verification(shard):
 def test_a_file_of_another_kind(tmp_path):
     path = tmp_path / "text"
     path.write_text("some lines of text\n" * 3)
-    with pytest.raises(DataError, match="truncated or no TFRecord file"):
+    with pytest.raises(DataError, match="truncated or not a TFRecord file"):
         list(read_shard(path))
-    with pytest.raises(DataError, match="truncated or no TFRecord file"):
+    with pytest.raises(DataError, match="truncated or not a TFRecord file"):
         count_records(path)
 
 
@@ -143,7 +143,7 @@ class TestFinding:
 
     def test_two_sets(self, tmp_path):
         self.touch(tmp_path, "p-train-00000-of-00001", "p-train-00000-of-00002")
-        with pytest.raises(DataError, match="several sets of shards .of 00001, 00002."):
+        with pytest.raises(DataError, match="several sets of p-train shards .of 00001, 00002."):
             find_shards(tmp_path, "p-train")
 
 
