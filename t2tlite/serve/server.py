@@ -79,9 +79,8 @@ def serve(
     log.info("stopped")
 
 
-@contextlib.contextmanager
-def listen(address: tuple[str, int]) -> Iterator[socket.socket]:
-    """Opens a listening socket.
+def listen(address: tuple[str, int]) -> socket.socket:
+    """Returns a listening socket.
 
     Raises:
       ServingError: the address doesn't belong to this machine or is in use.
@@ -89,13 +88,11 @@ def listen(address: tuple[str, int]) -> Iterator[socket.socket]:
     host, port = address
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        listener = socket.create_server((host, port), family=family, backlog=BACKLOG)
+        return socket.create_server((host, port), family=family, backlog=BACKLOG)
     except (OSError, OverflowError) as error:
         raise ServingError(
             f"can't listen on {host}:{port} ({error}); choose another --host or --port"
         ) from None
-    with listener:
-        yield listener
 
 
 @contextlib.contextmanager

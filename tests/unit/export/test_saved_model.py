@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,7 @@ import pytest
 from t2tlite import Decoder, text_problems
 from t2tlite.decode.batches import encode_lines
 from t2tlite.errors import OutputError, VocabularyError
-from t2tlite.export import export_folder, saved_model
+from t2tlite.export import saved_model
 from t2tlite.text import train_sentencepiece
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "model"
@@ -133,7 +132,7 @@ def check_t2ts_protocol(decoder, answer):
     asked = [line for line in LINES if line.strip()]
     examples = []
     rows = encode_lines(decoder.folder, dict(enumerate(asked)), how.max_input_size)
-    for ids in rows.values():
+    for ids, _ in rows.values():
         example = tf.train.Example()
         example.features.feature["inputs"].int64_list.value.extend(ids)
         # T2T's clients also send targets.
@@ -209,40 +208,6 @@ def test_versions_are_kept_and_a_failure_leaves_nothing(tmp_path, monkeypatch):
     with pytest.raises(OutputError, match="free some space"):
         saved_model.export(decoder, tmp_path)
     assert sorted(one.name for one in tmp_path.iterdir()) == ["7", "8"]
-
-
-def test_the_rest_of_a_killed_export_is_removed(tmp_path):
-    script = (
-        "import os, sys, pathlib\n"
-        "from t2tlite.export.export_folder import working_folder\n"
-        "with working_folder(sys.argv[1]) as folder:\n"
-        "    pathlib.Path(folder, 'half').touch()\n"
-        "    os._exit(9)\n"
-    )
-    done = subprocess.run([sys.executable, "-c", script, tmp_path], check=False)
-    assert done.returncode == 9
-    assert list(tmp_path.glob("*/half"))
-    with export_folder.working_folder(tmp_path) as folder:
-        assert list(folder.iterdir()) == []
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_exports_to_one_folder_wait_for_each_other(tmp_path):
-    with ThreadPoolExecutor(1) as pool:
-        with export_folder.working_folder(tmp_path) as folder:
-            (folder / "first").touch()
-            second = pool.submit(replace_by_a_second, tmp_path)
-            with pytest.raises(TimeoutError):
-                second.result(0.3)
-            export_folder.replace(folder, tmp_path / "model")
-        second.result(10)
-    assert [path.name for path in tmp_path.rglob("*")] == ["model", "second"]
-
-
-def replace_by_a_second(parent):
-    with export_folder.working_folder(parent) as folder:
-        (folder / "second").touch()
-        export_folder.replace(folder, parent / "model")
 
 
 def test_a_vocabulary_in_python_is_refused(tmp_path):

@@ -125,6 +125,13 @@ def until(condition, seconds=10):
 
 
 @pytest.fixture(scope="session")
+def model_server():
+    """A server with the small trained model."""
+    with running(served=None) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
 def echoing():
     """A server that tests share and don't change."""
     with running(max_body_bytes=5000, max_instances=4, max_line_length=20) as server:

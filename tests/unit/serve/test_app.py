@@ -10,8 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from t2tlite.data.records import serialized
-from t2tlite.errors import DataError, ServingError
-from t2tlite.serve.limits import Limits
+from t2tlite.errors import DataError
 from tests.unit.serve.conftest import SERVED, echo, until
 
 POST = b"POST /v1/models/echo:predict HTTP/1.1\r\nHost: x\r\n"
@@ -315,16 +314,3 @@ def test_health(start):
     status, headers, answer = server.ask("POST", "/v1/models/echo:predict", {"instances": ["a"]})
     assert (status, answer["error"]) == (503, "the server is stopping")
     assert "Retry-After" in headers
-
-
-@pytest.mark.parametrize(
-    ("limits", "message"),
-    [
-        ({"max_batch_size": 0}, "--max_batch_size=0 is less than 1"),
-        ({"batch_timeout_ms": -1.0}, "--batch_timeout_ms=-1.0 is less than 0"),
-        ({"max_queue": 10}, "--max_instances=256 exceeds --max_queue=10"),
-    ],
-)
-def test_limits_that_no_request_meets(limits, message):
-    with pytest.raises(ServingError, match=message):
-        Limits(**limits).check()

@@ -4,20 +4,12 @@ import shutil
 
 import pytest
 
-from tests.unit.serve.conftest import running
-
 playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright")
 BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
 
 
-@pytest.fixture(scope="module")
-def server():
-    with running(served=None) as server:
-        yield server
-
-
 @pytest.fixture
-def page(server):
+def page(model_server):
     if not BROWSER:
         pytest.skip("no chromium here")
     with playwright.sync_playwright() as driver:
@@ -28,7 +20,7 @@ def page(server):
         playwright.expect.set_options(timeout=60_000)
         errors = []
         page.on("pageerror", lambda error: errors.append(str(error)))
-        page.goto(f"http://{server.address}/")
+        page.goto(f"http://{model_server.address}/")
         yield page
         browser.close()
         assert errors == []
@@ -65,7 +57,7 @@ def test_a_poem_by_keyboard(page):
     expect(page.locator("#line")).to_be_focused()
 
 
-def test_errors_are_shown(page, server):
+def test_errors_are_shown(page):
     expect = playwright.expect
     page.route("**/v1/models/*:predict", lambda route: route.abort())
     page.fill("#line", "1 2")

@@ -1,25 +1,13 @@
-"""The server with a small trained model: it answers as the decoder does; and the client."""
+"""The server with a small trained model answers as the decoder does."""
 
-import http.server
-import json
-import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from t2tlite import registry
-from t2tlite.errors import ServingError
-from t2tlite.serve.client import Client
-from tests.unit.serve.conftest import MODEL, running
+from tests.unit.serve.conftest import MODEL
 
 LINES = ["3 1 4", "2 7 1 8 2 8", "", "9", "1 2 3 4 5 6 7 8", "5 5"]
 NAME = "reverse_digits"
-
-
-@pytest.fixture(scope="module")
-def server():
-    with running(served=None) as server:
-        yield server
 
 
 @pytest.fixture(scope="module")
@@ -29,11 +17,11 @@ def decoder():
     return Decoder(MODEL, decode_hparams="beam_size=2,extra_length=3")
 
 
-def test_answers_equal_the_decoders_in_any_batch(server, decoder):
+def test_answers_equal_the_decoders_in_any_batch(model_server, decoder):
     expected = [[(one.text, one.score) for one in row] for row in decoder.n_best(LINES)]
     content = [{"instances": [line], "parameters": {"n": 2}} for line in LINES * 4]
     with ThreadPoolExecutor(8) as pool:
-        found = list(pool.map(lambda one: server.predict(one, NAME), content))
+        found = list(pool.map(lambda one: model_server.predict(one, NAME), content))
     for row, (status, answer) in zip(expected * 4, found, strict=True):
         assert status == 200
         (prediction,) = answer["predictions"]
@@ -41,78 +29,8 @@ def test_answers_equal_the_decoders_in_any_batch(server, decoder):
         assert prediction["scores"] == pytest.approx([score for _, score in row], abs=1e-4)
 
 
-def test_attention_equals_the_decoders(server, decoder):
+def test_attention_equals_the_decoders(model_server, decoder):
     body = {"line": "3 1 4", "answer": "4 1 3"}
-    _, _, found = server.ask("POST", f"/v1/models/{NAME}:attention", body)
+    _, _, found = model_server.ask("POST", f"/v1/models/{NAME}:attention", body)
     assert found == decoder.attention("3 1 4", "4 1 3").map().as_dict()
     assert len(found["weights"]) == len(found["outputs"]) == 4
-
-
-def test_text_and_ids_get_the_same_answer(server, tmp_path):
-    client = Client(server.address)
-    outputs, score = client.predict("3 1 4")
-    assert outputs == "4 1 3"
-    assert score < 0
-    # As T2T's client does: encoded with the vocabulary of a data folder.
-    text, same = client.predict_ids("3 1 4", registry.problem(NAME), str(MODEL))
-    assert (text, same) == (outputs, pytest.approx(score))
-
-
-@pytest.mark.parametrize(
-    ("address", "name", "message"),
-    [
-        ("127.0.0.1:1", "", "can't connect to"),
-        ("{}", "other", "refused (404): no model 'other'; expected reverse_digits"),
-    ],
-)
-def test_errors_of_the_client(server, address, name, message):
-    with pytest.raises(ServingError) as caught:
-        Client(address.format(server.address), name).predict("1 2")
-    assert message in str(caught.value)
-
-
-@pytest.fixture
-def other_server():
-    """A function that starts a server with a fixed answer and returns its address."""
-    servers = []
-
-    def start(body, content_type="application/json"):
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_POST(self):
-                self.rfile.read(int(self.headers["Content-Length"]))
-                self.send_response(200)
-                self.send_header("Content-Type", content_type)
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *_):
-                pass
-
-        servers.append(http.server.HTTPServer(("127.0.0.1", 0), Handler))
-        threading.Thread(target=servers[-1].serve_forever).start()
-        return f"127.0.0.1:{servers[-1].server_port}"
-
-    yield start
-    for one in servers:
-        one.shutdown()
-        one.server_close()
-
-
-def test_a_server_of_another_kind(other_server):
-    with pytest.raises(ServingError, match="is it a gRPC port"):
-        Client(other_server(b"<html>"), "m").predict("a")
-    with pytest.raises(ServingError, match="without outputs and scores; is m a text model"):
-        Client(other_server(json.dumps({"predictions": [[0.1]]}).encode()), "m").predict("a")
-
-
-@pytest.mark.parametrize("outputs", [[1], [[1], [0]]])
-def test_a_label_may_have_the_number_of_eos(classifier, monkeypatch, outputs):
-    monkeypatch.setattr(Client, "predict", lambda self, instance: (outputs, -0.5))
-    found, _ = Client("host:1").predict_ids("a", classifier.problem, classifier.output_dir)
-    assert found == ("sad" if outputs == [1] else ["sad", "glad"])
-
-
-def test_a_text_ends_at_eos(language_model, monkeypatch):
-    monkeypatch.setattr(Client, "predict", lambda self, instance: ([99, 100, 1, 0, 101], -0.5))
-    found, _ = Client("host:1").predict_ids("a", language_model.problem, language_model.output_dir)
-    assert found == "ab"
