@@ -6,7 +6,7 @@ import logging
 import re
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,8 @@ KINDS = {
     "matrix products": r"(MatMul|Einsum|gemm|dot(?!_product)|convolution|Conv\dD)[^/]*$",
     "other operations": "",
 }
+# XLA's instructions that run others, which are in the trace themselves.
+CONTROL_FLOW = ("while", "call", "conditional")
 
 
 class Profiler:
@@ -128,8 +130,8 @@ def read(path: Path) -> dict[str, float]:
     """Reads a trace (an XSpace), which TensorFlow and JAX write in one format.
 
     Returns:
-      Milliseconds by operation, without other operations nested in it. If there is a GPU or TPU:
-      its operations, and of the host only the waiting for data.
+      Milliseconds by operation. If there is a GPU or TPU: its operations, and of the host only the
+      waiting for data.
     """
     from tensorflow.tsl.profiler.protobuf import xplane_pb2
 
@@ -144,29 +146,15 @@ def read(path: Path) -> dict[str, float]:
                 continue
             # Batches are prepared in parallel to the step.
             counts = _is_device(plane) == has_device and not line.name.startswith("tf_data_")
-            for name, milliseconds in _own_times(plane, line, op_names):
-                if counts or "GetNext" in name:
-                    times[name] += milliseconds
+            for event in line.events:
+                name = _operation(plane, event, op_names)
+                if name and (counts or "GetNext" in name):
+                    times[name] += event.duration_ps / 1e9
     return dict(times)
 
 
 def _is_device(plane: Any) -> bool:
     return bool(plane.name.startswith(("/device:GPU:", "/device:TPU:")))
-
-
-def _own_times(plane: Any, line: Any, op_names: Mapping[Any, str]) -> Iterator[tuple[str, float]]:
-    """Yields the operations of a thread in ms; nested time is negative for the outer operation."""
-    outer: list[tuple[int, str]] = []
-    for event in sorted(line.events, key=lambda event: (event.offset_ps, -event.duration_ps)):
-        name = _operation(plane, event, op_names)
-        if name:
-            while outer and outer[-1][0] <= event.offset_ps:
-                outer.pop()
-            if outer:
-                end, outer_name = outer[-1]
-                yield outer_name, -min(event.duration_ps, end - event.offset_ps) / 1e9
-            yield name, event.duration_ps / 1e9
-            outer.append((event.offset_ps + event.duration_ps, name))
 
 
 def _operation(plane: Any, event: Any, op_names: Mapping[Any, str]) -> str:
@@ -189,6 +177,8 @@ def _operation(plane: Any, event: Any, op_names: Mapping[Any, str]) -> str:
     elif _is_device(plane) or "GetNext" in metadata.name:
         path, kind = "", str(metadata.name)
     else:
+        return ""
+    if kind in CONTROL_FLOW:
         return ""
     path = re.sub(r"^(StatefulPartitionedCall|jit\(\w+\))/|(_\d+)+(?=/|$)", "", path)
     return path if path.endswith(kind) else f"{path} ({kind})" if path else kind

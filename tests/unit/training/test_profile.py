@@ -202,13 +202,13 @@ def test_in_a_trace_of_a_gpu_its_operations_count_instead_of_the_hosts(tmp_path)
     )
 
 
-def test_operations_that_overlap_are_not_counted_twice(tmp_path):
+def test_control_flow_does_not_count_besides_the_operations_in_it(tmp_path):
     trace = Trace()
-    line = ("/host:CPU", "tf_Compute/1")
-    trace.event(*line, "a:Mul", 0, 10)
-    trace.event(*line, "b:Add", 8, 14)
-    trace.event(*line, "c:Sub", 14, 15)
-    assert trace.read(tmp_path) == pytest.approx({"a (Mul)": 8, "b (Add)": 6, "c (Sub)": 1})
+    line = ("/host:CPU", "tf_XLAEigen/1")
+    trace.event(*line, "while.1", 0, 10, hlo_op="while.1", program_id=7)
+    trace.event(*line, "dot.2", 0, 6, hlo_op="dot.2", program_id=7)
+    trace.event(*line, "add.3", 6, 9, hlo_op="add.3", program_id=7)
+    assert trace.read(tmp_path) == pytest.approx({"dot": 6, "add": 3})
 
 
 @pytest.mark.parametrize(
