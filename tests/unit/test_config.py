@@ -1,4 +1,4 @@
-"""HParams: T2T's values, parsing by type, names that don't exist or have no effect, JSON."""
+"""HParams: T2T's values, parsing by type, unknown names, assignments without effect, JSON."""
 
 import copy
 import json
@@ -10,12 +10,11 @@ from hypothesis import strategies as st
 
 from hparams import recipes
 from t2tlite import registry
-from t2tlite.assignments import parse_assignments
 from t2tlite.config import _TYPES, HParams
 from t2tlite.errors import HParamsError
 from t2tlite.t2t_names.hparams import T2T_ONLY
 
-# Fields and sets that T2T hasn't. The sets as differences from T2T's transformer_tiny.
+# Fields and sets that T2T doesn't have; the sets as differences from T2T's transformer_tiny.
 OUR_FIELDS = {"batching", "ema_decay"}
 POETRY = {"learning_rate": 0.05, "attention_dropout": 0.6, "layer_prepostprocess_dropout": 0.6}
 QUICK = {
@@ -42,7 +41,7 @@ TPU = {
     "relu_dropout_broadcast_dims": "1",
     "layer_prepostprocess_dropout_broadcast_dims": "1",
 }
-# What isn't recorded of T2T's: the set that it starts from, and what it changes.
+# Sets that aren't in the fixture: the set that each starts from, and its changes.
 OTHER_SETS = {
     "transformer_poetry": ("transformer_tiny", POETRY),
     "transformer_poetry_quick": ("transformer_tiny", {**POETRY, **QUICK}),
@@ -64,7 +63,7 @@ FIELDS = set(HParams().values()) - OUR_FIELDS
 
 @pytest.fixture(scope="module")
 def t2t_sets(shared):
-    """T2T's values of a set, by its name; each is the difference from transformer_base."""
+    """Returns T2T's values by set; the fixture has the differences from transformer_base."""
     sets = json.loads((shared / "fixtures/t2t/hparams.json").read_text())
     base = sets.pop("transformer_base")
 
@@ -91,7 +90,7 @@ def test_every_t2t_name_is_known(t2t_sets):
     }
 
 
-# Of docs/results.md; T2T had none like them.
+# Sets of docs/results.md, which T2T doesn't have.
 RECIPES = {name for name in vars(recipes) if not name.startswith("_")}
 
 
@@ -100,10 +99,10 @@ def test_sets_have_t2ts_values(t2t_sets, name):
     ours = registry.hparams(name).check().values()
     base, changes = OTHER_SETS.get(name, (name, {}))
     expected = {**t2t_sets[base], **changes}
-    # T2T's word for it is None.
+    # None in T2T.
     if "pos" in expected:
         expected["pos"] = expected["pos"] or "none"
-    # Sets of LSTM models lack what only a Transformer reads; added hparams have no field.
+    # T2T's LSTM sets lack the hparams that only Transformers read.
     assert set(ours) - set(expected) <= OUR_FIELDS | (
         FIELDS if base.startswith(("basic", "lstm")) else set()
     )
@@ -180,7 +179,7 @@ def test_values_of_another_type(value, name):
         setattr(HParams(), name, value)
 
 
-def test_code_may_assign_ints_to_floats_and_none_to_texts():
+def test_ints_become_floats_and_none_a_string():
     hparams = HParams()
     hparams.relu_dropout = 0
     hparams.layer_preprocess_sequence = None
@@ -189,11 +188,6 @@ def test_code_may_assign_ints_to_floats_and_none_to_texts():
 
 
 def test_several_assignments():
-    assert parse_assignments(" a = 1, b=[1, 2],,c=x=y,") == [
-        ("a", "1"),
-        ("b", "[1, 2]"),
-        ("c", "x=y"),
-    ]
     hparams = HParams().override("hidden_size=64,num_heads=4")
     assert (hparams.hidden_size, hparams.num_heads) == (64, 4)
 
@@ -209,21 +203,21 @@ def test_a_misspelt_attribute_is_an_error_too():
         _ = hparams.hiden_size
 
 
-class TestForeignNames:
-    """T2T's hparams that have no field here."""
+class TestT2TOnly:
+    """T2T's hparams without a field."""
 
     def test_default_is_silent(self, warned):
         hparams = HParams().override("moe_k=2,use_pad_remover=true,moe_hidden_sizes=2048")
         assert hparams.moe_k == 2
         assert not warned
 
-    def test_harmless_one_is_told(self, warned):
+    def test_a_harmless_one_logs_a_warning(self, warned):
         HParams().override("symbol_modality_num_shards=1")
         [line] = warned
         assert line.startswith("hparam symbol_modality_num_shards=1 is ignored: it splits")
 
     @pytest.mark.parametrize("name", sorted(T2T_ONLY))
-    def test_each_is_told_or_an_error(self, warned, name):
+    def test_each_logs_a_warning_or_is_an_error(self, warned, name):
         if T2T_ONLY[name].harmless:
             HParams().add_hparam(name, "other")
             assert len(warned) == 1
@@ -237,9 +231,9 @@ class TestForeignNames:
 
 
 class TestWithoutEffect:
-    """Assignments that the learning rate schedule never reads."""
+    """Warnings about assignments without effect."""
 
-    def test_learning_rate_is_told(self, warned):
+    def test_learning_rate(self, warned):
         HParams().override("learning_rate=0.1")
         [line] = warned
         assert "hparam learning_rate has no effect" in line
@@ -255,7 +249,7 @@ class TestWithoutEffect:
             "max_relative_position=4,self_attention_type=dot_product_relative",
         ],
     )
-    def test_what_is_read_is_not(self, warned, assignments):
+    def test_hparams_with_an_effect(self, warned, assignments):
         HParams().override(assignments)
         assert not warned
 
@@ -269,7 +263,7 @@ class TestWithoutEffect:
             "hparam max_relative_position has no effect: self_attention_type=dot_product"
         ]
 
-    def test_layers_of_what_runs_one_again_and_again(self, warned):
+    def test_layers_of_universal_transformers(self, warned):
         registry.hparams("universal_transformer_tiny").override("num_hidden_layers=12")
         registry.hparams("adaptive_universal_transformer_tiny").override("num_encoder_layers=12")
         assert warned == [
@@ -279,7 +273,7 @@ class TestWithoutEffect:
 
 
 class TestAddedHParams:
-    """What plugins add by add_hparam."""
+    """Hparams added by add_hparam."""
 
     def test_each_type_is_parsed_like_its_default(self):
         hparams = HParams()
@@ -334,7 +328,7 @@ def test_json_round_trip(dropout, batch_size, minimum):
         ("weight_noise=0.1", "weight_noise=0.1 is not supported; leave it at 0.0"),
     ],
 )  # fmt: skip
-def test_values_that_dont_fit(assignments, message):
+def test_values_out_of_bounds(assignments, message):
     with pytest.raises(HParamsError) as caught:
         HParams().override(assignments).check().check_attention()
     assert str(caught.value).startswith(message)
@@ -365,7 +359,7 @@ def test_hparams_from_a_file(tmp_path):
         ("{", "can't read hparams from"),
     ],
 )
-def test_a_file_that_holds_no_hparams(tmp_path, text, message):
+def test_an_invalid_file(tmp_path, text, message):
     path = tmp_path / "best.json"
     path.write_text(text)
     with pytest.raises(HParamsError, match=message):

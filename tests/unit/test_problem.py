@@ -1,4 +1,4 @@
-"""Problem: names, paths, what _rev and _copy turn, reading records."""
+"""Problem: names, paths, _rev and _copy, reading records."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ class Encoder:
 
 
 class WmtEnde8k(Problem):
-    """With a vocabulary for each side."""
+    """A problem with two vocabularies."""
 
     def feature_encoders(self, data_dir):
         return {"inputs": Encoder(10), "targets": Encoder(20)}
@@ -80,7 +80,7 @@ def test_shards_that_exist(tmp_path):
         ({"was_reversed": True, "was_copy": True}, (20, 20), (8, 3)),
     ],
 )
-def test_what_the_model_is_told(suffixes, sizes, spaces):
+def test_hparams_of_the_problem(suffixes, sizes, spaces):
     made = WmtEnde8k(**suffixes).get_hparams()
     assert (made.vocab_size["inputs"], made.vocab_size["targets"]) == sizes
     assert (made.vocabulary["inputs"].vocab_size, made.vocabulary["targets"].vocab_size) == sizes
@@ -89,13 +89,13 @@ def test_what_the_model_is_told(suffixes, sizes, spaces):
     assert (encoders["inputs"].vocab_size, encoders["targets"].vocab_size) == sizes
 
 
-def test_encoders_are_made_once():
+def test_encoders_are_created_once():
     made = WmtEnde8k()
     assert made.get_feature_encoders() is made.get_feature_encoders()
 
 
 @pytest.mark.parametrize("hook", ["generate_data", "feature_encoders"])
-def test_hooks_that_must_be_written(hook):
+def test_hooks_without_a_default(hook):
     with pytest.raises(NotImplementedError, match=f"Problem has no {hook}"):
         getattr(Problem(), hook)(*["", ""][: 2 if hook == "generate_data" else 1])
 
@@ -110,7 +110,7 @@ def test_base_hooks():
 
 
 class TestReading:
-    """Records to examples."""
+    """Reading records."""
 
     def read(self, problem, example, **values):
         records = tf.data.Dataset.from_tensors(serialized(example))
@@ -128,13 +128,13 @@ class TestReading:
         ],
     )
     def test_suffixes(self, suffixes, expected):
-        # What a sample carries beside its texts is left out.
+        # A string feature isn't read.
         [found] = self.read(
             Problem(**suffixes), {"inputs": [2, 3, 1], "targets": [4, 1], "note": "text"}
         )
         assert found == dict(zip(("inputs", "targets"), expected, strict=True))
 
-    def test_long_sequences_are_cut(self):
+    def test_long_sequences_are_truncated(self):
         example = {"inputs": [2, 3, 1], "targets": [4, 5, 6, 1]}
         [found] = self.read(Problem(), example, max_input_seq_length=2, max_target_seq_length=3)
         assert found == {"inputs": [2, 3], "targets": [4, 5, 6]}

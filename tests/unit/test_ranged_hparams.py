@@ -1,4 +1,4 @@
-"""Ranges of hparams: T2T's methods, and what they refuse."""
+"""Ranges of hparams: T2T's methods and their errors."""
 
 import pytest
 
@@ -35,7 +35,7 @@ def test_t2ts_methods():
         ("set_categorical", ("optimizer", [["adam"]]), "expected strings, numbers or booleans"),
     ],
 )
-def test_ranges_that_make_no_sense(method, arguments, message):
+def test_invalid_ranges(method, arguments, message):
     with pytest.raises(HParamsError, match=message):
         getattr(RangedHParams(), method)(*arguments)
 
@@ -53,7 +53,7 @@ def test_ranges_that_make_no_sense(method, arguments, message):
         ("set_categorical", ("ffn_layer", ["conv_relu_conv"]), "ffn_layer=.* is not supported"),
     ],
 )
-def test_ranges_that_the_hparams_cant_take(method, arguments, message):
+def test_ranges_that_dont_fit_the_hparams(method, arguments, message):
     hparams = HParams()
     hparams.add_hparam("added", [1, 2])
     ranged = RangedHParams()
@@ -62,7 +62,7 @@ def test_ranges_that_the_hparams_cant_take(method, arguments, message):
         ranged.check(hparams)
 
 
-def test_the_ranges_that_ship_are_within_what_check_allows():
+def test_built_in_ranges_pass_check():
     for name in ("transformer_base_range", "transformer_poetry_range"):
         ranged = RangedHParams()
         registry.ranged_hparams(name)(ranged)

@@ -1,4 +1,4 @@
-"""Names: T2T's form of class names, decorators, duplicates, near misses, suffixes, the listing."""
+"""The registry: default names, decorators, duplicates, unknown names, suffixes, the listing."""
 
 import json
 
@@ -23,7 +23,7 @@ def test_name_of_a_class(class_name, name):
     assert registry.snake_case(class_name) == name
 
 
-def test_names_that_t2t_gives(shared):
+def test_t2ts_names(shared):
     names = json.loads((shared / "fixtures/t2t/names.json").read_text())
     assert len(names) > 10
     assert {one: registry.snake_case(one) for one in names} == names
@@ -52,7 +52,7 @@ def test_three_forms_of_a_decorator(register, table, defaults):
 
 
 @pytest.mark.usefixtures("no_names")
-def test_a_duplicate_names_both_places():
+def test_a_duplicate_names_both_locations():
     @registry.register_hparams("twice")
     def first(): ...
 
@@ -82,17 +82,17 @@ def test_the_same_definition_again_is_no_duplicate():
 
 @pytest.mark.usefixtures("no_names")
 @pytest.mark.parametrize("users_first", [True, False])
-def test_a_users_thing_wins_over_a_built_in(users_first, monkeypatch):
+def test_a_users_entry_replaces_a_built_in(users_first, monkeypatch):
     def users(): ...
 
     def built_in(): ...
 
-    def add(thing):
-        monkeypatch.setattr(Registry, "adding_built_ins", thing is built_in)
-        registry.hparams_sets.add("name", thing)
+    def add(entry):
+        monkeypatch.setattr(Registry, "adding_built_ins", entry is built_in)
+        registry.hparams_sets.add("name", entry)
 
-    for thing in [users, built_in] if users_first else [built_in, users]:
-        add(thing)
+    for entry in [users, built_in] if users_first else [built_in, users]:
+        add(entry)
     assert registry.hparams_sets.get("name") is users
 
     def another(): ...
@@ -102,7 +102,7 @@ def test_a_users_thing_wins_over_a_built_in(users_first, monkeypatch):
 
 
 @pytest.mark.usefixtures("no_names")
-def test_an_unknown_name_says_what_is_close(monkeypatch):
+def test_an_unknown_name_lists_close_ones(monkeypatch):
     monkeypatch.setattr(Registry, "searched", staticmethod(lambda: "here, there"))
     registry.register_hparams("transformer_poetry")(lambda: None)
     with pytest.raises(UnknownNameError) as caught:
@@ -117,7 +117,7 @@ def test_an_unknown_name_says_what_is_close(monkeypatch):
 
 
 class Recorder:
-    """Stands for a problem class."""
+    """Takes the arguments of a problem class."""
 
     def __init__(self, was_reversed, was_copy):
         self.suffixes = was_reversed, was_copy
@@ -152,7 +152,7 @@ def test_suffixes(name, parsed):
 
 
 @pytest.mark.usefixtures("no_names")
-def test_what_is_lazy_is_listed_without_its_import():
+def test_a_lazy_entry_is_listed_without_its_import():
     registry.models.add("late", registry.Lazy("no.such.module:Model", "A model."))
     assert "late  A model." in registry.help_string()
     with pytest.raises(ModuleNotFoundError):

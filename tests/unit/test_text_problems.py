@@ -1,4 +1,4 @@
-"""The recipes, from samples to shards and back to text."""
+"""Problem classes for text: from samples to shards and back to text."""
 
 import json
 
@@ -6,7 +6,7 @@ import pytest
 
 from t2tlite.config import HParams
 from t2tlite.data import manifest
-from t2tlite.errors import DataError, SampleError, VocabularyError
+from t2tlite.errors import DataError, SampleError
 from t2tlite.problem import DatasetSplit
 from t2tlite.text import ByteTextEncoder, SentencePieceEncoder, SubwordTextEncoder
 from t2tlite.text_problems import (
@@ -14,13 +14,7 @@ from t2tlite.text_problems import (
     Text2SelfProblem,
     Text2TextProblem,
     VocabType,
-    text2class_txt_iterator,
-    text2self_txt_iterator,
-    text2text_distill_iterator,
     text2text_generate_encoded,
-    text2text_txt_iterator,
-    text2text_txt_tab_iterator,
-    txt_line_iterator,
 )
 
 WORDS = ["wood", "lovely", "dark", "deep", "mile", "sleep", "promise", "keep"]
@@ -34,7 +28,7 @@ def pairs(split, count=24):
 
 
 class Reversing(Text2TextProblem):
-    """A text and its letters in reverse order."""
+    """Reverses the letters of a text."""
 
     dataset_splits = SPLITS
     vocab_type = VocabType.CHARACTER
@@ -50,7 +44,7 @@ def generate(problem, folder):
 
 
 def read(problem, folder, split="train"):
-    """All examples of a split as texts by feature, without EOS; labels as numbers."""
+    """Returns the examples of a split: texts by feature, without EOS; labels as numbers."""
     import tensorflow as tf
 
     records = tf.data.TFRecordDataset(problem.shards(folder, split))
@@ -158,7 +152,7 @@ class TestTextToClass:
 
 class TestSplits:
     @pytest.mark.parametrize("form", ["attribute", "property", "method"])
-    def test_one_stream_is_dealt_out_to_all_shards(self, tmp_path, form):
+    def test_one_stream_is_distributed_over_all_shards(self, tmp_path, form):
         asked = []
 
         class Once(Reversing):
@@ -172,7 +166,7 @@ class TestSplits:
                 yield from pairs(dataset_split)
 
         if form == "method":
-            # T2T's plugins write it so, and T2T never calls it: a method is true.
+            # Some T2T plugins define a method, which T2T never calls: a method is true.
             Once.is_generate_per_split = lambda self: pytest.fail("called")
         folder = generate(Once(), tmp_path)
         counts = [len(read(Once(), folder, split)) for split in ("train", "eval")]
@@ -189,7 +183,7 @@ class TestVocabularies:
         vocab_type = VocabType.SUBWORD
         approx_vocab_size = 300
 
-    def test_sentencepiece_is_made_of_training_samples(self, tmp_path):
+    def test_sentencepiece_learns_from_training_samples(self, tmp_path):
         problem = self.Subwords()
         folder = generate(problem, tmp_path)
         assert (tmp_path / "vocab.subwords.300.model").exists()
@@ -199,13 +193,13 @@ class TestVocabularies:
         assert in_order(read(problem, folder, "eval")) == in_order(pairs("eval"))
         made = manifest.read(folder, problem.name)
         assert set(made.vocabularies) == {"vocab.subwords.300.model"}
-        # Made again, the vocabulary stays.
+        # The vocabulary stays when the data is generated again.
         before = (tmp_path / "vocab.subwords.300.model").stat().st_mtime_ns
         generate(self.Subwords(), tmp_path)
         assert (tmp_path / "vocab.subwords.300.model").stat().st_mtime_ns == before
         assert manifest.read(folder, problem.name) == made
 
-    def test_an_existing_t2t_vocabulary_wins(self, tmp_path):
+    def test_an_existing_t2t_vocabulary_is_used(self, tmp_path):
         generate(self.Subwords(), tmp_path)
         letters = [f"'{c}'" for c in "abcdefghijklmnopqrstuvwxyz_\\;0123456789u "]
         lines = ["'<pad>'", "'<EOS>'", "'wood_'", *letters]
@@ -242,26 +236,6 @@ class TestVocabularies:
             for one in pairs("eval")
         )
 
-    def test_a_missing_token_vocabulary(self, tmp_path):
-        class NoTokens(Reversing):
-            vocab_type = VocabType.TOKEN
-
-        with pytest.raises(
-            VocabularyError, match="TOKEN vocabulary .*vocab.no_tokens.tokens doesn't"
-        ):
-            generate(NoTokens(), tmp_path)
-
-    def test_a_missing_subword_vocabulary(self, tmp_path):
-        with pytest.raises(VocabularyError, match="no vocabulary: neither vocab.subwords.300.subw"):
-            self.Subwords().get_feature_encoders(str(tmp_path))
-
-    def test_an_unknown_type(self, tmp_path):
-        class Odd(Reversing):
-            vocab_type = "letters"
-
-        with pytest.raises(VocabularyError, match="odd: vocab_type is 'letters'; expected VocabT"):
-            generate(Odd(), tmp_path)
-
     def test_an_encoder_of_the_users_own(self, tmp_path):
         class Upper:
             vocab_size = 300
@@ -293,7 +267,7 @@ def test_prefixes(tmp_path):
     )
 
 
-class TestWhatAUserDoesWrong:
+class TestInvalidSamples:
     def error(self, tmp_path, hook):
         class Mine(Reversing):
             generate_samples = hook
@@ -335,7 +309,7 @@ class TestWhatAUserDoesWrong:
         assert "yielded too few samples: split 'train' is empty" in str(error)
 
 
-def test_a_dict_that_is_yielded_again_and_again(tmp_path):
+def test_one_dict_that_is_yielded_repeatedly(tmp_path):
     class Same(Reversing):
         def generate_samples(self, data_dir, tmp_dir, dataset_split):
             sample = {}
@@ -346,7 +320,7 @@ def test_a_dict_that_is_yielded_again_and_again(tmp_path):
     assert in_order(read(Same(), generate(Same(), tmp_path))) == in_order(pairs("train"))
 
 
-def test_what_a_sample_carries_beside_its_texts_is_kept():
+def test_other_values_of_a_sample_are_kept():
     encoder = ByteTextEncoder()
     samples = [{"inputs": "a", "targets": "b", "weight": [0.5]}]
     assert list(text2text_generate_encoded(samples, encoder)) == [
@@ -354,68 +328,8 @@ def test_what_a_sample_carries_beside_its_texts_is_kept():
     ]
 
 
-def test_the_manifest_knows_the_class(tmp_path):
+def test_the_manifest_has_a_hash_of_the_class(tmp_path):
     generate(Reversing(), tmp_path)
     written = json.loads((tmp_path / "reversing.manifest.json").read_text())
     assert written["source"] == Reversing().source_sha256() != Colours().source_sha256()
     assert set(written["versions"]) == {"t2tlite", "sentencepiece", "numpy"}
-
-
-class TestTextFiles:
-    def test_lines(self, tmp_path):
-        path = tmp_path / "a.txt"
-        path.write_bytes(" ü \r\n\x85x\u2028y\n\nlast".encode())
-        # Only a newline ends a line: other breaks are text.
-        assert list(txt_line_iterator(path)) == ["ü", "x\u2028y", "", "last"]
-
-    def test_what_is_missing_or_not_utf8(self, tmp_path):
-        with pytest.raises(DataError, match="a.txt doesn't exist"):
-            list(txt_line_iterator(tmp_path / "a.txt"))
-        (tmp_path / "a.txt").write_bytes(b"good\nb\xfcse\n")
-        with pytest.raises(DataError, match=r"line 2: byte 0xfc is not UTF-8"):
-            list(txt_line_iterator(tmp_path / "a.txt"))
-
-    def test_parallel_files(self, tmp_path):
-        source, target = tmp_path / "a.txt", tmp_path / "b.txt"
-        source.write_text("a\nb\n")
-        target.write_text("A\nB\n")
-        assert list(text2text_txt_iterator(source, target)) == [
-            {"inputs": "a", "targets": "A"},
-            {"inputs": "b", "targets": "B"},
-        ]
-        target.write_text("A\n")
-        with pytest.raises(DataError, match="b.txt ends after 1 lines and the other file is longer"):
-            list(text2text_txt_iterator(source, target))
-
-    def test_text_alone(self, tmp_path):
-        (tmp_path / "a.txt").write_text("a\n b \n")
-        assert list(text2self_txt_iterator(tmp_path / "a.txt")) == [
-            {"targets": "a"},
-            {"targets": "b"},
-        ]
-
-    def test_a_teachers_answers(self, tmp_path):
-        paths = [tmp_path / name for name in "abc"]
-        for path in paths:
-            path.write_text(f"{path.name}\n")
-        expected = [{"inputs": "a", "targets": "b", "dist_targets": "c"}]
-        assert list(text2text_distill_iterator(*paths)) == expected
-
-    def test_columns(self, tmp_path, warned):
-        path = tmp_path / "a.txt"
-        path.write_text(" a \t A\tB \n\nno tab\nnothing\t\n")
-        assert list(text2text_txt_tab_iterator(path)) == [{"inputs": "a", "targets": "A\tB"}]
-        assert warned == [f"{path}: left out 2 lines that lack one of the two texts"]
-
-    def test_labels(self, tmp_path):
-        texts, labels = tmp_path / "a.txt", tmp_path / "b.txt"
-        texts.write_text("a\nb\n")
-        labels.write_text("1\n0\n")
-        numbers = [{"inputs": "a", "label": 1}, {"inputs": "b", "label": 0}]
-        assert list(text2class_txt_iterator(texts, labels)) == numbers
-        with pytest.raises(DataError, match="b.txt, line 1: found '1'; expected one of red, blue"):
-            list(text2class_txt_iterator(texts, labels, ["red", "blue"]))
-        labels.write_text("blue\nred\n")
-        assert list(text2class_txt_iterator(texts, labels, ["red", "blue"])) == numbers
-        with pytest.raises(DataError, match="b.txt, line 1: found 'blue'; expected a number"):
-            list(text2class_txt_iterator(texts, labels))

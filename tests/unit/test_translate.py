@@ -1,4 +1,4 @@
-"""The recipe for translation, from lists of corpora to shards."""
+"""Problem classes for translation, from lists of corpora to shards."""
 
 import gzip
 import json
@@ -56,7 +56,7 @@ class EnDe(translate.TranslateProblem):
 
 
 def read(problem, data_dir, split):
-    """The pairs of a split, decoded."""
+    """Returns the pairs of a split, decoded."""
     import tensorflow as tf
 
     records = tf.data.TFRecordDataset(problem.shards(str(data_dir), split))
@@ -295,7 +295,7 @@ def test_distillation(corpus, tmp_path):
 
 
 def test_multi30k(shared, tmp_path):
-    """Real texts, in the form in which they come: one gzip file a language."""
+    """Real texts: one gzip file per language."""
     folder = shared / "data" / "multi30k_en_de" / "raw"
 
     class Multi30k(translate.TranslateProblem):

@@ -1,4 +1,4 @@
-"""T2T's functions that aren't t2tlite's own: encoders, vocabularies, shards, downloads."""
+"""T2T's functions that only compat has: encoders, vocabularies, shards, downloads."""
 
 import pytest
 
@@ -50,7 +50,7 @@ def test_the_base_encoder_and_escapes():
     assert text_encoder.native_to_unicode("ü".encode()) == "ü"
 
 
-def test_shards_are_spread_and_shuffled(tmp_path):
+def test_shards_are_written_and_shuffled(tmp_path):
     paths = generator_utils.train_data_filenames("p-unshuffled", str(tmp_path), 2)
     examples = [{"targets": [i]} for i in range(1, 8)]
     generator_utils.generate_files(iter([*examples, None]), paths, max_cases=6)
@@ -101,7 +101,7 @@ def test_several_texts_in_one_label_out(tmp_path):
     assert made == {"inputs": [99, 1, ord("$") + 2, 100, 1], "targets": [1]}
 
 
-def test_examples_are_cut_whichever_order_the_arguments_have():
+def test_examples_are_truncated_with_either_order_of_arguments():
     hparams = HParams(max_input_seq_length=2)
     for order in ([hparams, "train"], ["train", hparams]):
         made = problem.preprocess_example_common({"inputs": [1, 2, 3], "targets": [4]}, *order)

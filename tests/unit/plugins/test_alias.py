@@ -1,4 +1,4 @@
-"""Who sees the names of Tensor2Tensor and TF1, and what those without a counterpart say."""
+"""Which code sees the names of Tensor2Tensor and TF1, and errors of names without counterpart."""
 
 import importlib
 import sys
@@ -104,7 +104,7 @@ def test_an_absent_name_raises_when_it_is_used(load, imported, used, says):
     assert says in message and "\n" not in message
 
 
-def test_a_class_on_an_absent_one_raises_when_it_is_made(load, warned):
+def test_a_subclass_of_an_absent_class_raises_on_creation(load, warned):
     plugin = load(
         "alias_image",
         "from tensor2tensor.data_generators import image_utils\n"
@@ -118,7 +118,7 @@ def test_a_class_on_an_absent_one_raises_when_it_is_made(load, warned):
         registry.problem("alias_image")
 
 
-def test_what_is_left_out_of_a_t2t_package_is_not_imported(tmp_path):
+def test_files_that_a_t2t_package_does_not_import(tmp_path):
     folder = tmp_path / "alias_partly"
     folder.mkdir()
     (folder / "__init__.py").write_text("from . import wanted\n")

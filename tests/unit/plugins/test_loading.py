@@ -1,4 +1,4 @@
-"""Plugins: a user's folder or file, what is imported of it, and what goes wrong with it."""
+"""Loading plugins: folders, files, entry points, and errors."""
 
 import importlib.metadata
 import sys
@@ -34,7 +34,7 @@ def write(tmp_path):
     return write
 
 
-def test_all_below_a_folder_is_imported(write, tmp_path):
+def test_all_modules_of_a_folder_are_imported(write, tmp_path):
     write("plug_whole/__init__.py", REGISTER.format("p_top"))
     write("plug_whole/one.py", REGISTER.format("p_one"))
     write("plug_whole/deep/__init__.py")
@@ -93,21 +93,21 @@ def test_a_failing_import_shows_its_traceback(write, tmp_path):
     assert "import no_such_module_here" in str(caught.value)
 
 
-def test_a_duplicate_is_told_as_such(write, tmp_path):
+def test_a_duplicate_name(write, tmp_path):
     write("plug_twice/one.py", REGISTER.format("p_same"))
     write("plug_twice/two.py", REGISTER.format("p_same"))
     with pytest.raises(DuplicateNameError, match="p_same is registered twice"):
         plugins.load_usr_dir(tmp_path / "plug_twice")
 
 
-def test_a_user_may_take_a_built_in_name(write, tmp_path):
+def test_a_user_may_replace_a_built_in(write, tmp_path):
     write("plug_wins.py", REGISTER.format("transformer_tiny"))
     plugins.load_usr_dir(tmp_path / "plug_wins.py")
     assert registry.hparams("transformer_tiny") == "transformer_tiny"
 
 
 class TestEntryPoints:
-    """The loop over installed packages."""
+    """Installed packages."""
 
     @pytest.fixture(autouse=True)
     def anew(self, monkeypatch):
@@ -121,11 +121,11 @@ class TestEntryPoints:
         write("entry_pack/deep.py", REGISTER.format("p_entry"))
         monkeypatch.syspath_prepend(tmp_path)
         called = []
-        monkeypatch.setattr(loading, "told_by_test", lambda: called.append(1), raising=False)
+        monkeypatch.setattr(loading, "called_by_test", lambda: called.append(1), raising=False)
         self.found(
             monkeypatch,
             importlib.metadata.EntryPoint(
-                "a", "t2tlite.plugins.loading:told_by_test", plugins.GROUP
+                "a", "t2tlite.plugins.loading:called_by_test", plugins.GROUP
             ),
             importlib.metadata.EntryPoint("b", "entry_pack", plugins.GROUP),
         )

@@ -1,4 +1,4 @@
-"""What the tests of all built-in problems share."""
+"""Fixtures of the tests of built-in problems."""
 
 import functools
 from collections.abc import Callable
@@ -28,5 +28,5 @@ def generate(tmp_path: Path) -> Callable[[str], Samples]:
 
 @pytest.fixture(scope="session")
 def generated() -> Callable[[str], Samples]:
-    """The same for problems that read no files; each makes its samples once for all tests."""
+    """A function for problems that read no files, which generates their samples once."""
     return functools.cache(lambda name: _all_samples(name, ""))

@@ -15,7 +15,7 @@ END = "*** END OF THE PROJECT GUTENBERG EBOOK POEMS ***"
 
 @pytest.fixture
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder in place of Project Gutenberg's site."""
+    """A folder that replaces Project Gutenberg's site."""
     folder = tmp_path / "site"
     folder.mkdir()
     monkeypatch.setattr(gutenberg, "_URI", f"{folder.as_uri()}/{{name}}")

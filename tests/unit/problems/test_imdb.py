@@ -19,7 +19,7 @@ REVIEWS = {
 
 @pytest.fixture
 def archive(tmp_path: Path) -> Path:
-    """An archive as Stanford's, in a folder of its own."""
+    """An archive in the form of Stanford's."""
     site = tmp_path / "site"
     for part, reviews in REVIEWS.items():
         for number, review in enumerate(reviews):

@@ -11,7 +11,7 @@ gutenberg = importlib.import_module("t2tlite.problems.gutenberg")
 
 
 def verse(first: int, last: int) -> str:
-    """Poems of three lines, which differ in the letters that count."""
+    """Returns poems of three lines with different letters."""
     return "\n\n".join(
         f"  Verse {n}, the first;\n  Verse {n}, the second;\nVerse {n}, the third."
         for n in range(first, last)
@@ -20,7 +20,7 @@ def verse(first: int, last: int) -> str:
 
 @pytest.fixture
 def downloaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two small books, as if they had been downloaded."""
+    """Two small books with the names of downloads."""
     books = {574: "Poems", 1304: "More Poems"}
     monkeypatch.setattr(gutenberg, "BOOKS", books)
     for number in books:

@@ -1,4 +1,4 @@
-"""What holds for every built-in problem."""
+"""Properties of all built-in problems."""
 
 import socket
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""The problems behind docs/results.md: published data that the user brings."""
+"""The problems of docs/results.md, on published data that the user provides."""
 
 import gzip
 from collections.abc import Callable

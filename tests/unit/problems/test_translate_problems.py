@@ -1,4 +1,4 @@
-"""The translate_* problems with small files in place of the downloads."""
+"""The translate_* problems with small files instead of downloads."""
 
 import gzip
 import re
@@ -45,14 +45,14 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def write(path: Path, text: str) -> None:
-    """Writes a text, packed if the name ends in .gz."""
+    """Writes a text, gzipped if the name ends in .gz."""
     path.parent.mkdir(parents=True, exist_ok=True)
     content = text.encode()
     path.write_bytes(gzip.compress(content) if path.suffix == ".gz" else content)
 
 
 def write_pair(folder: Path, files: Any, source: str, target: str) -> None:
-    """Puts a pair of texts where and as an entry of a list of corpora says."""
+    """Writes a pair of texts in the form of an entry of a list of corpora."""
     if files[0] == "tsv":
         cells = {files[1]: source, files[2]: target}
         row = "\t".join(cells.get(column, "x") for column in range(4))

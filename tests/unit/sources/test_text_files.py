@@ -4,7 +4,18 @@ import pytest
 
 from t2tlite.errors import DataError
 from t2tlite.sources import text_files
-from t2tlite.sources.text_files import check_line_count, count_lines, each_line, read_lines
+from t2tlite.sources.text_files import (
+    check_line_count,
+    count_lines,
+    each_line,
+    read_lines,
+    text2class_txt_iterator,
+    text2self_txt_iterator,
+    text2text_distill_iterator,
+    text2text_txt_iterator,
+    text2text_txt_tab_iterator,
+    txt_line_iterator,
+)
 
 
 @pytest.fixture
@@ -64,3 +75,65 @@ def test_files_beside_each_other(write):
     check_line_count(path, "lines", 2)
     with pytest.raises(DataError, match="lines has 3 lines and .*other has 2; they must agree"):
         check_line_count(path, "lines", 3)
+
+
+class TestSampleIterators:
+    """The iterators that generate_samples of a problem may return."""
+
+    def test_lines(self, tmp_path):
+        path = tmp_path / "a.txt"
+        path.write_bytes(" ü \r\n\x85x\u2028y\n\nlast".encode())
+        # Only a newline ends a line: other breaks are text.
+        assert list(txt_line_iterator(path)) == ["ü", "x\u2028y", "", "last"]
+
+    def test_what_is_missing_or_not_utf8(self, tmp_path):
+        with pytest.raises(DataError, match="a.txt doesn't exist"):
+            list(txt_line_iterator(tmp_path / "a.txt"))
+        (tmp_path / "a.txt").write_bytes(b"good\nb\xfcse\n")
+        with pytest.raises(DataError, match=r"line 2: byte 0xfc is not UTF-8"):
+            list(txt_line_iterator(tmp_path / "a.txt"))
+
+    def test_parallel_files(self, tmp_path):
+        source, target = tmp_path / "a.txt", tmp_path / "b.txt"
+        source.write_text("a\nb\n")
+        target.write_text("A\nB\n")
+        assert list(text2text_txt_iterator(source, target)) == [
+            {"inputs": "a", "targets": "A"},
+            {"inputs": "b", "targets": "B"},
+        ]
+        target.write_text("A\n")
+        with pytest.raises(DataError, match="b.txt ends after 1 lines"):
+            list(text2text_txt_iterator(source, target))
+
+    def test_text_alone(self, tmp_path):
+        (tmp_path / "a.txt").write_text("a\n b \n")
+        assert list(text2self_txt_iterator(tmp_path / "a.txt")) == [
+            {"targets": "a"},
+            {"targets": "b"},
+        ]
+
+    def test_a_teachers_answers(self, tmp_path):
+        paths = [tmp_path / name for name in "abc"]
+        for path in paths:
+            path.write_text(f"{path.name}\n")
+        expected = [{"inputs": "a", "targets": "b", "dist_targets": "c"}]
+        assert list(text2text_distill_iterator(*paths)) == expected
+
+    def test_columns(self, tmp_path, warned):
+        path = tmp_path / "a.txt"
+        path.write_text(" a \t A\tB \n\nno tab\nnothing\t\n")
+        assert list(text2text_txt_tab_iterator(path)) == [{"inputs": "a", "targets": "A\tB"}]
+        assert warned == [f"{path}: left out 2 lines that lack one of the two texts"]
+
+    def test_labels(self, tmp_path):
+        texts, labels = tmp_path / "a.txt", tmp_path / "b.txt"
+        texts.write_text("a\nb\n")
+        labels.write_text("1\n0\n")
+        numbers = [{"inputs": "a", "label": 1}, {"inputs": "b", "label": 0}]
+        assert list(text2class_txt_iterator(texts, labels)) == numbers
+        with pytest.raises(DataError, match="b.txt, line 1: found '1'; expected one of red, blue"):
+            list(text2class_txt_iterator(texts, labels, ["red", "blue"]))
+        labels.write_text("blue\nred\n")
+        assert list(text2class_txt_iterator(texts, labels, ["red", "blue"])) == numbers
+        with pytest.raises(DataError, match="b.txt, line 1: found 'blue'; expected a number"):
+            list(text2class_txt_iterator(texts, labels))

@@ -15,7 +15,7 @@ LAYER = "transformer/body/decoder/layer_0"
 
 
 def t2t_variables(vocab_size=258, shards=16):
-    """The variables of T2T's checkpoint with random values, by name."""
+    """Returns the variables of a T2T checkpoint with random values, by name."""
     rng = np.random.default_rng(0)
     sizes = {f"{LAYER}/ffn/conv1/kernel": (4, 8), f"{LAYER}/ffn/conv1/bias": (8,)}
     sizes |= {f"{LAYER}/ffn/conv2/kernel": (8, 4), f"{LAYER}/ffn/conv2/bias": (4,)}
@@ -40,7 +40,7 @@ def variables():
 
 @pytest.fixture
 def with_slots(variables):
-    """The same with the slots of T2T's Adam in TF1."""
+    """The variables with the slots of Adam in TF1."""
     slots = {}
     for name, value in variables.items():
         if name.startswith("transformer/"):
@@ -52,7 +52,7 @@ def with_slots(variables):
 
 @pytest.fixture
 def write(tmp_path):
-    """A function that writes variables as a checkpoint of T2T's, with hparams.json; its folder."""
+    """A function that writes a T2T checkpoint with hparams.json and returns its folder."""
 
     def write(variables, step=700, hparams=HPARAMS, folder=tmp_path / "theirs"):
         import tensorflow as tf

@@ -1,4 +1,4 @@
-"""Which checkpoint is meant, and what of it doesn't fit."""
+"""Finding checkpoints, and errors of those that don't fit."""
 
 import numpy as np
 import pytest
@@ -9,11 +9,11 @@ from t2tlite.t2t_import.tf1_checkpoint import Checkpoint, find
 Q = "transformer/body/decoder/layer_0/self_attention/multihead_attention/q/kernel"
 
 
-def test_the_newest_is_meant(write, variables):
+def test_find_the_newest(write, variables):
     for step in (900, 1000, 20):
         folder = write(variables, step)
     assert find(folder).name == "model.ckpt-1000"
-    # T2T's list may name a place on another machine.
+    # T2T's list may have paths of another machine.
     (folder / "checkpoint").write_text('model_checkpoint_path: "/far/away/model.ckpt-20"\n')
     assert find(folder).name == "model.ckpt-20"
     (folder / "checkpoint").write_text('model_checkpoint_path: "/far/away/model.ckpt-21"\n')
@@ -59,7 +59,7 @@ def test_data_without_a_file(write, variables, do_import):
         do_import(folder)
 
 
-def test_no_checkpoint_of_t2ts(write):
+def test_not_a_t2t_checkpoint(write):
     with pytest.raises(
         CheckpointError, match="isn't a T2T checkpoint of one model: among its 1 var"
     ):

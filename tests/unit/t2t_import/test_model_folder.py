@@ -1,4 +1,4 @@
-"""From a folder of T2T's to one that decodes and trains."""
+"""From T2T's model folder to one that decodes and trains."""
 
 import json
 
@@ -32,7 +32,7 @@ def test_what_has_no_counterpart_is_listed(write, with_slots, do_import):
     assert imported.lines()[-1] == "no counterpart here: training/beta2_power []"
 
 
-def test_adams_moments_are_taken_over(write, with_slots, do_import, tmp_path):
+def test_adams_moments_are_imported(write, with_slots, do_import, tmp_path):
     assert "state of adam imported" in do_import(write(with_slots)).optimizer
     state = checkpoints.read_tensors(checkpoints.optimizer_path(tmp_path / "ours", 700))
     weights = checkpoints.read_tensors(checkpoints.weights_path(tmp_path / "ours", 700))
@@ -43,7 +43,7 @@ def test_adams_moments_are_taken_over(write, with_slots, do_import, tmp_path):
         np.testing.assert_array_equal(state[f"{slot}_velocity"], value**2)
 
 
-def test_one_moment_that_is_missing_makes_all_new(write, with_slots, do_import, tmp_path):
+def test_one_missing_moment_resets_all(write, with_slots, do_import, tmp_path):
     del with_slots["training/transformer/symbol_modality_258_4/shared/weights_7/Adam_1"]
     imported = do_import(write(with_slots))
     assert "moments not imported" in imported.optimizer
@@ -55,8 +55,8 @@ def test_one_moment_that_is_missing_makes_all_new(write, with_slots, do_import, 
     assert not any(value.any() for value in moments)
 
 
-def test_sharing_is_what_the_checkpoint_says(write, variables, do_import, tmp_path):
-    """T2T turned it off without a word where the vocabularies differ."""
+def test_sharing_is_read_from_the_checkpoint(write, variables, do_import, tmp_path):
+    """T2T doesn't share tables if the vocabularies differ, whatever the hparam."""
     scope = "transformer/symbol_modality_258_4"
     for i in range(16):
         shard = variables.pop(f"{scope}/shared/weights_{i}")
@@ -72,7 +72,7 @@ def test_sharing_is_what_the_checkpoint_says(write, variables, do_import, tmp_pa
     np.testing.assert_array_equal(embedding, -softmax)
 
 
-def test_moving_averages_begin_at_the_weights(write, variables, do_import, tmp_path):
+def test_moving_averages_start_at_the_weights(write, variables, do_import, tmp_path):
     do_import(write(variables), "ema_decay=0.9")
     state = checkpoints.read_tensors(checkpoints.optimizer_path(tmp_path / "ours", 700))
     weights = checkpoints.read_tensors(checkpoints.weights_path(tmp_path / "ours", 700))
@@ -101,12 +101,12 @@ def test_hparams(tmp_path, warned):
     assert (hparams.hidden_size, hparams.filter_size, hparams.theirs) == (8, 16, 4)
     assert hparams.optimizer == "true_adam"
     assert hparams.shared_embedding_and_softmax_weights is True
-    # From before there were schedules by factors.
+    # Early T2T versions have no schedules by factors.
     assert hparams.learning_rate_schedule == "legacy"
     assert warned == ["unknown hparams are imported without effect: {'theirs': 3}"]
 
 
-def test_an_hparam_that_matters_and_cant_be_had(tmp_path):
+def test_an_unsupported_hparam(tmp_path):
     (tmp_path / "hparams.json").write_text('{"ffn_layer": "conv_hidden_relu"}')
     with pytest.raises(HParamsError, match="ffn_layer=conv_hidden_relu is not supported"):
         read_hparams(tmp_path)
@@ -154,7 +154,7 @@ def test_flags_to_train_on(letters, hparams_set):
     assert given["hparams_set"] in (hparams_set, "transformer_base")
 
 
-def test_another_optimizer_starts_anew(write, with_slots, do_import):
+def test_another_optimizer_is_not_imported(write, with_slots, do_import):
     imported = do_import(write(with_slots), "optimizer=adafactor")
     assert "only Adam's are imported, not those of adafactor" in imported.optimizer
     assert len([one for one in imported.left if one.startswith("training/transformer/")]) == 60

@@ -1,4 +1,4 @@
-"""All forms in which T2T's versions let a problem name its modalities."""
+"""Modalities in the forms of all T2T versions."""
 
 import pytest
 
