@@ -17,7 +17,7 @@ ATTENTION: Literal["attention"] = "attention"
 
 @dataclass(frozen=True)
 class ServedModel:
-    """What any thread may know of the model.
+    """The model as requests are checked against it; immutable, so any thread may read it.
 
     Attributes:
       name: its name in URLs.
