@@ -146,11 +146,13 @@ class ShardJob:
       path: the TFRecord file to write.
       chunks: the chunk files.
       shard: number of the shard in them.
+      shards: number of all shards in them.
     """
 
     path: str
     chunks: Sequence[Path]
     shard: int
+    shards: int
 
 
 def write_merged_shard(job: ShardJob) -> None:
@@ -159,7 +161,8 @@ def write_merged_shard(job: ShardJob) -> None:
     Raises:
       OutputError: it can't be written.
     """
-    parts = sum(_shard_bytes(path, job.shard) for path in job.chunks) // _MERGE_BYTES + 1
+    chunk_bytes = sum(path.stat().st_size for path in job.chunks)
+    parts = chunk_bytes // job.shards // _MERGE_BYTES + 1
     with atomic(job.path) as file:
         for part in range(parts):
             bounds = 2**64 * part // parts, 2**64 * (part + 1) // parts
@@ -173,15 +176,6 @@ def write_merged_shard(job: ShardJob) -> None:
             file.writelines(framed(records[i]) for i in order)
 
 
-def _shard_bytes(path: Path, shard: int) -> int:
-    from safetensors import safe_open
-
-    with safe_open(path, framework="np") as file:
-        start, stop = file.get_slice("starts")[shard : shard + 2].tolist()
-        offsets = file.get_slice("offsets")
-        return int(offsets[stop : stop + 1][0] - offsets[start : start + 1][0])
-
-
 def _read_examples(path: Path, shard: int, first: int, last: int) -> tuple[Array, list[bytes]]:
     """Returns keys, uint64 [examples], and examples of a shard whose keys are in [first, last)."""
     from safetensors import safe_open
@@ -189,14 +183,10 @@ def _read_examples(path: Path, shard: int, first: int, last: int) -> tuple[Array
     with safe_open(path, framework="np") as file:
         start, stop = file.get_slice("starts")[shard : shard + 2].tolist()
         # safetensors can't slice an empty range at the end of an array.
-        if start == stop:
-            return np.zeros(0, np.uint64), []
-        keys = file.get_slice("keys")[start:stop]
+        keys = file.get_slice("keys")[start:stop] if start < stop else np.zeros(0, np.uint64)
         # `last` may be 2**64, which doesn't fit a uint64.
-        begin, end = (
-            int(np.searchsorted(keys, np.uint64(first), "left")),
-            int(np.searchsorted(keys, np.uint64(last - 1), "right")),
-        )
+        begin = int(np.searchsorted(keys, np.uint64(first), "left"))
+        end = int(np.searchsorted(keys, np.uint64(last - 1), "right"))
         if begin == end:
             return np.zeros(0, np.uint64), []
         offsets = file.get_slice("offsets")[start + begin : start + end + 1].tolist()

@@ -236,12 +236,14 @@ class Dataset:
         """Compares the splits, writes the shards and finishes the working folder."""
         chunks = [[self.folder / name for name in names] for names in index.chunks]
         self._warn(chunks)
-        jobs = [
-            ShardJob(os.fspath(self.folder / name), paths, shard)
-            for stream, paths in zip(self.streams, chunks, strict=True)
-            for shard, name in enumerate(chain(*stream.shard_names.values()))
-            if not (self.folder / name).exists()
-        ]
+        jobs = []
+        for stream, paths in zip(self.streams, chunks, strict=True):
+            names = list(chain(*stream.shard_names.values()))
+            jobs += [
+                ShardJob(os.fspath(self.folder / name), paths, shard, len(names))
+                for shard, name in enumerate(names)
+                if not (self.folder / name).exists()
+            ]
         what = f"{self.manifest.problem}: shuffling shards"
         for _ in console.track(write_shards(jobs), what, len(jobs)):
             pass

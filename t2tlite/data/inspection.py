@@ -1,7 +1,7 @@
-"""What a data folder holds: lengths, fallback tokens, empty texts, examples that splits share.
+"""Statistics of a data folder: lengths, fallback tokens, empty texts, examples shared by splits.
 
-Every record is read once. Memory doesn't grow with the training split: of the others 16 bytes an
-example are kept, hashes of the pair and of its inputs.
+Every record is read once. Memory doesn't grow with the training split; for the other splits, 16
+bytes per example are kept: hashes of the pair and of its inputs.
 """
 
 from __future__ import annotations
@@ -17,8 +17,7 @@ import numpy as np
 from t2tlite import console
 from t2tlite.data.records import read_shard
 from t2tlite.errors import DataError
-from t2tlite.text import EOS_ID, PAD_ID
-from t2tlite.text.encoder import strip_ids
+from t2tlite.text import EOS_ID, PAD_ID, strip_ids
 
 # The features that hold text or a label.
 FEATURES = ("inputs", "targets")
@@ -27,6 +26,7 @@ FEATURES = ("inputs", "targets")
 _CHUNK = 4096
 
 Ids = dict[str, list[int]]
+Array = np.ndarray[Any, Any]
 
 
 @dataclass
@@ -35,8 +35,8 @@ class FeatureSummary:
 
     Attributes:
       tokens: sum of the lengths, EOS included, as in the manifest.
-      lengths: examples by length.
-      fallback: tokens that stand for text without a token of its own; None: the encoder can't tell.
+      lengths: number of examples by length.
+      fallback: tokens for text without a token of its own; None: the encoder doesn't know them.
       empty: examples without text.
     """
 
@@ -46,11 +46,11 @@ class FeatureSummary:
     empty: int = 0
 
     def percentile(self, percent: float) -> int:
-        """The least length that `percent` of the examples don't exceed; 0 without examples."""
-        wanted = percent / 100 * self.lengths.total()
+        """Returns the least length that `percent` of the examples don't exceed, or 0."""
+        limit = percent / 100 * self.lengths.total()
         lengths = sorted(self.lengths)
-        reached = itertools.accumulate(self.lengths[length] for length in lengths)
-        return next((n for n, count in zip(lengths, reached, strict=True) if count >= wanted), 0)
+        counts = itertools.accumulate(self.lengths[length] for length in lengths)
+        return next((n for n, count in zip(lengths, counts, strict=True) if count >= limit), 0)
 
 
 @dataclass
@@ -58,8 +58,8 @@ class Shared:
     """Examples of a split that an earlier split has too.
 
     Attributes:
-      pairs: those whose inputs and targets are both there.
-      inputs: those whose inputs are there, whatever their targets; None: there are no inputs.
+      pairs: examples whose inputs and targets both occur in the earlier split.
+      inputs: examples whose inputs occur there with any targets; None: there are no inputs.
       shown: some of the shared pairs.
     """
 
@@ -73,9 +73,9 @@ class SplitSummary:
     """One split.
 
     Attributes:
-      examples: records.
+      examples: number of records.
       features: by name.
-      shared: by earlier split, train for one.
+      shared: by earlier split, for example train.
       first: the first examples of the first shard; shards are shuffled.
       empty: some examples with an empty feature.
     """
@@ -93,14 +93,13 @@ def summarize(
     prefixes: Mapping[str, str],
     shown: int = 0,
 ) -> dict[str, SplitSummary]:
-    """Reads splits and tells what is in them.
+    """Reads splits and summarizes them.
 
     Args:
-      shards: paths by split, the training split first. Of a split that isn't the first, what
-        earlier ones have too is counted.
-      encoders: by feature, of the data as it is on disk.
-      prefixes: by feature, the text that all examples begin with; nothing else makes an empty one.
-      shown: examples to keep of each kind, to be looked at.
+      shards: paths by split, the training split first. Each split is compared with those before it.
+      encoders: by feature, for the data as it is on disk.
+      prefixes: by feature, the text before all texts; an example with nothing else is empty.
+      shown: examples of each kind to keep for display.
 
     Returns:
       A summary of each split, in the order of `shards`.
@@ -109,58 +108,57 @@ def summarize(
       DataError: a shard is damaged, or its ids aren't those of the encoders.
     """
     names = [name for name in FEATURES if name in encoders]
-    readers = [_Feature(name, encoders[name], prefixes.get(name, "")) for name in names]
+    counters = [_FeatureCounter(name, encoders[name], prefixes.get(name, "")) for name in names]
     summaries: dict[str, SplitSummary] = {}
-    held: dict[str, list[_Hashes]] = {}
-    # The training split is the large one: read last, it is only compared.
+    later: dict[str, list[_Hashes]] = {}
+    # The training split, which is large, is read last, so that its hashes needn't be kept.
     for split in reversed(list(shards)):
-        summary = SplitSummary(features={reader.name: reader.summary() for reader in readers})
-        hashes: list[np.ndarray[Any, Any]] = []
-        is_first = split == next(iter(shards))
-        for chunk in _chunks(split, _examples(shards[split], names)):
+        keep = split != next(iter(shards))
+        summary = SplitSummary(features={counter.name: counter.summary() for counter in counters})
+        kept: list[Array] = []
+        for chunk in _chunks(split, _read_examples(shards[split], names)):
             summary.first += chunk[: max(shown - summary.examples, 0)]
             summary.examples += len(chunk)
-            for reader in readers:
-                reader.count(chunk, split, summary, shown)
-            if held or not is_first:
-                columns = _hashes(chunk, names)
-                for other, held_hashes in held.items():
-                    shared = summaries[other].shared.setdefault(split, Shared())
-                    _compare(columns, held_hashes, chunk, shared, shown)
-                if not is_first:
-                    hashes.append(columns)
-        for other, held_hashes in held.items():
+            for counter in counters:
+                counter.count(chunk, split, summary, shown)
+            columns = _hash_examples(chunk, names) if keep or later else np.zeros((0, 0), np.int64)
+            kept += [columns] if keep else []
+            for other, hashes in later.items():
+                rows, *_ = [h.mark(column) for h, column in zip(hashes, columns, strict=True)]
+                shared = summaries[other].shared.setdefault(split, Shared())
+                shared.shown += [chunk[row] for row in rows[: max(shown - len(shared.shown), 0)]]
+        for other, hashes in later.items():
             shared = summaries[other].shared.setdefault(split, Shared())
-            shared.pairs, *inputs = [one.take_seen() for one in held_hashes]
+            shared.pairs, *inputs = [one.count_marked() for one in hashes]
             shared.inputs = inputs[0] if inputs else None
-        if hashes:
-            held[split] = [_Hashes(column) for column in np.concatenate(hashes, axis=1)]
+        if kept:
+            later[split] = [_Hashes(column) for column in np.concatenate(kept, axis=1)]
         summaries[split] = summary
     return {split: summaries[split] for split in shards}
 
 
-class _Feature:
+class _FeatureCounter:
     """Counts what one feature holds."""
 
     def __init__(self, name: str, encoder: Any, prefix: str):
         self.name = name
-        # Plugins' own encoders may have neither of these.
+        # A plugin's own encoder may lack either of these.
         fallback = getattr(encoder, "fallback_ids", None)
         self._fallback = None if fallback is None else sorted(fallback)
         # A class label is never empty.
         self._has_text = getattr(encoder, "num_reserved_ids", None) != 0
-        self._blank = list(encoder.encode(prefix)) if prefix and self._has_text else []
+        self._prefix_ids = list(encoder.encode(prefix)) if prefix and self._has_text else []
         self._vocab_size = encoder.vocab_size
 
     def summary(self) -> FeatureSummary:
-        """An empty summary."""
+        """Returns an empty summary."""
         return FeatureSummary(fallback=None if self._fallback is None else 0)
 
     def count(self, chunk: list[Ids], split: str, to: SplitSummary, shown: int) -> None:
         """Adds examples to a summary.
 
         Raises:
-          DataError: the encoder doesn't have an id.
+          DataError: an id is outside the vocabulary.
         """
         summary = to.features[self.name]
         lengths = [len(example[self.name]) for example in chunk]
@@ -172,8 +170,8 @@ class _Feature:
         if len(wrong):
             raise DataError(
                 f"{split} holds id {wrong[0]} in {self.name}, and the vocabulary has "
-                f"{self._vocab_size} ids; bring the vocabulary that the data was made with, or "
-                f"make the data anew with t2t-datagen --overwrite"
+                f"{self._vocab_size} ids; restore the vocabulary that the data was generated with, "
+                f"or run t2t-datagen --overwrite"
             )
         if self._fallback and summary.fallback is not None:
             counts = np.bincount(ids, minlength=self._vocab_size)
@@ -181,74 +179,65 @@ class _Feature:
         if not self._has_text:
             return
         for example, length in zip(chunk, lengths, strict=True):
-            # Most examples are longer; an empty one is ended by one EOS.
-            if length > len(self._blank) + 1:
+            # A quick check first: an empty example is the prefix and EOS.
+            if length > len(self._prefix_ids) + 1:
                 continue
-            if strip_ids(example[self.name], (PAD_ID, EOS_ID)) == self._blank:
+            if strip_ids(example[self.name], (PAD_ID, EOS_ID)) == self._prefix_ids:
                 summary.empty += 1
                 if len(to.empty) < shown and example not in to.empty:
                     to.empty.append(example)
 
 
-def _compare(
-    columns: np.ndarray[Any, Any],
-    held: Sequence[_Hashes],
-    chunk: list[Ids],
-    shared: Shared,
-    shown: int,
-) -> None:
-    """Marks the held hashes that are in `columns`, and keeps some of the pairs."""
-    rows, *_ = [one.see(column) for one, column in zip(held, columns, strict=True)]
-    shared.shown += [chunk[row] for row in rows[: max(shown - len(shared.shown), 0)]]
-
-
 class _Hashes:
-    """The hashes of a split, and which of them another split has."""
+    """The hashes of a split's examples, some of which are marked as seen in another split.
 
-    def __init__(self, hashes: np.ndarray[Any, Any]):
+    Args:
+      hashes: int64 [examples].
+    """
+
+    def __init__(self, hashes: Array):
         self._values, self._counts = np.unique(hashes, return_counts=True)
-        self._seen = np.zeros(len(self._values), bool)
+        self._marked = np.zeros(len(self._values), bool)
 
-    def see(self, hashes: np.ndarray[Any, Any]) -> list[int]:
-        """Marks what is in `hashes`; returns the rows whose hash wasn't marked before."""
-        places = np.searchsorted(self._values, hashes)
-        places[places == len(self._values)] = 0
-        here = self._values[places] == hashes
-        new = np.flatnonzero(here & ~self._seen[places])
-        self._seen[places[here]] = True
+    def mark(self, hashes: Array) -> list[int]:
+        """Marks what is in `hashes`; returns the rows whose hash is marked for the first time."""
+        indices = np.searchsorted(self._values, hashes)
+        indices[indices == len(self._values)] = 0
+        equal = self._values[indices] == hashes
+        new = np.flatnonzero(equal & ~self._marked[indices])
+        self._marked[indices[equal]] = True
         return list(map(int, new))
 
-    def take_seen(self) -> int:
-        """Returns how many examples were marked, and unmarks all."""
-        count = int(self._counts[self._seen].sum())
-        self._seen[:] = False
+    def count_marked(self) -> int:
+        """Returns the number of marked examples, and removes all marks."""
+        count = int(self._counts[self._marked].sum())
+        self._marked[:] = False
         return count
 
 
-def _examples(paths: Iterable[str], names: Sequence[str]) -> Iterator[Ids]:
+def _read_examples(paths: Iterable[str], names: Sequence[str]) -> Iterator[Ids]:
     """Yields the ids of each record by feature.
 
     Raises:
-      DataError: a record is no tf.Example or lacks a feature.
+      DataError: a record isn't a tf.Example or lacks a feature.
     """
     import tensorflow as tf
     from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
-    parse = tf.train.Example.FromString
     for path in paths:
         for number, record in enumerate(read_shard(path)):
             try:
-                features = parse(record).features.feature
+                features = tf.train.Example.FromString(record).features.feature
             except DecodeError:
                 raise DataError(
-                    f"record {number} of {path} is no tf.Example; the file is damaged: copy it "
-                    f"again, or make the data anew with t2t-datagen --overwrite"
+                    f"record {number} of {path} isn't a tf.Example; the file is damaged: copy it "
+                    f"again, or run t2t-datagen --overwrite"
                 ) from None
-            # Looking for a key that isn't there would add it.
+            # Not features[name]: looking up a missing key would add it.
             if not all(name in features for name in names):
-                found = ", ".join(sorted(features)) or "nothing"
+                present = ", ".join(sorted(features)) or "nothing"
                 raise DataError(
-                    f"record {number} of {path} holds {found}, expected {' and '.join(names)}; "
+                    f"record {number} of {path} holds {present}, expected {' and '.join(names)}; "
                     f"is it the data of this --problem?"
                 )
             yield {name: list(features[name].int64_list.value) for name in names}
@@ -262,8 +251,8 @@ def _chunks(split: str, examples: Iterable[Ids]) -> Iterator[list[Ids]]:
             advance(len(chunk))
 
 
-def _hashes(chunk: list[Ids], names: Sequence[str]) -> np.ndarray[Any, Any]:
-    """Eight-byte hashes, [1 or 2, examples]: of all features, and of the inputs if there are."""
+def _hash_examples(chunk: list[Ids], names: Sequence[str]) -> Array:
+    """Returns hashes, int64 [1 or 2, examples]: of all features, and of the inputs if any."""
     columns = [[hash(tuple(tuple(example[name]) for name in names)) for example in chunk]]
     if "inputs" in names:
         columns.append([hash(tuple(example["inputs"])) for example in chunk])

@@ -1,14 +1,14 @@
-"""Packing: several examples in a row of fixed length, told apart by segment ids.
+"""Packs several examples into a row of fixed length, separated by segment ids.
 
 A packed batch has, for each feature, `NAME` (ids), `NAME_segmentation` (1, 2, ... within a row, 0
-for padding) and `NAME_position` (from 0 in each segment), T2T's names.
+for padding) and `NAME_position` (from 0 in each segment), as in T2T.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-# Examples that are packed together: more fill rows better, and take longer to come by.
+# Examples that are packed together. More of them fill rows better, but take longer to read.
 WINDOW = 1024
 
 
@@ -17,8 +17,8 @@ def pack(examples: Any, row_length: int, rows: int) -> Any:
 
     Args:
       examples: a tf.data.Dataset of dicts of int32 [length].
-      row_length: tokens a row, of each feature.
-      rows: rows a batch.
+      row_length: tokens of a row, for each feature.
+      rows: rows of a batch.
 
     Returns:
       A tf.data.Dataset of dicts of int32 [rows, row_length].
@@ -31,7 +31,7 @@ def pack(examples: Any, row_length: int, rows: int) -> Any:
         flat = [part for name in names for part in (window[name].values, _lengths(window[name]))]
         outputs = 3 * len(names)
         packed = tf.numpy_function(
-            lambda *parts: _packed(parts, row_length), flat, [tf.int32] * outputs, stateful=False
+            lambda *parts: _pack_rows(parts, row_length), flat, [tf.int32] * outputs, stateful=False
         )
         result = {}
         for i, name in enumerate(names):
@@ -51,12 +51,12 @@ def _lengths(ragged: Any) -> Any:
     return tf.cast(ragged.row_lengths(), tf.int32)
 
 
-def _packed(parts: Any, row_length: int) -> list[Any]:
+def _pack_rows(parts: Any, row_length: int) -> list[Any]:
     """Fills rows first-fit: each example goes to the first row with room for all its features.
 
     Args:
       parts: for each feature, the concatenated ids [tokens] and the lengths [examples].
-      row_length: tokens a row.
+      row_length: tokens of a row.
 
     Returns:
       For each feature ids, segmentation and position, each int32 [rows, row_length].
@@ -68,7 +68,7 @@ def _packed(parts: Any, row_length: int) -> list[Any]:
     examples, features = lengths.shape
     used = np.zeros((examples, features), np.int32)
     segments = np.zeros(examples, np.int32)
-    made = np.zeros((features, 3, examples, row_length), np.int32)
+    packed = np.zeros((features, 3, examples, row_length), np.int32)
     rows = 0
     for example, length in enumerate(lengths):
         fits = (used[: rows + 1] + length <= row_length).all(axis=1)
@@ -77,10 +77,10 @@ def _packed(parts: Any, row_length: int) -> list[Any]:
         segments[row] += 1
         for feature in range(features):
             begin, count = used[row, feature], length[feature]
-            place = slice(begin, begin + count)
+            columns = slice(begin, begin + count)
             first = starts[example, feature]
-            made[feature, 0, row, place] = ids[feature][first : first + count]
-            made[feature, 1, row, place] = segments[row]
-            made[feature, 2, row, place] = np.arange(count)
+            packed[feature, 0, row, columns] = ids[feature][first : first + count]
+            packed[feature, 1, row, columns] = segments[row]
+            packed[feature, 2, row, columns] = np.arange(count)
         used[row] += length
-    return [made[feature, kind, :rows] for feature in range(features) for kind in range(3)]
+    return [packed[feature, kind, :rows] for feature in range(features) for kind in range(3)]

@@ -13,9 +13,9 @@ from __future__ import annotations
 
 import contextlib
 import io
-import json
 import logging
 import os
+import pickle
 import secrets
 import threading
 from collections import defaultdict
@@ -29,7 +29,7 @@ from apache_beam.options import pipeline_options  # noqa: TID251
 from apache_beam.pvalue import AsIter, TaggedOutput  # noqa: TID251
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner  # noqa: TID251
 
-from t2tlite import errors, plugins, registry
+from t2tlite import plugins, registry
 from t2tlite.data.chunks import ChunkJob, ShardJob, write_chunk, write_merged_shard
 from t2tlite.data.generate import Dataset
 from t2tlite.data.samples import users_traceback
@@ -223,9 +223,11 @@ def _check_shared(folder: Path) -> None:
 
 
 def _failure(error: Error, order: tuple[int, ...]) -> Report:
-    """Returns an error as JSON; of several, the first by `order` is raised."""
-    traceback = users_traceback(error) if isinstance(error, SampleError) else ""
-    return "failed", (order, type(error).__name__, str(error), traceback)
+    """Reports an error; of several, the first by `order` is raised."""
+    if isinstance(error, SampleError):
+        # Pickling loses the exception's cause.
+        error.remote_traceback = users_traceback(error)
+    return "failed", (order, error)
 
 
 def _run(
@@ -245,7 +247,7 @@ def _run(
       DataError: Beam raised; its own exception is the cause.
     """
     folder.mkdir(exist_ok=True)
-    path = folder / "reports.json"
+    path = folder / "reports.pickle"
     path.unlink(missing_ok=True)
     pipeline = _new_pipeline(options)
     created = pipeline | "once" >> beam.Create([os.fspath(path)])
@@ -274,19 +276,15 @@ def _run(
             f"and the runner's log says whether it failed"
         )
     reports: defaultdict[str, list[Any]] = defaultdict(list)
-    for kind, report in json.loads(path.read_text(encoding="utf-8")):
+    for kind, report in pickle.loads(path.read_bytes()):
         reports[kind].append(report)
     if reports["failed"]:
-        _, name, message, traceback = min(reports["failed"])
-        failure = getattr(errors, name, DataError)(message)
-        if isinstance(failure, SampleError):
-            failure.remote_traceback = traceback
-        raise failure
+        raise min(reports["failed"], key=lambda failure: failure[0])[1]
     return reports
 
 
 def _write_reports(path: str, reports: Iterable[Report]) -> None:
     """Writes the outputs of a pipeline to a file, which works with every runner."""
     _check_shared(Path(path).parent)
-    with atomic(path, "w") as file:
-        json.dump(list(reports), file)
+    with atomic(path) as file:
+        pickle.dump(list(reports), file)

@@ -1,41 +1,38 @@
-"""Looking at a problem's data: examples and tables."""
+"""Prints a problem's data: examples and tables."""
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from t2tlite import console, registry
-from t2tlite.data.inspection import FEATURES, Ids, Shared, SplitSummary, summarize
+from t2tlite.data.inspection import FEATURES, Ids, SplitSummary, summarize
 from t2tlite.devices import devices
 from t2tlite.problem import FILE_WORD, Problem
-from t2tlite.text import EOS_ID, PAD_ID
-from t2tlite.text.encoder import strip_ids
-
-log = logging.getLogger(__name__)
+from t2tlite.text import EOS_ID, PAD_ID, strip_ids
 
 _HEADER = ["", "", "examples", "tokens", "50 %", "90 %", "99 %", "longest", "fallback", "empty"]
 
 
 def inspect_data(name: str, data_dir: str, split: str = "", shown: int = 5) -> None:
-    """Prints examples, lengths and shares of a data folder that t2tlite or T2T made.
+    """Prints examples, lengths and shares of a data folder that t2tlite or T2T generated.
 
     Args:
-      name: the registered problem; of NAME_rev the data is shown as it is on disk.
+      name: the registered problem; for NAME_rev, the data is shown as it is on disk.
       data_dir: the data folder.
-      split: "train", "dev" or "test"; "": all, compared with each other.
-      shown: examples of each kind.
+      split: "train", "dev" or "test"; "": all splits, compared with each other.
+      shown: number of examples of each kind.
 
     Raises:
       Error: a shard or the vocabulary is missing or damaged.
     """
     problem = registry.problem(name)
-    found = _present(problem, data_dir, split)
+    shards = _find_shards(problem, data_dir, split)
     devices.import_tensorflow()
     encoders = problem.feature_encoders(data_dir)
-    summaries = _summarize(problem, found, encoders, shown)
+    prefixes = {name: getattr(problem, f"{name}_prefix", "") for name in FEATURES}
+    summaries = summarize(shards, encoders, prefixes, shown)
     output = console.output()
     for word, summary in summaries.items():
         _print_examples(output, f"{word}: first examples", summary.first, encoders)
@@ -44,7 +41,8 @@ def inspect_data(name: str, data_dir: str, split: str = "", shown: int = 5) -> N
             _print_examples(output, f"{word}: also in {other}", shared.shown, encoders)
     _print_table(output, _HEADER, _rows(summaries))
     rows = [
-        [f"{word} also in {other}", *(_part(n, summary.examples) for n in _counts(shared))]
+        [f"{word} also in {other}"]
+        + [_share(n, summary.examples) for n in (shared.pairs, shared.inputs) if n is not None]
         for word, summary in summaries.items()
         for other, shared in summary.shared.items()
     ]
@@ -52,25 +50,19 @@ def inspect_data(name: str, data_dir: str, split: str = "", shown: int = 5) -> N
         _print_table(output, ["", "examples", "inputs alone"][: len(rows[0])], rows)
 
 
-def _present(problem: Problem, data_dir: str, only: str = "") -> dict[str, list[str]]:
-    """The shards of one split, or of each that is declared or there, train first."""
-    if only:
-        split = next(split for split, word in FILE_WORD.items() if word == only)
-        return {only: problem.shards(data_dir, split)}
-    declared = {one["split"] for one in problem.dataset_splits}
+def _find_shards(problem: Problem, data_dir: str, only: str) -> dict[str, list[str]]:
+    """Returns the shards of one split, or of all that are declared or exist, train first."""
+    declared = {split["split"] for split in problem.dataset_splits}
     stem = problem.dataset_filename()
     return {
         word: problem.shards(data_dir, split)
         for split, word in FILE_WORD.items()
-        if split in declared or any(Path(data_dir).glob(f"{stem}-{word}-[0-9]*-of-*"))
+        if (
+            word == only
+            if only
+            else split in declared or any(Path(data_dir).glob(f"{stem}-{word}-[0-9]*-of-*"))
+        )
     }
-
-
-def _summarize(
-    problem: Problem, shards: Mapping[str, Sequence[str]], encoders: Mapping[str, Any], shown: int
-) -> dict[str, SplitSummary]:
-    prefixes = {name: getattr(problem, f"{name}_prefix", "") for name in FEATURES}
-    return summarize(shards, encoders, prefixes, shown)
 
 
 def _print_examples(
@@ -90,25 +82,21 @@ def _print_examples(
 
 
 def _visible(text: str) -> str:
-    """`text` on one line: line ends and control characters as Python writes them."""
-    return "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)
+    """Returns `text` on one line, with line ends and control characters escaped as in Python."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 def _rows(summaries: Mapping[str, SplitSummary]) -> Iterator[list[str]]:
     for word, summary in summaries.items():
         for name, feature in summary.features.items():
             lengths = [f"{feature.percentile(percent):,}" for percent in (50, 90, 99, 100)]
-            fallback = "-" if feature.fallback is None else _part(feature.fallback, feature.tokens)
-            empty = _part(feature.empty, summary.examples)
+            fallback = "-" if feature.fallback is None else _share(feature.fallback, feature.tokens)
+            empty = _share(feature.empty, summary.examples)
             sizes = [f"{summary.examples:,}", f"{feature.tokens:,}"]
             yield [word, name, *sizes, *lengths, fallback, empty]
 
 
-def _counts(shared: Shared) -> list[int]:
-    return [shared.pairs] if shared.inputs is None else [shared.pairs, shared.inputs]
-
-
-def _part(count: int, total: int) -> str:
+def _share(count: int, total: int) -> str:
     return f"{count:,} of {total:,} ({100 * count / max(total, 1):.3g} %)" if count else "0"
 
 

@@ -1,4 +1,4 @@
-"""What a data folder holds: counted, compared, and damage told."""
+"""Statistics of a data folder: counts, comparison of splits, errors of damaged files."""
 
 from collections import Counter
 
@@ -101,7 +101,7 @@ def test_a_class_label_is_not_empty_and_a_language_model_has_no_inputs(tmp_path)
 @pytest.mark.parametrize(
     ("record", "message"),
     [
-        (b"\xff\xff\xff", "record 0 of .* is no tf.Example"),
+        (b"\xff\xff\xff", "record 0 of .* isn't a tf.Example"),
         (serialized({"targets": [1]}), "holds targets, expected inputs and targets"),
         (serialized({"inputs": [9], "targets": [1]}), "train holds id 9 in inputs, .* has 5 ids"),
     ],

@@ -39,7 +39,7 @@ def test_no_example_is_lost(sizes):
     parts = []
     for column, ids in zip(table.T, texts, strict=True):
         parts += [np.concatenate(ids).astype(np.int32), column]
-    made = packing._packed(parts, ROW)
+    made = packing._pack_rows(parts, ROW)
     names = [
         name + kind for name in ("inputs", "targets") for kind in ("", "_segmentation", "_position")
     ]

@@ -11,7 +11,7 @@ from t2tlite.data.chunks import ShardJob
 from t2tlite.data.manifest import working_folder
 from t2tlite.data.samples import users_traceback
 from t2tlite.datagen.generate_data import generate_data, generate_data_with_beam
-from t2tlite.errors import DataError, SampleError
+from t2tlite.errors import DataError, OutputError, SampleError
 
 pytest.importorskip("apache_beam", reason="needs the extra [beam], which [dev] leaves out")
 from t2tlite.datagen import apache_beam  # noqa: E402
@@ -203,9 +203,9 @@ def test_options_that_beam_doesnt_know(words, message):
 
 def test_a_worker_without_the_shared_folder(tmp_path):
     path = tmp_path / "data" / ".p.unfinished" / "beam-0" / "shard"
-    kind, (_, error, message, _) = apache_beam._write_shard(ShardJob(str(path), [], 0))
-    assert (kind, error) == ("failed", "OutputError")
-    assert message.endswith("beam-0; all workers must share --data_dir")
+    kind, (_, error) = apache_beam._write_shard(ShardJob(str(path), [], 0, 1))
+    assert (kind, type(error)) == ("failed", OutputError)
+    assert str(error).endswith("beam-0; all workers must share --data_dir")
     assert not (tmp_path / "data").exists()
 
 
