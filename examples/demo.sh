@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
-# The whole pipeline on a book that comes as a package: makes pairs of following lines from the
-# Psalms, trains a small Transformer on them and lets it answer five lines. `make demo` runs it.
-# Everything is written below demo/. Stop it at any time: the next run goes on where it was.
+# The whole pipeline on a text that is a Python package: makes pairs of consecutive lines from the
+# Psalms, trains a small Transformer on them and decodes five lines. `make demo` runs it.
+# Everything is written below demo/. You can stop it at any time; the next run resumes.
 set -euo pipefail
 
-TRAIN_STEPS=${TRAIN_STEPS:-400}  # updates of the weights in all, earlier runs included
+TRAIN_STEPS=${TRAIN_STEPS:-400}  # updates of the weights, earlier runs included
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 mkdir -p demo
 
-echo "== 1. Data: lines of the Psalms, each with the one that follows it"
+echo "== 1. Data: lines of the Psalms, each with the next line"
 t2t-datagen --problem=psalm_line_problem --data_dir=demo/data --tmp_dir=demo/tmp
 
 echo "== 2. Training: $TRAIN_STEPS steps of a small Transformer"
@@ -17,7 +17,7 @@ t2t-trainer --problem=psalm_line_problem --data_dir=demo/data --output_dir=demo/
   --model=transformer --hparams_set=transformer_poetry_quick --train_steps="$TRAIN_STEPS" \
   --local_eval_frequency=100 --keep_checkpoint_max=3
 
-echo "== 3. Decoding: the model goes on from five lines"
+echo "== 3. Decoding: the model's next line for five lines"
 cat >demo/lines.txt <<'LINES'
 The LORD is my shepherd; I shall not want.
 The heavens declare the glory of God;
@@ -32,7 +32,7 @@ echo
 paste -d '\n' demo/lines.txt <(sed 's/^/    -> /' demo/answers.txt)
 cat <<MORE
 
-Give it lines of your own:   $(command -v t2t-decoder) --output_dir=demo/model --decode_interactive
-Train it for longer:         TRAIN_STEPS=$((2 * TRAIN_STEPS)) make demo
-Watch its curves:            $(dirname "$(command -v t2t-decoder)")/tensorboard --logdir=demo/model
+Decode your own lines:       $(command -v t2t-decoder) --output_dir=demo/model --decode_interactive
+Train longer:                TRAIN_STEPS=$((2 * TRAIN_STEPS)) make demo
+See its curves:              $(dirname "$(command -v t2t-decoder)")/tensorboard --logdir=demo/model
 MORE

@@ -1,1 +1,1 @@
-"""Built-in hparams sets, one file a family."""
+"""Built-in hparams sets, one file per family."""

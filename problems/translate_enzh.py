@@ -84,7 +84,7 @@ class TranslateEnzhWmt32k(translate.TwoVocabTranslateProblem):
 
 @registry.register_problem
 class TranslateEnzhWmt8k(TranslateEnzhWmt32k):
-    """English -> Chinese, News Commentary alone."""
+    """English -> Chinese, News Commentary only."""
 
     approx_vocab_size = 2**13
     dataset_splits = splits.TRAIN_EVAL

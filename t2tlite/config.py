@@ -14,7 +14,7 @@ import logging
 import os
 import typing
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -282,7 +282,7 @@ class HParams:
 
     def values(self) -> dict[str, Any]:
         """Returns all hparams, fields and `extra`, by name."""
-        flat = {one.name: getattr(self, one.name) for one in fields(self) if one.name != "extra"}
+        flat = {name: getattr(self, name) for name in _TYPES if name != "extra"}
         return {**flat, **self.extra}
 
     def to_json(self) -> str:

@@ -173,8 +173,15 @@ register_problem = problems.register
 register_model = models.register
 """Registers a `keras.Model` class, created as `Model(hparams, problem_hparams)`.
 
-`call(features, training)` takes `{"inputs": int32 [B, L], "targets": int32 [B, T]}` and returns
-float32 logits [B, T, V]. docs/architecture.md describes the methods that decoding needs.
+`call(features, training)` takes `{"inputs": int32 [B, L], "targets": int32 [B, T]}`, padded with 0,
+and returns float32 logits [B, T, V]. Optional:
+
+- `start(features, max_steps)`, which returns (memory, cache), and `step(ids [N], position, memory,
+  cache)`, which returns (logits [N, V], cache): decoding with a cache. Without them each step runs
+  `call` on the whole prefix.
+- `hidden(features, training)` and `softmax.logits(hidden)`: training without all logits in memory.
+- `packs = True`: the model reads the features "inputs_segmentation", "targets_position" and so on,
+  which separate the examples of a packed row.
 """
 
 register_hparams = hparams_sets.register

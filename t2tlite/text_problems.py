@@ -117,7 +117,7 @@ class Text2TextProblem(Problem):
 
     @property
     def use_vocab_from_other_problem(self) -> Any:
-        """A problem instance whose vocabulary is used, and created if missing; None: an own one."""
+        """A problem instance whose vocabulary is used, and created if missing; None: its own."""
         return None
 
     @property

@@ -1,4 +1,4 @@
-"""Learns the next line of a poem. A whole t2tlite project: one problem, one hparams set.
+"""Predicts the next line of a poem: a complete t2tlite project of a problem and an hparams set.
 
     t2t-datagen --t2t_usr_dir=examples/poetry --problem=my_poetry_lines \\
         --data_dir=data --tmp_dir=tmp
@@ -6,7 +6,7 @@
         --model=transformer --hparams_set=my_poetry_tiny --output_dir=model
     t2t-decoder --output_dir=model --decode_interactive
 
-Put poems of your own into tmp/poems.txt; without, it takes the few that lie beside this file.
+Put your own poems into tmp/poems.txt. Without that file, the poems beside this module are used.
 """
 
 from pathlib import Path
