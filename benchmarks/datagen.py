@@ -1,4 +1,4 @@
-"""Times t2t-datagen on a text file, each line and the next a pair; see README.md."""
+"""Times t2t-datagen on a text file, where each line and the next are a pair; see README.md."""
 
 from __future__ import annotations
 
@@ -38,18 +38,18 @@ class BenchmarkLines(text_problems.Text2TextProblem):
 
 
 def encode_rates(path: str, folder: Path, limit: int) -> tuple[float, float, float]:
-    """MB/s on one core, in turn on the same lines, best of three.
+    """Measures MB/s on one core, on the same lines, best of three.
 
     Returns:
-      SentencePiece's own batch call; what encodes here; pairs of lines to serialized examples.
+      SentencePiece's own batch call; `encode_batch`; pairs of lines to serialized examples.
     """
     import gzip
     import itertools
 
     import sentencepiece
 
-    from t2tlite.data.chunks import CHUNK_SAMPLES
     from t2tlite.data.encoding import Encoding, encode_batch, serialize
+    from t2tlite.data.streams import CHUNK_SAMPLES
     from t2tlite.text.sentencepiece_encoder import SentencePieceEncoder
 
     with (gzip.open if path.endswith(".gz") else open)(path, "rt", encoding="utf-8") as file:
@@ -81,7 +81,7 @@ def encode_rates(path: str, folder: Path, limit: int) -> tuple[float, float, flo
 
 
 def peak_memory(group: int) -> float:
-    """MB that the processes of a group take now, shared pages counted once for each (PSS)."""
+    """Returns the memory of a process group in MB, with shared pages divided among them (PSS)."""
     total = 0
     for entry in Path("/proc").iterdir():
         try:
@@ -145,7 +145,7 @@ def main() -> None:
 
 
 def text_megabytes(path: str, given: argparse.Namespace) -> float:
-    """MB of all lines, without their ends."""
+    """Returns the size of all lines in MB, without their line ends."""
     import gzip
     import itertools
 

@@ -1,4 +1,4 @@
-"""t2t-datagen: makes a problem's data: vocabulary, TFRecord shards, manifest.
+"""t2t-datagen: generates a problem's data: vocabulary, TFRecord shards, manifest.
 
 t2t-datagen --problem=psalm_line_problem --data_dir=data
 t2t-datagen --t2t_usr_dir=./poetry --problem=my_poetry_lines --data_dir=data --tmp_dir=texts
@@ -19,19 +19,19 @@ from t2tlite.datagen.generate_data import generate_data, generate_data_with_beam
 
 FLAGS = flags.FLAGS
 
-flags.DEFINE_integer("random_seed", 0, "Seed of the shuffle, and of what hooks draw.")
-flags.DEFINE_integer("num_workers", 0, "Processes that encode; 0: as many as cores.", 0)
+flags.DEFINE_integer("random_seed", 0, "Seed of the shuffle, and of random numbers in hooks.")
+flags.DEFINE_integer("num_workers", 0, "Processes that encode; 0: one per core.", 0)
 flags.DEFINE_bool("only_list", False, "List the problems, and exit.")
-flags.DEFINE_bool("overwrite", False, "Make the data anew, also where it is complete.")
-flags.DEFINE_string("exclude_problems", "", "Problems to leave out, joined by commas.")
-flags.DEFINE_integer("task_id", -1, "Part of a problem's work on many machines; -1: all.")
-flags.DEFINE_enum("runner", "local", ["local", "beam"], "What makes the data: see docs/datagen.md.")
+flags.DEFINE_bool("overwrite", False, "Generate the data again even if it is complete.")
+flags.DEFINE_string("exclude_problems", "", "Problems to leave out, separated by commas.")
+flags.DEFINE_integer("task_id", -1, "Part of the data, for problems that support it; -1: all.")
+flags.DEFINE_enum("runner", "local", ["local", "beam"], "See docs/datagen.md.")
 flags.DEFINE_string("beam_options", "", "With --runner=beam: Beam's own options, as one string.")
 t2t_flags.define(t2t_flags.GENERATING)
 
 
 def main() -> None:
-    """Makes the data of each problem that --problem names (`a,b` or `wmt_*`)."""
+    """Generates the data of each problem in --problem (`a,b` or `wmt_*`)."""
     if FLAGS.only_list:
         print("\n".join(registry.list_problems()))
         return
@@ -47,15 +47,15 @@ def main() -> None:
 
 
 def _check_runner() -> None:
-    """Raises UsageError where flags don't go together."""
+    """Raises UsageError if flags contradict each other."""
     if FLAGS.runner != "beam":
         if FLAGS.beam_options:
-            raise app.UsageError("--beam_options goes with --runner=beam")
+            raise app.UsageError("--beam_options needs --runner=beam")
     elif FLAGS.task_id != -1:
-        raise app.UsageError("--task_id doesn't go with --runner=beam, which runs all tasks")
+        raise app.UsageError("--task_id can't be used with --runner=beam, which runs all tasks")
     elif FLAGS.num_workers and FLAGS.beam_options:
         raise app.UsageError(
-            "--num_workers doesn't go with --beam_options; for processes here give "
+            "--num_workers can't be used with --beam_options; for processes on this machine use "
             '--beam_options="--direct_num_workers=N --direct_running_mode=multi_processing"'
         )
 
@@ -63,16 +63,16 @@ def _check_runner() -> None:
 def _problem_names() -> list[str]:
     excluded = set(FLAGS.exclude_problems.split(","))
     names: list[str] = []
-    for one in FLAGS.problem.split(","):
-        if one.endswith("*"):
-            found = [name for name in registry.list_problems() if name.startswith(one[:-1])]
-            if not found:
-                raise app.UsageError(f"--problem={one}: no problem's name begins so")
-            names += found
+    for pattern in FLAGS.problem.split(","):
+        if pattern.endswith("*"):
+            matches = [name for name in registry.list_problems() if name.startswith(pattern[:-1])]
+            if not matches:
+                raise app.UsageError(f"--problem={pattern}: no problem's name begins like this")
+            names += matches
         else:
             # An unknown name must stop the command before hours of work on the ones before it.
-            registry.problem(one)
-            names.append(registry.parse_problem_name(one)[0])
+            registry.problem(pattern)
+            names.append(registry.parse_problem_name(pattern)[0])
     return [name for name in dict.fromkeys(names) if name not in excluded]
 
 

@@ -1,10 +1,10 @@
-"""t2t-inspect: shows examples of a data folder, decoded, and sums up its splits.
+"""t2t-inspect: shows decoded examples of a data folder, and statistics of its splits.
 
 t2t-inspect --problem=psalm_line_problem --data_dir=data
 t2t-inspect --t2t_usr_dir=./poetry --problem=my_poetry_lines --data_dir=data --split=dev --n=20
 
 Lengths are in tokens, EOS included. Fallback tokens are bytes (SentencePiece), out-of-vocabulary
-tokens (TOKEN) or escapes (T2T's .subwords). Splits are compared unless --split names one.
+tokens (TOKEN) or escapes (T2T's .subwords). Splits are compared unless --split is given.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from t2tlite.cli import app, shared_flags
 
 FLAGS = flags.FLAGS
 
-flags.DEFINE_enum("split", "", ["", "train", "dev", "test"], "One split alone; by default all.")
-flags.DEFINE_integer("n", 5, "Examples to show of each kind.", lower_bound=0)
+flags.DEFINE_enum("split", "", ["", "train", "dev", "test"], "Show one split only; default: all.")
+flags.DEFINE_integer("n", 5, "Number of examples of each kind.", lower_bound=0)
 
 
 def main() -> None:

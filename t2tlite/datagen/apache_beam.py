@@ -138,7 +138,7 @@ def write(job: BeamJob, options: pipeline_options.PipelineOptions) -> None:
         with opened_below(dataset.source_dir) as opened:
             for maker in dataset.chunk_makers:
                 count = maker.stream.tasks
-                log.info("%s: %d tasks (num_generate_tasks)", maker.stream.name, count)
+                log.info("%s: num_generate_tasks=%d", maker.stream.name, count)
                 # A problem may download, and write its vocabulary, with the first sample.
                 samples = maker.start(0)
                 maker.encoding()

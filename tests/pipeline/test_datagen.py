@@ -113,9 +113,9 @@ def test_a_change_since_the_killed_run_is_logged(command, words, tmp_path):
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--beam_options=--x"], "--beam_options goes with --runner=beam"),
-        (["--runner=beam", "--task_id=1"], "--task_id doesn't go with --runner=beam"),
-        (["--runner=beam", "--num_workers=2", "--beam_options=--x"], "--num_workers doesn't go"),
+        (["--beam_options=--x"], "--beam_options needs --runner=beam"),
+        (["--runner=beam", "--task_id=1"], "--task_id can't be used with --runner=beam"),
+        (["--runner=beam", "--num_workers=2", "--beam_options=--x"], "--num_workers can't be used"),
     ],
 )
 def test_conflicting_flags(command, words, tmp_path, flags, message):
