@@ -1,6 +1,6 @@
-"""Plugins written for Tensor2Tensor go through datagen and ten training steps unchanged.
+"""Plugins written for Tensor2Tensor generate data and train ten steps unchanged.
 
-There is one for each trap that a survey of public plugins met; its docstring says which.
+Each has one feature that public plugins use; its docstring describes it.
 """
 
 import json
@@ -15,15 +15,15 @@ from t2tlite.data.records import count_records
 
 HERE = Path(__file__).parent
 PLUGINS = HERE / "t2t"
-# One shape of batches, so that a training compiles once.
+# One batch shape, so that each training compiles once.
 TINY = (
     "hidden_size=32,filter_size=64,num_heads=2,num_hidden_layers=1,batch_size=256,max_length=64,"
     "batching=pad"
 )
-# Those that evaluate, too, which costs seconds: for a test split and for metrics.
+# Problems that are evaluated, too: one for its test split, one for its metrics.
 EVALUATED = {"trap_split_literals", "trap_before14"}
 
-# The problem, its plugin, and what else is on the command line.
+# By problem: its plugin, and further flags.
 RUNS = {
     "trap_method_per_split": ("method_per_split", []),
     "trap_split_literals": ("split_literals", ["--eval_use_test_set"]),
@@ -54,7 +54,7 @@ RUNS = {
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """A folder with tmp/ and, when the plugins have run, data/ and a model folder for each."""
+    """A folder with tmp/, and after `errors` with data/ and a model folder for each problem."""
     made = tmp_path_factory.mktemp("t2t_plugins")
     (made / "tmp").mkdir()
     for language, words in (("en", "one two three four"), ("de", "eins zwei drei vier")):
@@ -65,7 +65,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def errors(folder):
-    """What went wrong with each run, by problem."""
+    """The error of each run, or None, by problem."""
     runs = []
     for problem, (plugin, words) in RUNS.items():
         flags = {
@@ -121,7 +121,7 @@ def test_trains_ten_steps(problem, errors, folder):
         ("trap_clears_writers", "train", 9, 54),
     ],
 )
-def test_data_is_as_t2t_spreads_it(errors, folder, problem, split, shards, examples):
+def test_shards_are_those_of_t2t(errors, folder, problem, split, shards, examples):
     paths = sorted((folder / "data").glob(f"{problem}-{split}-*"))
     assert [path.name[-5:] for path in paths] == [f"{shards:05d}"] * shards
     assert sum(map(count_records, paths)) == examples
