@@ -16,16 +16,18 @@ FLAGS = flags.FLAGS
 
 flags.DEFINE_string("translation", "", "File of decoded lines.")
 flags.DEFINE_string("translations_dir", "", "Folder of files NAME-STEP, a line for each.")
-flags.DEFINE_string("reference", "", "File of right lines; several joined by commas.")
+flags.DEFINE_string("reference", "", "File of references; several joined by commas.")
 flags.DEFINE_string("tokenize", "13a", "sacrebleu's tokenizer: 13a, intl, char, none, ...")
 flags.DEFINE_bool("lowercase", False, "Ignore case (T2T's uncased BLEU).")
 flags.DEFINE_string("event_dir", "", "Folder of TensorBoard events of --translations_dir.")
-flags.DEFINE_integer("min_steps", 0, "Leave out files of fewer steps.", lower_bound=-1)
-flags.DEFINE_float("wait_minutes", 0, "End when no new file came for so long.", lower_bound=0.0)
+flags.DEFINE_integer("min_steps", 0, "Skip files of fewer steps.", lower_bound=-1)
+flags.DEFINE_float(
+    "wait_minutes", 0, "End after so many minutes without a new file.", lower_bound=0.0
+)
 
 
 def main() -> None:
-    """Prints the scores, with sacrebleu's signatures where there is one file."""
+    """Prints the scores; of --translation with sacrebleu's signatures."""
     app.require("reference")
     if bool(FLAGS.translation) == bool(FLAGS.translations_dir):
         raise app.UsageError("--translation or --translations_dir must be given")
@@ -39,10 +41,10 @@ def main() -> None:
     if FLAGS.translation:
         print(compare(FLAGS.translation).text)
         return
-    found = translations_bleu(
+    qualities = translations_bleu(
         FLAGS.translations_dir, compare, FLAGS.min_steps, FLAGS.wait_minutes, FLAGS.event_dir
     )
-    for path, quality in found:
+    for path, quality in qualities:
         scores = f"BLEU {quality.bleu:.2f}  chrF {quality.chrf:.2f}"
         print(f"{path}  {scores}  exact match {quality.exact:.2f} %", flush=True)
 

@@ -1,4 +1,4 @@
-"""A file translated with every checkpoint of a model, while they are trained or afterwards."""
+"""A file translated with each checkpoint of a model, after training or while it lasts."""
 
 from __future__ import annotations
 
@@ -14,39 +14,39 @@ from t2tlite.errors import CheckpointError
 
 log = logging.getLogger(__name__)
 
-# Between looks for a new file; T2T's number.
+# Seconds between checks for a new file; T2T's number.
 POLL_SECONDS = 10.0
 
-# Writes the translation by a checkpoint: its step, its file, the file to write.
+# Writes the translation by a checkpoint: its step, its weights file, the file to write.
 Translate = Callable[[int, Path, Path], None]
 
 
 def as_they_appear(
-    look: Callable[[], dict[int, Path]], wait_minutes: float = 0
+    list_files: Callable[[], dict[int, Path]], wait_minutes: float = 0
 ) -> Iterator[tuple[int, Path]]:
     """Yields files by their steps, the lowest first, each once.
 
     Args:
-      look: returns what is there now, by step.
-      wait_minutes: ends when nothing new has come for so long; 0: with what is there.
+      list_files: returns the existing files by step.
+      wait_minutes: time without a new file after which it ends.
     """
     done: set[int] = set()
-    waited_since: float | None = None
+    waiting_since: float | None = None
     while True:
-        new = {step: path for step, path in look().items() if step not in done}
+        new = {step: path for step, path in list_files().items() if step not in done}
         if new:
             step = min(new)
             done.add(step)
             yield step, new[step]
-            # It took its time, in which another may have come.
-            waited_since = None
+            # The caller's work takes time, in which another file may have appeared.
+            waiting_since = None
             continue
         now = time.monotonic()
-        if waited_since is None:
-            waited_since = now
+        if waiting_since is None:
+            waiting_since = now
             if wait_minutes:
-                log.info("waiting up to %g minutes for a new one", wait_minutes)
-        left = waited_since + 60 * wait_minutes - now
+                log.info("waiting up to %g minutes for a new file", wait_minutes)
+        left = waiting_since + 60 * wait_minutes - now
         if left <= 0:
             return
         time.sleep(min(POLL_SECONDS, left))
@@ -59,31 +59,31 @@ def translate_all(
     min_steps: int = 0,
     wait_minutes: float = 0,
 ) -> list[Path]:
-    """Writes TRANSLATIONS_DIR/PROBLEM-STEP for each checkpoint, T2T's names.
+    """Writes TRANSLATIONS_DIR/PROBLEM-STEP, T2T's names, for each checkpoint.
 
-    A file that is there already is left as it is. Each gets the time of its checkpoint, so that
-    what is drawn over time shows when the model was that good.
+    An existing file is skipped. A new one gets the modification time of its checkpoint, so that
+    scores drawn over time show when the model reached them.
 
     Args:
       model_dir: the model folder; it may have no checkpoint yet.
-      translations_dir: is made if need be.
-      translate: writes one.
-      min_steps: checkpoints of fewer steps are left out.
-      wait_minutes: ends when there was no new checkpoint for so long.
+      translations_dir: created if absent.
+      translate: writes the translation by one checkpoint.
+      min_steps: checkpoints of fewer steps are skipped.
+      wait_minutes: time without a new checkpoint after which it ends.
 
     Returns:
       The paths written.
 
     Raises:
-      CheckpointError: there is no checkpoint of so many steps.
+      CheckpointError: there is no checkpoint of at least `min_steps`.
     """
     written = []
-    any_came = False
+    is_empty = True
     for step, weights in as_they_appear(lambda: _checkpoints(model_dir, min_steps), wait_minutes):
-        any_came = True
+        is_empty = False
         target = Path(translations_dir) / f"{run_record.read(model_dir).problem}-{step}"
         if target.exists():
-            log.info("%s is there already", target)
+            log.info("%s exists already", target)
             continue
         try:
             stamp = weights.stat()
@@ -96,7 +96,7 @@ def translate_all(
         os.utime(target, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
         log.info("wrote %s", target)
         written.append(target)
-    if not any_came:
+    if is_empty:
         raise CheckpointError(
             f"{model_dir} has no checkpoint of {min_steps} steps or more; train first, or give "
             f"--wait_minutes"
@@ -105,21 +105,15 @@ def translate_all(
 
 
 def _checkpoints(model_dir: str | os.PathLike[str], min_steps: int) -> dict[int, Path]:
-    return {
-        step: checkpoints.weights_path(model_dir, step)
-        for step in checkpoints.steps(model_dir)
-        if step >= min_steps
-    }
+    steps = [step for step in checkpoints.steps(model_dir) if step >= min_steps]
+    return {step: checkpoints.weights_path(model_dir, step) for step in steps}
 
 
 def translations(folder: str | os.PathLike[str], min_steps: int = 0) -> dict[int, Path]:
-    """Returns the files of a folder whose names end in -STEP, by step.
-
-    Hidden ones, which are being written, are none of them.
-    """
-    found = {}
+    """Returns the files of a folder named NAME-STEP, by step; hidden files aren't finished yet."""
+    files = {}
     for path in sorted(Path(folder).glob("[!.]*")):
         match = re.search(r"-(\d+)$", path.name)
         if match and path.is_file() and int(match[1]) >= min_steps:
-            found[int(match[1])] = path
-    return found
+            files[int(match[1])] = path
+    return files

@@ -146,7 +146,7 @@ def attend(
     """
     features = {}
     if folder.problem.has_inputs:
-        features["inputs"] = encode_lines(folder, {0: line}, max_input_size)[0]
+        features["inputs"] = list(encode_lines(folder, {0: line}, max_input_size)[0].ids)
     if folder.classifies or answer is None:
         # Its one target isn't read.
         features["targets"] = [PAD_ID]

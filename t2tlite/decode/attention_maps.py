@@ -1,17 +1,18 @@
-"""Attention weights drawn: as a table for notebooks and pages, as a picture, on a terminal."""
+"""Drawings of attention weights: HTML tables, pictures, and text for terminals."""
 
 from __future__ import annotations
 
-import html
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from html import escape
 from typing import Any
 
-# Shades of a cell on a terminal, each from that weight on.
+# Shades of a cell on a terminal: the lowest weight of each.
 SHADES = [(0.0, " "), (0.05, "░"), (0.15, "▒"), (0.35, "▓"), (0.6, "█")]
-# A terminal's column is as wide as one full-width letter.
+# Terminal columns of a cell: room for one full-width letter.
 _CELL = 2
-# Letters of a token above its column, and before its row.
+# The most letters of a token that are shown on a terminal.
 _LETTERS = 12
 _COLOUR = "31,119,180"
 
@@ -21,10 +22,10 @@ class AttentionMap:
     """One matrix of attention weights.
 
     Attributes:
-      title: what it is.
-      rows: tokens that look, Q.
-      columns: tokens that are looked at, K.
-      weights: float32 [Q, K]; rows sum to 1.
+      title: kind, layer and head.
+      rows: tokens of the queries.
+      columns: tokens of the keys.
+      weights: float32 [queries, keys]; rows sum to 1.
     """
 
     title: str
@@ -33,48 +34,46 @@ class AttentionMap:
     weights: Any
 
     def as_dict(self) -> dict[str, Any]:
-        """Returns tokens and weights as JSON can hold them: "inputs", "outputs", "weights"."""
-        weights = [[round(float(one), 4) for one in row] for row in self.weights]
+        """Returns "inputs", "outputs" and "weights" in types that JSON can hold."""
+        weights = [[round(float(weight), 4) for weight in row] for row in self.weights]
         return {"inputs": list(self.columns), "outputs": list(self.rows), "weights": weights}
 
     def _repr_html_(self) -> str:
-        """A table whose cells are percentages on a ground as dark as they are large."""
-        turned = 'style="writing-mode:vertical-rl;font-weight:normal"'
+        """Returns a table of percentages; the background is darker the larger they are."""
+        vertical = 'style="writing-mode:vertical-rl;font-weight:normal"'
         aligned = 'style="text-align:right;font-weight:normal"'
-        heads = "".join(f'<th scope="col" {turned}>{_text(one)}</th>' for one in self.columns)
+        heads = "".join(
+            f'<th scope="col" {vertical}>{escape(token)}</th>' for token in self.columns
+        )
         rows = []
         for token, row in zip(self.rows, self.weights, strict=True):
-            head = f'<th scope="row" {aligned}>{_text(token)}</th>'
+            head = f'<th scope="row" {aligned}>{escape(token)}</th>'
             rows.append(f"<tr>{head}{''.join(map(_cell, row))}</tr>")
         return (
             f'<table style="border-collapse:collapse;font-size:small">'
-            f"<caption>{_text(self.title)}, in percent</caption>"
+            f"<caption>{escape(self.title)}, in percent</caption>"
             f"<thead><tr><td></td>{heads}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
         )
 
     def terminal(self, width: int = 80) -> Any:
-        """Returns the map as a `rich.text.Text`; columns that don't fit stand below.
-
-        It is as readable without colours.
+        """Returns the map as a `rich.text.Text`, readable without colours.
 
         Args:
-          width: of the terminal, in columns.
+          width: of the terminal, in columns; keys that don't fit go into further blocks below.
         """
-        from rich.cells import set_cell_size
+        from rich.cells import cell_len, set_cell_size
         from rich.text import Text
 
-        left = min(_LETTERS, max(_cells(one) for one in self.rows))
+        left = min(_LETTERS, max(map(cell_len, self.rows)))
         fits = max(1, (width - left - 1) // _CELL)
         drawn = Text(f"{self.title}\n")
         for first in range(0, len(self.columns), fits):
             part = slice(first, first + fits)
-            names = [_short(one) for one in self.columns[part]]
-            for place in range(max(map(len, names))):
-                letters = [one[place] if place < len(one) else "" for one in names]
-                line = "".join(set_cell_size(one, _CELL) for one in letters).rstrip()
+            for letters in itertools.zip_longest(*map(_shorten, self.columns[part]), fillvalue=""):
+                line = "".join(set_cell_size(letter, _CELL) for letter in letters).rstrip()
                 drawn.append(f"{' ' * (left + 1)}{line}\n")
             for token, row in zip(self.rows, self.weights, strict=True):
-                drawn.append(f"{set_cell_size(_short(token), left)} ")
+                drawn.append(f"{set_cell_size(_shorten(token), left)} ")
                 for weight in row[part]:
                     drawn.append(_shade(weight) * _CELL, style="blue")
                 drawn.rstrip()
@@ -84,14 +83,14 @@ class AttentionMap:
 
 
 def page(mean: AttentionMap, maps: Sequence[AttentionMap]) -> str:
-    """Returns an HTML page of a map that is shown and others that unfold, without scripts."""
+    """Returns an HTML page, without scripts, that shows a map and below it others, folded."""
     folded = [
-        f"<details><summary>{_text(one.title)}</summary>{one._repr_html_()}</details>"
+        f"<details><summary>{escape(one.title)}</summary>{one._repr_html_()}</details>"
         for one in (maps if len(maps) > 1 else [])
     ]
     return (
         f'<!DOCTYPE html><html lang="en"><head><meta charset="utf-8">'
-        f"<title>{_text(mean.title)}</title><style>body{{font-family:sans-serif}}</style></head>"
+        f"<title>{escape(mean.title)}</title><style>body{{font-family:sans-serif}}</style></head>"
         f"<body>{mean._repr_html_()}{''.join(folded)}</body></html>\n"
     )
 
@@ -101,9 +100,9 @@ def draw(maps: Sequence[AttentionMap], columns: int) -> Any:
 
     Args:
       maps: at least one.
-      columns: maps beside each other.
+      columns: maps per row of the figure.
     """
-    # Imported only here, as it takes a second; and not pyplot, which has state.
+    # The import takes a second. pyplot would have global state.
     from matplotlib.figure import Figure
 
     rows = -(-len(maps) // columns)
@@ -114,14 +113,10 @@ def draw(maps: Sequence[AttentionMap], columns: int) -> Any:
     for axes, one in zip(grid.flat, maps, strict=True):
         axes.imshow(one.weights, vmin=0, vmax=1, cmap="Blues", aspect="auto")
         axes.set_title(one.title, fontsize=8)
-        # A token such as $x$ is no formula.
+        # A token such as $x$ is not a formula.
         axes.set_xticks(range(keys), one.columns, rotation=90, fontsize=7, parse_math=False)
         axes.set_yticks(range(queries), one.rows, fontsize=7, parse_math=False)
     return figure
-
-
-def _text(text: str) -> str:
-    return html.escape(text)
 
 
 def _cell(weight: Any) -> str:
@@ -129,13 +124,7 @@ def _cell(weight: Any) -> str:
     return f'<td style="text-align:right;{shade}">{100 * weight:.0f}</td>'
 
 
-def _cells(text: str) -> int:
-    from rich.cells import cell_len
-
-    return cell_len(text)
-
-
-def _short(text: str) -> str:
+def _shorten(text: str) -> str:
     return text if len(text) <= _LETTERS else f"{text[: _LETTERS - 1]}…"
 
 

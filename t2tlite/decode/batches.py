@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from t2tlite.config import EOS_ID, PAD_ID
@@ -33,17 +33,14 @@ class Batch(NamedTuple):
 
 def encode_lines(
     folder: ModelFolder, lines: Mapping[int, str], max_input_size: int, first: int = 0
-) -> dict[int, list[int]]:
-    """Returns what the model reads of each line.
+) -> dict[int, Row]:
+    """Returns what the model reads of each line, by index.
 
     Args:
       folder: encodes the lines.
       lines: texts by index.
       max_input_size: longer lines are cut to this many tokens and named in a warning; -1: none.
       first: number of line 0 in its file, from 0; for messages.
-
-    Returns:
-      Token ids by index; at least one per line.
 
     Raises:
       Error: a line can't be encoded; the message has its number.
@@ -69,7 +66,7 @@ def encode_lines(
     if folder.problem.has_inputs:
         rows = [[*row, EOS_ID] for row in rows]
     # A row without tokens would only fill the batch. A language model isn't bound to the PAD.
-    return {i: row or [PAD_ID] for i, row in zip(lines, rows, strict=True)}
+    return {i: Row(row or [PAD_ID]) for i, row in zip(lines, rows, strict=True)}
 
 
 def _encode(encoder: Any, texts: Mapping[int, str]) -> list[list[int]]:
@@ -85,8 +82,15 @@ def _encode(encoder: Any, texts: Mapping[int, str]) -> list[list[int]]:
         raise
 
 
-def encode_prefixes(folder: ModelFolder, prefixes: Mapping[int, str]) -> dict[int, list[int]]:
-    """Returns the ids that the answers to each line begin with; none for a blank prefix.
+def add_prefixes(
+    folder: ModelFolder, rows: Mapping[int, Row], prefixes: Sequence[str]
+) -> dict[int, Row]:
+    """Returns the rows with the ids of their prefixes.
+
+    Args:
+      folder: encodes the prefixes.
+      rows: by index of the line.
+      prefixes: of all lines; "": none.
 
     Raises:
       DataError: the model takes no prefixes.
@@ -94,10 +98,11 @@ def encode_prefixes(folder: ModelFolder, prefixes: Mapping[int, str]) -> dict[in
     if folder.classifies or not folder.problem.has_inputs:
         reason = "names a class" if folder.classifies else "continues the line itself"
         raise DataError(f"the model {reason}, so its answers take no prefixes; leave them out")
-    texts = {i: text.rstrip() for i, text in prefixes.items()}
-    begin = folder.text_prefixes["targets"]
-    rows = encode_batch(folder.encoders["targets"], [begin + text for text in texts.values()])
-    return {i: row if texts[i] else [] for i, row in zip(texts, rows, strict=True)}
+    begin, encoder = folder.text_prefixes["targets"], folder.encoders["targets"]
+    texts = {i: prefixes[i].rstrip() for i in rows}
+    ids = encode_batch(encoder, [begin + text for text in texts.values()])
+    pairs = zip(texts.items(), ids, strict=True)
+    return {i: Row(rows[i].ids, prefix if text else ()) for (i, text), prefix in pairs}
 
 
 def make_batches(

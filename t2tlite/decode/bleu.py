@@ -7,28 +7,29 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from t2tlite.decode.all_checkpoints import as_they_appear, translations
 from t2tlite.decode.decode_hparams import DecodeHParams
 from t2tlite.decode.files import best_answers
 from t2tlite.errors import DataError
 from t2tlite.files import atomic, make_folder
-from t2tlite.sources.text_lines import read_lines
+from t2tlite.sources.text_files import read_lines
 
-# In the folder of the events: the last step that is in them. T2T's name.
+# File in the folder of events with their last step; T2T's name.
 LAST_STEP = "last_evaluated_step.txt"
 
 
 @dataclass(frozen=True)
 class Quality:
-    """How good answers are.
+    """Scores of answers against references, from 0 to 100.
 
     Attributes:
-      bleu: 0 to 100.
-      chrf: 0 to 100.
+      bleu: BLEU of the corpus.
+      chrf: chrF of the corpus.
       exact: percentage of answers that equal a reference.
-      lowercase: whether case was ignored in the first two.
-      text: lines of all three, with sacrebleu's signatures.
+      lowercase: whether BLEU and chrF ignored case.
+      text: a line for each score, with sacrebleu's signatures.
     """
 
     bleu: float
@@ -43,58 +44,44 @@ def file_bleu(
     reference: str,
     tokenize: str = "13a",
     lowercase: bool = False,
+    decode_hparams: DecodeHParams | None = None,
 ) -> Quality:
     """Compares a file with its references.
 
     Args:
       translation: a file of decoded lines.
-      reference: a file of right lines; several joined by commas.
+      reference: a file of references; several joined by commas.
       tokenize: sacrebleu's tokenizer.
       lowercase: whether to ignore case.
+      decode_hparams: how `decode_file` wrote the translation: the best answer of each line counts,
+        and references may have more lines than num_samples; None: it has an answer per line.
 
     Raises:
-      DataError: a file is missing, or they have different numbers of lines.
+      DataError: a file is missing or empty, or the files differ in their number of lines.
     """
-    ours = read_lines(translation)
-    references = [read_lines(path) for path in reference.split(",")]
-    for path, lines in zip(reference.split(","), references, strict=True):
-        if len(lines) != len(ours):
+    layout = decode_hparams or DecodeHParams()
+    answers = best_answers(translation, layout)
+    references = []
+    for path in reference.split(","):
+        lines = read_lines(path, layout.delimiter)
+        if decode_hparams:
+            lines = lines[: len(answers)]
+        if len(lines) != len(answers):
             raise DataError(
-                f"{translation} has {len(ours)} lines and {path} has {len(lines)}; they must agree"
+                f"{translation} has {len(answers)} lines and {path} has {len(lines)}; they must "
+                f"agree"
             )
-    if not ours:
+        references.append(lines)
+    if not answers:
         raise DataError(f"{translation} is empty; decode a file first")
-    return _quality(ours, references, tokenize, lowercase)
+    return _compare(answers, references, tokenize, lowercase)
 
 
-def answers_bleu(answers: str | os.PathLike[str], reference: str, how: DecodeHParams) -> str:
-    """Returns lines that compare a file that was decoded with its references.
-
-    Args:
-      answers: the decoded file, of which each line's best answer counts.
-      reference: a file of right lines; several joined by commas. They may have more lines than
-        num_samples asks for.
-      how: it was decoded so.
-
-    Raises:
-      DataError: a file is missing, too short or empty.
-    """
-    ours = best_answers(answers, how)
-    references = [read_lines(path, how.delimiter)[: len(ours)] for path in reference.split(",")]
-    short = [len(lines) for lines in references if len(lines) < len(ours)]
-    if short or not ours:
-        raise DataError(
-            f"{answers} has {len(ours)} lines and {reference} has {min(short, default=0)}; they "
-            f"must agree"
-        )
-    return _quality(ours, references).text
-
-
-def _quality(
-    ours: Sequence[str],
+def _compare(
+    answers: Sequence[str],
     references: Sequence[Sequence[str]],
-    tokenize: str = "13a",
-    lowercase: bool = False,
+    tokenize: str,
+    lowercase: bool,
 ) -> Quality:
     from sacrebleu.metrics.bleu import BLEU
     from sacrebleu.metrics.chrf import CHRF
@@ -102,12 +89,14 @@ def _quality(
     if tokenize not in BLEU.TOKENIZERS:
         known = ", ".join(BLEU.TOKENIZERS)
         raise DataError(f"--tokenize={tokenize} is not one of: {known}")
-    right = sum(line in answers for line, *answers in zip(ours, *references, strict=True))
-    exact = 100 * right / len(ours)
+    hits = sum(answer in lines for answer, *lines in zip(answers, *references, strict=True))
+    exact = 100 * hits / len(answers)
     metrics = [BLEU(tokenize=tokenize, lowercase=lowercase), CHRF(lowercase=lowercase)]
-    bleu, chrf = [metric.corpus_score(ours, references) for metric in metrics]
-    signatures = [metric.get_signature() for metric in metrics]
-    rows = [f"{bleu}  [{signatures[0]}]", f"{chrf}  [{signatures[1]}]"]
+    bleu, chrf = [metric.corpus_score(answers, references) for metric in metrics]
+    rows = [
+        f"{score}  [{metric.get_signature()}]"
+        for score, metric in zip((bleu, chrf), metrics, strict=True)
+    ]
     text = "\n".join([*rows, f"exact match = {exact:.2f} %"])
     return Quality(bleu.score, chrf.score, exact, lowercase, text)
 
@@ -119,58 +108,55 @@ def translations_bleu(
     wait_minutes: float = 0,
     event_dir: str | os.PathLike[str] = "",
 ) -> Iterator[tuple[Path, Quality]]:
-    """Compares each file NAME-STEP of a folder, such as t2t-translate-all writes, as they appear.
+    """Compares each file NAME-STEP of a folder, as written by t2t-translate-all, as they appear.
 
     Args:
-      folder: of the files; it may not be there yet.
-      compare: a file.
-      min_steps: files of fewer steps are left out.
-      wait_minutes: ends when no new file came for so long.
-      event_dir: where TensorBoard's events go, each with the time of its file; those of a file that
-        were written before are not again. "": nowhere.
+      folder: of the files; it may not exist yet.
+      compare: returns the scores of a file.
+      min_steps: files of fewer steps are skipped.
+      wait_minutes: time without a new file after which it ends.
+      event_dir: folder of TensorBoard events, to which the scores of files after the last step
+        there are added, each with the time of its file; "": none.
+
+    Yields:
+      Each file and its scores.
 
     Raises:
-      DataError: there is no file of so many steps.
+      DataError: there is no file of at least `min_steps`.
     """
     last = Path(event_dir, LAST_STEP)
     if event_dir and last.exists():
         min_steps = max(min_steps, int(last.read_text()) + 1)
-    found = False
-    with contextlib.ExitStack() as stack:
-        write = stack.enter_context(_events(event_dir)) if event_dir else None
-        files = as_they_appear(lambda: translations(folder, min_steps), wait_minutes)
-        for step, path in files:
-            found = True
+    is_empty = True
+    with _event_writer(event_dir) if event_dir else contextlib.nullcontext() as writer:
+        for step, path in as_they_appear(lambda: translations(folder, min_steps), wait_minutes):
+            is_empty = False
             quality = compare(path)
-            if write:
-                write(step, path.stat().st_mtime, quality)
+            if writer:
+                _write_event(writer, step, path.stat().st_mtime, quality)
                 with atomic(last, "w") as file:
                     file.write(f"{step}\n")
             yield path, quality
-    if not found:
+    if is_empty:
         raise DataError(
             f"{folder} has no file NAME-STEP of {min_steps} steps or more; t2t-translate-all "
             f"writes them"
         )
 
 
-@contextlib.contextmanager
-def _events(folder: str | os.PathLike[str]) -> Iterator[Callable[[int, float, Quality], None]]:
-    """Yields a function that writes scalars of a step and a time; BLEU has T2T's names."""
-    from tensorboard.compat.proto.event_pb2 import Event
-    from tensorboard.compat.proto.summary_pb2 import Summary
+def _event_writer(folder: str | os.PathLike[str]) -> contextlib.closing[Any]:
     from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
-    writer = EventFileWriter(str(make_folder(folder)))
+    return contextlib.closing(EventFileWriter(str(make_folder(folder))))
 
-    def write(step: int, seconds: float, quality: Quality) -> None:
-        kind = "uncased" if quality.lowercase else "cased"
-        values = {f"BLEU_{kind}": quality.bleu, "chrF": quality.chrf, "exact_match": quality.exact}
-        scalars = [Summary.Value(tag=name, simple_value=one) for name, one in values.items()]
-        writer.add_event(Event(wall_time=seconds, step=step, summary=Summary(value=scalars)))
-        writer.flush()
 
-    try:
-        yield write
-    finally:
-        writer.close()
+def _write_event(writer: Any, step: int, seconds: float, quality: Quality) -> None:
+    """Writes the scores of a step; BLEU has T2T's tags."""
+    from tensorboard.compat.proto.event_pb2 import Event
+    from tensorboard.compat.proto.summary_pb2 import Summary
+
+    kind = "uncased" if quality.lowercase else "cased"
+    scores = {f"BLEU_{kind}": quality.bleu, "chrF": quality.chrf, "exact_match": quality.exact}
+    scalars = [Summary.Value(tag=tag, simple_value=score) for tag, score in scores.items()]
+    writer.add_event(Event(wall_time=seconds, step=step, summary=Summary(value=scalars)))
+    writer.flush()

@@ -10,9 +10,9 @@ from typing import Any
 
 from t2tlite import console
 from t2tlite.decode.attention import Attention, attend
-from t2tlite.decode.batches import Batch, encode_lines, encode_prefixes, make_batches
+from t2tlite.decode.batches import Batch, add_prefixes, encode_lines, make_batches
 from t2tlite.decode.decode_hparams import DecodeHParams, Hypothesis
-from t2tlite.decode.engine import Answer, Engine, Row
+from t2tlite.decode.engine import Answer, Engine
 from t2tlite.decode.keras_engine import KerasEngine
 from t2tlite.decode.model_folder import ModelFolder
 from t2tlite.decode.scoring import Score, score_pairs
@@ -34,9 +34,8 @@ class Decoder:
         training; "": the newest.
       decode_hparams: how to decode; T2T's names in one string or a `DecodeHParams`.
       usr_dirs: plugin folders, if they have moved since training.
-      device: from `t2tlite.devices.devices.choose`; None: one of Keras's current backend.
-      make_engine: loads the model of the folder in place of Keras; `checkpoint` and `device` are
-        then its own concern.
+      device: where Keras computes; None: one device of its current backend.
+      make_engine: loads another engine than Keras, which reads `checkpoint` and `device`.
 
     Attributes:
       engine: the loaded model.
@@ -65,11 +64,8 @@ class Decoder:
         self.problem_hparams = self.folder.problem_hparams
         self.encoders, self.classifies = self.folder.encoders, self.folder.classifies
         self.from_nothing = False
-        self.engine: Engine = (
-            make_engine(self.folder)
-            if make_engine
-            else KerasEngine(self.folder, checkpoint, device)
-        )
+        make_engine = make_engine or (lambda folder: KerasEngine(folder, checkpoint, device))
+        self.engine = make_engine(self.folder)
 
     def load_checkpoint(self, checkpoint: str | int) -> None:
         """Loads another checkpoint of the same model: a step, "best", or a path.
@@ -151,39 +147,34 @@ class Decoder:
         prefixes: Sequence[str] | None = None,
         first: int = 0,
     ) -> list[Batch]:
-        """Returns what `search` takes: the lines that need decoding, grouped by length.
+        """Returns the batches, for `search`, of the lines that need decoding.
 
         Args:
           lines, decode_hparams, prefixes: as for `n_best`.
           first: number of the first line, from 0, in the file it comes from; for messages.
         """
         decode_hparams = (decode_hparams or self.decode_hparams).check()
+        if prefixes is not None and len(prefixes) != len(lines):
+            raise DataError(
+                f"there are {len(lines)} lines and {len(prefixes)} prefixes; give one for each "
+                f"line, an empty one for no prefix"
+            )
         decoded = {i: line for i, line in enumerate(lines) if self._is_decoded(line)}
-        ids = encode_lines(self.folder, decoded, decode_hparams.max_input_size, first)
-        rows = {i: Row(row) for i, row in ids.items()}
+        rows = encode_lines(self.folder, decoded, decode_hparams.max_input_size, first)
         if prefixes is not None:
-            if len(prefixes) != len(lines):
-                raise DataError(
-                    f"there are {len(lines)} lines and {len(prefixes)} prefixes; give one for each "
-                    f"line, an empty one for no prefix"
-                )
-            begin = encode_prefixes(self.folder, {i: prefixes[i] for i in decoded})
-            rows = {i: Row(ids[i], begin[i]) for i in decoded}
+            rows = add_prefixes(self.folder, rows, prefixes)
         return make_batches(rows, decode_hparams, self.engine.row_shares)
 
     def search(
         self, batch: Batch, decode_hparams: DecodeHParams | None = None, seed: int | None = None
     ) -> list[list[Hypothesis]]:
-        """Decodes a batch.
+        """Returns the answers to each line of a batch, best first.
 
         Args:
           batch: from `make_batches`.
           decode_hparams: for this call.
           seed: makes samples depend on this number and `random_seed` alone; None: they also depend
             on the samples drawn before.
-
-        Returns:
-          The answers to each row, best first.
         """
         rows = self.engine.search(batch.rows, decode_hparams or self.decode_hparams, seed)
         return [[self._hypothesis(answer) for answer in answers] for answers in rows]
@@ -203,8 +194,8 @@ class Decoder:
         if not (self._is_decoded(line) and self.streams(decode_hparams)):
             yield self.n_best([line], decode_hparams)[0][0]
             return
-        ids = encode_lines(self.folder, {0: line}, decode_hparams.max_input_size)[0]
-        yield from map(self._hypothesis, self.engine.stream(Row(ids), decode_hparams))
+        row = encode_lines(self.folder, {0: line}, decode_hparams.max_input_size)[0]
+        yield from map(self._hypothesis, self.engine.stream(row, decode_hparams))
 
     def streams(self, decode_hparams: DecodeHParams) -> bool:
         """Whether `stream` yields token by token: neither beams nor several devices do."""

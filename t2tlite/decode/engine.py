@@ -36,36 +36,26 @@ class Answer(NamedTuple):
 class Engine(Protocol):
     """A loaded model. `Decoder` turns text into the ids that it takes, and back.
 
-    An engine that lacks one of the abilities raises a `DeviceError` that says so in one line.
+    An engine that doesn't support a method raises a `DeviceError` there, one line that says so.
+
+    Attributes:
+      weights: the file of the loaded weights.
+      backend: what computes: "tensorflow", "jax", "ctranslate2", ...
+      row_shares: devices that the rows of a batch are split among.
+      is_one_device: whether a single device computes; only then may several threads call methods.
+      can_stream: whether `stream` may be called.
+      has_attention: whether `attention` may be called.
+      min_width: rows are padded to at least this many tokens, so that lines of different lengths
+        share one compiled shape; an engine that doesn't pad ignores it.
     """
 
-    # Rows are padded to at least this many tokens, so that lines of different lengths share one
-    # compiled shape. An engine that doesn't pad ignores it.
+    weights: Path
+    backend: str
+    row_shares: int
+    is_one_device: bool
+    can_stream: bool
+    has_attention: bool
     min_width: int
-
-    @property
-    def weights(self) -> Path:
-        """The file of the loaded weights."""
-
-    @property
-    def backend(self) -> str:
-        """What computes: "tensorflow", "jax", "ctranslate2", ..."""
-
-    @property
-    def row_shares(self) -> int:
-        """Devices that the rows of a batch are split among; a batch grows with them."""
-
-    @property
-    def is_one_device(self) -> bool:
-        """Whether a single device computes; only then any thread may call the methods."""
-
-    @property
-    def can_stream(self) -> bool:
-        """Whether `stream` works."""
-
-    @property
-    def has_attention(self) -> bool:
-        """Whether `attention` works."""
 
     def search(
         self, rows: Sequence[Row], decode_hparams: DecodeHParams, seed: int | None = None
@@ -89,7 +79,7 @@ class Engine(Protocol):
         """Scores given targets.
 
         Args:
-          features: the ids of each row by feature: "targets" and, unless the model is a language
+          features: the ids of each row by feature, "targets" and, unless the model is a language
             model, "inputs"; EOS included. The target of a classifier is a label.
 
         Returns:
@@ -97,7 +87,7 @@ class Engine(Protocol):
         """
 
     def attention(self, features: Mapping[str, Sequence[int]]) -> dict[str, Any]:
-        """Computes the attention weights of one row, dropout off.
+        """Computes the attention weights of one row, without dropout.
 
         Args:
           features: the ids by feature, as for `score`.
@@ -114,4 +104,4 @@ class Engine(Protocol):
         """
 
     def warm_up(self, decode_hparams: DecodeHParams, rows: int, stream: bool) -> None:
-        """Traces or compiles what `search` of so many short rows needs, or what `stream` needs."""
+        """Traces or compiles what `search` needs for this many short rows, or `stream` for one."""

@@ -11,9 +11,8 @@ import logging
 import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, NamedTuple
 
 from t2tlite import console
 from t2tlite.checkpoint import run_record
@@ -22,7 +21,7 @@ from t2tlite.decode.decode_hparams import DecodeHookArgs, DecodeHParams, Hypothe
 from t2tlite.decode.decoder import Decoder
 from t2tlite.errors import OutputError
 from t2tlite.files import atomic, cannot_write, locked, remove_temporaries
-from t2tlite.sources.text_lines import check_beside, count_lines, each_line, read_lines
+from t2tlite.sources.text_files import check_line_count, count_lines, each_line, read_lines
 
 log = logging.getLogger(__name__)
 
@@ -58,12 +57,12 @@ def decode_file(
       OutputError: the target can't be written, or another process is writing it.
     """
     decode_hparams = decoder.decode_hparams
-    lines = count_lines(source, decode_hparams.delimiter)
+    count = count_lines(source, decode_hparams.delimiter)
     if prefix_file:
-        check_beside(prefix_file, source, lines, decode_hparams.delimiter)
+        check_line_count(prefix_file, source, count, decode_hparams.delimiter)
     if decode_hparams.num_samples >= 0:
-        lines = min(lines, decode_hparams.num_samples)
-    texts = _Texts(source, prefix_file, decode_hparams.delimiter, lines)
+        count = min(count, decode_hparams.num_samples)
+    texts = _Texts(source, prefix_file, decode_hparams.delimiter, count)
     target = Path(target) if target else Path(default_target(decoder, source))
     if decode_hparams.decode_in_memory:
         _decode(decoder, texts, target, None)
@@ -83,33 +82,33 @@ def decode_file(
     return target
 
 
-@dataclass(frozen=True)
-class _Texts:
-    """The first `count` lines of a file."""
+class _Texts(NamedTuple):
+    """The first lines of a file, and the prefixes of their answers."""
 
     source: str | os.PathLike[str]
     prefix_file: str | os.PathLike[str]
     delimiter: str
-    count: int
+    line_count: int
 
     def blocks(self) -> Iterator[tuple[list[str], list[str] | None]]:
         """Yields lines and the prefixes of their answers, one block after the other."""
         prefix_lines: Iterable[str] = itertools.repeat("")
         if self.prefix_file:
             prefix_lines = each_line(self.prefix_file, self.delimiter)
-        source_lines = itertools.islice(each_line(self.source, self.delimiter), self.count)
-        lines: list[str] = []
-        prefixes: list[str] = []
+        lines = itertools.islice(each_line(self.source, self.delimiter), self.line_count)
+        block: list[tuple[str, str]] = []
         characters = 0
-        for line, prefix in zip(source_lines, prefix_lines, strict=False):
-            lines.append(line)
-            prefixes.append(prefix)
-            characters += len(line) + len(prefix)
-            if len(lines) >= BLOCK_LINES or characters >= BLOCK_CHARACTERS:
-                yield lines, prefixes if self.prefix_file else None
-                lines, prefixes, characters = [], [], 0
-        if lines:
-            yield lines, prefixes if self.prefix_file else None
+        for number, pair in enumerate(zip(lines, prefix_lines, strict=False), 1):
+            block.append(pair)
+            characters += sum(map(len, pair))
+            if (
+                len(block) >= BLOCK_LINES
+                or characters >= BLOCK_CHARACTERS
+                or number == self.line_count
+            ):
+                block_lines, prefixes = map(list, zip(*block, strict=True))
+                yield block_lines, prefixes if self.prefix_file else None
+                block, characters = [], 0
 
 
 class _PartFile:
@@ -160,13 +159,9 @@ def _digest(decoder: Decoder, texts: _Texts) -> str:
         with open(path, "rb") as file:
             hashes.append(hashlib.file_digest(file, "sha256").hexdigest())
     run = (Path(decoder.output_dir) / run_record.NAME).read_text(encoding="utf-8")
-    values = [
-        hashes,
-        run,
-        dataclasses.asdict(decoder.decode_hparams),
-        [decoder.engine.backend, decoder.engine.row_shares, texts.count],
-        [BLOCK_LINES, BLOCK_CHARACTERS, batches.BATCH_TOKENS],
-    ]
+    engine, decode_hparams = decoder.engine, dataclasses.asdict(decoder.decode_hparams)
+    values = [hashes, run, decode_hparams, engine.backend, engine.row_shares, texts.line_count]
+    values += [BLOCK_LINES, BLOCK_CHARACTERS, batches.BATCH_TOKENS]
     return hashlib.sha256(json.dumps(values).encode()).hexdigest()
 
 
@@ -178,7 +173,7 @@ def _decode(decoder: Decoder, texts: _Texts, target: Path, part: _PartFile | Non
     all_answers: list[list[Hypothesis]] = []
     first = 0
     with contextlib.ExitStack() as stack:
-        advance = stack.enter_context(console.meter("decoding", "lines", texts.count))
+        advance = stack.enter_context(console.meter("decoding", "lines", texts.line_count))
         file = stack.enter_context(atomic(target, "w"))
         for lines, prefixes in texts.blocks():
             answers = _decode_block(decoder, lines, prefixes, first, part, advance)
@@ -189,12 +184,9 @@ def _decode(decoder: Decoder, texts: _Texts, target: Path, part: _PartFile | Non
                 all_lines += lines
                 all_answers += [row or [Hypothesis("", 0.0, [])] for row in answers]
             first += len(lines)
-    if hooks:
-        arguments = DecodeHookArgs(
-            decoder.output_dir, all_lines, all_answers, decoder.problem, decode_hparams
-        )
-        for hook in hooks:
-            hook(arguments)
+    output_dir, problem = decoder.output_dir, decoder.problem
+    for hook in hooks:
+        hook(DecodeHookArgs(output_dir, all_lines, all_answers, problem, decode_hparams))
 
 
 def _decode_block(
@@ -265,13 +257,6 @@ def default_target(decoder: Decoder, source: str | os.PathLike[str]) -> str:
     HPARAMS_SET is left out if the run record doesn't name it.
     """
     decode_hparams, run = decoder.decode_hparams, decoder.run
-    parts = [
-        os.fspath(source),
-        run.model,
-        *filter(None, [run.hparams_set]),
-        run.problem,
-        f"beam{decode_hparams.beam_size}",
-        f"alpha{decode_hparams.alpha}",
-        "decodes",
-    ]
-    return ".".join(parts)
+    names = [os.fspath(source), run.model, run.hparams_set, run.problem]
+    settings = [f"beam{decode_hparams.beam_size}", f"alpha{decode_hparams.alpha}"]
+    return ".".join([*filter(None, names), *settings, "decodes"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from t2tlite.decode.decode_hparams import DecodeHParams
 from t2tlite.decode.engine import Answer, Row
 from t2tlite.decode.model_folder import ModelFolder
 from t2tlite.devices import devices
-from t2tlite.errors import DataError, DeviceError
+from t2tlite.errors import DeviceError
 
 # Rows are padded to a multiple of this many tokens, so that few shapes are traced.
 LENGTH_STEP = 8
@@ -33,7 +33,6 @@ class KerasEngine:
 
     Attributes:
       network: the Keras model.
-      weights, min_width: as of `Engine`.
 
     Raises:
       CheckpointError: there is no such checkpoint, or it is of another model.
@@ -48,37 +47,20 @@ class KerasEngine:
     ):
         self._folder = folder
         self.weights = checkpoints.find(folder.path, checkpoint)
-        self.min_width = 1
-        self._device = device or devices.current()
-        if self._device.workers > 1:
+        self._device = device = device or devices.current()
+        if device.workers > 1:
             raise DeviceError(
-                f"decoding runs on one machine, and this is one of {self._device.workers}; unset "
+                f"decoding runs on one machine, and this is one of {device.workers}; unset "
                 f"TF_CONFIG, or decode on a machine that is no part of a TPU pod"
             )
-        with self._device.scope():
+        with device.scope():
             self.network = folder.run.make_model(folder.problem_hparams)
         checkpoints.load_weights(self.network, self.weights)
-        self._compiled: dict[Any, Any] = {}
-
-    @property
-    def backend(self) -> str:
-        return self._device.backend
-
-    @property
-    def row_shares(self) -> int:
-        return self._device.row_shares
-
-    @property
-    def is_one_device(self) -> bool:
-        return self._device.count * self._device.model_parallel == 1
-
-    @property
-    def can_stream(self) -> bool:
-        return self.is_one_device
-
-    @property
-    def has_attention(self) -> bool:
-        return hasattr(self.network, "attention_weights")
+        self.backend, self.row_shares = device.backend, device.row_shares
+        self.is_one_device = self.can_stream = device.count * device.model_parallel == 1
+        self.has_attention = hasattr(self.network, "attention_weights")
+        self.min_width = 1
+        self._searches: dict[tuple[Any, ...], Any] = {}
 
     def load_checkpoint(self, checkpoint: str | int) -> None:
         """See `Engine`.
@@ -122,15 +104,12 @@ class KerasEngine:
         return [(-loss, int(tokens)) for loss, tokens in pairs][: len(features["targets"])]
 
     def attention(self, features: Mapping[str, Sequence[int]]) -> dict[str, Any]:
-        if not self.has_attention:
-            raise DataError(f"model {self._folder.run.model} has no method attention_weights")
         padded = {name: self.pad([ids]) for name, ids in features.items()}
         outputs = self._attention_model.predict_on_batch(self._device.feed(padded))
-        sides = {"encoder": ("inputs", "inputs"), "decoder": ("targets", "targets")}
-        sides["cross"] = ("targets", "inputs")
         weights = {}
         for kind in sorted(outputs):
-            queries, keys = (len(features[name]) for name in sides[kind])
+            queries = len(features["inputs" if kind == "encoder" else "targets"])
+            keys = len(features["targets" if kind == "decoder" else "inputs"])
             weights[kind] = outputs[kind][0, :, :, :queries, :keys]
         return weights
 
@@ -163,47 +142,41 @@ class KerasEngine:
         return answers
 
     def _search_model(self, decode_hparams: DecodeHParams) -> Any:
-        def make() -> Any:
-            from t2tlite.decode.search_model import make_search
+        from t2tlite.decode.search_model import make_search
 
-            # A copy, as the caller may change its own.
-            own_hparams = dataclasses.replace(decode_hparams)
-            folder = self._folder
-            search = make_search(self.network, folder.problem_hparams, folder.hparams, own_hparams)
-            search.compile(jit_compile=self._device.static_shapes)
-            return search
-
-        return self._cached(decode_hparams.of_search(), make)
+        key = decode_hparams.of_search()
+        if key not in self._searches:
+            if len(self._searches) >= MOST_SEARCHES:
+                del self._searches[next(iter(self._searches))]
+            # A copy of the hparams, as the caller may change its own.
+            own_hparams, folder = dataclasses.replace(decode_hparams), self._folder
+            self._searches[key] = self._compile(
+                make_search(self.network, folder.problem_hparams, folder.hparams, own_hparams)
+            )
+        return self._searches[key]
 
     def _stream_model(self, decode_hparams: DecodeHParams) -> Any:
-        def make() -> Any:
-            from t2tlite.decode.streaming import Stream
+        from t2tlite.decode.streaming import Stream
 
-            return Stream(self._search_model(decode_hparams), self._device.static_shapes)
-
-        return self._cached(("stream", *decode_hparams.of_search()), make)
-
-    def _cached(self, key: tuple[Any, ...], make: Callable[[], Any]) -> Any:
-        if key not in self._compiled:
-            if len(self._compiled) >= MOST_SEARCHES:
-                del self._compiled[next(iter(self._compiled))]
-            self._compiled[key] = make()
-        return self._compiled[key]
+        search_model = self._search_model(decode_hparams)
+        if search_model.stream is None:
+            search_model.stream = Stream(search_model, self._device.static_shapes)
+        return search_model.stream
 
     @functools.cached_property
     def _scorer(self) -> Any:
         from t2tlite.model.scorer import Scorer
 
         modality = self._folder.problem_hparams.modality["targets"]
-        scorer = Scorer(self.network, modality, self._device.gather)
-        scorer.compile(jit_compile=self._device.static_shapes)
-        return scorer
+        return self._compile(Scorer(self.network, modality, self._device.gather))
 
     @functools.cached_property
     def _attention_model(self) -> Any:
         from t2tlite.model.scorer import AttentionRecorder
 
-        model = AttentionRecorder(self.network, self._device.gather)
+        return self._compile(AttentionRecorder(self.network, self._device.gather))
+
+    def _compile(self, model: Any) -> Any:
         model.compile(jit_compile=self._device.static_shapes)
         return model
 

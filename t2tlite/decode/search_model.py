@@ -61,8 +61,10 @@ class Search(keras.Model):
         self.samples = (decode_hparams.sampling_method or hparams.sampling_method) == "random"
         self.beams = 1 if self.samples else decode_hparams.beam_size
         self.temperature = decode_hparams.sampling_temp or hparams.sampling_temp
-        self.top_k = decode_hparams.sampling_keep_top_k or hparams.sampling_keep_top_k
+        self.top_k = max(decode_hparams.sampling_keep_top_k or hparams.sampling_keep_top_k, 0)
         self.seed_generator = keras.random.SeedGenerator(decode_hparams.random_seed)
+        # The `Stream` of this search, once there is one.
+        self.stream: Any = None
 
     def seed(self, number: int) -> None:
         """Makes the samples of the next batch depend on this number and random_seed alone."""
@@ -73,27 +75,13 @@ class Search(keras.Model):
         given, cache, max_steps = self.begin(features)
         options = {"row_limits_B": given["limits"][:: self.beams], "given": given}
         if self.beams > 1:
-            ids_BKT, scores_BK = search.beam_search(
-                self.step,
-                cache,
-                batch,
-                self.beams,
-                max_steps,
-                self.decode_hparams.alpha,
-                **options,
-            )
+            sizes = batch, self.beams, max_steps, self.decode_hparams.alpha
+            ids_BKT, scores_BK = search.beam_search(self.step, cache, *sizes, **options)
             return {"ids": ids_BKT, "scores": scores_BK}
         if self.samples:
+            cuts = self.temperature, self.top_k, self.decode_hparams.sampling_top_p
             ids_BT, scores_B = search.sample(
-                self.step,
-                cache,
-                batch,
-                max_steps,
-                temperature=self.temperature,
-                top_k=max(self.top_k, 0),
-                top_p=self.decode_hparams.sampling_top_p,
-                seed=self.seed_generator,
-                **options,
+                self.step, cache, batch, max_steps, *cuts, self.seed_generator, **options
             )
         else:
             ids_BT, scores_B = search.greedy(self.step, cache, batch, max_steps, **options)
@@ -106,14 +94,13 @@ class Search(keras.Model):
           What every step reads, in tensors of B x beams rows; the cache at position 0; the most
           steps of any row.
         """
-        ids_BL, decode_hparams = features["ids"], self.decode_hparams
-        width = ops.shape(ids_BL)[1]
-        # A row that only fills the batch takes no steps.
-        lengths_B, prefix_BP = features["lengths"], features.get("prefix")
+        ids_BL, lengths_B = features["ids"], features["lengths"]
+        prefix_BP, decode_hparams = features.get("prefix"), self.decode_hparams
         least = decode_hparams.min_length + 1 if decode_hparams.min_length else 0
         limits_B = ops.maximum(lengths_B + decode_hparams.extra_length, least)
+        # A row that only fills the batch takes no steps.
         limits_B = ops.where(lengths_B > 0, limits_B, 0)
-        max_steps = width + max(decode_hparams.extra_length, least)
+        max_steps = ops.shape(ids_BL)[1] + max(decode_hparams.extra_length, least)
         # A language model sees only targets: the line is the beginning of the answer.
         inputs = {"inputs" if self.has_inputs else "targets": ids_BL}
         if not self.has_inputs:

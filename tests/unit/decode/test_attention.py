@@ -73,7 +73,7 @@ def test_a_blank_line_is_an_error(decoder):
 
 
 def test_a_model_without_weights_is_named(decoder, monkeypatch):
-    monkeypatch.setattr(decoder.engine, "network", object())
+    monkeypatch.setattr(decoder.engine, "has_attention", False)
     assert not decoder.has_attention
     with pytest.raises(DataError, match="model transformer doesn't give its attention weights"):
         decoder.attention("3")

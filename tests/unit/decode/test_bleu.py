@@ -3,7 +3,7 @@
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from t2tlite.decode.bleu import answers_bleu, file_bleu, translations_bleu
+from t2tlite.decode.bleu import file_bleu, translations_bleu
 from t2tlite.decode.decode_hparams import DecodeHParams
 from t2tlite.errors import DataError
 
@@ -57,15 +57,16 @@ def test_what_does_not_fit(write):
 def test_the_best_answer_of_each_line_counts(write):
     right = write("right", RIGHT + "never decoded\n")
     lines = [f"{line}\t-0.5\tworse\t-0.7" for line in RIGHT.splitlines()]
-    how = DecodeHParams(return_beams=True, write_beam_scores=True, num_samples=2)
-    assert "exact match = 100.00 %" in answers_bleu(write("ours", "\n".join(lines)), right, how)
-    # A tab is no field's end where there is one field.
-    assert "match = 0.00 %" in answers_bleu(write("ours", "\n".join(lines)), right, DecodeHParams())
-    how = DecodeHParams(delimiter=";")
-    found = answers_bleu(write("ours", "a b c d;"), write("right", "a b c d;e;"), how)
-    assert "exact match = 100.00 %" in found
+    ours = write("ours", "\n".join(lines))
+    beams = DecodeHParams(return_beams=True, write_beam_scores=True, num_samples=2)
+    assert file_bleu(ours, right, decode_hparams=beams).exact == 100
+    # Without scores and beams a tab is a part of the answer.
+    assert file_bleu(ours, right, decode_hparams=DecodeHParams()).exact == 0
+    other = DecodeHParams(delimiter=";")
+    ours, right = write("ours", "a b c d;"), write("right", "a b c d;e;")
+    assert file_bleu(ours, right, decode_hparams=other).exact == 100
     with pytest.raises(DataError, match="ours has 1 lines and .*right has 0; they must agree"):
-        answers_bleu(write("ours", "a;"), write("right", ""), how)
+        file_bleu(write("ours", "a;"), write("right", ""), decode_hparams=other)
 
 
 def test_all_translations_of_a_folder(write, tmp_path):

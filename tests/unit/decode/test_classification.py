@@ -62,8 +62,12 @@ def test_files(compare):
 @pytest.mark.parametrize(
     ("answers", "right", "message"),
     [
-        ("spam\nham\n", "spam\nHam\n", "right0, line 2: 'Ham' is no class label; expected one of "),
-        ("spam\nham\n", "spam\n", "right0, line 2: '' is no class label; expected one of 'spam'"),
+        (
+            "spam\nham\n",
+            "spam\nHam\n",
+            "right0, line 2: 'Ham' isn't a class label; expected one of ",
+        ),
+        ("spam\nham\n", "spam\n", "right0, line 2: '' isn't a class label; expected one of 'spam'"),
         ("\n", "spam\n", "has no answers to compare; decode lines that aren't blank"),
     ],
 )

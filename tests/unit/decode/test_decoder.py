@@ -122,19 +122,19 @@ def test_what_makes_no_sense_is_an_error(decoder, text):
 
 def test_ways_to_decode_do_not_pile_up(decoder, monkeypatch):
     monkeypatch.setattr(keras_engine, "MOST_SEARCHES", 2)
-    monkeypatch.setattr(decoder.engine, "_compiled", {})
+    monkeypatch.setattr(decoder.engine, "_searches", {})
     for length in range(3):
         decoder.n_best(["9"], how(decoder, f"beam_size=1,extra_length={length}"))
-    assert len(decoder.engine._compiled) == 2
-    kept = list(decoder.engine._compiled.values())
+    assert len(decoder.engine._searches) == 2
+    kept = list(decoder.engine._searches.values())
     decoder.n_best(["9"], how(decoder, "beam_size=1,extra_length=2,num_samples=3,batch_size=1"))
-    assert list(decoder.engine._compiled.values()) == kept
+    assert list(decoder.engine._searches.values()) == kept
 
 
 def test_shapes_of_any_number_are_traced_a_few_times(decoder, monkeypatch):
     traces = []
     call = search_model.Search.call
-    monkeypatch.setattr(decoder.engine, "_compiled", {})
+    monkeypatch.setattr(decoder.engine, "_searches", {})
     monkeypatch.setattr(
         search_model.Search,
         "call",
