@@ -30,7 +30,7 @@ HELP = """Type a line to get an answer. Commands, the first four as in Tensor2Te
 A space before a command makes it text. Ctrl-C stops an answer."""
 
 _COMMAND = re.compile(r"(ns|dl|it)=(.*)|(:[a-z]+)(?:\s+(.*))?|q", re.DOTALL)
-COMMANDS = [":attention", ":help", ":next", ":set", "dl=", "it=text", "ns=", "q"]
+COMMANDS = [":attention", ":help", ":next", ":set ", "dl=", "it=text", "ns=", "q"]
 _ASSIGNMENTS = [f"{field.name}=" for field in dataclasses.fields(DecodeHParams)]
 
 # Typed lines rarely have more tokens: padded to this width, all share one compiled shape.

@@ -43,7 +43,7 @@ def test_a_home_that_cannot_be_written_to_costs_the_history_alone(press, monkeyp
 @pytest.mark.parametrize(
     ("typed", "offered_while_typing", "completions"),
     [
-        (":", True, [":attention", ":help", ":next", ":set"]),
+        (":", True, [":attention", ":help", ":next", ":set "]),
         (":n", True, [":next"]),
         ("n", False, ["ns="]),
         ("now", False, []),

@@ -1,6 +1,5 @@
 """Searches with trials that take milliseconds: what they leave, and what can go wrong."""
 
-import json
 import os
 import signal
 import subprocess
@@ -10,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from t2tlite.config import HParams
 from t2tlite.errors import HParamsError, OutputError
 from t2tlite.files import locked
 from t2tlite.tune import journal, processes, results
@@ -56,39 +54,6 @@ def contents(trials):
 
 def reason(trial):
     return trial.user_attrs[journal.REASON]
-
-
-@pytest.mark.plots
-def test_the_best_of_the_trials_becomes_a_file_of_hparams(search, tmp_path):
-    trials, done = search(max_trials=12)
-    assert done
-    assert [trial.number for trial in trials] == list(range(12))
-    assert set(states(trials)) <= {"finished", "pruned"}
-    # Later trials learn from earlier ones and come nearer to the optimum.
-    rates = [trial.params["learning_rate_constant"] for trial in trials]
-    winner = max(trials, key=lambda trial: trial.value)
-    folder = tmp_path / "search"
-    assert json.loads((folder / results.BEST).read_text()) == {"num_heads": 4, **winner.params}
-    assert HParams().assign_json(folder / results.BEST) == {"num_heads": 4, **winner.params}
-    assert 0.5 < winner.params["learning_rate_constant"] < 2
-    assert len(set(rates)) == 12
-    assert all((folder / name).stat().st_size > 5_000 for name in results.PLOTS)
-    header, *rows = (folder / results.TABLE).read_text().splitlines()
-    assert header.split("\t") == [
-        *("trial", "state", "accuracy", "step", "learning_rate_constant", "hidden_size", "why")
-    ]
-    assert [float(row.split("\t")[2]) for row in rows] == [trial.value for trial in trials]
-
-
-def test_minimizing_finds_the_lowest(search, tmp_path):
-    trials, _ = search(maximize=False, max_trials=3)
-    assert states(trials) == ["finished"] * 3
-    lowest = min(trials, key=lambda trial: trial.value)
-    # The accuracy rises, so the first step has the lowest.
-    assert lowest.value == lowest.intermediate_values[1]
-    assert lowest.value < max(trial.value for trial in trials)
-    best = json.loads((tmp_path / "search" / results.BEST).read_text())
-    assert best == {"num_heads": 4, **lowest.params}
 
 
 def test_a_resumed_search_adds_trials_and_repeats_none(search, tmp_path):
