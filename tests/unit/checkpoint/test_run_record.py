@@ -2,6 +2,7 @@
 
 import json
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -9,6 +10,7 @@ from t2tlite import plugins, registry
 from t2tlite.checkpoint import run_record
 from t2tlite.config import HParams
 from t2tlite.errors import CheckpointError, DataError, PluginError, VocabularyError
+from t2tlite.text import TokenTextEncoder
 from t2tlite.text_problems import Text2ClassProblem, Text2TextProblem, VocabType
 
 pytestmark = pytest.mark.usefixtures("own_names")
@@ -98,6 +100,25 @@ def test_a_damaged_record(tmp_path, text):
     (tmp_path / "run.json").write_text(text)
     with pytest.raises(CheckpointError, match="run.json is damaged"):
         run_record.read(tmp_path)
+
+
+def test_files_of_a_problems_own_encoders_are_recorded_and_copied(folders):
+    data, output = folders
+    (data / "own").mkdir()
+    (data / "own" / "words").write_text("x\ny\n")
+
+    class OwnEncoders(Recorded):
+        def feature_encoders(self, data_dir):
+            words = (Path(data_dir) / "own" / "words").read_text().split()
+            encoder = TokenTextEncoder(None, vocab_list=words)
+            return {"inputs": encoder, "targets": encoder}
+
+    registry.register_problem("recorded_own")(OwnEncoders)
+    run = run_record.RunRecord.describe("recorded_own", "transformer", HParams(), [])
+    run.take_vocabularies(output, data)
+    run.write(output, data)
+    assert "own/words" in run.vocabularies
+    assert (output / "own" / "words").read_text() == "x\ny\n"
 
 
 class TestPlugins:
