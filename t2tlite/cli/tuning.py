@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import importlib.util
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -40,15 +41,10 @@ def tune(hparams: HParams, given: dict[str, Any], train_args: TrainArgs) -> None
       SystemExit: with status 130 if Ctrl-C or SIGTERM stopped the search.
     """
     _check_flags()
-    try:
-        from t2tlite.tune import results, search, space
-        from t2tlite.tune import tune as search_loop
-    except ModuleNotFoundError as error:
-        if error.name != "optuna":
-            raise
-        raise OutputError(
-            "--hparams_range needs Optuna; install it with: pip install 't2tlite[tune]'"
-        ) from None
+    # They import Optuna.
+    from t2tlite.tune import results, search, space
+    from t2tlite.tune import tune as search_loop
+
     ranged = RangedHParams()
     registry.ranged_hparams(FLAGS.hparams_range)(ranged)
     problem = registry.problem(FLAGS.problem)
@@ -68,21 +64,6 @@ def tune(hparams: HParams, given: dict[str, Any], train_args: TrainArgs) -> None
             f"--eval_early_stopping_metric_minimize={minimize}",
         ]
     dimensions = space.dimensions(ranged, hparams, given)
-    description = {
-        "--problem": FLAGS.problem,
-        "--model": FLAGS.model,
-        "--hparams_set": FLAGS.hparams_set,
-        "hparams": hparams.values(),
-        "--hparams_range": {name: list(values) for name, values in ranged.ranges.items()},
-        "searched hparams": [dimension.name for dimension in dimensions],
-        "--autotune_objective": objective,
-        "--autotune_maximize": FLAGS.autotune_maximize,
-        "--train_steps": train_args.train_steps,
-        "--local_eval_frequency": train_args.eval_frequency,
-        "--eval_steps": train_args.eval_steps,
-        "--eval_use_test_set": FLAGS.eval_use_test_set,
-        "--warm_start_from": train_args.warm_start_from,
-    }
     hparams_search = search.Search(
         output_dir=Path(FLAGS.output_dir),
         dimensions=dimensions,
@@ -92,7 +73,13 @@ def tune(hparams: HParams, given: dict[str, Any], train_args: TrainArgs) -> None
         max_trials=FLAGS.autotune_max_trials,
         parallel_trials=FLAGS.autotune_parallel_trials,
         train_args=train_args,
-        description=description,
+        description={
+            **_describe(train_args),
+            "hparams": hparams.values(),
+            "--hparams_range": {name: list(values) for name, values in ranged.ranges.items()},
+            "searched hparams": [dimension.name for dimension in dimensions],
+            "--autotune_objective": objective,
+        },
     )
     command = functools.partial(_trial_command, extra_flags)
     trials, done = search_loop.tune(hparams_search, command, FLAGS.worker_gpu)
@@ -104,7 +91,7 @@ def tune(hparams: HParams, given: dict[str, Any], train_args: TrainArgs) -> None
 
 
 def _check_flags() -> None:
-    """Raises for flags that contradict each other."""
+    """Raises if flags contradict each other, or Optuna isn't installed."""
     app.require("autotune_objective")
     if FLAGS.schedule in ("train", "evaluate"):
         raise app.UsageError(f"--schedule={FLAGS.schedule} and --hparams_range don't go together")
@@ -115,6 +102,25 @@ def _check_flags() -> None:
             "TF_CONFIG names several machines, and a search runs on one; unset TF_CONFIG, or "
             "leave --hparams_range out"
         )
+    if importlib.util.find_spec("optuna") is None:
+        raise OutputError(
+            "--hparams_range needs Optuna; install it with: pip install 't2tlite[tune]'"
+        )
+
+
+def _describe(train_args: TrainArgs) -> dict[str, Any]:
+    """Returns the flags that must not change when a search is resumed."""
+    return {
+        "--problem": FLAGS.problem,
+        "--model": FLAGS.model,
+        "--hparams_set": FLAGS.hparams_set,
+        "--autotune_maximize": FLAGS.autotune_maximize,
+        "--train_steps": train_args.train_steps,
+        "--local_eval_frequency": train_args.eval_frequency,
+        "--eval_steps": train_args.eval_steps,
+        "--eval_use_test_set": FLAGS.eval_use_test_set,
+        "--warm_start_from": train_args.warm_start_from,
+    }
 
 
 def _trial_command(extra_flags: Sequence[str], folder: Path) -> Sequence[str]:
