@@ -1,13 +1,13 @@
-"""The models: keras and numpy only, written once in `keras.ops` for every backend and device.
+"""The built-in models, their losses, optimizers and searches, in keras.ops for all backends.
 
-Importing this package loads no Keras: the models are registered by name and imported when used.
+Importing the package doesn't import Keras: models are registered by name and imported when used.
 """
 
 from t2tlite import registry
 
 
 def register_models() -> None:
-    """Registers the built-in models; the entry point through which the plugin loop finds them."""
+    """Registers the built-in models; `plugins` calls it through an entry point."""
     for name, target, doc in [
         (
             "transformer",
@@ -27,7 +27,7 @@ def register_models() -> None:
         (
             "lstm_seq2seq_attention",
             "t2tlite.model.lstm:LSTMSeq2seqAttention",
-            "LSTM encoder and decoder with attention of Bahdanau or Luong.",
+            "LSTM encoder and decoder with Bahdanau's or Luong's attention.",
         ),
         (
             "lstm_seq2seq_bidirectional_encoder",
@@ -42,7 +42,7 @@ def register_models() -> None:
         (
             "universal_transformer",
             "t2tlite.model.universal_transformer:UniversalTransformer",
-            "Transformer that runs one layer again and again; without inputs, a language model.",
+            "Transformer that repeats one layer; without inputs, a language model.",
         ),
         (
             "universal_transformer_encoder",

@@ -1,11 +1,12 @@
-"""The bookkeeping of beam search: which hypotheses live, and which have finished.
+"""The state of a beam search: live and finished hypotheses, and how a step extends them.
 
-It is T2T's. A step extends each of the K live hypotheses by each id and keeps the C = 2 * K most
-probable extensions. Of those that go on, the K most probable live on. Those that end compete by
-score, which is log probability / length penalty, with all that ended before, for K places.
+The algorithm is T2T's. A step extends each of the K live hypotheses by each id and keeps the
+C = 2 * K most probable extensions. The K most probable of those that don't end in EOS stay live.
+Those that do compete with the finished hypotheses for K places, by score: log probability / length
+penalty.
 
 Shapes: B batch, K beam, N = B * K (the beams of a row are neighbours), C candidates, T steps,
-V vocabulary, M choices of any kind, in G groups of W.
+V vocabulary, M entries to choose from, in G groups of W.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from t2tlite.config import PAD_ID
 
 Tensor = Any
 
-# The score of a place in an n-best list that no hypothesis fills; T2T's value.
+# Score of an empty place in an n-best list; T2T's value.
 MISSING_SCORE = -1e7
 
 _IMPOSSIBLE = float("-inf")
@@ -33,15 +34,15 @@ def length_penalty(length: Tensor, alpha: float) -> Tensor:
 class Beams(NamedTuple):
     """The live and the finished hypotheses of each row, both best first.
 
-    A place that holds none has -inf for its log probability or score.
+    An empty place has log probability or score -inf.
 
     Attributes:
-      live_ids_BKT: int32, 0 from the next position on.
+      live_ids_BKT: int32, PAD from the next position on.
       log_probs_BK: float32, of the live hypotheses.
       last_BK: int32, the newest ids of the live hypotheses.
-      finished_ids_BKT: int32, EOS included and 0 after it.
+      finished_ids_BKT: int32, with EOS, and PAD after it.
       finished_scores_BK: float32, log probability / length penalty.
-      done_B: bool, the rows that change no more.
+      done_B: bool, whether the row's search has ended.
     """
 
     live_ids_BKT: Tensor
@@ -53,31 +54,34 @@ class Beams(NamedTuple):
 
     @classmethod
     def start(cls, limits_B, beam_size, max_steps) -> Beams:
-        """One live hypothesis a row, empty; a row of limit 0 is done before it starts."""
+        """Returns one empty live hypothesis a row; a row of limit 0 is done already."""
         shape = (ops.shape(limits_B)[0], beam_size)
         pad_BKT = ops.full((*shape, max_steps), PAD_ID, "int32")
-        nothing_BK = ops.full(shape, _IMPOSSIBLE, "float32")
+        empty_BK = ops.full(shape, _IMPOSSIBLE, "float32")
         return cls(
             live_ids_BKT=pad_BKT,
-            log_probs_BK=ops.where(ops.arange(beam_size) == 0, 0.0, nothing_BK),
+            log_probs_BK=ops.where(ops.arange(beam_size) == 0, 0.0, empty_BK),
             last_BK=ops.zeros(shape, "int32"),
             finished_ids_BKT=pad_BKT,
-            finished_scores_BK=nothing_BK,
+            finished_scores_BK=empty_BK,
             done_B=limits_B <= 0,
         )
 
-    def grow(self, logits_NV, position, alpha, eos_id) -> tuple[Beams, Tensor]:
-        """Makes the live hypotheses one id longer; also returns which beams they came from.
+    def extend(self, logits_NV, position, alpha, eos_id) -> tuple[Beams, Tensor]:
+        """Extends the live hypotheses by one id.
 
-        C candidates are enough: at most K of them, one of each beam, end.
+        2 * K candidates are enough: at most K of them, one of each beam, end.
+
+        Returns:
+          The new state, and the indices [B, K] of the beams that the live hypotheses extend.
         """
         shape, vocab_size = ops.shape(self.log_probs_BK), logits_NV.shape[-1]
         beam_size = shape[1]
         steps_NV = ops.log_softmax(ops.cast(logits_NV, "float32"), axis=-1)
         log_probs_BKV = ops.reshape(steps_NV, (*shape, vocab_size)) + self.log_probs_BK[..., None]
         flat_BM = ops.reshape(log_probs_BKV, (shape[0], beam_size * vocab_size))
-        log_probs_BC, index_BC = largest(flat_BM, 2 * beam_size)
-        # Masks that ban ids add a large negative number more often than -inf.
+        log_probs_BC, index_BC = fast_top_k(flat_BM, 2 * beam_size)
+        # A banned id may have a large negative logit rather than -inf.
         log_probs_BC = ops.where(log_probs_BC > MISSING_SCORE, log_probs_BC, _IMPOSSIBLE)
         parents_BC, chosen_BC = index_BC // vocab_size, index_BC % vocab_size
         ids_BCT = write(pick(self.live_ids_BKT, parents_BC), position, chosen_BC)
@@ -89,7 +93,7 @@ class Beams(NamedTuple):
         scores_BM = ops.concatenate([self.finished_scores_BK, ended_BC], axis=1)
         finished_scores_BK, finished_BK = ops.top_k(scores_BM, beam_size)
         ids_BMT = ops.concatenate([self.finished_ids_BKT, ids_BCT], axis=1)
-        grown = Beams(
+        extended = Beams(
             live_ids_BKT=pick(ids_BCT, live_BK),
             log_probs_BK=log_probs_BK,
             last_BK=pick(chosen_BC, live_BK),
@@ -97,10 +101,13 @@ class Beams(NamedTuple):
             finished_scores_BK=finished_scores_BK,
             done_B=self.done_B,
         )
-        return grown, pick(parents_BC, live_BK)
+        return extended, pick(parents_BC, live_BK)
 
     def hypotheses(self, limits_B, alpha):
-        """Ids [B, K, T] and scores [B, K]: what a row finished, or if nothing, what is live."""
+        """Returns ids [B, K, T] and scores [B, K] of the finished hypotheses of each row.
+
+        A row without any returns its live hypotheses, with the length penalty of its limit.
+        """
         live_scores_BK = self.log_probs_BK / length_penalty(limits_B, alpha)[:, None]
         any_B1 = self.finished_scores_BK[:, :1] > _IMPOSSIBLE
         scores_BK = ops.where(any_B1, self.finished_scores_BK, live_scores_BK)
@@ -109,12 +116,12 @@ class Beams(NamedTuple):
         return ids_BKT, ops.maximum(scores_BK, MISSING_SCORE)
 
 
-def largest(x_BM, count, width=64):
-    """Does what `ops.top_k(x_BM, count)` does, faster where M is large; M must be static.
+def fast_top_k(x_BM, count, width=64):
+    """Returns `ops.top_k(x_BM, count)`, faster where M is large; M must be static.
 
-    Of M values in groups of `width` neighbours, the `count` largest are in the `count` groups of
-    largest maximum, and finding a maximum is cheap: with V 8192 and K 4 on a CPU this halves the
-    time that a step of beam search takes beside the model's own.
+    The `count` largest values are in the `count` groups, of `width` neighbours each, that have the
+    largest maxima, and a maximum is cheap. With V 8192 and K 4 this halves the time that beam
+    search adds to the model's on a CPU.
     """
     batch_size, size = ops.shape(x_BM)
     groups, rest = divmod(size, width)
@@ -122,11 +129,12 @@ def largest(x_BM, count, width=64):
         return ops.top_k(x_BM, count)
     groups_BGW = ops.reshape(x_BM[:, : size - rest], (batch_size, groups, width))
     _, group_BC = ops.top_k(ops.max(groups_BGW, axis=-1), count)
-    group_BC = ops.sort(group_BC, axis=-1)  # so that the first of equal values wins, as in top_k
+    # Sorted, so that the first of equal values wins, as in top_k.
+    group_BC = ops.sort(group_BC, axis=-1)
     index_BCW = group_BC[..., None] * width + ops.arange(width, dtype="int32")
-    few_BM = ops.reshape(pick(groups_BGW, group_BC), (batch_size, count * width))
-    few_BM = ops.concatenate([few_BM, x_BM[:, size - rest :]], axis=1)
-    values_BC, place_BC = ops.top_k(few_BM, count)
+    candidates_BM = ops.reshape(pick(groups_BGW, group_BC), (batch_size, count * width))
+    candidates_BM = ops.concatenate([candidates_BM, x_BM[:, size - rest :]], axis=1)
+    values_BC, place_BC = ops.top_k(candidates_BM, count)
     index_BM = ops.reshape(index_BCW, (batch_size, count * width))
     # The ungrouped rest comes last, in its own order.
     grouped_BC = pick(index_BM, ops.minimum(place_BC, count * width - 1))
@@ -135,7 +143,7 @@ def largest(x_BM, count, width=64):
 
 
 def reorder(cache, parents_BK):
-    """Gives each beam the cache of the beam it grew from."""
+    """Returns the cache whose row for each beam is that of the beam it extends."""
     batch_size, beam_size = ops.shape(parents_BK)
     rows_B1 = ops.arange(batch_size, dtype="int32")[:, None] * beam_size
     parents_N = ops.reshape(parents_BK + rows_B1, (-1,))
@@ -143,7 +151,7 @@ def reorder(cache, parents_BK):
 
 
 def freeze(old, new):
-    """Keeps the rows that were done in the old state as they were."""
+    """Returns the new state, but the old one of rows that were done already."""
 
     def row(x, y):
         return ops.where(ops.reshape(old.done_B, (-1,) + (1,) * (len(x.shape) - 1)), x, y)
@@ -152,13 +160,13 @@ def freeze(old, new):
 
 
 def pick(x_BM, index_BC):
-    """Takes entries of the second axis, for each row its own; x may have more axes."""
-    batch_size, choices, *rest = ops.shape(x_BM)
-    rows_B1 = ops.arange(batch_size, dtype="int32")[:, None] * choices
+    """Takes entries of the second axis by an index of each row's own; x may have more axes."""
+    batch_size, entries, *rest = ops.shape(x_BM)
+    rows_B1 = ops.arange(batch_size, dtype="int32")[:, None] * entries
     return ops.take(ops.reshape(x_BM, (-1, *rest)), index_BC + rows_B1, axis=0)
 
 
 def write(ids_T, position, chosen):
-    """Sets `ids_T[..., position]`; a mask keeps the shape static and costs little beside V."""
-    here_T = ops.arange(ops.shape(ids_T)[-1], dtype="int32") == position
-    return ops.where(here_T, chosen[..., None], ids_T)
+    """Sets `ids_T[..., position]`, by a mask so that the shape stays static."""
+    is_position_T = ops.arange(ops.shape(ids_T)[-1], dtype="int32") == position
+    return ops.where(is_position_T, chosen[..., None], ids_T)

@@ -1,7 +1,7 @@
-"""A search's loop, which leaves out rows that are done where shapes may change: on TensorFlow.
+"""The loop of a search, which drops finished rows from the batch on TensorFlow.
 
-There a batch whose answers have different lengths costs what its rows cost, and not its longest row
-times their number. Where shapes are static (JAX) rows that are done stay and change no more.
+There a batch costs the sum of its rows' lengths rather than its longest row times their number. JAX
+needs static shapes: finished rows stay in the batch, frozen.
 
 Shapes: B rows, of which R are left; K beams each; N = R * K (the beams of a row are neighbours).
 """
@@ -25,15 +25,16 @@ def loop(body: Body, start: Any, cache: Cache, given: Cache | None, beam_size: i
     """Runs `body` until all rows are done.
 
     Args:
-      body: takes a step; its `rows_R` are the numbers of the rows that are left, None: all are.
-      start: a named tuple of tensors of B rows, with bool `done_B`, which in a graph comes from its
-        inputs: of constants TensorFlow knows too much.
-      cache: what changes from step to step, tensors of B * K rows.
-      given: what all steps read, likewise; None: `body` knows it, and no row can be left out.
+      body: does one step; its `rows_R` are the indices of the rows that are left, None: all rows.
+      start: a named tuple of tensors of B rows, with bool `done_B`. In a graph it must derive from
+        graph inputs; a constant would fix the batch size statically.
+      cache: tensors of B * K rows, which each step replaces.
+      given: tensors of B * K rows, which all steps read; None: `body` has them already, and rows
+        can't be dropped.
       beam_size: K.
 
     Returns:
-      The named tuple after the last step of each row; its `done_B` says nothing.
+      The named tuple after the last step of each row; its `done_B` is undefined.
     """
     zero = ops.zeros((), "int32")
 
@@ -41,68 +42,68 @@ def loop(body: Body, start: Any, cache: Cache, given: Cache | None, beam_size: i
         return ops.any(~state.done_B)
 
     rows = ops.shape(start.done_B)[0]
-    alone = isinstance(rows, int) and rows == 1
-    if given is None or alone or keras.backend.backend() != "tensorflow":
+    is_single_row = isinstance(rows, int) and rows == 1
+    if given is None or is_single_row or keras.backend.backend() != "tensorflow":
 
-        def whole(position, state, cache):
+        def full_step(position, state, cache):
             return body(position, state, cache, given, None)
 
-        return ops.while_loop(unfinished, whole, (zero, start, cache))[1]
+        return ops.while_loop(unfinished, full_step, (zero, start, cache))[1]
 
-    def stepped(position, state, cache, given, rows_R, found):
+    def step(position, state, cache, given, rows_R, results):
         position, state, cache = body(position, state, cache, given, rows_R)
         left = ops.sum(ops.cast(~state.done_B, "int32"))
 
         def compacted():
-            kept_R = _numbers(~state.done_B)
-            rest = _taken(kept_R, beam_size, state, cache, given, rows_R)
-            return (*rest, _put(found, rows_R, state))
+            kept_R = _indices(~state.done_B)
+            rest = _take_rows(kept_R, beam_size, state, cache, given, rows_R)
+            return (*rest, _put_rows(results, rows_R, state))
 
-        # Each time a copy of the cache, so at most log2(B) times, and not at the end.
+        # Copies the cache, so only when half the rows are done: at most log2(B) times.
         halved = (left > 0) & (2 * left <= ops.shape(rows_R)[0])
-        rest = ops.cond(halved, compacted, lambda: (state, cache, given, rows_R, found))
+        rest = ops.cond(halved, compacted, lambda: (state, cache, given, rows_R, results))
         return position, *rest
 
-    # All of them, but so that the graph doesn't know their number, which then may change.
-    rows_R = _numbers(start.done_B | ~start.done_B)
+    # All rows, computed so that their number isn't static and may change.
+    rows_R = _indices(start.done_B | ~start.done_B)
     rows = ops.shape(rows_R)[0]
 
-    def upto(count, tensors):
-        return keras.tree.map_structure(lambda one: one[:count], tensors)
+    def head(count, tensors):
+        return keras.tree.map_structure(lambda x: x[:count], tensors)
 
-    every = rows * beam_size
-    first = (upto(rows, start), upto(every, cache), upto(every, given), rows_R)
-    _, state, _, _, rows_R, found = ops.while_loop(unfinished, stepped, (zero, *first, start))
-    return _put(found, rows_R, state)
+    beams = rows * beam_size
+    first = (head(rows, start), head(beams, cache), head(beams, given), rows_R)
+    _, state, _, _, rows_R, results = ops.while_loop(unfinished, step, (zero, *first, start))
+    return _put_rows(results, rows_R, state)
 
 
 def of_rows(values_B: Tensor, rows_R: Tensor | None) -> Tensor:
-    """Returns the values of the rows that are left."""
+    """Returns the values of the rows `rows_R`; None: of all rows."""
     return values_B if rows_R is None else ops.take(values_B, rows_R, axis=0)
 
 
-def _numbers(where_B):
-    return ops.cast(ops.nonzero(where_B)[0], "int32")
+def _indices(mask_B):
+    return ops.cast(ops.nonzero(mask_B)[0], "int32")
 
 
-def _taken(kept_R, beam_size, state, cache, given, rows_R):
-    """The rows `kept_R` of all of these."""
+def _take_rows(kept_R, beam_size, state, cache, given, rows_R):
+    """Returns the rows `kept_R` of all arguments."""
     beams_1K = ops.arange(beam_size, dtype="int32")[None]
     kept_N = ops.reshape(kept_R[:, None] * beam_size + beams_1K, (-1,))
 
-    def of(kept, tensors):
-        return keras.tree.map_structure(lambda one: ops.take(one, kept, axis=0), tensors)
+    def take(kept, tensors):
+        return keras.tree.map_structure(lambda x: ops.take(x, kept, axis=0), tensors)
 
-    return of(kept_R, state), of(kept_N, cache), of(kept_N, given), ops.take(rows_R, kept_R)
+    return take(kept_R, state), take(kept_N, cache), take(kept_N, given), ops.take(rows_R, kept_R)
 
 
-def _put(found, rows_R, state):
-    """The state of all rows, with that of the rows `rows_R`."""
+def _put_rows(results, rows_R, state):
+    """Returns the results of all rows, with the rows `rows_R` replaced by their state."""
 
     def put(old, new):
-        # GPUs don't scatter these, and nobody reads them.
+        # TensorFlow can't scatter booleans on GPUs, and done_B isn't read from the results.
         if keras.backend.standardize_dtype(old.dtype) == "bool":
             return old
         return ops.scatter_update(old, rows_R[:, None], new)
 
-    return keras.tree.map_structure(put, found, state)
+    return keras.tree.map_structure(put, results, state)

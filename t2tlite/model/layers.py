@@ -1,9 +1,8 @@
-"""The layers of the Transformer (Vaswani et al. 2017), as Tensor2Tensor computes them.
+"""The layers of the Transformer (Vaswani et al. 2017, arXiv 1706.03762), as T2T computes them.
 
-Shapes, here and in the rest of `model/`:
-  B batch, T target length, L input length, Q queries, K keys, D hidden size, H heads, F filter
-  size, V vocabulary, N rows that are decoded (batch x beam).
-Names end in the letters of their shape: hidden_BTD.
+A tensor's name ends in the letters of its shape (hidden_BTD), here and in the rest of `model/`:
+  B batch, T target length, L input length, Q queries, K keys, D hidden size or a part of it,
+  H heads, F filter size, V vocabulary, N rows that are decoded (batch x beam).
 """
 
 import math
@@ -11,15 +10,41 @@ import math
 import keras
 from keras import ops
 
+from t2tlite.config import PAD_ID
 from t2tlite.model.attention_weights import record
 
-# Added to the logits of attention where it must not look; as T2T, not -inf, so that a row without
-# anything to look at gives finite numbers.
+# Added to attention logits to mask a key. T2T's value; with -inf a query whose keys are all masked
+# would give NaN.
 MASKED = -1e9
 
 
+def mask_bias(is_masked):
+    """Returns the float32 bias for attention logits that masks where a boolean tensor is true."""
+    return ops.cast(is_masked, "float32") * MASKED
+
+
+def padding_bias(ids_BK):
+    """Returns the bias [B, 1, 1, K] that masks padding."""
+    return mask_bias(ops.equal(ids_BK, PAD_ID))[:, None, None, :]
+
+
+def causal_bias(length):
+    """Returns the bias [1, 1, T, T] that masks the positions after each query's."""
+    positions_T = ops.arange(length)
+    return mask_bias(positions_T[None, :] > positions_T[:, None])[None, None]
+
+
+def segment_bias(queries_BQ, keys_BK):
+    """Returns the bias [B, 1, Q, K] that masks other segments (examples) of a packed row.
+
+    Args:
+      queries_BQ, keys_BK: segment numbers.
+    """
+    return mask_bias(ops.not_equal(queries_BQ[:, :, None], keys_BK[:, None, :]))[:, None]
+
+
 def initializer(hparams):
-    """Returns the initializer of projections that the hparams name."""
+    """Returns the initializer of projections that `hparams.initializer` names."""
     gain = hparams.initializer_gain
     return {
         "uniform_unit_scaling": keras.initializers.VarianceScaling(gain, "fan_avg", "uniform"),
@@ -33,11 +58,14 @@ def initializer(hparams):
 
 
 def sinusoids(positions, width):
-    """Sinusoidal positions: [sin | cos] halves over geometric timescales from 1 to 10,000.
+    """Returns sinusoidal position encodings (Vaswani et al. 2017, section 3.5), in T2T's order.
+
+    The first half of the channels are sines, the second cosines, of geometric timescales from 1 to
+    10,000.
 
     Args:
-      positions: numbers of any shape [...].
-      width: even number of channels.
+      positions: numbers, of any shape [...].
+      width: an even number of channels.
 
     Returns:
       float32 [..., width].
@@ -50,12 +78,12 @@ def sinusoids(positions, width):
 
 
 class Dropout(keras.layers.Layer):
-    """Dropout that may share its mask along axes, T2T's `*_broadcast_dims`.
+    """Dropout (Srivastava et al. 2014) that may share its mask along axes.
 
     Args:
-      rate: share of values dropped.
-      broadcast_dims: axes with one mask, as "0,1" or "".
-      seed_generator: of the whole model, so that its state is one variable.
+      rate: share of values to drop.
+      broadcast_dims: T2T's `*_broadcast_dims`: axes that share a mask, for example "0,1", or "".
+      seed_generator: the model's, so that its random state is one variable.
     """
 
     def __init__(self, rate, broadcast_dims, seed_generator, **kwargs):
@@ -76,11 +104,11 @@ class Dropout(keras.layers.Layer):
 
 
 class Embedding(keras.layers.Layer):
-    """Token vectors, and the logits of the tied output layer.
+    """Token embeddings, and the logits of an output layer with the same weights.
 
     Args:
-      vocab_size: tokens, V.
-      hparams: of the model; reads hidden_size, vocab_divisor, multiply_embedding_mode.
+      vocab_size: V.
+      hparams: reads hidden_size, vocab_divisor, multiply_embedding_mode.
     """
 
     def __init__(self, vocab_size, hparams, **kwargs):
@@ -98,27 +126,27 @@ class Embedding(keras.layers.Layer):
         )
 
     def call(self, ids):
-        """Returns the scaled vectors of ids, zero for padding: int [...] -> [..., D]."""
+        """Returns the scaled embeddings of ids, zero for padding: int [...] -> [..., D]."""
         vectors = ops.take(ops.cast(self.weight_VD, self.compute_dtype), ids, axis=0)
-        kept = ops.cast(ops.expand_dims(ops.not_equal(ids, 0), -1), self.compute_dtype)
-        return vectors * (kept * self.scale)
+        is_token = ops.cast(ops.expand_dims(ops.not_equal(ids, PAD_ID), -1), self.compute_dtype)
+        return vectors * (is_token * self.scale)
 
     def logits(self, hidden):
         """Returns float32 logits: [..., D] -> [..., V]."""
         weight = ops.transpose(ops.cast(self.weight_VD, hidden.dtype))
         logits = ops.cast(ops.matmul(hidden, weight), "float32")
         if self.rows > self.vocab_size:
-            # Rows that only fill up to vocab_divisor are no tokens.
-            logits += MASKED * ops.cast(ops.arange(self.rows) >= self.vocab_size, "float32")
+            # Rows beyond the vocabulary only pad the table to a multiple of vocab_divisor.
+            logits += mask_bias(ops.arange(self.rows) >= self.vocab_size)
         return logits
 
 
 class Attention(keras.layers.Layer):
-    """Multi-head attention without biases; queries are scaled by (key width a head)^-0.5.
+    """Multi-head dot-product attention without biases (Vaswani et al. 2017, section 3.2).
 
     Args:
-      hparams: of the model.
-      seed_generator: of the model's dropout.
+      hparams: reads num_heads, hidden_size, the widths of keys and values, dropout, initializer.
+      seed_generator: the model's.
     """
 
     def __init__(self, hparams, seed_generator, **kwargs):
@@ -147,35 +175,32 @@ class Attention(keras.layers.Layer):
         self.output_transform.build((*input_shape[:-1], self.value.units))
 
     def split(self, x_BKD):
-        """Separates the heads: [B, K, D] -> [B, H, K, D/H]."""
+        """Splits the heads: [B, K, D] -> [B, H, K, D/H]."""
         batch, length = ops.shape(x_BKD)[:2]
         width = x_BKD.shape[-1] // self.heads
         return ops.transpose(ops.reshape(x_BKD, (batch, length, self.heads, width)), (0, 2, 1, 3))
 
     def keys_values(self, memory_BKD):
-        """Returns the heads' keys and values of what is attended to, each [B, H, K, D/H]."""
+        """Returns keys and values of the tensor to attend to, each [B, H, K, D/H]."""
         return self.split(self.key(memory_BKD)), self.split(self.value(memory_BKD))
 
     def logits(self, queries_BHQD, keys_BHKD, first):
-        """Returns how well each query fits each key, [B, H, Q, K]; `first` as in `call`."""
+        """Returns the dot products of queries and keys, [B, H, Q, K]; `first` as in `call`."""
         return ops.matmul(queries_BHQD, ops.transpose(keys_BHKD, (0, 1, 3, 2)))
 
-    def mixed(self, weights_BHQK, values_BHKD, first):
-        """Returns the weighted values, [B, H, Q, D/H]; `first` as in `call`."""
+    def mix(self, weights_BHQK, values_BHKD, first):
+        """Returns the weighted sums of the values, [B, H, Q, D/H]; `first` as in `call`."""
         return ops.matmul(weights_BHQK, values_BHKD)
 
     def call(self, x_BQD, keys_values, bias, first=0, training=False):
-        """Attends.
+        """Returns the attention's output, [B, Q, D].
 
         Args:
-          x_BQD: where the queries come from.
-          keys_values: as the method of that name returns them.
+          x_BQD: the tensor that attends.
+          keys_values: from the method of that name.
           bias: added to the logits, broadcast to [B, H, Q, K]: 0 or MASKED.
-          first: the place of the first query among the keys; only relative positions read it.
-          training: whether to drop attention weights.
-
-        Returns:
-          [B, Q, D].
+          first: index of the first query among the keys; only relative positions read it.
+          training: whether to apply dropout.
         """
         keys_BHKD, values_BHKD = keys_values
         queries_BHQD = self.split(self.query(x_BQD) * self.scale)
@@ -185,14 +210,14 @@ class Attention(keras.layers.Layer):
         record(self, weights_BHQK)
         weights_BHQK = ops.cast(weights_BHQK, self.compute_dtype)
         weights_BHQK = self.dropout(weights_BHQK, training=training)
-        mixed_BHQD = self.mixed(weights_BHQK, values_BHKD, first)
+        mixed_BHQD = self.mix(weights_BHQK, values_BHKD, first)
         mixed_BQHD = ops.transpose(mixed_BHQD, (0, 2, 1, 3))
         batch, length = ops.shape(mixed_BQHD)[:2]
         return self.output_transform(ops.reshape(mixed_BQHD, (batch, length, self.value.units)))
 
 
 class FeedForward(keras.layers.Layer):
-    """relu(x W1 + b1) W2 + b2, with dropout after the relu."""
+    """Position-wise feed-forward layer: relu(x W1 + b1) W2 + b2, with dropout after the relu."""
 
     def __init__(self, hparams, seed_generator, **kwargs):
         super().__init__(**kwargs)
@@ -217,13 +242,14 @@ class FeedForward(keras.layers.Layer):
         return self.outer(self.dropout(self.inner(x_BTD), training=training))
 
 
-class Process(keras.layers.Layer):
-    """What T2T does before or after a sublayer: a sequence of n (norm), d (dropout), a (add).
+class PrePostProcess(keras.layers.Layer):
+    """The operations before or after a sublayer: n (layer norm), d (dropout), a (residual add).
 
     Args:
-      sequence: of these letters, or "none".
-      hparams: of the model.
-      seed_generator: of the model's dropout.
+      sequence: T2T's layer_preprocess_sequence or layer_postprocess_sequence: a string of these
+        letters, or "none".
+      hparams: reads norm_epsilon and layer_prepostprocess_dropout.
+      seed_generator: the model's.
     """
 
     def __init__(self, sequence, hparams, seed_generator, **kwargs):

@@ -1,7 +1,7 @@
-"""The training loss.
+"""The training loss: label-smoothed cross-entropy, also in chunks of tokens without all logits.
 
-Shape letters as in `t2tlite.model.layers`; S devices that share the rows in one program, M tokens
-of a share, C tokens of a chunk.
+Shapes: B batch, T target length, D hidden size, V vocabulary (rows of the embedding), S devices
+that share the rows in one program, M tokens of a share, C tokens of a chunk.
 """
 
 import math
@@ -10,19 +10,19 @@ from keras import ops
 
 from t2tlite.model.layers import MASKED
 
-# Most tokens whose logits exist at a time; benchmarks/loss.py measures the choice.
+# Maximum number of tokens whose logits exist at a time; benchmarks/loss.py measures the choice.
 CHUNK_TOKENS = 1024
 
 
-def weights(targets_BT, modality):
+def token_weights(targets_BT, modality):
     """Returns float32 [B, T]: 1 where a position counts, 0 for padding; all class labels count."""
     if modality == "class_label":
         return ops.ones_like(targets_BT, dtype="float32")
     return ops.cast(ops.not_equal(targets_BT, 0), "float32")
 
 
-def _smoothed(label_smoothing, vocab_size):
-    """Returns the target's share beyond the others', the others', and the entropy of it all."""
+def _smoothed_distribution(label_smoothing, vocab_size):
+    """Returns the smoothed distribution: the target's excess, the others' share, the entropy."""
     if not label_smoothing or vocab_size < 2:
         return 1.0, 0.0, 0.0
     on, off = 1.0 - label_smoothing, label_smoothing / (vocab_size - 1)
@@ -33,8 +33,8 @@ def _smoothed(label_smoothing, vocab_size):
 def cross_entropy(logits_BTV, targets_BT, label_smoothing=0.0):
     """Label-smoothed cross-entropy of each position, in nats (Szegedy et al. 2016, as in T2T).
 
-    The target gets probability 1 - label_smoothing and every other token an equal part of the rest;
-    the entropy of that distribution is subtracted, so that a perfect prediction costs 0.
+    The target has probability 1 - label_smoothing, the other tokens share the rest equally. The
+    entropy of that distribution is subtracted, so that a perfect prediction costs 0.
 
     Args:
       logits_BTV: float32.
@@ -44,7 +44,7 @@ def cross_entropy(logits_BTV, targets_BT, label_smoothing=0.0):
     Returns:
       float32 [B, T].
     """
-    peak, floor, entropy = _smoothed(label_smoothing, logits_BTV.shape[-1])
+    peak, floor, entropy = _smoothed_distribution(label_smoothing, logits_BTV.shape[-1])
     log_norm_BT = ops.logsumexp(logits_BTV, axis=-1)
     picked_BT = ops.take_along_axis(logits_BTV, targets_BT[..., None], axis=-1)[..., 0]
     loss_BT = log_norm_BT - peak * picked_BT - entropy
@@ -54,46 +54,45 @@ def cross_entropy(logits_BTV, targets_BT, label_smoothing=0.0):
 def projected_cross_entropy(
     hidden_BTD, table_VD, targets_BT, weights_BT, label_smoothing=0.0, vocab_size=None, shares=1
 ):
-    """Sum of the weighted cross-entropy of hidden @ table^T, without ever holding all logits.
+    """Returns the weighted sum of the cross-entropy of hidden @ table^T, in chunks of tokens.
 
-    Logits are made for at most CHUNK_TOKENS tokens at a time, and the gradient is computed on the
-    way: the loss is a sum, so its gradient needs nothing of what comes after. Value and gradients
-    are those of `cross_entropy` on dense logits. Only exp(logits) is as large as the logits are;
-    what label smoothing and the targets add to the gradient is computed from [M, D] tensors.
+    Logits exist for at most CHUNK_TOKENS tokens at a time. The forward pass computes the gradients
+    as well: the loss is a sum, so a chunk's gradient doesn't depend on the other chunks. Value and
+    gradients are those of `cross_entropy` on all logits. Of the gradient only the softmax needs
+    tensors of the logits' size; the terms of the targets and of label smoothing need [M, D].
 
     Args:
       hidden_BTD: the decoder's output, float32 or bfloat16.
-      table_VD: the output embedding, float32; rows from vocab_size on are no tokens.
+      table_VD: the output embedding, float32; rows from vocab_size on are padding.
       targets_BT: int32 ids.
       weights_BT: float32, 0 where a position doesn't count.
       label_smoothing: between 0 and 1.
-      vocab_size: tokens; by default all rows.
-      shares: devices over which one program divides the rows; each takes chunks of its own, so that
-        none needs another's tokens. B is a multiple of it.
+      vocab_size: number of tokens; by default all rows.
+      shares: S; each device has chunks of its own tokens. B is a multiple of it.
 
     Returns:
       A float32 scalar.
     """
     width, rows = hidden_BTD.shape[-1], table_VD.shape[0]
     vocab_size = vocab_size or rows
-    peak, floor, entropy = _smoothed(label_smoothing, vocab_size)
+    peak, floor, entropy = _smoothed_distribution(label_smoothing, vocab_size)
     targets_SM = ops.reshape(targets_BT, (shares, -1))
     weights_SM = ops.reshape(weights_BT, (shares, -1))
 
     @ops.custom_gradient
     def total(hidden_SMD, table_VD):
-        norms_SM, pulled_SMD, grad_VD = _chunks(hidden_SMD, table_VD, weights_SM, vocab_size)
+        norms_SM, softmax_SMD, grad_VD = _chunks(hidden_SMD, table_VD, weights_SM, vocab_size)
         hidden32_SMD = ops.cast(hidden_SMD, "float32")
-        wanted_SMD = ops.take(table_VD, targets_SM, axis=0)
-        # The sum over all tokens' rows of the table gives the sum of the logits.
+        target_SMD = ops.take(table_VD, targets_SM, axis=0)
+        # hidden . row_sum is the sum of a token's logits.
         row_sum_D = ops.sum(table_VD[:vocab_size], axis=0)
-        expected_SM = ops.sum(hidden32_SMD * (peak * wanted_SMD + floor * row_sum_D), axis=-1)
+        expected_SM = ops.sum(hidden32_SMD * (peak * target_SMD + floor * row_sum_D), axis=-1)
         value = ops.sum(weights_SM * (norms_SM - expected_SM - entropy))
 
         def grad(*args, upstream=None):
             scalar = upstream if upstream is not None else args[-1]
             w_SM1 = weights_SM[..., None]
-            hidden_grad = pulled_SMD - w_SM1 * (peak * wanted_SMD + floor * row_sum_D)
+            hidden_grad = softmax_SMD - w_SM1 * (peak * target_SMD + floor * row_sum_D)
             weighted_SMD = w_SM1 * hidden32_SMD
             picked_VD = ops.segment_sum(
                 ops.reshape(weighted_SMD, (-1, width)), ops.reshape(targets_SM, (-1,)), rows
@@ -110,17 +109,17 @@ def projected_cross_entropy(
 
 
 def _chunks(hidden_SMD, table_VD, weights_SM, vocab_size):
-    """Runs over the tokens of all shares at once, in chunks.
+    """Computes the terms of the softmax, in chunks of the tokens of all shares.
 
     Returns:
-      Log-normalisers [S, M], and the softmax's part of the gradients of hidden [S, M, D] and of the
-      table [V, D], all float32.
+      Float32 log-normalisers [S, M], and the softmax's terms of the gradients of hidden [S, M, D]
+      and of the table [V, D].
     """
     dtype = hidden_SMD.dtype
     shares, width, rows = hidden_SMD.shape[0], hidden_SMD.shape[-1], table_VD.shape[0]
     tokens = ops.shape(hidden_SMD)[1]
     chunks = (tokens + CHUNK_TOKENS - 1) // CHUNK_TOKENS
-    # Equal chunks: as few tokens as can be are only there to fill up the last one.
+    # Chunks of equal size, so that the last one needs little padding.
     size = (tokens + chunks - 1) // chunks
     missing = chunks * size - tokens
     hidden_SMD = ops.pad(hidden_SMD, [[0, 0], [0, missing], [0, 0]])
@@ -128,7 +127,7 @@ def _chunks(hidden_SMD, table_VD, weights_SM, vocab_size):
     table = ops.cast(table_VD, dtype)
     mask_V = MASKED * ops.cast(ops.arange(rows) >= vocab_size, "float32")
 
-    def one(chunk, norms_SM1, pulled_SMD, grad_SVD):
+    def run_chunk(chunk, norms_SM1, softmax_SMD, grad_SVD):
         start = (0, chunk * size, 0)
         hidden_SCD = ops.slice(hidden_SMD, start, (shares, size, width))
         weights_SC1 = ops.slice(weights_SM1, start, (shares, size, 1))
@@ -138,23 +137,23 @@ def _chunks(hidden_SMD, table_VD, weights_SM, vocab_size):
         top_SC1 = ops.max(logits_SCV, axis=-1, keepdims=True)
         exp_SCV = ops.exp(logits_SCV - top_SC1)
         sum_SC1 = ops.sum(exp_SCV, axis=-1, keepdims=True)
-        # softmax^T x = exp^T (x / sum): dividing [C, D] spares a pass over [C, V].
+        # softmax^T x = exp^T (x / sum): dividing [C, D] avoids a pass over [C, V].
         scale_SC1 = weights_SC1 / sum_SC1
         exp_SCV = ops.cast(exp_SCV, dtype)
-        pulled_SCD = ops.cast(_product(exp_SCV, table), "float32") * scale_SC1
+        softmax_SCD = ops.cast(_product(exp_SCV, table), "float32") * scale_SC1
         scaled_SCD = ops.cast(ops.cast(hidden_SCD, "float32") * scale_SC1, dtype)
-        # Summed over the shares only at the end: that is one exchange instead of one a chunk.
-        pushed_SVD = ops.cast(_pushed(exp_SCV, scaled_SCD), "float32")
+        # Summed over the shares only after the loop: one all-reduce instead of one a chunk.
+        added_SVD = ops.cast(_transposed_product(exp_SCV, scaled_SCD), "float32")
         return (
             chunk + 1,
             ops.slice_update(norms_SM1, start, ops.log(sum_SC1) + top_SC1),
-            ops.slice_update(pulled_SMD, start, pulled_SCD),
-            grad_SVD + pushed_SVD,
+            ops.slice_update(softmax_SMD, start, softmax_SCD),
+            grad_SVD + added_SVD,
         )
 
-    _, norms_SM1, pulled_SMD, grad_SVD = ops.while_loop(
+    _, norms_SM1, softmax_SMD, grad_SVD = ops.while_loop(
         lambda chunk, *_: chunk < chunks,
-        one,
+        run_chunk,
         (
             ops.zeros((), "int32"),
             ops.zeros_like(weights_SM1),
@@ -162,17 +161,17 @@ def _chunks(hidden_SMD, table_VD, weights_SM, vocab_size):
             ops.zeros((shares, rows, width), "float32"),
         ),
     )
-    return norms_SM1[:, :tokens, 0], pulled_SMD[:, :tokens], ops.sum(grad_SVD, axis=0)
+    return norms_SM1[:, :tokens, 0], softmax_SMD[:, :tokens], ops.sum(grad_SVD, axis=0)
 
 
 def _product(left_SCK, right_KN):
-    """[S, C, K] x [K, N] -> [S, C, N]; of one share a plain product, as TensorFlow's is faster."""
+    """[S, C, K] x [K, N] -> [S, C, N]; one share uses TensorFlow's faster unbatched product."""
     if left_SCK.shape[0] == 1:
         return ops.matmul(left_SCK[0], right_KN)[None]
     return ops.matmul(left_SCK, right_KN)
 
 
-def _pushed(exp_SCV, scaled_SCD):
+def _transposed_product(exp_SCV, scaled_SCD):
     """[S, C, V] x [S, C, D] -> [S, V, D]."""
     if exp_SCV.shape[0] == 1:
         return ops.matmul(ops.transpose(exp_SCV[0]), scaled_SCD[0])[None]

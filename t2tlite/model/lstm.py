@@ -1,21 +1,21 @@
-"""LSTM sequence to sequence, with or without attention: how people translated before Transformers.
+"""T2T's LSTM models: sequence to sequence with or without attention.
 
-An encoder reads the inputs and hands its last state to a decoder, which writes the targets
-(Sutskever et al. 2014, arXiv 1409.3215). With attention the decoder also looks at all outputs of
-the encoder, by the scores of Bahdanau et al. (2015, arXiv 1409.0473) or Luong et al. (2015, arXiv
-1508.04025). The models are T2T's; `t2tlite.model.lstm_layers` has what they are made of, and
-`t2tlite.model.transformer` the protocol.
+An encoder reads the inputs; its last state is the first state of a decoder, which generates the
+targets (Sutskever et al. 2014, arXiv 1409.3215). With attention the decoder also reads all outputs
+of the encoder, by the scores of Bahdanau et al. (2015, arXiv 1409.0473) or Luong et al. (2015,
+arXiv 1508.04025). `t2tlite.model.transformer` describes a model's protocol.
 
-Shape letters as in `t2tlite.model.layers`.
+Shapes: as in `t2tlite.model.lstm_layers`.
 """
 
 from typing import Any
 
 from keras import ops
 
+from t2tlite.config import PAD_ID
 from t2tlite.errors import HParamsError
 from t2tlite.model.layers import Embedding
-from t2tlite.model.lstm_layers import Layers
+from t2tlite.model.lstm_layers import LSTMStack
 from t2tlite.model.text_model import TextModel
 
 MECHANISMS = ("bahdanau", "luong")
@@ -24,8 +24,8 @@ MECHANISMS = ("bahdanau", "luong")
 class LSTMSeq2seq(TextModel):
     """LSTM encoder and decoder (Sutskever et al. 2014); without "inputs" a language model.
 
-    The encoder reads from the last token to the first, so that the first are fresh in its memory
-    when the decoder writes its first.
+    The encoder reads the inputs in reverse, so that their first tokens are closest to the first
+    targets.
     """
 
     bidirectional = False
@@ -44,7 +44,7 @@ class LSTMSeq2seq(TextModel):
         sizes, width, seeds = self.vocab_size, hparams.hidden_size, self.seed_generator
         shared = hparams.shared_embedding_and_softmax_weights
         decoder_width = 2 * width if self.bidirectional else width
-        self.decoder = Layers(width, decoder_width, hparams, seeds, self.attends, name="decoder")
+        self.decoder = LSTMStack(width, decoder_width, hparams, seeds, self.attends, name="decoder")
         self.target_embedding = Embedding(sizes["targets"], hparams, name="target_embedding")
         self.softmax = self.target_embedding
         if not shared:
@@ -65,14 +65,14 @@ class LSTMSeq2seq(TextModel):
                 if same
                 else Embedding(sizes["inputs"], hparams, name="input_embedding")
             )
-            self.backward = Layers(width, width, hparams, seeds, name="encoder_backward")
+            self.backward = LSTMStack(width, width, hparams, seeds, name="encoder_backward")
             if self.bidirectional:
-                self.forward = Layers(width, width, hparams, seeds, name="encoder_forward")
+                self.forward = LSTMStack(width, width, hparams, seeds, name="encoder_forward")
 
     def _check(self, hparams):
         if self.classifies:
             raise HParamsError(
-                "LSTM models write text, and this problem's targets are class labels; use "
+                "LSTM models generate text, but the problem's targets are class labels; use "
                 "--model=transformer_encoder"
             )
         if (self.attends or self.bidirectional) and "inputs" not in self.vocab_size:
@@ -101,54 +101,56 @@ class LSTMSeq2seq(TextModel):
         """Runs the encoder on the inputs.
 
         Returns:
-          The decoder's first state, and what its attention reads, {} without attention.
+          The decoder's first state, and the memory of its attention, {} without attention.
         """
         inputs_BL = features["inputs"]
-        kept_BL = ops.not_equal(inputs_BL, 0)
+        is_token_BL = ops.not_equal(inputs_BL, PAD_ID)
         x_BLD = self.input_embedding(self.drop_symbols(inputs_BL, training))
-        blank = self.backward.blank(ops.shape(inputs_BL)[0])
+        initial = self.backward.initial_state(ops.shape(inputs_BL)[0])
         state, states = self.backward.run(
-            x_BLD, blank, kept_BT=kept_BL, reverse=True, training=training
+            x_BLD, initial, is_token_BT=is_token_BL, reverse=True, training=training
         )
         encoded_BLD = states[self.backward.top]
         if self.forward is not None:
-            ahead, states = self.forward.run(x_BLD, blank, kept_BT=kept_BL, training=training)
-            state = {name: ops.concatenate([ahead[name], state[name]], axis=-1) for name in state}
+            forward, states = self.forward.run(
+                x_BLD, initial, is_token_BT=is_token_BL, training=training
+            )
+            state = {name: ops.concatenate([forward[name], state[name]], axis=-1) for name in state}
             encoded_BLD = ops.concatenate([states[self.forward.top], encoded_BLD], axis=-1)
         memory = {}
         if self.attends:
-            memory = self.decoder.attention.memory(encoded_BLD, kept_BL)
-        return {**self.decoder.blank(ops.shape(inputs_BL)[0]), **state}, memory
+            memory = self.decoder.attention.memory(encoded_BLD, is_token_BL)
+        return {**self.decoder.initial_state(ops.shape(inputs_BL)[0]), **state}, memory
 
     def call(self, features, training=False):
         """Returns float32 logits [B, T, V] of the next token after each prefix of the targets."""
         return self.softmax.logits(self.hidden(features, training))
 
     def hidden(self, features, training=False):
-        """Returns the decoder's output, of which the logits are a projection: [B, T, D]."""
+        """Returns the decoder's output [B, T, D], before the projection to logits."""
         states = self._states(features, training)
         return ops.cast(self.decoder.output(states), self.compute_dtype)
 
-    def _states(self, features, training=False, watched=False):
-        """Returns the decoder's states, with the weights of its attention if they're `watched`."""
+    def _states(self, features, training=False, record_weights=False):
+        """Returns the decoder's states [B, T, ...], also of its attention weights on request."""
         targets_BT = features["targets"]
         rows = ops.shape(targets_BT)[0]
-        state, memory = self.decoder.blank(rows), {}
+        state, memory = self.decoder.initial_state(rows), {}
         if self.input_embedding is not None:
             state, memory = self.encode(features, training)
-        if watched:
-            blank_NL = ops.zeros_like(memory["bias"])
-            state["weights"] = ops.tile(blank_NL, (1, self.decoder.attention.distributions))
+        if record_weights:
+            zeros_BL = ops.zeros_like(memory["bias"])
+            state["weights"] = ops.tile(zeros_BL, (1, self.decoder.attention.distributions))
         x_BTD = self.target_embedding(self.drop_symbols(targets_BT, training))
-        # Shifted right by a zero vector: position t sees the targets before t.
+        # Shifted right by a zero vector: position t depends on the targets before t.
         x_BTD = ops.pad(x_BTD, [[0, 0], [1, 0], [0, 0]])[:, :-1]
-        # Padding comes after all that counts, so nothing is lost by running over it.
+        # Padding comes last, so its states affect no token.
         return self.decoder.run(x_BTD, state, memory, training=training)[1]
 
     def start(self, features, max_steps):
-        """Prepares decoding; as `Transformer.start`. The state takes no room for steps."""
+        """Prepares decoding; as `Transformer.start`. The cache is the decoder's state."""
         if self.input_embedding is None:
-            return {}, self.decoder.blank(ops.shape(next(iter(features.values())))[0])
+            return {}, self.decoder.initial_state(ops.shape(next(iter(features.values())))[0])
         state, memory = self.encode(features)
         return memory, state
 
@@ -162,16 +164,16 @@ class LSTMSeq2seq(TextModel):
 
 
 class LSTMSeq2seqAttention(LSTMSeq2seq):
-    """`LSTMSeq2seq` whose decoder looks at all of the encoder's outputs."""
+    """`LSTMSeq2seq` whose decoder attends to all of the encoder's outputs."""
 
     attends = True
 
     def attention_weights(self, features):
-        """Returns what each target looks at: "cross", float32 [B, 1, S, T, L]."""
-        weights_BTSL = self._states(features, watched=True)["weights"]
+        """Returns what each target attends to: "cross", float32 [B, 1, S, T, L]."""
+        weights_BTSL = self._states(features, record_weights=True)["weights"]
         batch, length = ops.shape(weights_BTSL)[:2]
-        shares = self.decoder.attention.distributions
-        weights_BTSL = ops.reshape(weights_BTSL, (batch, length, shares, -1))
+        distributions = self.decoder.attention.distributions
+        weights_BTSL = ops.reshape(weights_BTSL, (batch, length, distributions, -1))
         return {"cross": ops.transpose(weights_BTSL, (0, 2, 1, 3))[:, None]}
 
 

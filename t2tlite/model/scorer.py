@@ -9,7 +9,7 @@ import keras
 from keras import ops
 
 from t2tlite.config import PAD_ID
-from t2tlite.model.losses import cross_entropy, weights
+from t2tlite.model.losses import cross_entropy, token_weights
 
 
 class Scorer(keras.Model):
@@ -34,7 +34,7 @@ class Scorer(keras.Model):
     def call(self, features: dict[str, Any]) -> dict[str, Any]:
         targets_BT = features["targets"]
         logits_BTV = self.network(features, training=False)
-        weights_BT = weights(targets_BT, self.modality)
+        weights_BT = token_weights(targets_BT, self.modality)
         if "inputs" in features:
             # Rows without inputs only fill a batch of static shape.
             real_B1 = ops.any(ops.not_equal(features["inputs"], PAD_ID), axis=1, keepdims=True)

@@ -1,27 +1,26 @@
-"""Greedy, beam and sampling search over any step function, compiled inside a Keras model's call.
+"""Greedy, sampling and beam search over any step function, in a Keras model's call.
 
-A *step* predicts the next id of N sequences at once:
+A *step* predicts the next id of N sequences:
 
     logits_NV, cache = step(ids_N, position, cache)
 
 `ids_N` (int32) are the ids chosen last; at position 0 they are zeros, which a decoder that starts
 with the zero vector ignores. `position` is a scalar int32 tensor. `cache` is a dict, possibly
-nested, of tensors whose first axis is N and whose shapes never change: keys and values get their
-room for all steps at once. A beam search reorders all of it at each step, so what is the same for
-every beam of a row, such as the encoder's output, is better *given* to all steps: a search that
-gets `given`, a dict of tensors of N rows, makes its step by `step(given)`, and on TensorFlow it
-leaves out rows that are done (`t2tlite.model.compaction`). Without it `step` closes over all that
-it reads.
+nested, of tensors whose first axis is N and whose shapes never change: keys and values have space
+for all steps from the start. A beam search reorders the whole cache at each step, so what all beams
+of a row share, such as the encoder's output, should be in `given`: a dict of tensors of N rows.
+With `given`, the search gets its step from `step(given)`, and on TensorFlow it drops finished rows
+(`t2tlite.model.compaction`). Without it, `step` closes over what it reads.
 
-No row gets more ids than its own limit. A row that is done is frozen, and the search ends when
-all rows are done; so greedy and beam results don't depend on what else is in the batch. A row of
-limit 0 (a filler that keeps the batch's shape) costs no steps.
+No row gets more ids than its own limit. A finished row is frozen, and the search ends when all
+rows are finished. So greedy and beam results don't depend on the rest of the batch. A row of limit
+0, which only fills the batch, costs no steps.
 
-Everything is `keras.ops` and runs alike on TensorFlow and JAX. For JAX `batch_size` and
-`max_steps` are Python ints; for TensorFlow either may be a scalar int32 tensor.
+On JAX `batch_size` and `max_steps` are Python ints; on TensorFlow either may be a scalar int32
+tensor.
 
 Shapes: B batch, K beam, N = B * K (the beams of a row are neighbours), T steps, V vocabulary,
-M those of its ids that a draw is among.
+M ids to draw from.
 """
 
 from __future__ import annotations
@@ -36,8 +35,8 @@ from t2tlite.config import EOS_ID, PAD_ID
 from t2tlite.errors import HParamsError
 from t2tlite.model.beams import (
     Beams,
+    fast_top_k,
     freeze,
-    largest,
     length_penalty,
     pick,
     reorder,
@@ -49,7 +48,7 @@ Tensor = Any
 Size = Any  # an int, or with TensorFlow a scalar int32 tensor
 Cache = dict[str, Any]
 Step = Callable[[Tensor, Tensor, Cache], tuple[Tensor, Cache]]
-MakeStep = Callable[[Cache], Step]  # of what is given
+MakeStep = Callable[[Cache], Step]  # from `given`
 
 
 def greedy(
@@ -65,22 +64,22 @@ def greedy(
     """Takes the most probable id at each step.
 
     Args:
-      step: predicts the next id, see the head of this file; N = B.
-      cache: what `step` gets at position 0; may be empty.
+      step: predicts the next id; see the module's docstring; N = B.
+      cache: the cache at position 0; may be empty.
       batch_size: B.
       max_steps: T, the width of the result.
       eos_id: the id that ends a row.
-      row_limits_B: int32, the most ids that each row may have; None for `max_steps`.
-      given: what all steps read, see the head of this file.
+      row_limits_B: int32, each row's maximum number of ids; None for `max_steps`.
+      given: tensors that all steps read; see the module's docstring.
 
     Returns:
-      ids_BT, int32, EOS included and 0 after it; scores_B, float32, the sum of the log
+      ids_BT, int32, with EOS, and PAD after it; scores_B, float32, the sum of the log
       probabilities of a row's ids.
     """
     limits_B = _limits(batch_size, max_steps, row_limits_B)
-    start = Path.start(limits_B, max_steps)
-    path = _follow(most_probable, step, cache, start, eos_id, given)
-    return path.ids_BT, path.log_probs_B
+    start = Sequences.start(limits_B, max_steps)
+    sequences = _follow(most_probable, step, cache, start, eos_id, given)
+    return sequences.ids_BT, sequences.log_probs_B
 
 
 def sample(
@@ -97,28 +96,28 @@ def sample(
     row_limits_B: Tensor | None = None,
     given: Cache | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Draws each id from the model's distribution, sharpened and cut as asked.
+    """Draws each id from the model's distribution.
 
     Args:
       step, cache, batch_size, max_steps, eos_id, row_limits_B, given: as in `greedy`.
-      temperature: divides the logits; above 0, and the smaller the nearer to greedy search.
-      top_k: draws among that many most probable ids; 0 or less for all of them.
-      top_p: draws among the fewest ids that hold this much of the probability left by
-        `temperature` and `top_k` (nucleus sampling, Holtzman et al. 2020); 1 for all of them.
-      seed: an int draws the same ids from the same batch each time; a `SeedGenerator` moves on.
+      temperature: divides the logits; above 0.
+      top_k: draws from the `top_k` most probable ids (Fan et al. 2018); 0 or less: from all.
+      top_p: draws from the fewest ids whose probability, after `temperature` and `top_k`, sums to
+        at least `top_p` (nucleus sampling, Holtzman et al. 2020); 1: from all.
+      seed: an int gives the same ids each time; a `SeedGenerator` advances.
 
     Returns:
-      ids_BT and scores_B as `greedy`; the scores know nothing of temperature and cuts.
+      ids_BT and scores_B as `greedy`; scores ignore temperature, top_k and top_p.
 
     Raises:
       HParamsError: `temperature` or `top_p` is out of range.
     """
-    # A number for each step and row is enough; drawn here, it keeps random state out of the loop.
+    # One number for each step and row, drawn here to keep random state out of the loop.
     uniform_TB = keras.random.uniform((max_steps, batch_size), dtype="float32", seed=seed)
-    choose = drawing(uniform_TB, temperature, top_k, top_p)
+    choose = make_sampler(uniform_TB, temperature, top_k, top_p)
     limits_B = _limits(batch_size, max_steps, row_limits_B)
-    path = _follow(choose, step, cache, Path.start(limits_B, max_steps), eos_id, given)
-    return path.ids_BT, path.log_probs_B
+    sequences = _follow(choose, step, cache, Sequences.start(limits_B, max_steps), eos_id, given)
+    return sequences.ids_BT, sequences.log_probs_B
 
 
 def beam_search(
@@ -136,54 +135,54 @@ def beam_search(
 ) -> tuple[Tensor, Tensor]:
     """Finds the hypotheses of highest log probability / length penalty, as Tensor2Tensor does.
 
-    `t2tlite.model.beams` describes a step. A row is done at its limit, or as soon as its best
-    live hypothesis, even if the rest up to the limit had probability 1, couldn't beat the
-    `n_best`-th finished one. (T2T compares with the worst finished one, however few there are,
-    and so may leave places empty; the hypotheses that it does return are these.) A row where none
-    finished returns its live hypotheses. A beam of 1 is greedy search, as in T2T.
+    `t2tlite.model.beams` describes a step. A row is done at its limit, or as soon as its best live
+    hypothesis couldn't beat the `n_best`-th finished one even if all further ids had probability 1.
+    (T2T compares with the worst finished one, however few there are, and so may return fewer
+    hypotheses, but the same ones.) A row where none finished returns its live hypotheses. A beam of
+    1 is greedy search, as in T2T.
 
     Args:
       step, batch_size, max_steps, eos_id, row_limits_B, given: as in `greedy`, but N = B * K.
-      cache: what `step` gets at position 0, each row repeated K times.
+      cache: the cache at position 0, each row repeated K times.
       beam_size: K.
-      alpha: exponent of the length penalty, from 0 for none; T2T's translations use 0.6.
-      n_best: hypotheses to return, at most K; None for K. The fewer, the sooner a row is done.
+      alpha: exponent of the length penalty; 0: none. T2T's translations use 0.6.
+      n_best: hypotheses to return, at most K; None for K. Fewer let a row finish sooner.
 
     Returns:
-      ids [B, n_best, T], int32, EOS included and 0 after it; scores [B, n_best], float32,
-      descending. A place that no hypothesis fills has ids 0 and MISSING_SCORE.
+      ids [B, n_best, T], int32, with EOS, and PAD after it; scores [B, n_best], float32,
+      descending. An empty place has ids PAD and MISSING_SCORE.
 
     Raises:
       HParamsError: `n_best` or `alpha` is out of range.
     """
     n_best = beam_size if n_best is None else n_best
     if not 1 <= n_best <= beam_size:
-        raise HParamsError(f"n_best={n_best} is not in 1 to beam_size={beam_size}; choose one")
+        raise HParamsError(f"n_best={n_best} is not in 1 to beam_size={beam_size}")
     if alpha < 0:
         raise HParamsError(f"alpha={alpha} is negative; choose 0 for no length penalty")
     limits_B = _limits(batch_size, max_steps, row_limits_B)
     if beam_size == 1:
-        start = Path.start(limits_B, max_steps)
-        path = _follow(most_probable, step, cache, start, eos_id, given)
-        scores_B = path.log_probs_B / length_penalty(path.lengths_B, alpha)
-        return path.ids_BT[:, None], scores_B[:, None]
+        start = Sequences.start(limits_B, max_steps)
+        sequences = _follow(most_probable, step, cache, start, eos_id, given)
+        scores_B = sequences.log_probs_B / length_penalty(sequences.lengths_B, alpha)
+        return sequences.ids_BT[:, None], scores_B[:, None]
 
     def body(position, beams, cache, given, rows_R):
-        logits_NV, cache = _made(step, given)(ops.reshape(beams.last_BK, (-1,)), position, cache)
-        grown, parents_BK = beams.grow(logits_NV, position, alpha, eos_id)
+        logits_NV, cache = _bind(step, given)(ops.reshape(beams.last_BK, (-1,)), position, cache)
+        extended, parents_BK = beams.extend(logits_NV, position, alpha, eos_id)
         left_B = of_rows(limits_B, rows_R)
-        best_possible_B = grown.log_probs_BK[:, 0] / length_penalty(left_B, alpha)
-        settled_B = grown.finished_scores_BK[:, n_best - 1] >= best_possible_B
-        grown = grown._replace(done_B=settled_B | (position + 1 >= left_B))
-        return position + 1, freeze(beams, grown), reorder(cache, parents_BK)
+        best_possible_B = extended.log_probs_BK[:, 0] / length_penalty(left_B, alpha)
+        settled_B = extended.finished_scores_BK[:, n_best - 1] >= best_possible_B
+        extended = extended._replace(done_B=settled_B | (position + 1 >= left_B))
+        return position + 1, freeze(beams, extended), reorder(cache, parents_BK)
 
     beams = loop(body, Beams.start(limits_B, beam_size, max_steps), cache, given, beam_size)
     ids_BKT, scores_BK = beams.hypotheses(limits_B, alpha)
     return ids_BKT[:, :n_best], scores_BK[:, :n_best]
 
 
-class Path(NamedTuple):
-    """One sequence for each row, as far as it got; `extended` takes it a step further."""
+class Sequences(NamedTuple):
+    """One unfinished or finished sequence for each row; `extend` does a step."""
 
     ids_BT: Tensor
     log_probs_B: Tensor
@@ -193,8 +192,8 @@ class Path(NamedTuple):
     limits_B: Tensor
 
     @classmethod
-    def start(cls, limits_B, max_steps) -> Path:
-        """Nothing yet; a row of limit 0 is done before it starts."""
+    def start(cls, limits_B, max_steps) -> Sequences:
+        """Returns empty sequences; a row of limit 0 is done already."""
         zeros_B = ops.zeros_like(limits_B)
         return cls(
             ids_BT=ops.full((ops.shape(limits_B)[0], max_steps), PAD_ID, "int32"),
@@ -206,48 +205,52 @@ class Path(NamedTuple):
         )
 
 
-def extended(choose, step, position, path, cache, eos_id=EOS_ID, rows_R=None):
+def extend(choose, step, position, sequences, cache, eos_id=EOS_ID, rows_R=None):
     """Appends `choose(logits_BV, position, rows_R)` to each row that isn't done.
 
     Returns:
-      The path and the cache.
+      The sequences and the cache.
     """
-    batch_size = ops.shape(path.last_B)[0]
-    logits_NV, cache = step(path.last_B, position, cache)
+    batch_size = ops.shape(sequences.last_B)[0]
+    logits_NV, cache = step(sequences.last_B, position, cache)
     logits_BV = ops.reshape(ops.cast(logits_NV, "float32"), (batch_size, logits_NV.shape[-1]))
     chosen_B = ops.cast(choose(logits_BV, position, rows_R), "int32")
     chosen_logits_B = pick(logits_BV, chosen_B[:, None])[:, 0]
-    longer = path._replace(
-        ids_BT=write(path.ids_BT, position, chosen_B),
-        log_probs_B=path.log_probs_B + (chosen_logits_B - ops.logsumexp(logits_BV, axis=-1)),
-        lengths_B=path.lengths_B + 1,
+    extended = sequences._replace(
+        ids_BT=write(sequences.ids_BT, position, chosen_B),
+        log_probs_B=sequences.log_probs_B + (chosen_logits_B - ops.logsumexp(logits_BV, axis=-1)),
+        lengths_B=sequences.lengths_B + 1,
         last_B=chosen_B,
-        done_B=(chosen_B == eos_id) | (position + 1 >= path.limits_B),
+        done_B=(chosen_B == eos_id) | (position + 1 >= sequences.limits_B),
     )
-    return freeze(path, longer), cache
+    return freeze(sequences, extended), cache
 
 
-def _follow(choose, step, cache, start, eos_id, given) -> Path:
-    """Extends each row until all are done."""
+def _follow(choose, step, cache, start, eos_id, given) -> Sequences:
+    """Extends the sequences until all are done."""
 
-    def body(position, path, cache, given, rows_R):
-        one = _made(step, given)
-        return position + 1, *extended(choose, one, position, path, cache, eos_id, rows_R)
+    def body(position, sequences, cache, given, rows_R):
+        bound = _bind(step, given)
+        return position + 1, *extend(choose, bound, position, sequences, cache, eos_id, rows_R)
 
     return loop(body, start, cache, given, 1)
 
 
-def _made(step, given):
+def _bind(step, given):
     return step if given is None else step(given)
 
 
 def most_probable(logits_BV, position, rows_R=None):
-    """Chooses as greedy search does."""
+    """Chooses the id of each row for greedy search."""
     return ops.argmax(logits_BV, axis=-1)
 
 
-def drawing(uniform_TB, temperature, top_k, top_p):
-    """Returns what chooses as `sample` does, by numbers drawn from 0 to 1.
+def make_sampler(uniform_TB, temperature, top_k, top_p):
+    """Returns a function that chooses ids as `sample` does.
+
+    Args:
+      uniform_TB: float32, random numbers in [0, 1).
+      temperature, top_k, top_p: as in `sample`.
 
     Raises:
       HParamsError: `temperature` or `top_p` is out of range.
@@ -255,7 +258,7 @@ def drawing(uniform_TB, temperature, top_k, top_p):
     if temperature <= 0:
         raise HParamsError(f"temperature={temperature} is not above 0; for 0 use greedy search")
     if not 0 < top_p <= 1:
-        raise HParamsError(f"top_p={top_p} is not in (0, 1]; choose 1 to draw among all ids")
+        raise HParamsError(f"top_p={top_p} is not in (0, 1]; choose 1 to draw from all ids")
 
     def choose(logits_BV, position, rows_R=None):
         uniform_B = of_rows(ops.take(uniform_TB, position, axis=0), rows_R)
@@ -267,10 +270,10 @@ def drawing(uniform_TB, temperature, top_k, top_p):
 def _draw(logits_BV, uniform_B, top_k, top_p):
     """Draws an id for each row by inverting its cumulative distribution at `uniform_B`."""
     vocab_size = logits_BV.shape[-1]
-    kept = min(top_k, vocab_size) if top_k > 0 else vocab_size
-    if kept < vocab_size or top_p < 1:
-        logits_BM, ids_BM = largest(logits_BV, kept)
-    else:  # the order doesn't matter, and sorting V logits would cost more than all the rest
+    count = min(top_k, vocab_size) if top_k > 0 else vocab_size
+    if count < vocab_size or top_p < 1:
+        logits_BM, ids_BM = fast_top_k(logits_BV, count)
+    else:  # The order doesn't matter, and sorting V logits would dominate the cost.
         logits_BM, ids_BM = logits_BV, None
     weights_BM = ops.exp(logits_BM - ops.max(logits_BM, axis=-1, keepdims=True))
     if top_p < 1:
@@ -279,10 +282,10 @@ def _draw(logits_BV, uniform_B, top_k, top_p):
         weights_BM = ops.where(before_BM < top_p * total_B1, weights_BM, 0.0)
     cumulative_BM = ops.cumsum(weights_BM, axis=-1)
     reached_BM = cumulative_BM > uniform_B[:, None] * cumulative_BM[:, -1:]
-    # A parallel cumulative sum may round upwards even where nothing is added.
+    # A parallel cumulative sum may increase by rounding even where a weight is 0.
     reached_BM = reached_BM & (weights_BM > 0)
-    place_B = ops.cast(ops.argmax(ops.cast(reached_BM, "int32"), axis=-1), "int32")
-    return place_B if ids_BM is None else pick(ids_BM, place_B[:, None])[:, 0]
+    index_B = ops.cast(ops.argmax(ops.cast(reached_BM, "int32"), axis=-1), "int32")
+    return index_B if ids_BM is None else pick(ids_BM, index_B[:, None])[:, 0]
 
 
 def _limits(batch_size, max_steps, row_limits_B):

@@ -1,6 +1,6 @@
-"""Stacks of attention layers, and what they remember between the steps of decoding.
+"""Stacks of Transformer layers, and their cache of keys and values for decoding.
 
-Shape letters as in `t2tlite.model.layers`.
+Shapes: as in `t2tlite.model.layers`.
 """
 
 from typing import Any
@@ -8,23 +8,22 @@ from typing import Any
 import keras
 from keras import ops
 
-from t2tlite.model.layers import Attention, FeedForward, Process
+from t2tlite.model.layers import Attention, FeedForward, PrePostProcess
 from t2tlite.model.relative_attention import RelativeAttention
 
 # By the hparam self_attention_type.
 SELF_ATTENTION = {"dot_product": Attention, "dot_product_relative": RelativeAttention}
 
 
-class Past:
-    """Keys and values of the positions before the one that is decoded, and their room.
+class KVCache:
+    """The keys and values of all positions that are decoded so far.
 
     Args:
-      cache: the tensors [N, H, room, D/H] of each layer's self-attention, as `Stack.room` names
-        them.
-      position: scalar int32, the place that is decoded.
+      cache: tensors [N, H, max_steps, D/H] by name, from `Stack.empty_cache` or the last step.
+      position: scalar int32, the position to decode.
 
     Attributes:
-      cache: the same with what was added.
+      cache: the tensors with those of this position.
     """
 
     def __init__(self, cache, position):
@@ -32,15 +31,15 @@ class Past:
         self.position = position
 
     @property
-    def room(self):
-        """Positions that there is room for."""
+    def max_steps(self):
+        """Number of positions that there is space for."""
         return ops.shape(next(iter(self.cache.values())))[2]
 
-    def extended(self, name, keys_values):
-        """Writes the keys and values of this position; returns those of the whole room."""
-        here = ops.reshape(ops.arange(self.room) == self.position, (1, 1, -1, 1))
+    def update(self, name, keys_values):
+        """Writes a layer's keys and values of this position; returns those of all positions."""
+        is_position = ops.reshape(ops.arange(self.max_steps) == self.position, (1, 1, -1, 1))
         for part, new in zip(_names(name), keys_values, strict=True):
-            self.cache[part] = ops.where(here, new, self.cache[part])
+            self.cache[part] = ops.where(is_position, new, self.cache[part])
         return [self.cache[part] for part in _names(name)]
 
 
@@ -49,22 +48,23 @@ def _names(layer):
 
 
 class Block(keras.layers.Layer):
-    """One layer of a stack: self-attention, attention to the encoder if any, feed-forward.
+    """One layer of a stack: self-attention, cross-attention if any, feed-forward.
 
     Args:
-      hparams: of the model.
-      seed_generator: of the model's dropout.
+      hparams: the model's.
+      seed_generator: the model's.
       cross: whether it attends to the encoder's output.
     """
 
     def __init__(self, hparams, seed_generator, cross, **kwargs):
         super().__init__(**kwargs)
-        before, after = hparams.layer_preprocess_sequence, hparams.layer_postprocess_sequence
+        preprocess = hparams.layer_preprocess_sequence
+        postprocess = hparams.layer_postprocess_sequence
 
         def process(name):
             return (
-                Process(before, hparams, seed_generator, name=f"{name}_preprocess"),
-                Process(after, hparams, seed_generator, name=f"{name}_postprocess"),
+                PrePostProcess(preprocess, hparams, seed_generator, name=f"{name}_preprocess"),
+                PrePostProcess(postprocess, hparams, seed_generator, name=f"{name}_postprocess"),
             )
 
         attention = SELF_ATTENTION[hparams.self_attention_type]
@@ -81,26 +81,22 @@ class Block(keras.layers.Layer):
         for layer in self._flatten_layers(include_self=False, recursive=False):
             layer.build(input_shape)
 
-    def call(self, x_BTD, self_bias, memory=None, cross_bias=None, past=None, training=False):
-        """Runs the layer.
+    def call(self, x_BTD, self_bias, memory=None, cross_bias=None, cache=None, training=False):
+        """Returns the layer's output, [B, T, D].
 
         Args:
           x_BTD: its input.
-          self_bias: of self-attention.
-          memory: keys and values of the encoder's output, by this layer's `cross_attention`.
-          cross_bias: of the attention to the encoder.
-          past: the name of this layer's part of a `Past`, and the `Past`; None when a whole
-            sequence is run at once.
-          training: whether to drop.
-
-        Returns:
-          [B, T, D].
+          self_bias: bias of self-attention.
+          memory: keys and values of the encoder's output, from `cross_attention.keys_values`.
+          cross_bias: bias of cross-attention.
+          cache: this layer's name in a `KVCache`, and the `KVCache`; None for whole sequences.
+          training: whether to apply dropout.
         """
         y = self.self_before(x_BTD, training=training)
         keys_values, first = self.self_attention.keys_values(y), 0
-        if past is not None:
-            name, past = past
-            keys_values, first = past.extended(name, keys_values), past.position
+        if cache is not None:
+            name, kv_cache = cache
+            keys_values, first = kv_cache.update(name, keys_values), kv_cache.position
         y = self.self_attention(y, keys_values, self_bias, first=first, training=training)
         x_BTD = self.self_after(y, x_BTD, training=training)
         if self.cross_attention is not None:
@@ -113,13 +109,13 @@ class Block(keras.layers.Layer):
 
 
 class Stack(keras.layers.Layer):
-    """Blocks one after the other, with T2T's last preprocessing (the final norm of pre-norm).
+    """A sequence of blocks, and T2T's last preprocessing (the final norm of pre-norm).
 
     Args:
-      layers: how many.
-      hparams: of the model.
-      seed_generator: of the model's dropout.
-      cross: whether they attend to the encoder's output.
+      layers: number of blocks.
+      hparams: the model's.
+      seed_generator: the model's.
+      cross: whether the blocks attend to the encoder's output.
     """
 
     def __init__(self, layers, hparams, seed_generator, cross, **kwargs):
@@ -128,68 +124,61 @@ class Stack(keras.layers.Layer):
             Block(hparams, seed_generator, cross, name=f"layer_{i}") for i in range(layers)
         ]
         sequence = hparams.layer_preprocess_sequence
-        self.finish = Process(sequence, hparams, seed_generator, name="finish")
+        self.finish = PrePostProcess(sequence, hparams, seed_generator, name="finish")
 
     def build(self, input_shape):
         for layer in [*self.blocks, self.finish]:
             layer.build(input_shape)
 
     def memory(self, encoded_BLD, bias):
-        """Returns what each step of the stack reads of the encoder's output.
+        """Returns what cross-attention reads: "bias", and each block's keys and values by name.
 
         Args:
-          encoded_BLD: the output.
-          bias: hides its padding.
-
-        Returns:
-          "bias", and keys and values for each block by name.
+          encoded_BLD: the encoder's output.
+          bias: masks its padding.
         """
-        found: dict[str, Any] = {"bias": bias}
+        memory: dict[str, Any] = {"bias": bias}
         for block in self.blocks:
             pair = block.cross_attention.keys_values(encoded_BLD)
-            found.update(zip(_names(block.name), pair, strict=True))
-        return found
+            memory.update(zip(_names(block.name), pair, strict=True))
+        return memory
 
-    def places(self):
-        """Returns the names under which runs of blocks keep their keys and values."""
+    def cache_names(self):
+        """Returns the names in a `KVCache` of all runs of blocks, in order."""
         return [block.name for block in self.blocks]
 
-    def room(self, rows, max_steps):
-        """Returns the empty cache of a `Past` for N rows of at most so many positions."""
+    def empty_cache(self, rows, max_steps):
+        """Returns the tensors of a `KVCache` before position 0."""
         attention = self.blocks[0].self_attention
         cache = {}
-        for name in self.places():
+        for name in self.cache_names():
             layers = attention.key, attention.value
             for part, layer in zip(_names(name), layers, strict=True):
                 shape = (rows, attention.heads, max_steps, layer.units // attention.heads)
                 cache[part] = ops.zeros(shape, attention.compute_dtype)
         return cache
 
-    def call(self, x_BTD, self_bias, positions, memory=None, past=None, training=False):
-        """Runs the stack.
+    def call(self, x_BTD, self_bias, positions, memory=None, kv_cache=None, training=False):
+        """Returns the stack's output, [B, T, D].
 
         Args:
-          x_BTD: its input.
-          self_bias: of self-attention.
-          positions: of x, [T] or [B, T]; what it needs of them, x has already.
-          memory: as the method of that name returns it; None or {} without an encoder.
-          past: a `Past` that gets this position's keys and values; None when a whole sequence is
-            run at once.
-          training: whether to drop.
-
-        Returns:
-          [B, T, D].
+          x_BTD: its input, which includes position encodings.
+          self_bias: bias of self-attention.
+          positions: [T] or [B, T]; only recurrent stacks read them.
+          memory: from the method of that name; None or {} without an encoder.
+          kv_cache: a `KVCache`, which is updated; None for whole sequences.
+          training: whether to apply dropout.
         """
-        places = iter(self.places())
-        x_BTD = self.run(x_BTD, self_bias, memory, past, places, training)
+        names = iter(self.cache_names())
+        x_BTD = self.run_blocks(x_BTD, self_bias, memory, kv_cache, names, training)
         return self.finish(x_BTD, training=training)
 
-    def run(self, x_BTD, self_bias, memory, past, places, training):
-        """Runs all blocks once; `places` yields their names in `past`, the rest is as in `call`."""
+    def run_blocks(self, x_BTD, self_bias, memory, kv_cache, names, training):
+        """Runs all blocks once; `names` yields their names in `kv_cache`."""
         for block in self.blocks:
             pair, bias = None, None
             if memory:
                 pair, bias = [memory[name] for name in _names(block.name)], memory["bias"]
-            place = (next(places), past) if past is not None else None
-            x_BTD = block(x_BTD, self_bias, pair, bias, past=place, training=training)
+            cache = (next(names), kv_cache) if kv_cache is not None else None
+            x_BTD = block(x_BTD, self_bias, pair, bias, cache=cache, training=training)
         return x_BTD

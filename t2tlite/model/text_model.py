@@ -1,11 +1,11 @@
-"""What models of text share, whatever their layers are."""
+"""`TextModel`: the base class of the built-in models."""
 
 import logging
 
 import keras
 from keras import ops
 
-from t2tlite.config import HParams
+from t2tlite.config import PAD_ID, HParams
 
 log = logging.getLogger(__name__)
 
@@ -15,12 +15,12 @@ class TextModel(keras.Model):
 
     Args:
       hparams: `t2tlite.HParams`.
-      problem_hparams: `t2tlite.config.ProblemHParams`.
+      problem_hparams: `ProblemHParams`; reads vocab_size and modality.
       name: the first part of all weights' paths.
 
     Attributes:
-      packs: whether it keeps the examples of a packed row apart.
-      unread: hparams that a model has no use for; a value other than T2T's default is told.
+      packs: whether it masks the other examples of a packed row.
+      unread: hparams that the model ignores; it warns of values other than the default.
     """
 
     packs = False
@@ -28,22 +28,22 @@ class TextModel(keras.Model):
 
     def __init__(self, hparams, problem_hparams, name):
         bfloat16 = hparams.activation_dtype == "bfloat16"
-        # A child layer takes the policy that is set while it is made.
+        # A layer takes the dtype policy that is set while it is created.
         before = keras.config.dtype_policy()
         keras.config.set_dtype_policy("mixed_bfloat16" if bfloat16 else "float32")
         try:
             super().__init__(name=name)
             self.hparams = hparams.check()
-            self._tell_unread()
+            self._warn_unread()
             self.vocab_size = dict(problem_hparams.vocab_size)
             self.classifies = problem_hparams.modality.get("targets") == "class_label"
-            # Named: Keras numbers the unnamed of a process, and a checkpoint knows it by name.
+            # Named, as its path is in checkpoints: Keras numbers unnamed objects.
             self.seed_generator = keras.random.SeedGenerator(name="seed_generator")
             self.make_layers(hparams, problem_hparams)
         finally:
             keras.config.set_dtype_policy(before)
 
-    def _tell_unread(self):
+    def _warn_unread(self):
         defaults = HParams()
         for name in self.unread:
             value = getattr(self.hparams, name)
@@ -51,7 +51,7 @@ class TextModel(keras.Model):
                 log.warning("hparam %s=%s has no effect: this model doesn't read it", name, value)
 
     def make_layers(self, hparams, problem_hparams):
-        """Makes the layers, under the model's dtype policy."""
+        """Creates the layers; called under the model's dtype policy."""
         raise NotImplementedError
 
     def build(self, _=None):
@@ -61,9 +61,9 @@ class TextModel(keras.Model):
         self.built = True
 
     def drop_symbols(self, ids, training):
-        """Replaces a share of the tokens by padding (the hparam symbol_dropout)."""
+        """Replaces a random share of the tokens, hparam symbol_dropout, by padding."""
         rate = self.hparams.symbol_dropout
         if not training or not rate:
             return ids
         drawn = keras.random.uniform(ops.shape(ids), seed=self.seed_generator)
-        return ops.where(drawn < rate, ops.zeros_like(ids), ids)
+        return ops.where(drawn < rate, PAD_ID, ids)

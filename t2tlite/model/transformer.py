@@ -1,19 +1,19 @@
 """The Transformer: encoder-decoder, decoder-only language model, encoder-only classifier.
 
-The shape letters are those of `t2tlite.model.layers`. A model's protocol, also for models of a
-plugin's own:
+Shapes: as in `t2tlite.model.layers`. The protocol of a model, also of a plugin's:
 
-- `Model(hparams, problem_hparams)` makes it;
+- `Model(hparams, problem_hparams)` creates it;
 - `call(features, training)` returns float32 logits [B, T, V]; features are int32 "inputs" [B, L]
-  (unless the problem has none) and "targets" [B, T], 0 for padding, and for packed batches their
-  "_segmentation" (1, 2, ... within a row, 0 for padding) and "_position" (from 0 in each segment);
-- optionally `start(features, max_steps)` and `step(ids_N, position, memory, cache)`, for decoding
+  (unless the problem has none) and "targets" [B, T], 0 for padding, and for packed batches also
+  their "_segmentation" (1, 2, ... within a row, 0 for padding) and "_position" (from 0 in each
+  segment);
+- optional: `start(features, max_steps)` and `step(ids_N, position, memory, cache)`, for decoding
   with a cache; without them decoding runs `call` on the whole prefix at each step;
-- optionally `hidden(features, training)` and `softmax`, an `Embedding` whose `logits` of the hidden
-  states are those of `call`: then training never holds all logits of a batch at once;
-- optionally `attention_weights(features)`, as `t2tlite.model.attention_weights.of_network`;
-- optionally `packs = True`, if it keeps the examples of a packed row apart;
-- what it adds by `add_loss` in training is added to the loss.
+- optional: `hidden(features, training)` and `softmax`, an `Embedding` whose `logits` of the hidden
+  states are those of `call`; with them training never holds all logits of a batch;
+- optional: `attention_weights(features)`, see `t2tlite.model.attention_weights.by_kind`;
+- optional: `packs = True`, if it masks the other examples of a packed row;
+- losses from `add_loss` in training are added to the loss.
 """
 
 from typing import Any
@@ -21,22 +21,32 @@ from typing import Any
 import keras
 from keras import ops
 
+from t2tlite.config import PAD_ID
 from t2tlite.errors import HParamsError
 from t2tlite.model import attention_weights
-from t2tlite.model.layers import MASKED, Dropout, Embedding, initializer, sinusoids
-from t2tlite.model.stacks import Past, Stack
+from t2tlite.model.layers import (
+    Dropout,
+    Embedding,
+    causal_bias,
+    initializer,
+    mask_bias,
+    padding_bias,
+    segment_bias,
+    sinusoids,
+)
+from t2tlite.model.stacks import KVCache, Stack
 from t2tlite.model.text_model import TextModel
 
-# T2T's number of rows in the learned table of target languages.
+# Rows of T2T's learned embedding of target languages.
 TARGET_SPACES = 32
 
 
 class StackModel(TextModel):
-    """What models of attention layers share: positions, the encoder, masks.
+    """Base class of the models of attention layers: position encodings and the encoder.
 
     Attributes:
-      layer_runs: how often layers are run in a stack, where it isn't once a layer.
-      family: name of the model that writes text; the one that names classes is FAMILY_encoder.
+      layer_runs: runs of layers in a stack; None: one for each layer.
+      family: name of the model that generates text; FAMILY_encoder is the classifier.
     """
 
     layer_runs: int | None = None
@@ -57,11 +67,11 @@ class StackModel(TextModel):
         )
 
     def make_stack(self, layers, cross, name):
-        """Makes a stack of so many layers, which attends to the encoder's output if `cross`."""
+        """Creates a stack of this many layers, which attends to the encoder's output if `cross`."""
         return Stack(layers, self.hparams, self.seed_generator, cross, name=name)
 
     def make_encoder(self, hparams):
-        """Makes the encoder and the table of target spaces."""
+        """Creates the encoder and the embedding of target spaces."""
         layers = hparams.num_encoder_layers or hparams.num_hidden_layers
         self.encoder = self.make_stack(layers, cross=False, name="encoder")
         self.spaces = None
@@ -74,7 +84,7 @@ class StackModel(TextModel):
             )
 
     def add_positions(self, x_BTD, positions):
-        """Adds sinusoids of `positions`, [T] or [B, T]."""
+        """Adds the encodings of `positions`, [T] or [B, T]."""
         if self.hparams.pos == "none":
             return x_BTD
         return x_BTD + ops.cast(sinusoids(positions, self.hparams.hidden_size), x_BTD.dtype)
@@ -83,8 +93,7 @@ class StackModel(TextModel):
         """Runs the encoder on the inputs.
 
         Returns:
-          The encoder's output [B, L, D] and the bias [B, 1, 1, L] that hides padding from whoever
-          attends to it.
+          The encoder's output [B, L, D], and the bias [B, 1, 1, L] that masks its padding.
         """
         inputs_BL = features["inputs"]
         x_BLD = self.input_embedding(self.drop_symbols(inputs_BL, training))
@@ -92,18 +101,17 @@ class StackModel(TextModel):
             x_BLD = x_BLD + self.spaces(ops.convert_to_tensor([self.target_space], "int32"))
         positions = features.get("inputs_position", ops.arange(ops.shape(inputs_BL)[1]))
         x_BLD = self.embed_dropout(self.add_positions(x_BLD, positions), training=training)
-        padding_bias = _hide(ops.equal(inputs_BL, 0))[:, None, None, :]
-        bias = padding_bias
+        bias = memory_bias = padding_bias(inputs_BL)
         if "inputs_segmentation" in features:
             segments_BL = features["inputs_segmentation"]
-            bias = _apart(segments_BL, segments_BL)
+            bias = segment_bias(segments_BL, segments_BL)
         if self.hparams.unidirectional_encoder:
-            bias = ops.minimum(bias, _hide_future(ops.shape(inputs_BL)[1]))
-        return self.encoder(x_BLD, bias, positions, training=training), padding_bias
+            bias = ops.minimum(bias, causal_bias(ops.shape(inputs_BL)[1]))
+        return self.encoder(x_BLD, bias, positions, training=training), memory_bias
 
     def attention_weights(self, features):
-        """Returns what each position of whole texts attends to, by kind; see `of_network`."""
-        return attention_weights.of_network(self, features)
+        """Returns the attention weights of whole texts; see `attention_weights.by_kind`."""
+        return attention_weights.by_kind(self, features)
 
 
 class Transformer(StackModel):
@@ -113,7 +121,7 @@ class Transformer(StackModel):
         super().make_layers(hparams, problem_hparams)
         if self.classifies:
             raise HParamsError(
-                f"model {self.family} writes text, and this problem's targets are class labels; "
+                f"model {self.family} generates text, but the problem's targets are class labels; "
                 f"use --model={self.family}_encoder"
             )
         sizes = self.vocab_size
@@ -121,7 +129,7 @@ class Transformer(StackModel):
         shared = hparams.shared_embedding_and_softmax_weights
         self.target_embedding = Embedding(sizes["targets"], hparams, name="target_embedding")
         if self.has_inputs:
-            # T2T needs equal vocabularies to share; unequal ones get a table each.
+            # As in T2T, only equal vocabularies can share an embedding.
             same = shared and sizes["inputs"] == sizes["targets"]
             self.input_embedding = (
                 self.target_embedding
@@ -142,25 +150,25 @@ class Transformer(StackModel):
         return self.softmax.logits(self.hidden(features, training))
 
     def hidden(self, features, training=False):
-        """Returns the decoder's output [B, T, D], of which the logits are a projection."""
+        """Returns the decoder's output [B, T, D], before the projection to logits."""
         memory: Any = None
         if self.has_inputs:
             memory = self.decoder.memory(*self.encode(features, training))
         targets_BT = features["targets"]
         length = ops.shape(targets_BT)[1]
         x_BTD = self.target_embedding(self.drop_symbols(targets_BT, training))
-        # Shifted right by a zero vector: position t sees the targets before t.
+        # Shifted right by a zero vector: position t attends to the targets before t.
         x_BTD = ops.pad(x_BTD, [[0, 0], [1, 0], [0, 0]])[:, :-1]
         positions = ops.arange(length)
-        self_bias = _hide_future(length)
+        self_bias = causal_bias(length)
         if "targets_segmentation" in features:
             positions = features["targets_position"]
             segments_BT = features["targets_segmentation"]
-            # The first position of a segment must not see the last token of the one before.
+            # The first position of a segment must not get the last token of the segment before.
             x_BTD *= ops.cast(ops.expand_dims(positions > 0, -1), x_BTD.dtype)
-            self_bias = ops.minimum(self_bias, _apart(segments_BT, segments_BT))
+            self_bias = ops.minimum(self_bias, segment_bias(segments_BT, segments_BT))
             if self.has_inputs:
-                memory["bias"] = _apart(segments_BT, features["inputs_segmentation"])
+                memory["bias"] = segment_bias(segments_BT, features["inputs_segmentation"])
         x_BTD = self.embed_dropout(self.add_positions(x_BTD, positions), training=training)
         return self.decoder(x_BTD, self_bias, positions, memory, training=training)
 
@@ -169,42 +177,42 @@ class Transformer(StackModel):
 
         Args:
           features: "inputs" [N, L]; for a language model any feature of N rows.
-          max_steps: positions that the cache has room for, an int or scalar tensor.
+          max_steps: positions that the cache has space for, an int or scalar tensor.
 
         Returns:
-          The memory, which stays as it is (of the encoder), and the cache, which each step changes;
-          both are dicts of tensors with N rows.
+          The memory (of the encoder), which is constant, and the cache, which each step replaces:
+          dicts of tensors with N rows.
         """
         rows = ops.shape(next(iter(features.values())))[0]
         memory = {}
         if self.has_inputs:
             memory = self.decoder.memory(*self.encode(features))
-        return memory, self.decoder.room(rows, max_steps)
+        return memory, self.decoder.empty_cache(rows, max_steps)
 
     def step(self, ids_N, position, memory, cache):
         """Decodes one position.
 
         Args:
-          ids_N: the tokens chosen at `position - 1`; not read at position 0.
+          ids_N: the tokens at `position - 1`; ignored at position 0.
           position: scalar int32.
-          memory: of `start`.
-          cache: of `start` or of the step before.
+          memory: from `start`.
+          cache: from `start` or the step before.
 
         Returns:
           float32 logits [N, V] of the token at `position`, and the cache.
         """
-        past = Past(cache, position)
+        kv_cache = KVCache(cache, position)
         x_N1D = self.target_embedding(ids_N[:, None])
         x_N1D *= ops.cast(position > 0, x_N1D.dtype)
         positions = ops.reshape(position, (1,))
         x_N1D = self.add_positions(x_N1D, positions)
-        bias = _hide(ops.reshape(ops.arange(past.room) > position, (1, 1, 1, -1)))
-        x_N1D = self.decoder(x_N1D, bias, positions, memory, past=past)
-        return self.softmax.logits(x_N1D[:, 0]), past.cache
+        is_future = ops.reshape(ops.arange(kv_cache.max_steps) > position, (1, 1, 1, -1))
+        x_N1D = self.decoder(x_N1D, mask_bias(is_future), positions, memory, kv_cache=kv_cache)
+        return self.softmax.logits(x_N1D[:, 0]), kv_cache.cache
 
 
 class TransformerEncoder(StackModel):
-    """Transformer encoder that classifies a text: the mean of its output, projected on labels."""
+    """Transformer encoder that classifies a text: the mean of its output, projected to labels."""
 
     packs = False
 
@@ -212,7 +220,7 @@ class TransformerEncoder(StackModel):
         super().make_layers(hparams, problem_hparams)
         if not self.classifies:
             raise HParamsError(
-                f"model {self.family}_encoder names a class, and this problem's targets are text; "
+                f"model {self.family}_encoder is a classifier, but the problem's targets are text; "
                 f"use --model={self.family}"
             )
         self.input_embedding = Embedding(self.vocab_size["inputs"], hparams, name="input_embedding")
@@ -227,23 +235,8 @@ class TransformerEncoder(StackModel):
     def call(self, features, training=False):
         """Returns float32 logits [B, 1, classes]."""
         encoded_BLD, _ = self.encode(features, training)
-        kept_BL1 = ops.cast(ops.not_equal(features["inputs"], 0), encoded_BLD.dtype)[:, :, None]
-        count_B1 = ops.maximum(ops.sum(kept_BL1, axis=1), 1)
-        mean_BD = ops.sum(encoded_BLD * kept_BL1, axis=1) / count_B1
+        is_token_BL = ops.not_equal(features["inputs"], PAD_ID)
+        weights_BL1 = ops.cast(is_token_BL, encoded_BLD.dtype)[:, :, None]
+        count_B1 = ops.maximum(ops.sum(weights_BL1, axis=1), 1)
+        mean_BD = ops.sum(encoded_BLD * weights_BL1, axis=1) / count_B1
         return self.classes(mean_BD)[:, None, :]
-
-
-def _hide(where):
-    """Returns the bias that hides where a boolean tensor is true."""
-    return ops.cast(where, "float32") * MASKED
-
-
-def _hide_future(length):
-    """Returns the bias [1, 1, T, T] of causal attention."""
-    steps = ops.arange(length)
-    return _hide(steps[None, :] > steps[:, None])[None, None]
-
-
-def _apart(queries_BQ, keys_BK):
-    """Returns the bias [B, 1, Q, K] that keeps the examples of a packed row apart."""
-    return _hide(ops.not_equal(queries_BQ[:, :, None], keys_BK[:, None, :]))[:, None]

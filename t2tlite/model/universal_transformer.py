@@ -1,19 +1,17 @@
-"""The universal Transformer: one layer, run again and again.
+"""The universal Transformer (Dehghani et al. 2019, arXiv 1807.03819): one layer, repeated.
 
-Dehghani et al. 2019 (arXiv 1807.03819). Every run adds the sinusoids of the positions and a signal
-of its own number to the state, and then does what a layer of the Transformer does. The hparam
-recurrence_type says how often:
+Each run adds the encodings of the positions and of the run's number to the state, and then applies
+a layer of the Transformer. The hparam recurrence_type sets the number of runs:
 
-- "basic": num_rec_steps times;
-- "act": each position as often as it asks for, at most act_max_steps times (adaptive computation
-  time, Graves 2016, arXiv 1603.08983). A position says after each run with which probability it is
-  done; its output is the mean of its states by these probabilities, and the loss counts its runs.
-  All are run act_max_steps times, so that shapes are static; what comes after a position's end has
-  no weight in its output.
+- "basic": num_rec_steps;
+- "act": adaptive for each position, at most act_max_steps (adaptive computation time, Graves 2016,
+  arXiv 1603.08983). Before each run a position predicts the probability that it halts. Its output
+  combines its states by these probabilities, and the loss penalises its runs. All positions do
+  act_max_steps runs, so that shapes are static; runs after halting have weight 0.
 
-Both are T2T's. Its other recurrences and variants aren't here, and are told to be missing.
+T2T's other recurrences and variants don't exist here; their hparams are an error.
 
-Shape letters as in `t2tlite.model.layers`.
+Shapes: as in `t2tlite.model.layers`; S runs.
 """
 
 from typing import Any
@@ -55,13 +53,7 @@ OTHERS = (
 
 
 class RecurrentStack(Stack):
-    """A stack that runs its layers, num_inrecurrence_layers of them, several times.
-
-    Args:
-      hparams: of the model.
-      seed_generator: of the model's dropout.
-      cross: whether they attend to the encoder's output.
-    """
+    """A stack of num_inrecurrence_layers blocks that runs several times; arguments as `Stack`."""
 
     def __init__(self, hparams, seed_generator, cross, **kwargs):
         super().__init__(hparams.num_inrecurrence_layers, hparams, seed_generator, cross, **kwargs)
@@ -90,12 +82,12 @@ class RecurrentStack(Stack):
         if self.halting is not None:
             self.halting.build((None, None, width))
 
-    def places(self):
-        once = super().places()
-        return [f"step_{step}_{name}" for step in range(self.steps) for name in once]
+    def cache_names(self):
+        names = super().cache_names()
+        return [f"step_{step}_{name}" for step in range(self.steps) for name in names]
 
-    def signalled(self, x_BTD, step, positions):
-        """Returns the state with the signals of its positions and of the run's number."""
+    def add_signals(self, x_BTD, step, positions):
+        """Adds the encodings of the positions and of the run's number."""
         hparams, width = self.hparams, self.hparams.hidden_size
         if hparams.add_position_timing_signal:
             x_BTD = x_BTD + ops.cast(sinusoids(positions, width), x_BTD.dtype)
@@ -105,49 +97,49 @@ class RecurrentStack(Stack):
             x_BTD = x_BTD + ops.cast(sinusoids(step, width), x_BTD.dtype)
         return x_BTD
 
-    def call(self, x_BTD, self_bias, positions, memory=None, past=None, training=False):
-        """Runs the stack; as `Stack.call`."""
-        places = iter(self.places())
+    def call(self, x_BTD, self_bias, positions, memory=None, kv_cache=None, training=False):
+        """Returns the stack's output; as `Stack.call`."""
+        names = iter(self.cache_names())
 
         def run(x_BTD):
-            return self.run(x_BTD, self_bias, memory, past, places, training)
+            return self.run_blocks(x_BTD, self_bias, memory, kv_cache, names, training)
 
         if self.halting is not None:
-            x_BTD = self._adaptive(x_BTD, positions, run, training)
+            x_BTD = self._run_adaptive(x_BTD, positions, run, training)
         else:
             for step in range(self.steps):
-                x_BTD = run(self.signalled(x_BTD, step, positions))
+                x_BTD = run(self.add_signals(x_BTD, step, positions))
         return self.finish(x_BTD, training=training)
 
-    def _adaptive(self, x_BTD, positions, run, training):
-        """Returns the mean of each position's states until it is done."""
-        enough = 1.0 - self.hparams.act_epsilon
+    def _run_adaptive(self, x_BTD, positions, run, training):
+        """Returns each position's states until it halts, combined by halting probability."""
+        threshold = 1.0 - self.hparams.act_epsilon
         halted_BT = ops.zeros_like(x_BTD[..., 0], dtype="float32")
-        remainders_BT, runs_BT = halted_BT, halted_BT
+        remainder_sums_BT, runs_BT = halted_BT, halted_BT
         mean_BTD = ops.zeros_like(x_BTD, dtype="float32")
         for step in range(self.steps):
-            x_BTD = self.signalled(x_BTD, step, positions)
+            x_BTD = self.add_signals(x_BTD, step, positions)
             p_BT = ops.sigmoid(ops.cast(self.halting(x_BTD)[..., 0], "float32"))
             running_BT = halted_BT < 1.0
-            last_BT = running_BT & (halted_BT + p_BT > enough)
-            goes_on_BT = ops.cast(running_BT & ~last_BT, "float32")
-            last_BT = ops.cast(last_BT, "float32")
-            halted_BT = halted_BT + p_BT * goes_on_BT
-            # In its last run a position spends what is left of its probability.
-            rest_BT = last_BT * (1.0 - halted_BT)
-            remainders_BT = remainders_BT + rest_BT
-            halted_BT = halted_BT + rest_BT
-            runs_BT = runs_BT + goes_on_BT + last_BT
-            share_BT1 = (p_BT * goes_on_BT + rest_BT)[..., None]
+            halts_BT = running_BT & (halted_BT + p_BT > threshold)
+            continues_BT = ops.cast(running_BT & ~halts_BT, "float32")
+            halts_BT = ops.cast(halts_BT, "float32")
+            halted_BT = halted_BT + p_BT * continues_BT
+            # The last run of a position gets the rest of its probability.
+            remainder_BT = halts_BT * (1.0 - halted_BT)
+            remainder_sums_BT = remainder_sums_BT + remainder_BT
+            halted_BT = halted_BT + remainder_BT
+            runs_BT = runs_BT + continues_BT + halts_BT
+            share_BT1 = (p_BT * continues_BT + remainder_BT)[..., None]
             x_BTD = run(x_BTD)
             mean_BTD = ops.cast(x_BTD, "float32") * share_BT1 + mean_BTD * (1.0 - share_BT1)
         if training and self.hparams.act_loss_weight:
-            self.add_loss(self.hparams.act_loss_weight * ops.mean(runs_BT + remainders_BT))
+            self.add_loss(self.hparams.act_loss_weight * ops.mean(runs_BT + remainder_sums_BT))
         return ops.cast(mean_BTD, x_BTD.dtype)
 
 
 class _Recurrent(StackModel):
-    """What makes a model of stacks a universal one."""
+    """Makes the stacks of a model recurrent."""
 
     def __init__(self, hparams, problem_hparams, name="universal_transformer"):
         super().__init__(hparams, problem_hparams, name)
@@ -161,7 +153,7 @@ class _Recurrent(StackModel):
         super().make_layers(hparams, problem_hparams)
 
     def add_positions(self, x_BTD, positions):
-        # As in T2T: the runs add them, or the model does once.
+        # As in T2T, either each run adds them or the model does once.
         if self.hparams.add_position_timing_signal:
             return x_BTD
         return super().add_positions(x_BTD, positions)
@@ -179,7 +171,7 @@ class UniversalTransformerEncoder(_Recurrent, TransformerEncoder):
 
 
 def _runs(hparams):
-    """How often a stack is run."""
+    """Returns the number of runs of a stack."""
     return hparams.act_max_steps if hparams.recurrence_type == "act" else hparams.num_rec_steps
 
 

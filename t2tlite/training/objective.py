@@ -11,7 +11,7 @@ from keras import ops
 
 from t2tlite.config import HParams, ProblemHParams
 from t2tlite.data.inputs import WAITED
-from t2tlite.model.losses import cross_entropy, projected_cross_entropy, weights
+from t2tlite.model.losses import cross_entropy, projected_cross_entropy, token_weights
 
 
 class Totals(keras.metrics.Metric):
@@ -106,7 +106,7 @@ class Objective(keras.Model):
         The parts of all devices add up to the mean, as their gradients do.
         """
         targets_BT = x["targets"]
-        weights_BT = weights(targets_BT, self.modality)
+        weights_BT = token_weights(targets_BT, self.modality)
         count = ops.sum(weights_BT)
         if self.projects:
             softmax = self.network.softmax

@@ -1,4 +1,4 @@
-"""What the tests of the model share.
+"""Fixtures of the tests of `t2tlite.model`.
 
 `KERAS_BACKEND` picks the backend; every test holds on each.
 """
@@ -13,10 +13,7 @@ import pytest
 
 @pytest.fixture(scope="session")
 def gradients() -> Callable[..., tuple[float, list[np.ndarray]]]:
-    """A function that returns the value of a scalar function and its gradients, on any backend.
-
-    It takes the function and its arguments as arrays.
-    """
+    """A function that takes a scalar function and arrays, and returns its value and gradients."""
 
     def gradients(function: Callable[..., Any], *arrays: Any) -> tuple[float, list[np.ndarray]]:
         if keras.backend.backend() == "jax":

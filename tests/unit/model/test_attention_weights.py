@@ -1,4 +1,4 @@
-"""The weights that attention layers leave, against what their outputs depend on."""
+"""Recorded attention weights against the outputs of the layers."""
 
 import keras
 import numpy as np
@@ -42,7 +42,7 @@ def both_sides():
     return network, features, {kind: np.array(found) for kind, found in weights.items()}
 
 
-def test_every_layer_and_head_shares_its_attention_out(both_sides):
+def test_the_weights_of_every_layer_and_head_sum_to_one(both_sides):
     _, _, weights = both_sides
     assert {kind: found.shape for kind, found in weights.items()} == {
         kind: (2, layers, H, queries, keys) for kind, (layers, queries, keys) in SHAPES.items()
@@ -51,12 +51,12 @@ def test_every_layer_and_head_shares_its_attention_out(both_sides):
         assert found.dtype == np.float32
         np.testing.assert_allclose(found.sum(-1), 1.0, rtol=1e-5)
         assert (found >= 0).all()
-        # No two layers or heads are the same one.
+        # No two layers or heads have the same weights.
         flat = found[0].reshape(-1, found[0].shape[-2] * found[0].shape[-1])
         assert len(np.unique(flat.round(6), axis=0)) == len(flat)
 
 
-def test_nothing_attends_to_padding_nor_to_what_comes_later(both_sides):
+def test_padding_and_later_targets_have_no_weight(both_sides):
     _, _, weights = both_sides
     assert (weights["encoder"][1, ..., 3:] == 0).all()
     assert (weights["cross"][1, ..., 3:] == 0).all()
@@ -66,14 +66,14 @@ def test_nothing_attends_to_padding_nor_to_what_comes_later(both_sides):
     assert (weights["decoder"][..., ~later] > 0).all()
 
 
-def test_the_weights_are_those_that_the_layer_mixes_by(both_sides):
+def test_the_weights_give_the_output_of_the_layer(both_sides):
     network, features, weights = both_sides
     block = network.decoder.blocks[0]
     layer = block.cross_attention
     memory, bias = network.encode(features)
     keys, values = layer.keys_values(memory)
     queries = np.random.default_rng(3).normal(size=(2, 6, 16)).astype("float32")
-    with attention_weights.recorded() as recorded:
+    with attention_weights.recording() as recorded:
         mixed = layer(queries, (keys, values), bias)
     found = np.array(recorded[layer][0])
     mean = np.einsum("bhqk,bhkd->bqhd", found, np.array(values)).reshape(2, 6, 16)
@@ -81,10 +81,10 @@ def test_the_weights_are_those_that_the_layer_mixes_by(both_sides):
     np.testing.assert_allclose(np.array(mixed), expected, rtol=1e-4, atol=1e-5)
 
 
-def test_nothing_is_kept_unless_asked(both_sides):
+def test_nothing_is_recorded_outside_of_recording(both_sides):
     network, features, weights = both_sides
     logits = np.array(network(features))
-    with attention_weights.recorded() as recorded:
+    with attention_weights.recording() as recorded:
         recording = np.array(network(features))
     np.testing.assert_array_equal(logits, recording)
     assert len(recorded) == 2 + 2 * 3
@@ -93,7 +93,7 @@ def test_nothing_is_kept_unless_asked(both_sides):
     assert recorded == {}
 
 
-def test_a_language_model_and_a_classifier_have_what_they_have():
+def test_a_language_model_and_a_classifier_have_one_kind():
     features = {"inputs": ids(1, 2, 5), "targets": ids(2, 2, 6)}
     language_model = make(Transformer, ["targets"])
     found = language_model.attention_weights({"targets": features["targets"]})

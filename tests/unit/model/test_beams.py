@@ -1,4 +1,4 @@
-"""What a beam search step is made of, apart from the search."""
+"""The parts of a beam search step."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from t2tlite.model import beams
 
 @pytest.mark.parametrize("size", [5, 64, 640, 1000, 1023])
 @pytest.mark.parametrize("values", ["distinct", "equal", "infinite"])
-def test_largest_is_top_k(size, values):
+def test_fast_top_k_is_top_k(size, values):
     rng = np.random.default_rng(size)
     x = rng.normal(0, 1, (7, size)).astype("float32")
     if values == "equal":
@@ -17,9 +17,9 @@ def test_largest_is_top_k(size, values):
     if values == "infinite":
         x[rng.random(x.shape) < 0.99] = -np.inf
     order = np.argsort(-x, axis=-1, kind="stable")[:, :4]
-    found, index = beams.largest(ops.convert_to_tensor(x), 4)
+    values_top, index = beams.fast_top_k(ops.convert_to_tensor(x), 4)
     np.testing.assert_array_equal(index, order)
-    np.testing.assert_array_equal(found, np.take_along_axis(x, order, axis=-1))
+    np.testing.assert_array_equal(values_top, np.take_along_axis(x, order, axis=-1))
 
 
 def test_the_length_penalty_is_that_of_wu_et_al():
@@ -27,7 +27,7 @@ def test_the_length_penalty_is_that_of_wu_et_al():
     np.testing.assert_allclose(penalties, [1, 2**0.6], rtol=1e-6)
 
 
-def test_pick_takes_each_row_its_own():
+def test_pick_has_an_index_for_each_row():
     x = np.arange(24).reshape(2, 3, 4)
     picked = beams.pick(ops.convert_to_tensor(x), ops.convert_to_tensor([[2, 2], [0, 1]]))
     np.testing.assert_array_equal(picked, [x[0, [2, 2]], x[1, [0, 1]]])

@@ -1,4 +1,4 @@
-"""Rows that are done are left out, and no answer is another one for it."""
+"""Dropping finished rows changes no result and saves work."""
 
 import keras
 import numpy as np
@@ -23,7 +23,7 @@ RUNS = {
 
 
 def stepping(given):
-    """A step that looks up its rows' tables, and keeps in the cache what it has seen of each."""
+    """A step that looks up its rows' tables and counts the ids of each row in the cache."""
 
     def step(ids_N, position, cache):
         tables_NVV = ops.take(given["tables"], position, axis=1)
@@ -57,7 +57,7 @@ class Searcher(keras.Model):
 
 @pytest.mark.parametrize("name", RUNS)
 @pytest.mark.parametrize("compiled", [False, True])
-def test_answers_are_the_same(name, compiled):
+def test_results_are_the_same_with_and_without_compaction(name, compiled):
     expected = run(name, stepping, compacts=False)
     if compiled:
         found = Searcher(name).predict_on_batch(LIMITS)
@@ -72,7 +72,7 @@ def test_answers_are_the_same(name, compiled):
 
 
 @pytest.mark.parametrize("name", RUNS)
-def test_rows_that_are_done_cost_nothing(name):
+def test_finished_rows_are_dropped(name):
     if keras.backend.backend() != "tensorflow":
         pytest.skip("shapes are static on other backends")
     sizes = []
@@ -87,7 +87,7 @@ def test_rows_that_are_done_cost_nothing(name):
         return counting
 
     ids, _ = run(name, counted, compacts=True)
-    # Less and less as they end.
+    # The batch shrinks as rows finish.
     assert sizes[0] == ROWS
     assert sizes == sorted(sizes, reverse=True)
     assert 0 < sizes[-1] <= ROWS // 4

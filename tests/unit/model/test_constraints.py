@@ -1,4 +1,4 @@
-"""What answers must or must not hold, under every search; on either backend (`KERAS_BACKEND`)."""
+"""Constraints on ids, under every search; on either backend (`KERAS_BACKEND`)."""
 
 import numpy as np
 import pytest
@@ -12,10 +12,10 @@ STEPS = 9
 
 
 def favouring(*ids):
-    """A step that likes these ids best, in this order, whatever came before."""
+    """A step that always prefers these ids, in this order."""
     logits_V = np.linspace(0, -1, V).astype("float32")
-    for place, one in enumerate(ids):
-        logits_V[one] = 10.0 - place
+    for rank, token_id in enumerate(ids):
+        logits_V[token_id] = 10.0 - rank
     return lambda ids_N, position, cache: (ops.tile(logits_V[None], (len(ids_N), 1)), cache)
 
 
@@ -33,11 +33,11 @@ def runs(ids, size):
     return [tuple(ids[i : i + size]) for i in range(len(ids) - size + 1)]
 
 
-def test_rows_begin_with_their_prefixes_and_go_on_freely():
+def test_rows_begin_with_their_prefixes_and_continue_freely():
     prefixes = ops.convert_to_tensor([[2, 3], [4, 0], [0, 0]], "int32")
     ids, scores = greedy(constraints.forced(favouring(5, EOS), prefixes), rows=3)
     assert [row[:3] for row in ids] == [[2, 3, 5], [4, 5, 5], [5, 5, 5]]
-    # What was forced costs nothing.
+    # Forced ids don't change the score.
     assert scores[0] / 7 == pytest.approx(scores[2] / 9)
 
 
@@ -66,20 +66,20 @@ def test_a_beam_that_may_not_end_is_as_long_as_its_limit():
 
 
 @pytest.mark.parametrize("size", [1, 2, 3])
-def test_no_run_comes_twice(size):
+def test_no_ngram_occurs_twice(size):
     room = ops.zeros((2, STEPS), "int32")
     step, cache = constraints.no_repeat(favouring(2, 3, EOS), {}, size, room)
     ids, _ = greedy(step, cache, rows=2)
     written = ids[0][: ids[0].index(EOS) + 1 if EOS in ids[0] else None]
     assert ids[0] == ids[1]
     assert len(set(runs(written, size))) == len(runs(written, size))
-    # Only what would come again is banned.
+    # Only repetitions are forbidden.
     assert written[:size] == [2] * size
     free, _ = greedy(favouring(2, 3, EOS))
     assert free[0] == [2] * STEPS
 
 
-def test_no_run_comes_twice_in_a_beam():
+def test_no_ngram_occurs_twice_in_a_beam():
     step, cache = constraints.no_repeat(favouring(2, 3, EOS), {}, 2, ops.zeros((3, STEPS), "int32"))
     ids, _ = beams(step, cache)
     free, _ = beams(favouring(2, 3, EOS))
@@ -89,7 +89,7 @@ def test_no_run_comes_twice_in_a_beam():
     assert any(len(set(runs(row, 2))) < len(runs(row, 2)) for row in free)
 
 
-def test_a_step_keeps_its_own_cache():
+def test_the_wrapped_step_has_its_own_cache():
     def counting(ids_N, position, cache):
         logits, _ = favouring(2, 3)(ids_N, position, {})
         return logits, {"count": cache["count"] + 1}

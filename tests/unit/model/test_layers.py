@@ -1,4 +1,4 @@
-"""Layers against plain NumPy, written down from the paper."""
+"""Layers against the formulas of the paper in NumPy."""
 
 import keras
 import numpy as np
@@ -81,7 +81,7 @@ class TestDropout:
 
 
 class TestEmbedding:
-    """Vectors of tokens, and the tied logits."""
+    """Token embeddings and tied logits."""
 
     def test_vectors_are_scaled_and_zero_for_padding(self, hparams):
         layer = layers.Embedding(5, hparams)
@@ -147,8 +147,8 @@ def test_feed_forward(hparams, seeds):
 
 
 @pytest.mark.parametrize("sequence", ["none", "", "n", "da", "dan", "a"])
-def test_process(hparams, seeds, sequence):
-    layer = layers.Process(sequence, hparams, seeds)
+def test_pre_post_process(hparams, seeds, sequence):
+    layer = layers.PrePostProcess(sequence, hparams, seeds)
     layer.build((None, None, D))
     x, previous = random(0, 2, 3, D), random(1, 2, 3, D)
     expected = x

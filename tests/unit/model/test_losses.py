@@ -43,11 +43,11 @@ def test_a_perfect_prediction_costs_nothing():
     assert float(other[0, 0]) > 1
 
 
-def test_weights():
+def test_token_weights():
     targets = ops.convert_to_tensor([[3, 1, 0, 0]])
-    assert np.array(losses.weights(targets, "symbol")).tolist() == [[1, 1, 0, 0]]
+    assert np.array(losses.token_weights(targets, "symbol")).tolist() == [[1, 1, 0, 0]]
     # Label 0 is a label.
-    assert np.array(losses.weights(targets, "class_label")).tolist() == [[1, 1, 1, 1]]
+    assert np.array(losses.token_weights(targets, "class_label")).tolist() == [[1, 1, 1, 1]]
 
 
 CASES = [

@@ -1,4 +1,4 @@
-"""LSTM models against their formulas, and as functions of what they may see."""
+"""LSTM models against their formulas, and which inputs their outputs depend on."""
 
 import keras
 import numpy as np
@@ -9,7 +9,7 @@ from t2tlite.config import HParams, ProblemHParams
 from t2tlite.decode.decode_hparams import DecodeHParams
 from t2tlite.decode.search_model import make_search
 from t2tlite.errors import HParamsError
-from t2tlite.model.lstm_layers import Cell, InputAttention
+from t2tlite.model.lstm_layers import InputAttention, LSTMCell
 
 V, D = 13, 6
 CLOSE = {"rtol": 1e-4, "atol": 1e-5}
@@ -59,7 +59,7 @@ def case(request):
     return model, features, np.array(model(features))
 
 
-def test_steps_are_the_whole_call(case):
+def test_steps_give_the_logits_of_call(case):
     model, features, whole = case
     assert (whole.shape, whole.dtype) == ((2, 5, V), np.float32)
     memory, cache = model.start({"inputs": features.get("inputs", features["targets"])}, 9)
@@ -71,7 +71,7 @@ def test_steps_are_the_whole_call(case):
         last = features["targets"][:, t]
 
 
-def test_sees_what_was_written_and_all_inputs_but_no_padding(case):
+def test_logits_depend_on_earlier_targets_and_inputs_but_not_on_padding(case):
     model, features, whole = case
     changed = features["targets"].copy()
     changed[:, 2] = (changed[:, 2] - 1) % (V - 2) + 2
@@ -101,7 +101,7 @@ def test_weights_have_paths_of_their_own(case):
 
 
 @pytest.mark.parametrize("variant", ["luong", "bahdanau"])
-def test_all_is_learned(variant, gradients):
+def test_every_weight_has_a_gradient(variant, gradients):
     model = make(variant)
     features = {"inputs": ids(2, 2, 4), "targets": ids(1, 2, 5)}
     fixed = [one.value for one in model.non_trainable_variables]
@@ -120,7 +120,7 @@ def sigmoid(x):
 
 
 def test_a_cell():
-    cell = Cell(3, D, HParams())
+    cell = LSTMCell(3, D, HParams())
     cell.build(None)
     rng = np.random.default_rng(0)
     x, output, kept = (rng.normal(size=(2, n)).astype("float32") for n in (3, D, D))
@@ -166,12 +166,12 @@ def test_attention(mechanism):
         -1,
     )
     encoded, query = (keras.ops.convert_to_tensor(one, "float32") for one in (encoded, query))
-    found, weights = layer.look(query, layer.memory(encoded, keras.ops.convert_to_tensor(kept)))
+    found, weights = layer.attend(query, layer.memory(encoded, keras.ops.convert_to_tensor(kept)))
     np.testing.assert_allclose(weights, share, **CLOSE)
     np.testing.assert_allclose(found, expected, **CLOSE)
 
 
-def test_attention_weights_are_told():
+def test_attention_weights():
     model = make("bahdanau")
     inputs = ids(2, 2, 4)
     inputs[0, 3:] = 0
@@ -184,7 +184,7 @@ def test_attention_weights_are_told():
     assert not hasattr(make("plain"), "attention_weights")
 
 
-def test_heads_of_bahdanau_are_told_apart():
+def test_heads_of_bahdanau_have_their_own_weights():
     model = make("bahdanau", num_heads=2)
     features = {"inputs": ids(2, 2, 4), "targets": ids(1, 2, 5)}
     found = np.array(model.attention_weights(features)["cross"])
@@ -231,7 +231,7 @@ def test_searches(beams):
         ("luong", {"attention_mechanism": "none"}, "=none is not one of: bahdanau, luong$"),
     ],
 )
-def test_what_doesnt_fit(variant, values, message):
+def test_wrong_hparams(variant, values, message):
     with pytest.raises(HParamsError, match=message):
         make(variant, **values)
 
@@ -241,7 +241,7 @@ def test_any_width():
     assert model.hidden({"inputs": ids(1, 2, 3), "targets": ids(2, 2, 3)}).shape == (2, 3, 7)
 
 
-def test_models_that_need_more():
+def test_problems_that_the_models_cannot_learn():
     model = registry.model("lstm_seq2seq_attention")
     with pytest.raises(
         HParamsError, match="needs the hparam attention_mechanism, which is missing"
@@ -251,6 +251,6 @@ def test_models_that_need_more():
         model(HParams(), ProblemHParams({"targets": V}))
 
 
-def test_hparams_that_no_lstm_reads(warned):
+def test_a_warning_for_hparams_that_lstm_models_ignore(warned):
     make("plain", relu_dropout=0.3)
     assert warned == ["hparam relu_dropout=0.3 has no effect: this model doesn't read it"]

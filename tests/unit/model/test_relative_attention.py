@@ -1,4 +1,4 @@
-"""Relative positions against the sums of the paper, written out."""
+"""Relative attention against the sums of the paper."""
 
 import keras
 import numpy as np
@@ -28,7 +28,7 @@ def layer():
     return made
 
 
-def test_is_the_sum_over_keys_and_their_distances(layer):
+def test_output_is_the_sum_over_keys_and_distances(layer):
     x = np.random.default_rng(1).normal(size=(2, L, D)).astype("float32")
     bias = np.where(np.arange(L) == 3, -1e9, 0).astype("float32").reshape(1, 1, 1, L)
     found = layer(x, layer.keys_values(x), bias)
@@ -53,7 +53,7 @@ def test_is_the_sum_over_keys_and_their_distances(layer):
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
 
 
-def test_a_query_alone_knows_its_place(layer):
+def test_a_single_query_has_the_position_first(layer):
     x = np.random.default_rng(2).normal(size=(1, L, D)).astype("float32")
     none = np.zeros((1, 1, 1, L), "float32")
     pair = layer.keys_values(x)
@@ -63,7 +63,7 @@ def test_a_query_alone_knows_its_place(layer):
     assert np.abs(np.array(layer(x[:, 3:4], pair, none)) - alone).max() > 1e-2
 
 
-def test_every_row_of_the_tables_is_learned(layer, gradients):
+def test_every_row_of_the_tables_has_a_gradient(layer, gradients):
     x = np.random.default_rng(3).normal(size=(1, L, D)).astype("float32")
     names = ["relative_keys", "relative_values"]
     tables = [getattr(layer, name) for name in names]
@@ -82,7 +82,7 @@ def test_every_row_of_the_tables_is_learned(layer, gradients):
         assert (np.abs(one).max(axis=1) > 1e-4).all()
 
 
-def test_no_reach():
+def test_max_distance_0():
     hparams = HParams(self_attention_type="dot_product_relative")
     with pytest.raises(HParamsError, match="^max_relative_position=0 leaves"):
         hparams.check()

@@ -146,7 +146,7 @@ def assert_hypotheses(result, expected, row=0):
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_greedy_is_the_chain_of_most_probable_ids(seed):
+def test_greedy_takes_the_most_probable_id_at_each_step(seed):
     table = random_table(seed)
     expected, total = [], 0.0
     while len(expected) < T and EOS not in expected:
@@ -266,7 +266,7 @@ def test_banned_ids_are_never_part_of_a_hypothesis(ban):
     assert (scores > beams.MISSING_SCORE).sum() == 1 + 3 + 9 + 27
 
 
-def test_a_banned_end_is_no_finished_hypothesis():
+def test_a_banned_eos_finishes_no_hypothesis():
     table = random_table(0)
     table[..., EOS] = -1e9
     ids, scores = arrays(search.beam_search(markov(table), markov_cache([0], 2), 1, 2, T, 0.6))
@@ -413,7 +413,7 @@ def test_a_row_decodes_alone_as_in_a_batch(beam_size):
             assert_hypotheses((ids, scores), expected, row)
 
 
-def test_tensorflow_may_have_sizes_that_only_the_data_know():
+def test_sizes_may_be_tensors_on_tensorflow():
     if keras.backend.backend() != "tensorflow":
         pytest.skip("sizes are static on other backends")
     import tensorflow as tf
@@ -493,7 +493,7 @@ def test_steps_and_rows_draw_independently():
     np.testing.assert_allclose(pairs, 0.25, atol=0.02)
 
 
-def test_a_seed_draws_the_same_again_and_a_generator_moves_on():
+def test_a_seed_repeats_its_draws_and_a_generator_advances():
     step, cache = markov(np.zeros((V, V))), markov_cache([0] * 32)
 
     def draw(seed):
@@ -506,7 +506,7 @@ def test_a_seed_draws_the_same_again_and_a_generator_moves_on():
     assert [draw(two), draw(two)] == [first, second]
 
 
-def test_a_seed_generator_of_a_model_moves_on_in_compiled_code():
+def test_a_seed_generator_advances_in_compiled_code():
     def results():
         model = Searcher(np.zeros((V, V)), T, run=search.sample)
         model.options["seed"] = model.generator = keras.random.SeedGenerator(3)

@@ -1,4 +1,4 @@
-"""The Transformer as a function of its inputs: what may change a logit and what may not."""
+"""The Transformer: which inputs its logits depend on."""
 
 import keras
 import numpy as np
@@ -196,7 +196,7 @@ def test_target_space_and_positions_matter(models):
     [({"inputs": V, "targets": V}, True, 1), ({"inputs": V, "targets": 9}, True, 2),
      ({"inputs": V, "targets": V}, False, 3)],
 )  # fmt: skip
-def test_tables(sizes, tied, tables):
+def test_shared_embeddings(sizes, tied, tables):
     model = make(sizes=sizes, shared_embedding_and_softmax_weights=tied)
     assert sum(one.name == "embedding" for one in model.weights) == tables
     assert run(model, inputs=ids(1, 1, 3), targets=ids(2, 1, 3) % 9).shape == (
@@ -269,7 +269,7 @@ def test_a_problem_of_the_other_kind(model, kind, other):
 
 
 class TestDropping:
-    """What training does to the numbers."""
+    """Dropout and other changes in training."""
 
     quiet = dict.fromkeys(
         ["layer_prepostprocess_dropout", "attention_dropout", "relu_dropout"], 0.0

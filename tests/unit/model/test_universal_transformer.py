@@ -1,4 +1,4 @@
-"""What is a universal Transformer's own; test_transformer.py has what it shares with others."""
+"""What only the universal Transformer does; test_transformer.py tests the rest."""
 
 import keras
 import numpy as np
@@ -46,7 +46,7 @@ def states(seed=0):
 NO_BIAS = np.zeros((1, 1, 1, 4), "float32")
 
 
-def test_is_a_stack_of_one_layer_many_times():
+def test_is_a_stack_of_the_same_layer():
     recurrent = stack_of(num_rec_steps=3, **SILENT)
     plain = Stack(3, hparams_of(), keras.random.SeedGenerator(1), cross=False)
     plain.build((None, None, D))
@@ -68,7 +68,7 @@ def test_signals(kind):
         return np.concatenate([np.sin(angles), np.cos(angles)], -1)
 
     own = stack.step_signals_SD.numpy()[2] * D**0.5 if kind == "learned" else waves(2)
-    found = stack.signalled(ops.convert_to_tensor(x), 2, ops.convert_to_tensor(positions))
+    found = stack.add_signals(ops.convert_to_tensor(x), 2, ops.convert_to_tensor(positions))
     np.testing.assert_allclose(found, x + waves(positions) + own, **CLOSE)
 
 
@@ -108,7 +108,7 @@ def test_adaptive_computation_time():
     np.testing.assert_allclose(stack.losses, [0.01 * np.mean(cost)], **CLOSE)
 
 
-def test_the_runs_cost():
+def test_the_loss_includes_the_runs():
     def loss(weight):
         hparams = hparams_of(recurrence_type="act", act_loss_weight=weight, act_max_steps=2)
         keras.utils.set_random_seed(1)
@@ -129,7 +129,7 @@ def test_the_runs_cost():
     assert dear - free == pytest.approx(sum(added), rel=1e-4)
 
 
-def test_all_is_learned(gradients):
+def test_every_weight_has_a_gradient(gradients):
     network = UniversalTransformer(hparams_of(recurrence_type="act", act_max_steps=2), PROBLEM)
     network(FEATURES)
     fixed = [one.value for one in network.non_trainable_variables]
@@ -171,7 +171,7 @@ def test_classifies():
         ({"act_epsilon": 5.0}, "^act_epsilon=5.0 isn't between 0 and 1"),
     ],
 )
-def test_variants_that_arent_here(values, message):
+def test_variants_that_do_not_exist(values, message):
     with pytest.raises(HParamsError, match=message):
         UniversalTransformer(hparams_of(**values), PROBLEM)
 
@@ -185,7 +185,7 @@ def test_positions_are_added_by_the_runs_or_by_the_model():
         assert added.any() != by_runs
 
 
-def test_a_problem_of_the_other_kind_is_told_which_model_to_use():
+def test_a_problem_of_the_other_kind_is_an_error_that_names_the_model():
     classes = ProblemHParams({"inputs": V, "targets": 3}, modality={"targets": "class_label"})
     with pytest.raises(HParamsError, match="--model=universal_transformer_encoder$"):
         UniversalTransformer(hparams_of(), classes)
