@@ -32,6 +32,7 @@ from t2tlite.data.chunks import (
     write_merged_shard,
 )
 from t2tlite.data.manifest import (
+    INDEX,
     Manifest,
     Split,
     changed_files,
@@ -49,6 +50,12 @@ from t2tlite.files import atomic, cannot_write, locked, make_folder, opened_belo
 log = logging.getLogger(__name__)
 
 _TRAIN = "train"
+_LOCK = "lock"
+
+# Writes all chunk files; returns their names by stream, and the states of the source files.
+WriteChunks = Callable[[], tuple[list[list[str]], dict[str, list[int]]]]
+# Runs `write_merged_shard` for all jobs, and yields something after each.
+WriteShards = Callable[[list[ShardJob]], Iterable[object]]
 
 
 @dataclass
@@ -117,17 +124,8 @@ class Dataset:
 
             return self.write_with(write_chunks, lambda jobs: pool.map(write_merged_shard, jobs))
 
-    def write_with(
-        self,
-        write_chunks: Callable[[], tuple[list[list[str]], dict[str, list[int]]]],
-        write_shards: Callable[[list[ShardJob]], Iterable[object]],
-    ) -> Manifest:
-        """Does as `write` with other means than processes on this machine.
-
-        Args:
-          write_chunks: writes all chunk files; returns their names by stream, and the states of
-            the files that the generators read.
-          write_shards: runs `write_merged_shard` for all jobs, and yields something after each.
+    def write_with(self, write_chunks: WriteChunks, write_shards: WriteShards) -> Manifest:
+        """Does as `write`, with the work done by the arguments.
 
         Raises:
           Error: as `write`, and what the arguments raise.
@@ -138,7 +136,7 @@ class Dataset:
             f"choose another --data_dir"
         )
         try:
-            with locked(self.folder / "lock", blocked):
+            with locked(self.folder / _LOCK, blocked):
                 try:
                     index = self._read_index() or self._make_index(write_chunks)
                     if not is_finished(self.folder):
@@ -154,7 +152,7 @@ class Dataset:
     # From generators to chunks.
 
     def _settings(self) -> dict[str, Any]:
-        """What the chunks depend on, besides source files and vocabularies; can be JSON."""
+        """Returns what the chunks depend on besides source files and vocabularies, as JSON."""
         return {
             "seed": self.manifest.seed,
             "source": self.manifest.source,
@@ -165,7 +163,7 @@ class Dataset:
 
     def _read_index(self) -> _Index | None:
         """Returns the index of an earlier run, if it has one and nothing changed since."""
-        path = self.folder / "index.json"
+        path = self.folder / INDEX
         if not path.exists():
             if any(self.folder.glob("*.chunk")):
                 log.info("resuming from %s", self.folder)
@@ -185,20 +183,18 @@ class Dataset:
             self.manifest.problem,
             ", ".join(changed),
         )
-        # The lock and the chunks stay; what isn't a chunk of this run is removed later.
-        for leftover in (*self.folder.glob("*.json"), *self.folder.glob("*-of-*")):
-            leftover.unlink()
         return None
 
-    def _make_index(
-        self, write_chunks: Callable[[], tuple[list[list[str]], dict[str, list[int]]]]
-    ) -> _Index:
+    def _make_index(self, write_chunks: WriteChunks) -> _Index:
+        """Writes the chunks, then the index, and removes what earlier runs left."""
         names, sources = write_chunks()
-        for path in set(self.folder.glob("*.chunk")) - {self.folder / n for n in chain(*names)}:
-            path.unlink()
+        # With an index, existing shards are taken for finished; so those of other chunks must go
+        # before it is written.
+        for path in set(self.folder.iterdir()) - {self.folder / n for n in chain([_LOCK], *names)}:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
         self._count(names)
         index = _Index(names, sources, self.vocabularies(), self._settings())
-        with atomic(self.folder / "index.json", "w") as file:
+        with atomic(self.folder / INDEX, "w") as file:
             json.dump(asdict(index), file)
         return index
 
@@ -230,9 +226,7 @@ class Dataset:
 
     # From chunks to shards.
 
-    def _write_shards(
-        self, index: _Index, write_shards: Callable[[list[ShardJob]], Iterable[object]]
-    ) -> None:
+    def _write_shards(self, index: _Index, write_shards: WriteShards) -> None:
         """Compares the splits, writes the shards and finishes the working folder."""
         chunks = [[self.folder / name for name in names] for names in index.chunks]
         self._warn(chunks)

@@ -21,7 +21,9 @@ from t2tlite.files import atomic, remove_temporaries
 
 FORMAT = 1
 
-# Name of the manifest in the working folder; it exists once all shards do.
+# Files of the working folder: the index of all chunks (see `generate.py`), and the manifest, which
+# exists once all shards do.
+INDEX = "index.json"
 _FINISHED = "manifest.json"
 
 
@@ -213,7 +215,9 @@ def publish(folder: Path, data_dir: Path) -> Manifest:
     # Left by runs that were killed while they wrote a vocabulary.
     for name in manifest.vocabularies:
         remove_temporaries(data_dir / name)
+    # In this order, so that files of a folder that is deleted only in part aren't used again.
     (folder / _FINISHED).unlink()
+    (folder / INDEX).unlink()
     shutil.rmtree(folder, ignore_errors=True)
     return manifest
 

@@ -185,6 +185,28 @@ class TestGoingOn:
         assert files(folder) == undisturbed
         assert "run that was stopped: seed; generating again" in "\n".join(warned)
 
+    def test_shards_without_an_index_are_not_reused(self, tmp_path, monkeypatch, undisturbed):
+        folder = tmp_path / "data"
+        with monkeypatch.context() as patch:
+            interrupted(patch, "write_merged_shard", 1)
+            with pytest.raises(KeyboardInterrupt):
+                write(folder, numbers(64), seed=5)
+        assert list(working_folder(folder, "p").glob("*-of-*"))
+        (working_folder(folder, "p") / "index.json").unlink()
+        write(folder, numbers(64))
+        assert files(folder) == undisturbed
+
+    def test_overwriting_after_a_kill_at_the_very_end(self, tmp_path, monkeypatch, undisturbed):
+        folder = tmp_path / "data"
+        with monkeypatch.context() as patch:
+            patch.setattr("t2tlite.data.manifest.shutil.rmtree", lambda *_, **__: None)
+            write(folder, numbers(64))
+        # The working folder was deleted in part.
+        next(working_folder(folder, "p").glob("*.chunk")).unlink()
+        assert is_complete(folder, "p", [])
+        write(folder, numbers(64))
+        assert files(folder) == undisturbed
+
     def test_a_source_that_changed(self, tmp_path, monkeypatch, warned):
         source = tmp_path / "source.txt"
         source.write_text("1\n2\n3\n4\n")
