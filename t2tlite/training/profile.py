@@ -24,7 +24,7 @@ STEPS = 20
 TOP = 3
 # Kinds of operations, and what their operations' names contain; the first match counts.
 KINDS = {
-    "waiting for data": r"GetNext",
+    "waiting for data": r"GetNextOp",
     "exchange between devices": r"all-reduce|all-gather|reduce-scatter|[Cc]ollective|[Nn]ccl",
     "dropout": r"dropout|Random",
     "optimizer": r"(^|/)(adam|adafactor|sgd|SGD)/|Resource\w*Apply",
@@ -148,7 +148,7 @@ def read(path: Path) -> dict[str, float]:
             counts = _is_device(plane) == has_device and not line.name.startswith("tf_data_")
             for event in line.events:
                 name = _operation(plane, event, op_names)
-                if name and (counts or "GetNext" in name):
+                if name and (counts or "GetNextOp" in name):
                     times[name] += event.duration_ps / 1e9
     return dict(times)
 
@@ -174,7 +174,7 @@ def _operation(plane: Any, event: Any, op_names: Mapping[Any, str]) -> str:
         kind = instruction.split(".")[0]
     elif tensorflow:
         path, kind = tensorflow.groups()
-    elif _is_device(plane) or "GetNext" in metadata.name:
+    elif _is_device(plane) or "GetNextOp" in metadata.name:
         path, kind = "", str(metadata.name)
     else:
         return ""

@@ -166,6 +166,7 @@ def test_a_trace_of_tensorflow_on_threads(tmp_path):
     trace.event(host, one, step.replace("layer_0", "layer_1"), 4, 6)
     trace.event(host, two, "StatefulPartitionedCall/adam/Sub_3:Sub", 0, 5)
     trace.event(host, "python", "EagerKernelExecute", 0, 100)
+    trace.event(host, "python", "EagerLocalExecute: IteratorGetNext", 0, 3)
     trace.event(host, "tf_data_iterator_get_next/3", "IteratorGetNextOp::DoCompute", 0, 2)
     trace.event(host, "tf_data_private_threadpool/4", "ParseExample:ParseExampleV2", 0, 7)
     assert trace.read(tmp_path) == pytest.approx(
