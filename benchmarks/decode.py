@@ -71,8 +71,7 @@ def ours(size: str, folder: Path, engine: str, repeats: int) -> dict[str, float]
 
 def ours_by_keras(folder: Path, words: list[list[str]]) -> Callable[[int], None]:
     """Returns what answers lines with so many beams."""
-    from t2tlite import Decoder
-    from t2tlite.decode.decode_hparams import DecodeHParams
+    from t2tlite import DecodeHParams, Decoder
 
     decoder = Decoder(folder)
     lines = [" ".join(row) for row in words]

@@ -133,7 +133,7 @@ def attend(
     folder: ModelFolder,
     line: str,
     answer: str | Hypothesis | None,
-    max_input_size: int = -1,
+    max_input_size: int,
 ) -> Attention:
     """Returns the attention weights of the model while it writes an answer to a line.
 

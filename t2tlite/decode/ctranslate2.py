@@ -102,13 +102,8 @@ class CTranslate2Engine:
         exported = config.get("checkpoint")
         steps = checkpoints.steps(output_dir)
         if steps and exported != checkpoints.weights_path(output_dir, steps[-1]).stem:
-            log.warning(
-                "%s is of %s, and the newest checkpoint is of step %d; run t2t-exporter to update "
-                "it",
-                self._export_dir,
-                exported,
-                steps[-1],
-            )
+            message = "%s is of %s, and the newest checkpoint is of step %d; export the model again"
+            log.warning(message, self._export_dir, exported, steps[-1])
 
     def check(self, decode_hparams: DecodeHParams) -> None:
         """Raises HParamsError where CTranslate2 would give other answers, or none.
@@ -205,17 +200,12 @@ class CTranslate2Engine:
 class CTranslate2Decoder(Decoder):
     """A `Decoder` whose engine is CTranslate2.
 
-        decoder = CTranslate2Decoder("model")
-        decoder.decode(["the woods are lovely dark and deep"])
-
     Args:
-      output_dir: the model folder.
-      export_dir: what t2t-exporter wrote; "": OUTPUT_DIR/ctranslate2.
-      decode_hparams, usr_dirs: as of `Decoder`.
+      output_dir, decode_hparams, usr_dirs: as for `Decoder`.
+      export_dir: as for `CTranslate2Engine`.
 
     Raises:
-      Error: a folder holds no model, the export is of another model, CTranslate2 isn't installed or
-        doesn't support the decode hparams.
+      Error: as `Decoder` and `CTranslate2Engine`; or the decode hparams aren't supported.
     """
 
     def __init__(
@@ -245,9 +235,8 @@ def _rank(answers: Sequence[Answer], decode_hparams: DecodeHParams) -> list[Answ
     ranked = []
     for ids, log_prob in ended:
         penalty = ((5 + len(ids)) / 6) ** decode_hparams.alpha if beams > 1 else 1.0
-        ranked.append(
-            Answer([id_ for id_ in ids if id_ not in (PAD_ID, EOS_ID)], log_prob / penalty)
-        )
+        ids = [id_ for id_ in ids if id_ not in (PAD_ID, EOS_ID)]
+        ranked.append(Answer(ids, log_prob / penalty))
     ranked.sort(key=lambda answer: -answer.score)
     return (ranked + [_MISSING] * beams)[:beams]
 
@@ -266,10 +255,10 @@ def require_library(what: str) -> Any:
 
 
 def tokens(encoder: Any) -> list[str]:
-    """Returns a vocabulary's token for each id, all different: what CTranslate2 calls them.
+    """Returns a name for each id of a vocabulary, all different; CTranslate2 has no other ids.
 
     Raises:
-      VocabularyError: the encoder is a class of the user's own that names no ids.
+      VocabularyError: a plugin's encoder has no `decode_list`.
     """
     if not hasattr(encoder, "decode_list"):
         raise VocabularyError(
@@ -278,7 +267,7 @@ def tokens(encoder: Any) -> list[str]:
         )
     names: list[str] = []
     taken: set[str] = set()
-    # The last of two alike is the one that encoders use, so it keeps its name.
+    # Encoders use the last of several equal tokens, so that one keeps its name.
     for id_ in reversed(range(encoder.vocab_size)):
         [name] = encoder.decode_list([id_])
         while not name or name in taken:

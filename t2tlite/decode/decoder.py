@@ -184,11 +184,7 @@ class Decoder:
     ) -> Iterator[Hypothesis]:
         """Yields the answer to a line after each of its tokens; the last one is `n_best`'s.
 
-        Where `streams` is false, it yields only the last one.
-
-        Args:
-          line: a text; for a language model, its beginning.
-          decode_hparams: for this call.
+        Where `streams` is false, it yields only the last one. The arguments are as for `n_best`.
         """
         decode_hparams = (decode_hparams or self.decode_hparams).check()
         if not (self._is_decoded(line) and self.streams(decode_hparams)):
@@ -207,13 +203,7 @@ class Decoder:
         return self.folder.samples(decode_hparams)
 
     def warm_up(self, decode_hparams: DecodeHParams, rows: int = 1, stream: bool = False) -> None:
-        """Traces or compiles what the answers to short lines need.
-
-        Args:
-          decode_hparams: of those answers.
-          rows: lines decoded at once.
-          stream: for `stream` in place of `n_best`.
-        """
+        """Traces or compiles what `n_best` needs for this many short lines, or `stream` for one."""
         self.engine.warm_up(decode_hparams, rows, stream)
 
     def score(self, pairs: Sequence[tuple[str, str]]) -> list[Score]:

@@ -1,4 +1,4 @@
-"""Decoding from Python and of files, with a small model that has learned to reverse digits."""
+"""Decoding from Python, with a small model that has learned to reverse digits."""
 
 import dataclasses
 from pathlib import Path
@@ -7,17 +7,8 @@ import numpy as np
 import pytest
 
 from t2tlite.checkpoint import checkpoints
-from t2tlite.decode import files, keras_engine, search_model
 from t2tlite.decode.decoder import Decoder
-from t2tlite.decode.keras_engine import KerasEngine
-from t2tlite.errors import (
-    CheckpointError,
-    DataError,
-    HParamsError,
-    OutputError,
-    VocabularyError,
-)
-from t2tlite.files import locked
+from t2tlite.errors import CheckpointError, DataError, HParamsError, VocabularyError
 
 MODEL = Path(__file__).parents[2] / "golden" / "model"
 LINES = ["3 1 4", "2 7 1 8 2 8", "", "9", "5 5", "1 2 3 4 5"]
@@ -34,40 +25,6 @@ def how(decoder, text):
 
 def texts(answers):
     return [row[0].text for row in answers]
-
-
-class Interrupted(Exception):
-    pass
-
-
-@pytest.fixture
-def interrupt(monkeypatch):
-    """A function that lets only so many batches be searched; None: all of them."""
-    search = KerasEngine.search
-    seeds = []
-
-    def interrupt(after=None):
-        seeds.clear()
-
-        def stopping(self, rows, decode_hparams, seed=None):
-            if len(seeds) == after:
-                raise Interrupted
-            seeds.append(seed)
-            return search(self, rows, decode_hparams, seed)
-
-        monkeypatch.setattr(KerasEngine, "search", stopping)
-        return seeds
-
-    return interrupt
-
-
-@pytest.fixture
-def source(tmp_path):
-    (tmp_path / "lines").write_text("\n".join(LINES * 3) + "\n")
-    return tmp_path / "lines"
-
-
-# ---- the answers
 
 
 def test_answers_begin_with_their_prefixes(decoder):
@@ -118,39 +75,6 @@ def test_no_repeat_ngram_size(decoder):
 def test_what_makes_no_sense_is_an_error(decoder, text):
     with pytest.raises(HParamsError, match=text):
         decoder.n_best(LINES, how(decoder, text))
-
-
-def test_ways_to_decode_do_not_pile_up(decoder, monkeypatch):
-    monkeypatch.setattr(keras_engine, "MOST_SEARCHES", 2)
-    monkeypatch.setattr(decoder.engine, "_searches", {})
-    for length in range(3):
-        decoder.n_best(["9"], how(decoder, f"beam_size=1,extra_length={length}"))
-    assert len(decoder.engine._searches) == 2
-    kept = list(decoder.engine._searches.values())
-    decoder.n_best(["9"], how(decoder, "beam_size=1,extra_length=2,num_samples=3,batch_size=1"))
-    assert list(decoder.engine._searches.values()) == kept
-
-
-def test_shapes_of_any_number_are_traced_a_few_times(decoder, monkeypatch):
-    traces = []
-    call = search_model.Search.call
-    monkeypatch.setattr(decoder.engine, "_searches", {})
-    monkeypatch.setattr(
-        search_model.Search,
-        "call",
-        lambda self, features: traces.append(features) or call(self, features),
-    )
-    asked = how(decoder, "beam_size=2,extra_length=0")
-    lines = [["1 2 3 4 " * width] * height for width in (1, 3, 5, 7) for height in (1, 2, 3, 5)]
-    for batch in lines:
-        decoder.n_best(batch, asked)
-    assert len(traces) <= 3
-    # Where each shape is a compilation of its own, there are few.
-    engine = decoder.engine
-    monkeypatch.setattr(engine, "_device", dataclasses.replace(engine._device, backend="jax"))
-    assert engine._device.static_shapes
-    shapes = {engine.pad([[4] * n] * rows).shape for n in range(1, 200) for rows in (1, 7, 8)}
-    assert shapes == {(rows, width) for rows in (1, 8) for width in (8, 16, 32, 64, 128, 256)}
 
 
 def test_another_checkpoint_of_the_model(decoder, tmp_path):
@@ -214,91 +138,3 @@ def test_beams_come_at_once(decoder):
     assert not decoder.streams(decoder.decode_hparams)
     assert list(decoder.stream(LINES[1])) == [decoder.n_best([LINES[1]])[0][0]]
     assert [one.text for one in decoder.stream(" ", how(decoder, "beam_size=1"))] == [""]
-
-
-# ---- files
-
-
-def test_a_file_is_answered_line_by_line(decoder, source, tmp_path):
-    target = files.decode_file(decoder, source, tmp_path / "out")
-    assert target.read_text().splitlines() == texts(decoder.n_best(LINES)) * 3
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["lines", "out"]
-
-
-@pytest.mark.parametrize("text", ["beam_size=2", "beam_size=1,sampling_method=random"])
-def test_an_interrupted_file_goes_on(decoder, source, tmp_path, interrupt, monkeypatch, text):
-    monkeypatch.setattr(decoder, "decode_hparams", how(decoder, f"{text},batch_size=4"))
-    # Two blocks, of several batches each.
-    monkeypatch.setattr(files, "BLOCK_LINES", 12)
-    searched = interrupt()
-    files.decode_file(decoder, source, tmp_path / "whole")
-    batches = list(searched)
-    assert len(batches) == len(set(batches)) == 5
-
-    interrupt(after=3)
-    with pytest.raises(Interrupted):
-        files.decode_file(decoder, source, tmp_path / "out")
-    part = tmp_path / ".out.part"
-    assert not (tmp_path / "out").exists()
-    # A kill may leave half a line.
-    with open(part, "ab") as file:
-        file.write(b'[[["4 ')
-    searched = interrupt()
-    files.decode_file(decoder, source, tmp_path / "out")
-    assert searched == batches[3:]
-    assert (tmp_path / "out").read_bytes() == (tmp_path / "whole").read_bytes()
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["lines", "out", "whole"]
-
-
-def test_other_lines_are_decoded_from_the_start(decoder, source, tmp_path, interrupt, monkeypatch):
-    monkeypatch.setattr(decoder, "decode_hparams", how(decoder, "batch_size=4"))
-    interrupt(after=2)
-    with pytest.raises(Interrupted):
-        files.decode_file(decoder, source, tmp_path / "out")
-    source.write_text("9\n")
-    searched = interrupt()
-    files.decode_file(decoder, source, tmp_path / "out")
-    assert len(searched) == 1
-    assert (tmp_path / "out").read_text() == "9\n"
-
-
-def test_in_memory_there_is_nothing_to_go_on_from(
-    decoder, source, tmp_path, interrupt, monkeypatch
-):
-    monkeypatch.setattr(
-        decoder, "decode_hparams", how(decoder, "batch_size=4,decode_in_memory=true")
-    )
-    interrupt(after=2)
-    with pytest.raises(Interrupted):
-        files.decode_file(decoder, source, tmp_path / "out")
-    assert [path.name for path in tmp_path.iterdir()] == ["lines"]
-    interrupt()
-    files.decode_file(decoder, source, tmp_path / "out")
-    assert (tmp_path / "out").read_text().splitlines() == texts(decoder.n_best(LINES)) * 3
-
-
-def test_two_processes_do_not_write_one_file(decoder, source, tmp_path):
-    with (
-        locked(tmp_path / ".out.part"),
-        pytest.raises(OutputError, match="out is being written by another process"),
-    ):
-        files.decode_file(decoder, source, tmp_path / "out")
-
-
-def test_hooks_get_every_answer(decoder, source, tmp_path, monkeypatch):
-    got = []
-    monkeypatch.setattr(type(decoder.problem), "decode_hooks", [got.append])
-    files.decode_file(decoder, source, tmp_path / "out")
-    assert got[0].inputs == LINES * 3
-    found = [[one.text for one in row] for row in got[0].hypotheses]
-    assert found == [[one.text for one in row] for row in decoder.n_best(LINES * 3)]
-
-
-def test_a_prefix_file(decoder, source, tmp_path):
-    (tmp_path / "begin").write_text("7\n" * 18)
-    target = files.decode_file(decoder, source, tmp_path / "out", tmp_path / "begin")
-    for line, answer in zip(LINES * 3, target.read_text().splitlines(), strict=True):
-        assert answer.startswith("7") == bool(line)
-    (tmp_path / "begin").write_text("7\n")
-    with pytest.raises(DataError, match="lines has 18 lines and .*begin has 1; they must agree"):
-        files.decode_file(decoder, source, tmp_path / "out", tmp_path / "begin")

@@ -1,5 +1,6 @@
-"""What is read and written of files, with an engine that reverses lines."""
+"""Files of lines: their format with an engine that reverses lines, resuming with a real model."""
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,13 @@ from t2tlite.decode import files
 from t2tlite.decode.decoder import Decoder
 from t2tlite.decode.engine import Answer
 from t2tlite.decode.files import decode_file, default_target
+from t2tlite.decode.keras_engine import KerasEngine
+from t2tlite.errors import DataError, OutputError
+from t2tlite.files import locked
 from t2tlite.text_problems import Text2TextProblem, VocabType
+
+MODEL = Path(__file__).parents[2] / "golden" / "model"
+LINES = ["3 1 4", "2 7 1 8 2 8", "", "9", "5 5", "1 2 3 4 5"]
 
 
 class Bytes(Text2TextProblem):
@@ -121,3 +128,132 @@ def test_the_name_of_the_output(make_decoder, source):
     assert decode_file(decoder, source).name == (
         "lines.transformer.transformer_base.bytes.beam8.alpha1.0.decodes"
     )
+
+
+# ---- with a model
+
+
+@pytest.fixture(scope="module")
+def decoder():
+    """A small model that has learned to reverse digits."""
+    return Decoder(MODEL, decode_hparams="beam_size=2,extra_length=3")
+
+
+def how(decoder, text):
+    return dataclasses.replace(decoder.decode_hparams).override(text)
+
+
+class Interrupted(Exception):
+    pass
+
+
+@pytest.fixture
+def interrupt(monkeypatch):
+    """A function that stops decoding after some batches, if not None; returns their seeds."""
+    search = KerasEngine.search
+    seeds = []
+
+    def interrupt(after=None):
+        seeds.clear()
+
+        def stopping(self, rows, decode_hparams, seed=None):
+            if len(seeds) == after:
+                raise Interrupted
+            seeds.append(seed)
+            return search(self, rows, decode_hparams, seed)
+
+        monkeypatch.setattr(KerasEngine, "search", stopping)
+        return seeds
+
+    return interrupt
+
+
+@pytest.fixture
+def digits(tmp_path):
+    (tmp_path / "lines").write_text("\n".join(LINES * 3) + "\n")
+    return tmp_path / "lines"
+
+
+def test_line_n_answers_line_n(decoder, digits, tmp_path):
+    target = decode_file(decoder, digits, tmp_path / "out")
+    assert target.read_text().splitlines() == decoder.decode(LINES) * 3
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["lines", "out"]
+
+
+@pytest.mark.parametrize("text", ["beam_size=2", "beam_size=1,sampling_method=random"])
+def test_an_interrupted_decode_resumes(decoder, digits, tmp_path, interrupt, monkeypatch, text):
+    monkeypatch.setattr(decoder, "decode_hparams", how(decoder, f"{text},batch_size=4"))
+    # Two blocks, of several batches each.
+    monkeypatch.setattr(files, "BLOCK_LINES", 12)
+    seeds = interrupt()
+    decode_file(decoder, digits, tmp_path / "whole")
+    all_seeds = list(seeds)
+    assert len(all_seeds) == len(set(all_seeds)) == 5
+
+    interrupt(after=3)
+    with pytest.raises(Interrupted):
+        decode_file(decoder, digits, tmp_path / "out")
+    part = tmp_path / ".out.part"
+    assert not (tmp_path / "out").exists()
+    # A kill may leave half a line.
+    with open(part, "ab") as file:
+        file.write(b'[[["4 ')
+    seeds = interrupt()
+    decode_file(decoder, digits, tmp_path / "out")
+    assert seeds == all_seeds[3:]
+    assert (tmp_path / "out").read_bytes() == (tmp_path / "whole").read_bytes()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["lines", "out", "whole"]
+
+
+def test_other_lines_are_decoded_from_the_start(decoder, digits, tmp_path, interrupt, monkeypatch):
+    monkeypatch.setattr(decoder, "decode_hparams", how(decoder, "batch_size=4"))
+    interrupt(after=2)
+    with pytest.raises(Interrupted):
+        decode_file(decoder, digits, tmp_path / "out")
+    digits.write_text("9\n")
+    seeds = interrupt()
+    decode_file(decoder, digits, tmp_path / "out")
+    assert len(seeds) == 1
+    assert (tmp_path / "out").read_text() == "9\n"
+
+
+def test_in_memory_an_interrupted_decode_starts_over(
+    decoder, digits, tmp_path, interrupt, monkeypatch
+):
+    monkeypatch.setattr(
+        decoder, "decode_hparams", how(decoder, "batch_size=4,decode_in_memory=true")
+    )
+    interrupt(after=2)
+    with pytest.raises(Interrupted):
+        decode_file(decoder, digits, tmp_path / "out")
+    assert [path.name for path in tmp_path.iterdir()] == ["lines"]
+    interrupt()
+    decode_file(decoder, digits, tmp_path / "out")
+    assert (tmp_path / "out").read_text().splitlines() == decoder.decode(LINES) * 3
+
+
+def test_two_processes_do_not_write_one_file(decoder, digits, tmp_path):
+    with (
+        locked(tmp_path / ".out.part"),
+        pytest.raises(OutputError, match="out is being written by another process"),
+    ):
+        decode_file(decoder, digits, tmp_path / "out")
+
+
+def test_hooks_get_every_answer(decoder, digits, tmp_path, monkeypatch):
+    calls = []
+    monkeypatch.setattr(type(decoder.problem), "decode_hooks", [calls.append])
+    decode_file(decoder, digits, tmp_path / "out")
+    assert calls[0].inputs == LINES * 3
+    answers = [[one.text for one in row] for row in calls[0].hypotheses]
+    assert answers == [[one.text for one in row] for row in decoder.n_best(LINES * 3)]
+
+
+def test_a_prefix_file(decoder, digits, tmp_path):
+    (tmp_path / "begin").write_text("7\n" * 18)
+    target = decode_file(decoder, digits, tmp_path / "out", tmp_path / "begin")
+    for line, answer in zip(LINES * 3, target.read_text().splitlines(), strict=True):
+        assert answer.startswith("7") == bool(line)
+    (tmp_path / "begin").write_text("7\n")
+    with pytest.raises(DataError, match="lines has 18 lines and .*begin has 1; they must agree"):
+        decode_file(decoder, digits, tmp_path / "out", tmp_path / "begin")

@@ -1,0 +1,78 @@
+"""The Keras engine, with a small model that has learned to reverse digits."""
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from t2tlite.decode import keras_engine, search_model
+from t2tlite.decode.decoder import Decoder
+from t2tlite.decode.engine import Row
+from t2tlite.devices import devices
+from t2tlite.errors import DeviceError
+
+MODEL = Path(__file__).parents[2] / "golden" / "model"
+
+
+@pytest.fixture(scope="module")
+def decoder():
+    return Decoder(MODEL, decode_hparams="beam_size=2,extra_length=3")
+
+
+def changed(decoder, text):
+    return dataclasses.replace(decoder.decode_hparams).override(text)
+
+
+def test_answers_have_neither_eos_nor_padding(decoder):
+    encode = decoder.encoders["inputs"].encode
+    rows = [Row([*encode(text), 1]) for text in ("3 1 4", "9")]
+    answers = decoder.engine.search(rows, decoder.decode_hparams)
+    assert [row[0].ids for row in answers] == [encode("4 1 3"), encode("9")]
+    assert [len(row) for row in answers] == [2, 2]
+
+
+def test_samples_of_a_seed_do_not_depend_on_those_before(decoder):
+    sampling = changed(decoder, "sampling_method=random,sampling_temp=3,beam_size=1")
+    rows = [Row([3, 4, 5, 6, 1])] * 8
+    first, other, again = (decoder.engine.search(rows, sampling, seed) for seed in (5, 6, 5))
+    assert first == again
+    assert first != other
+
+
+def test_it_runs_on_one_machine(decoder, monkeypatch):
+    pod = dataclasses.replace(devices.current(), workers=2)
+    with pytest.raises(DeviceError, match="decoding runs on one machine.*one of 2"):
+        Decoder(MODEL, device=pod)
+
+
+def test_a_few_compiled_searches_are_kept(decoder, monkeypatch):
+    monkeypatch.setattr(keras_engine, "MOST_SEARCHES", 2)
+    monkeypatch.setattr(decoder.engine, "_searches", {})
+    for length in range(3):
+        decoder.n_best(["9"], changed(decoder, f"beam_size=1,extra_length={length}"))
+    assert len(decoder.engine._searches) == 2
+    kept = list(decoder.engine._searches.values())
+    decoder.n_best(["9"], changed(decoder, "beam_size=1,extra_length=2,num_samples=3,batch_size=1"))
+    assert list(decoder.engine._searches.values()) == kept
+
+
+def test_shapes_of_any_number_are_traced_a_few_times(decoder, monkeypatch):
+    traces = []
+    call = search_model.Search.call
+    monkeypatch.setattr(decoder.engine, "_searches", {})
+    monkeypatch.setattr(
+        search_model.Search,
+        "call",
+        lambda self, features: traces.append(features) or call(self, features),
+    )
+    decode_hparams = changed(decoder, "beam_size=2,extra_length=0")
+    lines = [["1 2 3 4 " * width] * height for width in (1, 3, 5, 7) for height in (1, 2, 3, 5)]
+    for batch in lines:
+        decoder.n_best(batch, decode_hparams)
+    assert len(traces) <= 3
+    # Where each shape is a compilation of its own, there are few.
+    engine = decoder.engine
+    monkeypatch.setattr(engine, "_device", dataclasses.replace(engine._device, backend="jax"))
+    assert engine._device.static_shapes
+    shapes = {engine.pad([[4] * n] * rows).shape for n in range(1, 200) for rows in (1, 7, 8)}
+    assert shapes == {(rows, width) for rows in (1, 8) for width in (8, 16, 32, 64, 128, 256)}
