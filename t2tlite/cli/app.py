@@ -70,7 +70,7 @@ def parse_flags() -> None:
     rest = FLAGS(sys.argv, known_only=plugin_reads_argv)[1:]
     if rest and not plugin_reads_argv:
         raise UsageError(f"unexpected argument {rest[0]!r}; flags are --name=value")
-    if not cluster.is_watched():
+    if not cluster.is_supervised():
         if rest:
             log.info("left to the plugin: %s", " ".join(rest))
         t2t_flags.warn_ignored()
