@@ -53,10 +53,10 @@ def test_a_usr_dir(tmp_path):
         "            yield {'targets': file.read()}\n"
     )
     (tmp_path / "own.txt").write_text("mine")
-    made = check_problem(
+    counts = check_problem(
         "checked_plugin", tmp_path / "work", str(tmp_path / "check_plug.py"), tmp_dir=tmp_path
     )
-    assert made == {"train": 1}
+    assert counts == {"train": 1}
 
 
 def test_a_problem_that_loses_text(tmp_path):

@@ -48,8 +48,8 @@ class TestChoice:
 
     def test_sizes(self):
         hparams = HParams().override("batch_size=100,max_length=50,min_length=3")
-        made = choose_batching(hparams, static=False, replicas=4)
-        assert (made.batch_tokens, made.max_length, made.min_length) == (400, 50, 3)
+        batching = choose_batching(hparams, static=False, replicas=4)
+        assert (batching.batch_tokens, batching.max_length, batching.min_length) == (400, 50, 3)
         hparams.max_length = 0
         assert choose_batching(hparams, static=False).max_length == 100
         hparams.batching = "pack"
@@ -65,9 +65,9 @@ class TestChoice:
         hparams = HParams()
         several = {"static": True, "replicas": 8, "machines": 2}
         assert choose_batching(hparams, **several).kind == "pack"
-        made = choose_batching(hparams, can_pack=False, **several)
-        assert made.kind == "pad"
-        assert (made.rows(256), made.divided(2).rows(256)) == (128, 64)
+        batching = choose_batching(hparams, can_pack=False, **several)
+        assert batching.kind == "pad"
+        assert (batching.rows(256), batching.divided(2).rows(256)) == (128, 64)
         hparams.batching = "bucket"
         with pytest.raises(HParamsError, match="choose batching=pack or pad"):
             choose_batching(hparams, **several)

@@ -1,4 +1,4 @@
-"""Samples to shards: order, determinism, and nothing half-made whatever happens."""
+"""Samples to shards: order, determinism, resuming, and no incomplete data."""
 
 import multiprocessing
 import os
@@ -30,9 +30,9 @@ def write(folder, examples, seed=0, train=3, dev=0, workers=1):
 
 
 def content(path):
-    """The first target of each record."""
-    records = (tf.train.Example.FromString(one) for one in read_shard(path))
-    return [one.features.feature["targets"].int64_list.value[0] - 2 for one in records]
+    """Returns the number of each example, from its first target."""
+    records = (tf.train.Example.FromString(record) for record in read_shard(path))
+    return [record.features.feature["targets"].int64_list.value[0] - 2 for record in records]
 
 
 def files(folder):
@@ -46,8 +46,8 @@ def test_shards_are_filled_in_turn_and_shuffled(tmp_path):
     for i, shard in enumerate(shards):
         assert sorted(shard) == list(range(i, 100, 4))
         assert shard != sorted(shard)
-    # Each shard has an order of its own.
-    assert len({tuple(one // 4 for one in shard) for shard in shards}) == 4
+    # Each shard has its own order.
+    assert len({tuple(record // 4 for record in shard) for shard in shards}) == 4
 
 
 def test_bytes_depend_on_examples_and_seed_alone(tmp_path):
@@ -62,9 +62,9 @@ def test_bytes_depend_on_examples_and_seed_alone(tmp_path):
 
 
 def test_manifest_counts(tmp_path):
-    made = write(tmp_path, numbers(11), train=2, dev=1)
-    assert manifest.read(tmp_path, "p") == made
-    train, dev = made.splits["train"], made.splits["eval"]
+    written = write(tmp_path, numbers(11), train=2, dev=1)
+    assert manifest.read(tmp_path, "p") == written
+    train, dev = written.splits["train"], written.splits["eval"]
     assert (train.shards, train.examples, dev.shards, dev.examples) == (2, 8, 1, 3)
     lengths = [number % 5 + 1 for number in range(11)]
     assert dev.tokens == {"targets": sum(lengths[2::3])}
@@ -96,8 +96,8 @@ def small_chunks(monkeypatch):
 
 
 @pytest.mark.usefixtures("small_chunks")
-class TestGoingOn:
-    """A second run ends what a first one began, with the same bytes."""
+class TestResuming:
+    """A second run resumes what a first one began, and writes the same bytes."""
 
     @pytest.fixture
     def undisturbed(self, tmp_path):
@@ -119,7 +119,7 @@ class TestGoingOn:
         calls = interrupted(monkeypatch, target, 10**6)
         write(folder, numbers(64))
         assert files(folder) == undisturbed
-        # Chunks are compared with their samples, finished shards aren't made again.
+        # All samples are generated again and compared; finished shards are kept.
         assert len(calls) == {"write_chunk": 7, "write_merged_shard": 1, "publish": 1}[target]
 
     def test_in_the_middle_of_moving(self, tmp_path, monkeypatch, undisturbed):
@@ -146,7 +146,7 @@ class TestGoingOn:
         write(folder, numbers(64))
         assert files(folder) == undisturbed
 
-    def test_a_generator_that_raised_and_was_mended(self, tmp_path, undisturbed):
+    def test_a_generator_that_raised_and_was_corrected(self, tmp_path, undisturbed):
         def broken():
             yield from numbers(64)[:35]
             raise ZeroDivisionError
@@ -228,13 +228,13 @@ class TestGoingOn:
             with pytest.raises(KeyboardInterrupt):
                 dataset().write()
         source.write_text("1\n2\n3\n4\n5\n")
-        made = dataset().write()
-        assert made.splits["train"].examples == 5
-        assert set(made.sources) == {"source.txt"}
+        written = dataset().write()
+        assert written.splits["train"].examples == 5
+        assert set(written.sources) == {"source.txt"}
         assert "run that was stopped: source.txt; generating again" in "\n".join(warned)
 
 
-def test_what_fails_leaves_an_older_data_set_as_it_was(tmp_path):
+def test_a_failure_keeps_the_older_data_set(tmp_path):
     write(tmp_path, numbers(20))
     before = files(tmp_path)
 
@@ -267,7 +267,7 @@ def test_fewer_shards_than_before(tmp_path):
 
 @pytest.mark.usefixtures("small_chunks")
 class TestProcesses:
-    """Several processes do as one does."""
+    """Several processes write the same data as one."""
 
     def texts(self, count):
         return [{"inputs": str(number), "targets": "ü" * (number % 7)} for number in range(count)]
@@ -283,10 +283,10 @@ class TestProcesses:
         return Dataset([stream], folder, Manifest("p", 3)).write(Workers(workers))
 
     def test_the_bytes_are_the_same(self, tmp_path, monkeypatch):
-        made = [self.write(tmp_path / str(n), self.texts(95), n) for n in (1, 3)]
-        assert made[0] == made[1]
+        written = [self.write(tmp_path / str(n), self.texts(95), n) for n in (1, 3)]
+        assert written[0] == written[1]
         assert files(tmp_path / "1") == files(tmp_path / "3")
-        dev = made[0].splits["eval"]
+        dev = written[0].splits["eval"]
         numbers = range(3, 95, 4)
         assert dev.tokens["inputs"] == sum(len(f"> {number}") + 1 for number in numbers)
         assert dev.empty == {"inputs": 0, "targets": sum(number % 7 == 0 for number in numbers)}
@@ -306,12 +306,12 @@ class TestProcesses:
 
     def test_a_process_that_is_killed(self, tmp_path):
         def samples():
-            for number, one in enumerate(self.texts(200)):
+            for number, record in enumerate(self.texts(200)):
                 if number == 100:
                     (child, *_) = multiprocessing.active_children()
                     child.kill()
                     child.join()
-                yield one
+                yield record
 
         with pytest.raises(DataError, match="one of 2 processes was killed.*num_workers=1"):
             self.write(tmp_path, samples(), 2)
@@ -325,13 +325,13 @@ class TestProcesses:
 
         self.write(tmp_path, self.texts(40), 2, Own())
         examples = [
-            tf.train.Example.FromString(one).features.feature
-            for one in read_shard(shard_paths(tmp_path, "p-dev", 1)[0])
+            tf.train.Example.FromString(record).features.feature
+            for record in read_shard(shard_paths(tmp_path, "p-dev", 1)[0])
         ]
-        assert {tuple(one["inputs"].int64_list.value) for one in examples} == {(5, 1), (6, 1)}
+        assert {tuple(record["inputs"].int64_list.value) for record in examples} == {(5, 1), (6, 1)}
 
 
-def test_leaks_and_empty_texts_are_told(tmp_path, warned):
+def test_warnings_of_leaks_and_empty_texts(tmp_path, warned):
     samples = [{"targets": str(number // 4 * (number > 7)).strip("0")} for number in range(32)]
     encoder = ByteTextEncoder()
     stream = Stream(
@@ -348,8 +348,8 @@ def test_leaks_and_empty_texts_are_told(tmp_path, warned):
 
 def test_a_last_chunk_that_has_nothing_for_the_last_split(tmp_path, monkeypatch):
     monkeypatch.setattr(streams, "CHUNK_SAMPLES", 4)
-    made = write(tmp_path, numbers(9), train=3, dev=1)
-    assert made.splits["eval"].examples == 2
+    written = write(tmp_path, numbers(9), train=3, dev=1)
+    assert written.splits["eval"].examples == 2
 
 
 def test_a_split_without_examples(tmp_path):
@@ -377,7 +377,7 @@ def test_a_disk_that_fills_up(tmp_path, monkeypatch, target):
 
 
 class TestIsComplete:
-    """Whether there is anything left to do."""
+    """When a data folder counts as complete."""
 
     def test_before_and_after(self, tmp_path):
         paths = shard_paths(tmp_path, "p-train", 3)
@@ -393,7 +393,7 @@ class TestIsComplete:
         os.remove(paths[1])
         assert not is_complete(tmp_path, "p", paths)
 
-    def test_what_a_killed_run_left(self, tmp_path):
+    def test_a_folder_of_a_killed_run(self, tmp_path):
         paths = shard_paths(tmp_path, "p-train", 3)
         write(tmp_path / "right", numbers(9))
         # Killed while renaming: some shards are there, the rest and no manifest.
@@ -403,7 +403,6 @@ class TestIsComplete:
         os.rename(paths[2], working_folder(tmp_path, "p") / os.path.basename(paths[2]))
         (working_folder(tmp_path, "p") / "half").touch()
         assert not is_complete(tmp_path, "p", paths)
-        # Running it again finishes the job.
         write(tmp_path, numbers(9))
         assert is_complete(tmp_path, "p", paths)
         left = files(tmp_path / "right")

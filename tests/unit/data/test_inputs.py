@@ -1,4 +1,4 @@
-"""Shards to batches: an order that seed and step determine, limits, shapes, nothing lost."""
+"""Shards to batches: order by seed and step, length limits, shapes, completeness."""
 
 import collections
 import itertools
@@ -27,7 +27,7 @@ def to_examples(records):
 
     def parse(record):
         parsed = tf.io.parse_single_example(record, spec)
-        return {name: tf.cast(tf.sparse.to_dense(one), tf.int32) for name, one in parsed.items()}
+        return {name: tf.cast(tf.sparse.to_dense(item), tf.int32) for name, item in parsed.items()}
 
     return records.map(parse)
 
@@ -37,14 +37,14 @@ def test_devices_get_the_rows_of_a_batch_in_order():
         lambda rows: {"targets": tf.stack([rows, -rows], axis=1)}
     )
     shares = [
-        [one["targets"][:, 0].tolist() for one in parts.take(4).as_numpy_iterator()]
+        [item["targets"][:, 0].tolist() for item in parts.take(4).as_numpy_iterator()]
         for parts in (inputs.split(batches, 4, first, 2) for first in (0, 2))
     ]
     assert shares[0] == [[0, 1], [2, 3, 4], [10, 11], [12, 13, 14]]
     assert shares[1] == [[5, 6], [7, 8, 9], [15, 16], [17, 18, 19]]
 
 
-def test_waiting_for_a_slow_batch_is_told():
+def test_waiting_time_for_a_slow_batch():
     def slow(number):
         if number == 1:
             time.sleep(0.5)
@@ -60,7 +60,7 @@ def test_waiting_for_a_slow_batch_is_told():
 
 
 def write(folder, lengths):
-    """Writes examples whose targets name them: example i is i + 2, repeated."""
+    """Writes examples whose targets identify them: those of example i are i + 2, repeated."""
     for shard in range(SHARDS):
         records = [
             serialized({"inputs": [5] * count, "targets": [i + 2] * max(1, count - i % 2)})
@@ -80,14 +80,14 @@ def batches(shards, batching, count, **more):
     order = {"seed": 0, "epoch_batches": 30, **more}
     dataset = training_batches(shards, to_examples, batching, **order)
     return [
-        {name: value.tolist() for name, value in one.items()}
-        for one in itertools.islice(dataset.as_numpy_iterator(), count)
+        {name: value.tolist() for name, value in item.items()}
+        for item in itertools.islice(dataset.as_numpy_iterator(), count)
     ]
 
 
-def names(made):
-    """The examples of batches, in order."""
-    return [row[0] - 2 for batch in made for row in batch["targets"] if row[0]]
+def names(result):
+    """Returns the numbers of the examples in batches, in order."""
+    return [row[0] - 2 for batch in result for row in batch["targets"] if row[0]]
 
 
 class TestOrder:
@@ -97,15 +97,15 @@ class TestOrder:
     def small_rounds(self, monkeypatch):
         monkeypatch.setattr(inputs, "MIN_ROUND_BATCHES", 1)
 
-    @pytest.mark.parametrize("batching", [BUCKET, PAD, PACK], ids=lambda one: one.kind)
-    def test_starting_later_is_passing_over(self, shards, batching):
+    @pytest.mark.parametrize("batching", [BUCKET, PAD, PACK], ids=lambda item: item.kind)
+    def test_starting_later_skips_batches(self, shards, batching):
         # Rounds of 5 batches: within the first, at its end, and beyond the second.
         whole = batches(shards, batching, 13, epoch_batches=5)
         for start in (3, 5, 11):
             some = batches(shards, batching, 13 - start, epoch_batches=5, start=start)
             assert some == whole[start:], start
 
-    def test_it_is_another_for_each_seed_and_round(self, shards):
+    def test_order_depends_on_seed_and_round(self, shards):
         first, same = (batches(shards, PAD, 30, epoch_batches=15) for _ in range(2))
         assert first == same
         assert first[:15] != first[15:]
@@ -114,8 +114,8 @@ class TestOrder:
     def test_an_epoch_has_every_example_once(self, shards):
         rows = PAD.rows(20)
         assert EXAMPLES % rows == 0
-        made = batches(shards, PAD, 3 * EXAMPLES // rows, epoch_batches=EXAMPLES // rows)
-        seen = names(made)
+        result = batches(shards, PAD, 3 * EXAMPLES // rows, epoch_batches=EXAMPLES // rows)
+        seen = names(result)
         epochs = [seen[i : i + EXAMPLES] for i in range(0, 3 * EXAMPLES, EXAMPLES)]
         for epoch in epochs:
             assert sorted(epoch) == list(range(EXAMPLES))
@@ -158,7 +158,7 @@ def test_buckets_hold_like_lengths_within_the_token_limit(shards, static):
         assert {length for _, length in shapes} <= {*batching.bounds, 20}
 
 
-@pytest.mark.parametrize("batching", [PAD, PACK], ids=lambda one: one.kind)
+@pytest.mark.parametrize("batching", [PAD, PACK], ids=lambda item: item.kind)
 def test_static_kinds_have_one_shape(shards, batching):
     dataset = training_batches(shards, to_examples, batching, seed=0, epoch_batches=9)
     assert {tuple(spec.shape) for spec in dataset.element_spec.values()} == {(2, 20)}
@@ -172,30 +172,30 @@ def test_rows_and_lengths_are_multiples_where_a_device_wants_them(shards, kind):
     batching = Batching(
         kind, 100, 20, bucket_step=2.0, static=True, rows_multiple=4, length_multiple=6
     )
-    made = batches(shards, batching, 30)
+    result = batches(shards, batching, 30)
     # 100 // 24 rows fit, which is a multiple of 4; of 12 tokens 8 are.
     expected = {"bucket": {(8, 12), (4, 24)}, "pad": {(4, 24)}, "pack": {(4, 24)}}
-    assert {np.shape(batch["inputs"]) for batch in made} == expected[kind]
+    assert {np.shape(batch["inputs"]) for batch in result} == expected[kind]
 
 
 @pytest.mark.parametrize("machines", [3, 2])
 def test_machines_read_different_examples(shards, machines):
-    """Of three shards, each of three machines has its own; two share the records."""
+    """Three machines read a shard each; two machines divide the records."""
     whole = Batching("pad", 40 * machines, 20, static=True, rows_multiple=machines)
     seen = []
     for machine in range(machines):
-        made = batches(shards, whole, EXAMPLES // machines // 2, part=(machine, machines))
-        assert {np.shape(batch["inputs"]) for batch in made} == {(2, 20)}
-        seen += names(made)
+        result = batches(shards, whole, EXAMPLES // machines // 2, part=(machine, machines))
+        assert {np.shape(batch["inputs"]) for batch in result} == {(2, 20)}
+        seen += names(result)
     assert sorted(seen) == list(range(EXAMPLES))
 
 
 @pytest.mark.parametrize("kind", ["bucket", "pad", "pack"])
 def test_length_limits(shards, kind):
     batching = Batching(kind, 40, 12, min_length=5)
-    made = batches(shards, batching, 60)
+    result = batches(shards, batching, 60)
     # A packed row holds several examples, so all of its tokens are looked at.
-    seen = {token - 2 for batch in made for row in batch["targets"] for token in row if token}
+    seen = {token - 2 for batch in result for row in batch["targets"] for token in row if token}
     assert seen == {i for i in range(EXAMPLES) if 5 <= i % 20 + 1 <= 12}
 
 
@@ -228,8 +228,8 @@ def test_evaluation_covers_everything_exactly_once(shards, static, assignments):
 def test_evaluation_may_drop_what_is_long(shards, static):
     hparams = HParams().override("batch_size=64,max_length=10,eval_drop_long_sequences=true")
     batching = evaluation_batching(hparams, static=static)
-    made = list(evaluation_batches(shards, to_examples, batching).as_numpy_iterator())
-    rows = [{"targets": batch["targets"].tolist()} for batch in made]
+    result = list(evaluation_batches(shards, to_examples, batching).as_numpy_iterator())
+    rows = [{"targets": batch["targets"].tolist()} for batch in result]
     assert sorted(names(rows)) == [i for i in range(EXAMPLES) if i % 20 + 1 <= 10]
 
 
@@ -238,7 +238,7 @@ def test_labels_stay_one_token_wide_where_shapes_are_static(shards, kind):
     def labelled(records):
         examples = to_examples(records)
         return examples.map(
-            lambda one: {**one, "targets": tf.ensure_shape(one["targets"][:1], [1])}
+            lambda item: {**item, "targets": tf.ensure_shape(item["targets"][:1], [1])}
         )
 
     batching = Batching(kind, 40, 20, static=True)
@@ -253,14 +253,14 @@ def test_labels_stay_one_token_wide_where_shapes_are_static(shards, kind):
 class TestMeasure:
     """What is known of a split before training on it."""
 
-    @pytest.mark.parametrize("batching", [BUCKET, PAD, PACK], ids=lambda one: one.kind)
+    @pytest.mark.parametrize("batching", [BUCKET, PAD, PACK], ids=lambda item: item.kind)
     def test_estimates_are_what_an_epoch_has(self, shards, batching, monkeypatch):
         monkeypatch.setattr(inputs, "MIN_ROUND_BATCHES", 1)
         sizes = measure(shards, to_examples, batching)
         assert (sizes.examples, sizes.kept) == (EXAMPLES, EXAMPLES)
-        made = batches(shards, batching, 5 * sizes.batches, epoch_batches=5 * sizes.batches)
-        real = sum(np.count_nonzero(batch["targets"]) for batch in made) / len(made)
-        padded = np.mean([np.mean(np.array(one["inputs"]) == 0) for one in made])
+        result = batches(shards, batching, 5 * sizes.batches, epoch_batches=5 * sizes.batches)
+        real = sum(np.count_nonzero(batch["targets"]) for batch in result) / len(result)
+        padded = np.mean([np.mean(np.array(item["inputs"]) == 0) for item in result])
         assert sizes.tokens == pytest.approx(real, rel=0.2)
         assert sizes.padded_share == pytest.approx(padded, abs=0.2)
         if batching.kind == "pad":

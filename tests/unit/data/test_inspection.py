@@ -15,7 +15,7 @@ A, B, UNKNOWN = 2, 3, 4
 
 @pytest.fixture
 def shard(tmp_path):
-    """A function that writes pairs of ids, each ended by EOS, as a split; returns its paths."""
+    """Returns a function that writes pairs of ids, with EOS added, as a split."""
 
     def shard(split, *pairs):
         path = tmp_path / split
@@ -55,19 +55,19 @@ def test_splits_are_compared_with_the_earlier_ones(shard):
         "eval": shard("eval", ([A], [B]), ([A], [B]), ([B], [B]), ([A, A], [B])),
         "test": shard("test", ([A, A], [B]), ([B], [A])),
     }
-    found = of_tokens(shards, shown=5)
-    assert list(found) == ["train", "eval", "test"]
+    summaries = of_tokens(shards, shown=5)
+    assert list(summaries) == ["train", "eval", "test"]
     shared = {
-        (split, other): (one.pairs, one.inputs)
-        for split, summary in found.items()
-        for other, one in summary.shared.items()
+        (split, other): (counts.pairs, counts.inputs)
+        for split, summary in summaries.items()
+        for other, counts in summary.shared.items()
     }
     assert shared == {
         ("eval", "train"): (2, 3),
         ("test", "train"): (1, 1),
         ("test", "eval"): (1, 2),
     }
-    assert found["test"].shared["eval"].shown == [{"inputs": [A, A, 1], "targets": [B, 1]}]
+    assert summaries["test"].shared["eval"].shown == [{"inputs": [A, A, 1], "targets": [B, 1]}]
 
 
 def test_chunks_make_no_difference(shard, monkeypatch):
@@ -94,8 +94,11 @@ def test_a_class_label_is_not_empty_and_a_language_model_has_no_inputs(tmp_path)
 
     write_shard(tmp_path / "text", [serialized({"targets": [5, 1]})])
     path = [str(tmp_path / "text")]
-    found = summarize({"train": path, "eval": path}, {"targets": ByteTextEncoder()}, {})
-    assert (found["eval"].shared["train"].pairs, found["eval"].shared["train"].inputs) == (1, None)
+    summaries = summarize({"train": path, "eval": path}, {"targets": ByteTextEncoder()}, {})
+    assert (summaries["eval"].shared["train"].pairs, summaries["eval"].shared["train"].inputs) == (
+        1,
+        None,
+    )
 
 
 @pytest.mark.parametrize(

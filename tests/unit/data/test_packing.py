@@ -1,4 +1,4 @@
-"""Packing: rows of fixed length that hold whole examples, told apart by segments."""
+"""Packing: rows of fixed length with whole examples, separated by segment ids."""
 
 import numpy as np
 from hypothesis import given, settings
@@ -10,7 +10,7 @@ ROW = 12
 
 
 def unpacked(row):
-    """The examples of a packed row {name: ids, segmentation, position}, checking its marks."""
+    """Returns the examples of a packed row, and checks its segment ids and positions."""
     examples = []
     for segment in range(1, row["targets_segmentation"].max() + 1):
         example = {}
@@ -39,19 +39,19 @@ def test_no_example_is_lost(sizes):
     parts = []
     for column, ids in zip(table.T, texts, strict=True):
         parts += [np.concatenate(ids).astype(np.int32), column]
-    made = packing._pack_rows(parts, ROW)
+    columns = packing._pack_rows(parts, ROW)
     names = [
         name + kind for name in ("inputs", "targets") for kind in ("", "_segmentation", "_position")
     ]
-    assert all(one.dtype == np.int32 and one.shape == made[0].shape for one in made)
-    packed = dict(zip(names, made, strict=True))
+    assert all(column.dtype == np.int32 and column.shape == columns[0].shape for column in columns)
+    packed = dict(zip(names, columns, strict=True))
     seen = []
-    for row in range(len(made[0])):
+    for row in range(len(columns[0])):
         seen += unpacked({name: value[row] for name, value in packed.items()})
     expected = [tuple(map(tuple, pair)) for pair in zip(*texts, strict=True)]
     assert sorted(seen) == sorted(expected)
     # First fit leaves at most one row less than half full in the feature that limits it.
-    assert len(made[0]) <= max(1, 2 * -(-int(table.sum()) // ROW))
+    assert len(columns[0]) <= max(1, 2 * -(-int(table.sum()) // ROW))
 
 
 def test_batches_have_one_static_shape(monkeypatch):
@@ -72,6 +72,6 @@ def test_batches_have_one_static_shape(monkeypatch):
         for row in range(4):
             seen += unpacked({name: value[row] for name, value in batch.items()})
     # Only the rows of a last batch that isn't full are left for the next round.
-    expected = [(tuple(one["inputs"]), tuple(one["targets"])) for one in examples]
+    expected = [(tuple(column["inputs"]), tuple(column["targets"])) for column in examples]
     assert set(seen) <= set(expected)
     assert len(seen) == len(set(seen)) >= len(expected) - 4 * 3

@@ -1,4 +1,4 @@
-"""tf.Example records in TFRecord shards: written, read, counted, found."""
+"""tf.Example records in TFRecord shards: writing, reading, counting, finding."""
 
 import os
 import struct
@@ -37,7 +37,7 @@ def test_names_are_t2ts():
 def test_our_reader_and_tensorflows_agree(shard):
     assert list(read_shard(shard)) == RECORDS
     # TensorFlow verifies the checksums.
-    assert [one.numpy() for one in tf.data.TFRecordDataset(str(shard))] == RECORDS
+    assert [value.numpy() for value in tf.data.TFRecordDataset(str(shard))] == RECORDS
     assert count_records(shard) == len(RECORDS)
 
 
@@ -115,7 +115,7 @@ def test_shards_that_t2t_wrote(shared):
         example = tf.train.Example.FromString(records[0]).features.feature
         assert set(example) == {"inputs", "targets"}
         # Serialized again, it has the same content.
-        values = {name: list(one.int64_list.value) for name, one in example.items()}
+        values = {name: list(value.int64_list.value) for name, value in example.items()}
         again = tf.train.Example.FromString(serialized(values))
         assert again == tf.train.Example.FromString(records[0])
 

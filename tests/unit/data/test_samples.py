@@ -14,16 +14,16 @@ def check(samples):
 
 
 def test_good_samples_pass_as_they_are_made():
-    made = []
+    yielded = []
 
     def samples():
         for number in range(3):
-            made.append(number)
+            yielded.append(number)
             yield {**GOOD, "more": number}
 
     stream = check(samples())
     assert next(stream) == {**GOOD, "more": 0}
-    assert made == [0]
+    assert yielded == [0]
     assert len(list(stream)) == 2
 
 

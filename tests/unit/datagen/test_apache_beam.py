@@ -1,4 +1,4 @@
-"""Data made by an Apache Beam pipeline: the same bytes, and errors in one line."""
+"""Data generated with Apache Beam: the same bytes, resuming, errors in one line."""
 
 import os
 import random

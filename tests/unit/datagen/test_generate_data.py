@@ -1,4 +1,4 @@
-"""What t2t-datagen calls: parts of a problem's samples, and Beam where it isn't installed."""
+"""generate_data: parts of a problem's samples, and Beam if it isn't installed."""
 
 import random
 import sys

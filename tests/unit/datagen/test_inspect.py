@@ -1,4 +1,4 @@
-"""t2t-inspect, and the warnings that follow t2t-datagen."""
+"""t2t-inspect, and the warnings of t2t-datagen."""
 
 import pytest
 
@@ -11,7 +11,7 @@ from t2tlite.text_problems import Text2TextProblem
 
 @pytest.fixture
 def leaky(own_names):
-    """A problem whose evaluation split has a pair of the training split's, and an empty text."""
+    """A problem whose evaluation split has a pair of the training split, and an empty text."""
 
     class LeakyPairs(Text2TextProblem):
         vocab_type = "character"

@@ -50,11 +50,11 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Path
             pass
 
     handler = functools.partial(Quiet, directory=str(folder))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as made:
-        thread = threading.Thread(target=made.serve_forever, kwargs={"poll_interval": 0.01})
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as http_server:
+        thread = threading.Thread(target=http_server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
-        yield folder, f"http://127.0.0.1:{made.server_port}"
-        made.shutdown()
+        yield folder, f"http://127.0.0.1:{http_server.server_port}"
+        http_server.shutdown()
         thread.join()
 
 
@@ -70,7 +70,7 @@ class TestWhereFilesComeFrom:
         assert pairs(tmp_path, name, files) == PAIRS
         # T2T knows a local file by its base name, too.
         assert pairs(tmp_path, f"/elsewhere/{name}", files) == PAIRS
-        assert sorted(one.name for one in tmp_path.iterdir()) == sorted([name, "deep", "more"])
+        assert sorted(item.name for item in tmp_path.iterdir()) == sorted([name, "deep", "more"])
 
     def test_an_archive_elsewhere(self, tmp_path: Path) -> None:
         place, tmp_dir = tmp_path / "place", tmp_path / "tmp"
@@ -78,7 +78,7 @@ class TestWhereFilesComeFrom:
         tmp_dir.mkdir()
         archive = pack(place / "corpus.tgz", {"train.en": EN, "train.de": DE})
         assert pairs(tmp_dir, str(archive), ("train.en", "train.de")) == PAIRS
-        assert sorted(one.name for one in tmp_dir.iterdir()) == ["train.de", "train.en"]
+        assert sorted(item.name for item in tmp_dir.iterdir()) == ["train.de", "train.en"]
 
     @pytest.mark.parametrize("address", ["", "absent.tgz", "http://nowhere.invalid/absent.tgz"])
     def test_files_as_they_are(self, tmp_path: Path, address: str) -> None:
@@ -99,8 +99,8 @@ class TestWhereFilesComeFrom:
         folder, address = site
         (folder / "table.tsv.gz").write_bytes(gzip.compress(b"a\tA\nb\tB\n"))
         tmp_dir = tmp_path / "tmp"
-        found = pairs(tmp_dir, f"{address}/table.tsv.gz", ("tsv", 0, 1, "table.tsv*"))
-        assert found == [("a", "A"), ("b", "B")]
+        result = pairs(tmp_dir, f"{address}/table.tsv.gz", ("tsv", 0, 1, "table.tsv*"))
+        assert result == [("a", "A"), ("b", "B")]
 
     def test_files_packed_one_by_one(self, tmp_path: Path) -> None:
         files = {"a/train.en.gz": gzip.compress(EN.encode()), "a/train.de.gz": DE.encode()}
@@ -109,8 +109,8 @@ class TestWhereFilesComeFrom:
         assert pairs(tmp_path, "corpus.tar", ("a/train.en.gz", "a/train.de.gz")) == PAIRS
         # What T2T unpacked.
         (tmp_path / "a" / "train.en").write_text("other\n" * 4)
-        found = pairs(tmp_path, "corpus.tar", ("a/train.en.gz", "a/train.de.gz"))
-        assert {source for source, _ in found} == {"other"}
+        result = pairs(tmp_path, "corpus.tar", ("a/train.en.gz", "a/train.de.gz"))
+        assert {source for source, _ in result} == {"other"}
 
     def test_a_gzip_file_that_is_no_archive(self, tmp_path: Path) -> None:
         (tmp_path / "train.de").write_text(DE)
@@ -133,35 +133,35 @@ class TestWhatIsMissing:
 
     def test_files_and_archive(self, tmp_path: Path) -> None:
         (tmp_path / "train.en").write_text(EN)
-        told = self.message(DataError, tmp_path, "x/corpus.tgz", ("train.en", "train.de"))
-        assert told == (
+        message = self.message(DataError, tmp_path, "x/corpus.tgz", ("train.en", "train.de"))
+        assert message == (
             f"{tmp_path} has no train.de, nor corpus.tgz to unpack; put them there, or check "
             f"--tmp_dir"
         )
 
     def test_files_without_an_archive(self, tmp_path: Path) -> None:
-        told = self.message(DataError, tmp_path, "", ("train.en", "train.de"))
-        assert told.startswith(f"{tmp_path} has no train.en and train.de; put them there")
+        message = self.message(DataError, tmp_path, "", ("train.en", "train.de"))
+        assert message.startswith(f"{tmp_path} has no train.en and train.de; put them there")
 
     def test_the_network(
         self, site: tuple[Path, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         entry = (f"{site[1]}/corpus.tgz", ("train.en", "train.de"))
-        told = self.message(DownloadError, tmp_path, *entry)
-        assert f"can't download {site[1]}/corpus.tgz" in told
-        assert f"save it as {tmp_path}/corpus.tgz" in told
-        assert told.endswith(f"(or put train.en and train.de into {tmp_path})")
+        message = self.message(DownloadError, tmp_path, *entry)
+        assert f"can't download {site[1]}/corpus.tgz" in message
+        assert f"save it as {tmp_path}/corpus.tgz" in message
+        assert message.endswith(f"(or put train.en and train.de into {tmp_path})")
 
     def test_a_file_in_the_archive(self, tmp_path: Path) -> None:
         pack(tmp_path / "corpus.tgz", {"train.en": EN})
-        told = self.message(DataError, tmp_path, "corpus.tgz", ("train.en", "train.de"))
-        assert "corpus.tgz holds no train.de; put train.de into" in told
+        message = self.message(DataError, tmp_path, "corpus.tgz", ("train.en", "train.de"))
+        assert "corpus.tgz holds no train.de; put train.de into" in message
 
     def test_an_archive_that_is_a_web_page(self, tmp_path: Path) -> None:
         (tmp_path / "corpus.tgz").write_text("<html>Sign in</html>")
-        told = self.message(DownloadError, tmp_path, "corpus.tgz", ("train.en", "train.de"))
-        assert "corpus.tgz can't be unpacked" in told
-        assert told.endswith("delete it and get it again")
+        message = self.message(DownloadError, tmp_path, "corpus.tgz", ("train.en", "train.de"))
+        assert "corpus.tgz can't be unpacked" in message
+        assert message.endswith("delete it and get it again")
 
     def test_half_an_archive(self, tmp_path: Path) -> None:
         text = "".join(random.Random(0).choices("abcdefgh \n", k=50_000))
@@ -169,7 +169,7 @@ class TestWhatIsMissing:
         archive.write_bytes(archive.read_bytes()[:-5000])
         self.message(DownloadError, tmp_path, "corpus.tgz", ("train.en", "train.de"))
         # Neither what was whole nor a half one.
-        assert [one.name for one in tmp_path.iterdir()] == ["corpus.tgz"]
+        assert [item.name for item in tmp_path.iterdir()] == ["corpus.tgz"]
 
     def test_an_archive_that_writes_elsewhere(self, tmp_path: Path) -> None:
         tmp_dir = tmp_path / "tmp"
@@ -181,8 +181,8 @@ class TestWhatIsMissing:
     def test_half_a_gzip_file(self, tmp_path: Path) -> None:
         (tmp_path / "train.en.gz").write_bytes(gzip.compress(EN.encode())[:-9])
         (tmp_path / "train.de").write_text(DE)
-        told = self.message(DataError, tmp_path, "", ("train.en.gz", "train.de"))
-        assert "train.en.gz isn't a whole gzip file" in told
+        message = self.message(DataError, tmp_path, "", ("train.en.gz", "train.de"))
+        assert "train.en.gz isn't a whole gzip file" in message
 
     @pytest.mark.parametrize(
         "entry",
@@ -229,8 +229,8 @@ class TestFormats:
         assert "1train.gz: left out 2 lines that lack one of the two texts" in caplog.text
         # T2T leaves unpacked files beside the packed ones, and the pattern may match both.
         (tmp_path / "t" / "1train").write_text("\t\tsto\thundred\n")
-        found = pairs(tmp_path, "tables.tar", ("tsv", 3, 2, "t/*train*"))
-        assert found == [("hundred", "sto"), ("two", "dva")]
+        result = pairs(tmp_path, "tables.tar", ("tsv", 3, 2, "t/*train*"))
+        assert result == [("hundred", "sto"), ("two", "dva")]
 
     def test_a_table_with_too_few_columns(self, tmp_path: Path) -> None:
         (tmp_path / "a.tsv").write_text("a\tb\tc\na\tb\n")
@@ -254,7 +254,7 @@ class TestFormats:
             "1 &lt; 2",
             "1 < 2",
         ]
-        lines = [f"      <seg>{one}</seg>" for one in segments]
+        lines = [f"      <seg>{item}</seg>" for item in segments]
         text = "\n".join(["<tmx>", "<prop>x</prop>", *lines, "</tmx>"])
         (tmp_path / "en-de.tmx.gz").write_bytes(gzip.compress(text.encode()))
         entry = ("http://nowhere.invalid/en-de.tmx.gz", ("tmx", "en-de.tmx.gz"))

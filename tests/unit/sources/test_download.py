@@ -66,11 +66,11 @@ def server(requests: list[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[str
     monkeypatch.setenv("no_proxy", "*")
     monkeypatch.setattr(download, "RETRY_SECONDS", 0.0)
     handler = functools.partial(Handler, requests)
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as made:
-        thread = threading.Thread(target=made.serve_forever, kwargs={"poll_interval": 0.01})
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as http_server:
+        thread = threading.Thread(target=http_server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
-        yield f"http://127.0.0.1:{made.server_port}"
-        made.shutdown()
+        yield f"http://127.0.0.1:{http_server.server_port}"
+        http_server.shutdown()
         thread.join()
 
 
@@ -140,8 +140,8 @@ def test_gives_up_after_three_attempts(
 
 @pytest.mark.parametrize("path", ["/second-time", "/breaks-off-once"])
 def test_tries_again(server: str, requests: list[str], tmp_path: Path, path: str) -> None:
-    found = download.maybe_download(tmp_path, "poems.txt", server + path, SHA256)
-    assert Path(found).read_bytes() == CONTENT
+    result = download.maybe_download(tmp_path, "poems.txt", server + path, SHA256)
+    assert Path(result).read_bytes() == CONTENT
     assert requests == [path] * 2
 
 
@@ -160,14 +160,14 @@ def test_goes_on_after_a_stop(
     with pytest.raises(DownloadError, match="interrupted after 100000 of 240000 bytes"):
         download.maybe_download(tmp_path, "poems.txt", server + path, SHA256)
     assert (tmp_path / ".poems.txt.part").stat().st_size == 100_000
-    found = download.maybe_download(tmp_path, "poems.txt", server + path, SHA256)
-    assert Path(found).read_bytes() == CONTENT
+    result = download.maybe_download(tmp_path, "poems.txt", server + path, SHA256)
+    assert Path(result).read_bytes() == CONTENT
     assert requests == [path, second]
     # Another address has another content.
     (tmp_path / "poems.txt").rename(tmp_path / ".poems.txt.part")
     (tmp_path / ".poems.txt.part.json").write_text('{"uri": "http://other", "validator": "x"}')
     download.maybe_download(tmp_path, "poems.txt", f"{server}/poems", SHA256)
-    assert [one.name for one in tmp_path.iterdir()] == ["poems.txt"]
+    assert [item.name for item in tmp_path.iterdir()] == ["poems.txt"]
 
 
 def test_two_runs_download_once(server: str, requests: list[str], tmp_path: Path) -> None:
@@ -178,7 +178,7 @@ def test_two_runs_download_once(server: str, requests: list[str], tmp_path: Path
         for done in [pool.submit(run) for _ in range(4)]:
             done.result()
     assert requests == ["/poems"]
-    assert [one.name for one in tmp_path.iterdir()] == ["poems.txt"]
+    assert [item.name for item in tmp_path.iterdir()] == ["poems.txt"]
 
 
 def test_waits_longer_each_time(

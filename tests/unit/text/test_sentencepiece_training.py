@@ -13,7 +13,7 @@ from .conftest import RESERVED, VERSES
 
 
 def test_the_same_texts_give_the_same_bytes(tmp_path, sentencepiece_file) -> None:
-    """In this process and in one with other hash seeds, whatever the file's name."""
+    """In this process and in another one with another hash seed and file name."""
     code = (
         "import sys; from t2tlite.text import train_sentencepiece; "
         "train_sentencepiece(sys.argv[2:], 400, sys.argv[1], "
@@ -51,7 +51,7 @@ def test_the_trainer_is_silent(tmp_path, capfd) -> None:
 @pytest.mark.parametrize(
     "asked, reason", [(100_000, "the text has no more pieces"), (50, "characters of the text need")]
 )
-def test_a_size_that_does_not_fit_is_mended_and_told(tmp_path, caplog, asked, reason) -> None:
+def test_a_size_that_does_not_fit(tmp_path, caplog, asked, reason) -> None:
     path = tmp_path / "vocab.model"
     with caplog.at_level(logging.WARNING):
         encoder = train_sentencepiece(iter(VERSES), asked, path)
@@ -64,7 +64,7 @@ def test_a_size_that_does_not_fit_is_mended_and_told(tmp_path, caplog, asked, re
 
 def test_a_size_that_fits_is_kept_without_a_word(tmp_path, caplog) -> None:
     assert train_sentencepiece(VERSES, 350, tmp_path / "vocab.model").vocab_size == 350
-    assert [one for one in caplog.records if one.levelno > logging.INFO] == []
+    assert [record for record in caplog.records if record.levelno > logging.INFO] == []
 
 
 @pytest.mark.parametrize("texts", [[], [""], ["", "\n", "\r\n", "\0"]])
@@ -83,7 +83,7 @@ def test_text_that_the_trainer_dislikes(tmp_path, text: str) -> None:
 
 
 def test_long_texts_and_texts_with_the_trainers_mark_count(tmp_path) -> None:
-    """SentencePiece alone would drop both, and learn from the rest without a word."""
+    """SentencePiece alone would silently drop both."""
     long = "mountain " * 20_000
     marked = ["\u2585 riverbank"] * 50
     encoder = train_sentencepiece([*VERSES, long, *marked], 10_000, tmp_path / "vocab.model")
@@ -139,7 +139,7 @@ def test_reserved_tokens_twice(tmp_path) -> None:
 
 
 def test_pad_and_eos_among_the_reserved_tokens(tmp_path) -> None:
-    """T2T's plugins may pass RESERVED_TOKENS and theirs."""
+    """T2T's plugins may pass RESERVED_TOKENS followed by their own."""
     encoder = train_sentencepiece(
         VERSES, 400, tmp_path / "vocab.model", reserved_tokens=["<pad>", "<EOS>", "<a>"]
     )
@@ -180,7 +180,7 @@ def test_of_much_text_a_sample_is_learned_from(tmp_path, caplog) -> None:
         train_sentencepiece(texts, 300, tmp_path / name, budget_characters=3000)
         models.append((tmp_path / name).read_bytes())
     assert models[0] == models[1]
-    assert any("learning 300 tokens from" in one for one in caplog.messages)
+    assert any("learning 300 tokens from" in record for record in caplog.messages)
     pieces = load_vocabulary(tmp_path / "a.model").decode_list(range(259, 300))
     assert any("x" in piece for piece in pieces)
     assert any("a" in piece for piece in pieces)

@@ -28,7 +28,7 @@ def test_num_reserved_ids_moves_no_token(vocabulary) -> None:
     assert TokenTextEncoder(None, vocab_list=["a"], num_reserved_ids=5).encode("a") == [2]
 
 
-def test_a_file_without_reserved_tokens_keeps_t2ts_ids_and_is_told(tmp_path, caplog) -> None:
+def test_a_file_without_reserved_tokens_keeps_t2ts_ids_with_a_warning(tmp_path, caplog) -> None:
     path = tmp_path / "vocab.tokens"
     path.write_text("the\nwoods\nare\n", encoding="utf-8")
     with caplog.at_level(logging.WARNING):
