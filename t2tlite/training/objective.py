@@ -93,14 +93,7 @@ class Objective(keras.Model):
             return self.network.hidden(features, training=training)
         return self.network(features, training=training)
 
-    def compute_loss(
-        self,
-        x: Any = None,
-        y: Any = None,
-        y_pred: Any = None,
-        sample_weight: Any = None,
-        training: bool = True,
-    ) -> Any:
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """Returns this device's part of the mean loss over the target tokens of a whole batch.
 
         The parts of all devices add up to the mean, as their gradients do.
@@ -122,14 +115,10 @@ class Objective(keras.Model):
         else:
             losses_BT = cross_entropy(y_pred, targets_BT, self.label_smoothing)
             total = ops.sum(losses_BT * weights_BT)
+        slots = ops.cast(ops.size(targets_BT), "float32")
         waited = ops.sum(x[WAITED]) if WAITED in x else 0.0
-        sums = [
-            count,
-            ops.cast(ops.size(targets_BT), "float32"),
-            ops.stop_gradient(total),
-            waited,
-            ops.convert_to_tensor(self.stop_asked),
-        ]
+        stop_asked = ops.convert_to_tensor(self.stop_asked)
+        sums = [count, slots, ops.stop_gradient(total), waited, stop_asked]
         sums = self.sum_over_replicas(ops.stack([ops.cast(value, "float32") for value in sums]))
         finite = ops.cast(ops.isfinite(sums[2:3]), "float32")
         self.totals.update_state(ops.concatenate([sums, finite]))

@@ -129,16 +129,13 @@ class Events:
     def __init__(self, output_dir: str | Path, problem: str):
         import tensorflow as tf
 
-        self._tf = tf
-        self._writers = {
-            "train": tf.summary.create_file_writer(str(output_dir)),
-            "eval": tf.summary.create_file_writer(str(Path(output_dir) / "eval")),
-        }
         self._problem = problem
+        self._train_writer = tf.summary.create_file_writer(str(output_dir))
+        self._eval_writer = tf.summary.create_file_writer(str(Path(output_dir) / "eval"))
 
     def train(self, step: int, values: Mapping[str, float]) -> None:
         """Writes training scalars."""
-        self._write("train", step, values)
+        _write_scalars(self._train_writer, step, values)
 
     def evaluation(self, step: int, metrics: Mapping[str, float]) -> None:
         """Writes evaluation scalars under T2T's names, `metrics-PROBLEM/NAME`."""
@@ -146,13 +143,16 @@ class Events:
             name if name == "loss" else f"metrics-{self._problem}/{name}": value
             for name, value in metrics.items()
         }
-        self._write("eval", step, named)
+        _write_scalars(self._eval_writer, step, named)
 
-    def _write(self, kind: str, step: int, values: Mapping[str, float]) -> None:
-        with self._writers[kind].as_default():
-            for name, value in values.items():
-                self._tf.summary.scalar(name, value, step=step)
-        self._writers[kind].flush()
+
+def _write_scalars(writer: Any, step: int, values: Mapping[str, float]) -> None:
+    import tensorflow as tf
+
+    with writer.as_default():
+        for name, value in values.items():
+            tf.summary.scalar(name, value, step=step)
+    writer.flush()
 
 
 def evaluation_table(

@@ -107,8 +107,8 @@ def test_a_later_loss_that_a_kill_lost_is_evaluated_again(tmp_path, make_callbac
     rows = [{"step": step, "loss": 1.0, "gain": -1.0} for step in (1, 2, 3)]
     eval_log.write_evaluations(tmp_path, rows)
     fit(make_callback(tmp_path, 2, train_steps=4))
-    found = [(row["step"], row["loss"]) for row in eval_log.read_evaluations(tmp_path)]
-    assert found == [(1, 1.0), (2, 1.0), (3, 4.0), (4, 2.0)]
+    losses = [(row["step"], row["loss"]) for row in eval_log.read_evaluations(tmp_path)]
+    assert losses == [(1, 1.0), (2, 1.0), (3, 4.0), (4, 2.0)]
 
 
 @pytest.mark.parametrize("metric", [("loss", True), ("metrics-echo/gain", False)])
