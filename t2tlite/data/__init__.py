@@ -1,1 +1,1 @@
-"""Samples to shards, and shards to batches. Nothing here knows what a problem or a model is."""
+"""Samples to shards, and shards to batches; knows neither problems nor models."""

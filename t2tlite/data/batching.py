@@ -123,15 +123,14 @@ def choose_batching(
             f"max_length={longest} exceeds batch_size={hparams.batch_size} tokens; lower "
             f"max_length or raise batch_size"
         )
-    if hparams.min_length > longest:
-        raise HParamsError(
-            f"min_length={hparams.min_length} exceeds max_length={longest}; lower it"
-        )
+    shortest = hparams.min_length
+    if shortest > longest:
+        raise HParamsError(f"min_length={shortest} exceeds max_length={longest}; lower it")
     return Batching(
         kind,
         hparams.batch_size * replicas,
         longest,
-        min_length=hparams.min_length,
+        min_length=shortest,
         first_bucket=hparams.min_length_bucket,
         # Bounds that double keep the number of shapes, and so of compilations, small.
         bucket_step=max(hparams.length_bucket_step, 2.0) if static else hparams.length_bucket_step,

@@ -1,1 +1,1 @@
-"""Commands over `data/`: make a data folder, on one machine or with Apache Beam, and inspect it."""
+"""Generates data folders, on one machine or with Apache Beam, and inspects them."""

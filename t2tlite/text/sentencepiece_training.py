@@ -63,14 +63,13 @@ def train_sentencepiece(
 
     Args:
       texts: the corpus, preferably a sentence or paragraph per string.
-      vocab_size: number of ids in total. If the texts have fewer pieces, or their characters need
-        more, the vocabulary is smaller or larger, with a warning.
+      vocab_size: number of ids. If the texts have fewer pieces, or their characters need more ids,
+        the vocabulary has another size, with a warning.
       filename: the file to write; its folder is created if absent, an old file is replaced.
       reserved_tokens: strings that are always encoded as one id. Their ids follow that of the
         unknown piece, in this order. PAD and EOS are ignored.
       max_subtoken_length: characters of the longest piece; None: SentencePiece's 16.
-      budget_characters: from more text than this, a sample is drawn, usually of more than a third
-        of the budget.
+      budget_characters: from more text, a sample of this size at most is drawn.
 
     Returns:
       The encoder of the new file.
