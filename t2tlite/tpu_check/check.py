@@ -45,7 +45,13 @@ def check(
     setup = TrainingSetup(run, data_dir, TrainArgs(), device)
     result = Check(setup, topology)
     report.show_setup(setup, topology)
-    _compile_steps(result)
+    for step in steps.make_steps(setup):
+        rows, length = step.shape
+        log.info("compiling %s for %d rows of %d tokens ...", step.name, rows, length)
+        try:
+            result.programs[step.name] = compile_step(step, topology)
+        except DoesNotFit as error:
+            result.failures.append(error)
     if search_batch_size:
         batch_size.search(result)
     report.show_result(result)
@@ -53,19 +59,3 @@ def check(
         size = result.largest_batch_size
         hint = f"; training fits with batch_size={size}" if size else ""
         raise DeviceError("; ".join(map(str, result.failures)) + hint)
-
-
-def _compile_steps(result: Check) -> None:
-    setup = result.setup
-    classifies = setup.problem_hparams.modality["targets"] == "class_label"
-    makers = [steps.training, steps.evaluation, steps.greedy_search]
-    if not classifies:
-        makers.append(steps.beam_search)
-    for make in makers:
-        step = make(setup)
-        rows, length = step.shape
-        log.info("compiling %s for %d rows of %d tokens ...", step.name, rows, length)
-        try:
-            result.programs[step.name] = compile_step(step, result.topology)
-        except DoesNotFit as error:
-            result.failures.append(error)

@@ -76,7 +76,7 @@ class Module:
         from tensorflow.compiler.xla.service import hlo_pb2
 
         module = hlo_pb2.HloModuleProto.FromString(serialized)
-        self._computations = {one.id: one.instructions for one in module.computations}
+        self._computations = {body.id: body.instructions for body in module.computations}
         self._collectives: dict[int, Collective] = {}
         self.products: list[Product] = []
         self.other_operations = 0
@@ -91,7 +91,7 @@ class Module:
 
     def _count(self, computation_id: int, times: int) -> None:
         """Adds what a computation does when it runs `times` times."""
-        instructions = {one.id: one for one in self._computations[computation_id]}
+        instructions = {each.id: each for each in self._computations[computation_id]}
         for instruction in instructions.values():
             opcode, called = instruction.opcode, instruction.called_computation_ids
             operands = [instructions[operand_id].shape for operand_id in instruction.operand_ids]
@@ -115,8 +115,8 @@ class Module:
     def _trip_count(self, condition_id: int) -> int:
         """Returns the constant that a loop's counter is compared with: JAX counts from 0."""
         condition = self._computations[condition_id]
-        others = [one for one in condition if one.opcode not in _COUNTER]
-        limits = [one.literal for one in condition if one.opcode == "constant"]
+        others = [each for each in condition if each.opcode not in _COUNTER]
+        limits = [each.literal for each in condition if each.opcode == "constant"]
         if len(others) == len(limits) == 1 and others[0].comparison_direction == "LT":
             numbers = [*limits[0].s32s, *limits[0].s64s]
             if len(numbers) == 1:

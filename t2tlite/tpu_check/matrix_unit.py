@@ -77,15 +77,16 @@ def known_fixes(
 
     Where two hparams give the same dimension, the later of the lines below wins.
     """
-    fixes = {row_length: f"max_length={_round_up(row_length, unit)}"}
-    for vocab_size in problem_hparams.vocab_size.values():
-        fixes[_round_up(vocab_size, hparams.vocab_divisor)] = f"vocab_divisor={unit}"
-    fixes[hparams.filter_size] = f"filter_size={_round_up(hparams.filter_size, unit)}"
-    fixes[hparams.hidden_size] = f"hidden_size={_round_up(hparams.hidden_size, unit)}"
     channels = hparams.attention_key_channels or hparams.hidden_size
+    fix_heads = f"hidden_size={unit} and num_heads=1"
     if channels >= unit:
         heads = max(n for n in range(1, channels // unit + 1) if channels % n == 0)
-        fixes[channels // hparams.num_heads] = f"num_heads={heads} (heads {channels // heads} wide)"
-    else:
-        fixes[channels // hparams.num_heads] = f"hidden_size={unit} and num_heads=1"
-    return fixes
+        fix_heads = f"num_heads={heads} (heads {channels // heads} wide)"
+    vocab_sizes = problem_hparams.vocab_size.values()
+    return {
+        row_length: f"max_length={_round_up(row_length, unit)}",
+        **{_round_up(size, hparams.vocab_divisor): f"vocab_divisor={unit}" for size in vocab_sizes},
+        hparams.filter_size: f"filter_size={_round_up(hparams.filter_size, unit)}",
+        hparams.hidden_size: f"hidden_size={_round_up(hparams.hidden_size, unit)}",
+        channels // hparams.num_heads: fix_heads,
+    }

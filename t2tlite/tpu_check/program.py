@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -54,7 +53,6 @@ class Program:
       temporaries: bytes of values within a step, and of results that don't reuse an argument's.
       code: bytes of the program itself.
       module: what it computes.
-      seconds: time that compiling took.
     """
 
     step: Step
@@ -62,7 +60,6 @@ class Program:
     temporaries: int
     code: int
     module: Module
-    seconds: float
 
     @property
     def memory(self) -> int:
@@ -99,7 +96,6 @@ def compile_step(step: Step, topology: Topology) -> Program:
         for name, (shape, dtype) in step.data.items()
     }
     shardings = jax.tree.map(lambda leaf: leaf.sharding, state)
-    started = time.monotonic()
     jitted = jax.jit(step.function, donate_argnums=0, out_shardings=(None, shardings))
     lowered = _trace(step, lambda: jitted.lower(state, (data,)))
     try:
@@ -116,7 +112,6 @@ def compile_step(step: Step, topology: Topology) -> Program:
         temporaries=sizes.temp_size_in_bytes + results,
         code=sizes.generated_code_size_in_bytes,
         module=Module(module.as_serialized_hlo_module_proto()),
-        seconds=time.monotonic() - started,
     )
     needed, available = program.memory / GIB, topology.core_memory / GIB
     if needed > available:

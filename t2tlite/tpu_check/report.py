@@ -63,11 +63,10 @@ def _show_programs(check: Check) -> None:
                 *(f"{size / MIB:,.1f}" for size in [*sizes, program.memory]),
                 f"{program.memory / check.topology.core_memory:.1%}",
                 *work,
-                f"{program.seconds:,.0f}",
             ]
         )
     columns = ["rows x tokens", "arguments MiB", "temporary MiB", "program MiB", "total MiB"]
-    columns += ["of memory", "GFLOP", "in products", "compiled in s"]
+    columns += ["of memory", "GFLOP", "in products"]
     console.table(
         "programs that compile and fit; memory and operations of one core",
         {"step": "left"} | dict.fromkeys(columns, "right"),
@@ -113,10 +112,7 @@ def _show_waste(check: Check, program: Program) -> None:
         [waste.layer, waste.size, f"{waste.share:.1%}", f"{waste.used:.0%}", waste.fix or "-"]
         for waste in wastes[:MAX_WASTES]
     ]
-    hidden = len(wastes) - MAX_WASTES
-    console.table(
-        title if wastes else f"no product wastes the {unit}-wide matrix unit",
-        columns | {"fix": "left"},
-        rows,
-        f"{hidden} with less waste not shown" if hidden > 0 else "",
-    )
+    title = title if wastes else f"no product wastes the {unit}-wide matrix unit"
+    hidden = f"{len(wastes) - MAX_WASTES} with less waste not shown"
+    note = hidden if len(wastes) > MAX_WASTES else ""
+    console.table(title, columns | {"fix": "left"}, rows, note)

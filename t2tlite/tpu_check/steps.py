@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 from typing import Any
 
 from t2tlite.data import inputs
@@ -15,6 +16,15 @@ from t2tlite.decode.search_model import make_search
 from t2tlite.model.scorer import Scorer
 from t2tlite.tpu_check.program import CannotCompile, Shapes, Step
 from t2tlite.training.setup import TrainingSetup
+
+
+def make_steps(setup: TrainingSetup) -> Iterator[Step]:
+    """Yields training, evaluation, greedy decoding and, unless it classifies, beam search."""
+    yield training(setup)
+    yield evaluation(setup)
+    yield decoding(setup, 1)
+    if setup.problem_hparams.modality["targets"] != "class_label":
+        yield decoding(setup, DecodeHParams().beam_size)
 
 
 def training(setup: TrainingSetup) -> Step:
@@ -54,26 +64,17 @@ def evaluation(setup: TrainingSetup) -> Step:
     return _prediction("evaluation", scorer, _shapes(batches, batching, _longest(setup)))
 
 
-def greedy_search(setup: TrainingSetup) -> Step:
-    """Returns the decoder's greedy search for a full batch of the longest evaluation inputs."""
-    return _search(setup, "decoding, greedy", DecodeHParams(beam_size=1))
-
-
-def beam_search(setup: TrainingSetup) -> Step:
-    """Returns the decoder's beam search for a full batch of the longest evaluation inputs."""
-    decode_hparams = DecodeHParams()
-    return _search(setup, f"decoding, beam of {decode_hparams.beam_size}", decode_hparams)
-
-
-def _search(setup: TrainingSetup, name: str, decode_hparams: DecodeHParams) -> Step:
+def decoding(setup: TrainingSetup, beam_size: int) -> Step:
+    """Returns the decoder's search for a full batch of the longest evaluation inputs."""
+    decode_hparams = DecodeHParams(beam_size=beam_size)
     model = make_search(setup.network, setup.problem_hparams, setup.hparams, decode_hparams)
     length = _longest(setup)
-    tokens = decode_hparams.beam_size * (2 * length + decode_hparams.extra_length)
+    tokens = beam_size * (2 * length + decode_hparams.extra_length)
     rows = max(1, setup.device.row_shares * BATCH_TOKENS // tokens)
     rows, width = padded_shape(rows, length, setup.device)
-    return _prediction(
-        name, model, {"ids": ((rows, width), "int32"), "lengths": ((rows,), "int32")}
-    )
+    name = f"beam of {beam_size}" if beam_size > 1 else "greedy"
+    data: Shapes = {"ids": ((rows, width), "int32"), "lengths": ((rows,), "int32")}
+    return _prediction(f"decoding, {name}", model, data)
 
 
 def _longest(setup: TrainingSetup) -> int:
