@@ -24,7 +24,7 @@ from t2tlite.model.layers import initializer, sinusoids
 from t2tlite.model.stacks import Stack
 from t2tlite.model.transformer import StackModel, Transformer, TransformerEncoder
 
-# The values that there are here of hparams that T2T's sets add; T2T has more of them.
+# The supported values of hparams that T2T's sets add.
 CHOICES = {
     "recurrence_type": ("basic", "act"),
     "act_type": ("basic",),
@@ -34,7 +34,7 @@ CHOICES = {
     "mix_with_transformer": (None, "None", ""),
     "transformer_ffn_type": ("fc",),
     "add_sru": (False,),
-    # Only other recurrences read these.
+    # T2T reads these in other recurrences only.
     "add_ffn_unit_to_the_transition_function": (False,),
     "couple_carry_transform_gates": (True,),
     "depth_embedding": (True,),

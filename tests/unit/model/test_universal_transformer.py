@@ -86,7 +86,7 @@ def test_adaptive_computation_time():
     stack.halting.kernel.assign(kernel[:, None])
     stack.halting.bias.assign([-1.0])
     x = states()
-    found = stack._adaptive(ops.convert_to_tensor(x), np.arange(4), lambda x: x * 0.5 + 1, True)
+    found = stack._run_adaptive(ops.convert_to_tensor(x), np.arange(4), lambda x: x * 0.5 + 1, True)
     expected, cost, ends = np.zeros_like(x), [], []
     for place in np.ndindex(2, 4):
         state, spent, mean = x[place], 0.0, np.zeros(D)
