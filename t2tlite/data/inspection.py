@@ -115,24 +115,24 @@ def summarize(
     for split in reversed(list(shards)):
         keep = split != next(iter(shards))
         summary = SplitSummary(features={counter.name: counter.summary() for counter in counters})
-        kept: list[Array] = []
+        own_hashes: list[Array] = []
         for chunk in _chunks(split, _read_examples(shards[split], names)):
             summary.first += chunk[: max(shown - summary.examples, 0)]
             summary.examples += len(chunk)
             for counter in counters:
                 counter.count(chunk, split, summary, shown)
             columns = _hash_examples(chunk, names) if keep or later else np.zeros((0, 0), np.int64)
-            kept += [columns] if keep else []
+            own_hashes += [columns] if keep else []
             for other, hashes in later.items():
                 rows, *_ = [h.mark(column) for h, column in zip(hashes, columns, strict=True)]
                 shared = summaries[other].shared.setdefault(split, Shared())
                 shared.shown += [chunk[row] for row in rows[: max(shown - len(shared.shown), 0)]]
         for other, hashes in later.items():
             shared = summaries[other].shared.setdefault(split, Shared())
-            shared.pairs, *inputs = [one.count_marked() for one in hashes]
+            shared.pairs, *inputs = [column.count_marked() for column in hashes]
             shared.inputs = inputs[0] if inputs else None
-        if kept:
-            later[split] = [_Hashes(column) for column in np.concatenate(kept, axis=1)]
+        if own_hashes:
+            later[split] = [_Hashes(column) for column in np.concatenate(own_hashes, axis=1)]
         summaries[split] = summary
     return {split: summaries[split] for split in shards}
 

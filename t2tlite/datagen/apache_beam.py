@@ -123,13 +123,13 @@ def _new_pipeline(options: pipeline_options.PipelineOptions) -> beam.Pipeline:
     return beam.Pipeline(runner or FnApiRunner(), options)
 
 
-def write(job: BeamJob, options: pipeline_options.PipelineOptions) -> None:
+def write(beam_job: BeamJob, options: pipeline_options.PipelineOptions) -> None:
     """Generates vocabulary, shards and manifest of a problem, and resumes what a stopped run left.
 
     Raises:
       Error: as without Beam, or the pipeline itself failed. Nothing half-written is left.
     """
-    dataset = job.dataset()
+    dataset = beam_job.dataset()
     # For this run alone, as a worker of an earlier run may still be writing.
     folder = dataset.folder / f"beam-{secrets.token_hex(8)}"
 
@@ -146,7 +146,7 @@ def write(job: BeamJob, options: pipeline_options.PipelineOptions) -> None:
                 tasks += [(maker.number, task) for task in range(count)]
 
         def build(pipeline: beam.Pipeline) -> beam.PCollection[Report]:
-            generate = beam.ParDo(_Generate(job)).with_outputs("reports", main="jobs")
+            generate = beam.ParDo(_Generate(beam_job)).with_outputs("reports", main="jobs")
             generated = _spread(pipeline, tasks) | "generate" >> generate
             chunks = generated.jobs | "spread chunks" >> beam.Reshuffle()
             written = chunks | "write chunks" >> beam.Map(_write_chunk)
@@ -160,11 +160,10 @@ def write(job: BeamJob, options: pipeline_options.PipelineOptions) -> None:
         return names, dict(sorted(sources.items()))
 
     def write_shards(jobs: list[ShardJob]) -> Iterator[None]:
-        paths = [folder / Path(one.path).name for one in jobs]
-        own = [replace(one, path=os.fspath(path)) for one, path in zip(jobs, paths, strict=True)]
-        _run(options, folder, lambda pipeline: _spread(pipeline, own) | beam.Map(_write_shard))
-        for one, path in zip(jobs, paths, strict=True):
-            os.replace(path, one.path)
+        own_jobs = [replace(job, path=os.path.join(folder, Path(job.path).name)) for job in jobs]
+        _run(options, folder, lambda pipeline: _spread(pipeline, own_jobs) | beam.Map(_write_shard))
+        for job, own_job in zip(jobs, own_jobs, strict=True):
+            os.replace(own_job.path, job.path)
             yield
 
     dataset.write_with(write_chunks, write_shards)
@@ -179,14 +178,14 @@ def _spread(pipeline: beam.Pipeline, elements: Sequence[Any]) -> beam.PCollectio
 class _Generate(beam.DoFn):
     """From tasks (stream, task) to `ChunkJob`s; reports the files read, and errors."""
 
-    def __init__(self, job: BeamJob):
-        self.job = job
+    def __init__(self, beam_job: BeamJob):
+        self.beam_job = beam_job
 
     def process(self, element: tuple[int, int]) -> Iterator[ChunkJob | TaggedOutput]:
         number, task = element
-        with _generating, opened_below(self.job.tmp_dir) as opened:
+        with _generating, opened_below(self.beam_job.tmp_dir) as opened:
             try:
-                dataset = self.job.dataset()
+                dataset = self.beam_job.dataset()
                 maker = dataset.chunk_makers[number]
                 samples = maker.start(task)
                 for job in maker.jobs(task, samples, maker.encoding()):

@@ -89,7 +89,7 @@ def generate_data_with_beam(
 
     def write(problem: Problem, data_dir: str, tmp_dir: str) -> None:
         # Workers have other working directories.
-        data_dir, tmp_dir = (str(Path(one).expanduser().resolve()) for one in (data_dir, tmp_dir))
+        data_dir, tmp_dir = (str(Path(d).expanduser().resolve()) for d in (data_dir, tmp_dir))
         usr_dirs = tuple(plugins.loaded_folders())
         job = apache_beam.BeamJob(name, data_dir, tmp_dir, seed, usr_dirs)
         apache_beam.write(job, options)

@@ -120,7 +120,7 @@ class _Sample:
     """
 
     def __init__(self, texts: Iterable[str], budget: int):
-        kept: list[str] = []
+        sample: list[str] = []
         characters = seen = 0
         draw = random.Random(0).random
         rate = 1.0
@@ -128,14 +128,14 @@ class _Sample:
             seen += len(text)
             if draw() >= rate:
                 continue
-            kept.append(text)
+            sample.append(text)
             characters += len(text)
-            while characters > budget and len(kept) > 1:
+            while characters > budget and len(sample) > 1:
                 # All texts so far have the same probability to remain in the sample.
                 rate /= 2
-                kept = [text for text in kept if draw() < 0.5] or kept[:1]
-                characters = sum(map(len, kept))
-        self.texts, self.characters, self.seen = kept, characters, seen
+                sample = [text for text in sample if draw() < 0.5] or sample[:1]
+                characters = sum(map(len, sample))
+        self.texts, self.characters, self.seen = sample, characters, seen
 
 
 def _sentences(texts: Iterable[str]) -> Iterable[str]:

@@ -65,5 +65,7 @@ def test_errors_name_the_part(tmp_path):
 def test_without_beam(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "apache_beam", None)
     monkeypatch.delitem(sys.modules, "t2tlite.datagen.apache_beam", raising=False)
+    # Another test may have imported it where Beam is installed.
+    monkeypatch.delattr("t2tlite.datagen.apache_beam", raising=False)
     with pytest.raises(DataError, match=r"pip install 't2tlite\[beam\]'"):
         generate_data_with_beam("parts", str(tmp_path))
