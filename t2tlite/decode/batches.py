@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from t2tlite.config import EOS_ID, PAD_ID
@@ -52,9 +52,8 @@ def encode_lines(
     rows = _encode(folder.encoders[feature], texts)
     if max_input_size > 0:
         # As in T2T, EOS counts, also for a language model, whose line has none.
-        cut = [
-            number for number, row in zip(texts, rows, strict=True) if len(row) >= max_input_size
-        ]
+        lengths = zip(texts, map(len, rows), strict=True)
+        cut = [number for number, length in lengths if length >= max_input_size]
         if cut:
             log.warning(
                 "cut to max_input_size=%d tokens: line %s%s; -1 decodes them in full",
@@ -108,22 +107,36 @@ def add_prefixes(
 def make_batches(
     rows: Mapping[int, Row], decode_hparams: DecodeHParams, row_shares: int
 ) -> list[Batch]:
-    """Groups lines of similar length, the longest first, so that memory runs out at once or never.
+    """Groups lines of similar length.
 
     Args:
       rows: by index of the line.
       decode_hparams: batch_size, beam_size and the lengths of answers are read.
       row_shares: devices that share the rows of a batch.
     """
-    sizes = {i: len(row.ids) + len(row.prefix) for i, row in rows.items()}
     room = max(decode_hparams.extra_length, decode_hparams.min_length)
-    batches: list[Batch] = []
+
+    def most_rows(size: int) -> int:
+        tokens = decode_hparams.beam_size * (2 * size + room)
+        return decode_hparams.batch_size or max(1, row_shares * BATCH_TOKENS // tokens)
+
+    sizes = {i: len(row.ids) + len(row.prefix) for i, row in rows.items()}
+    groups = group_by_size(sizes, most_rows)
+    return [Batch(indices, [rows[i] for i in indices]) for indices in groups]
+
+
+def group_by_size(sizes: Mapping[int, int], most_rows: Callable[[int], int]) -> list[list[int]]:
+    """Groups indices, the largest sizes first, so that memory runs out at once or never.
+
+    Args:
+      sizes: tokens by index.
+      most_rows: returns the most members of a group whose largest size is given.
+    """
+    groups: list[list[int]] = []
     limit = 0
-    for i in sorted(rows, key=lambda i: (-sizes[i], i)):
-        if not batches or len(batches[-1].rows) >= limit:
-            tokens = decode_hparams.beam_size * (2 * sizes[i] + room)
-            limit = decode_hparams.batch_size or max(1, row_shares * BATCH_TOKENS // tokens)
-            batches.append(Batch([], []))
-        batches[-1].indices.append(i)
-        batches[-1].rows.append(rows[i])
-    return batches
+    for i in sorted(sizes, key=lambda i: (-sizes[i], i)):
+        if not groups or len(groups[-1]) >= limit:
+            limit = most_rows(sizes[i])
+            groups.append([])
+        groups[-1].append(i)
+    return groups

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from t2tlite import console
 from t2tlite.config import EOS_ID
 from t2tlite.data.encoding import encode_batch
+from t2tlite.decode.batches import group_by_size
 from t2tlite.decode.engine import Engine
 from t2tlite.decode.model_folder import ModelFolder
 from t2tlite.errors import DataError
@@ -75,9 +76,11 @@ def score_pairs(
     Raises:
       DataError: the target of a classifier is no label.
     """
-    rows = encode_pairs(folder, pairs)
+    rows = _encode_pairs(folder, pairs)
+    sizes = [max(map(len, pair)) for pair in zip(*rows.values(), strict=True)]
+    batches = group_by_size(dict(enumerate(sizes)), lambda size: max(1, BATCH_TOKENS // size))
     scores: dict[int, Score] = {}
-    for batch in make_batches(rows):
+    for batch in batches:
         features = {name: [ids[i] for i in batch] for name, ids in rows.items()}
         for i, (log_prob, tokens) in zip(batch, engine.score(features), strict=True):
             text = pairs[i][1]
@@ -140,7 +143,7 @@ def _each_pair(
         yield pair
 
 
-def encode_pairs(
+def _encode_pairs(
     folder: ModelFolder, pairs: Sequence[tuple[str, str]]
 ) -> dict[str, list[list[int]]]:
     """Returns the ids of each pair by feature."""
@@ -157,16 +160,3 @@ def encode_pairs(
     if folder.problem.has_inputs:
         rows["inputs"] = encode("inputs", [text for text, _ in pairs])
     return rows
-
-
-def make_batches(rows: Mapping[str, list[list[int]]]) -> list[list[int]]:
-    """Groups the indices of pairs of similar length, the longest first."""
-    sizes = [max(map(len, pair)) for pair in zip(*rows.values(), strict=True)]
-    batches: list[list[int]] = []
-    limit = 0
-    for i in sorted(range(len(sizes)), key=lambda i: (-sizes[i], i)):
-        if not batches or len(batches[-1]) >= limit:
-            limit = max(1, BATCH_TOKENS // sizes[i])
-            batches.append([])
-        batches[-1].append(i)
-    return batches

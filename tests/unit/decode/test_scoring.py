@@ -56,9 +56,13 @@ def test_batches_change_no_score(decoder, monkeypatch):
     pairs = [(line, other) for line in LINES for other in LINES]
     alone = [decoder.score([pair])[0].log_prob for pair in pairs]
     np.testing.assert_allclose([one.log_prob for one in decoder.score(pairs)], alone, 1e-3)
+    batches, score = [], decoder.engine.score
     monkeypatch.setattr(scoring, "BATCH_TOKENS", 24)
-    assert len(scoring.make_batches(scoring.encode_pairs(decoder.folder, pairs))) > 3
+    monkeypatch.setattr(
+        decoder.engine, "score", lambda features: batches.append(features) or score(features)
+    )
     np.testing.assert_allclose([one.log_prob for one in decoder.score(pairs)], alone, 1e-3)
+    assert len(batches) > 3
 
 
 def test_a_file_keeps_its_blank_lines(decoder, tmp_path, monkeypatch):
