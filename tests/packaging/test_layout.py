@@ -1,6 +1,7 @@
-"""The limits that keep the code readable; CONTRIBUTING.md names them. Imports are lint-imports' job."""
+"""Limits that keep the code readable; CONTRIBUTING.md names them. lint-imports checks imports."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -49,3 +50,11 @@ def test_unit_tests_mirror_the_packages():
     assert folders - known - {"__pycache__"} == set()
     tests = {path.stem.removeprefix("test_") for path in (ROOT / "tests/unit").glob("test_*.py")}
     assert tests <= {path.stem for path in PACKAGE.glob("*.py")}
+
+
+def test_the_reading_order_takes_an_hour():
+    text = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+    section = text.partition("## An hour's reading order\n")[2].partition("What it rests on")[0]
+    paths = [ROOT / name for name in re.findall(r"`([\w/]+\.py)`", section)]
+    assert len(paths) > 5
+    assert sum(map(line_count, paths)) <= 2500
