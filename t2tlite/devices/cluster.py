@@ -6,6 +6,7 @@ import contextlib
 import json
 import logging
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -33,8 +34,8 @@ _LOST_STATUS = 75
 # Give up after more than this many consecutive aborts, each within this many seconds.
 _MAX_ABORTS, _ABORT_SECONDS = 3, 600
 
-# Parts of the errors of JAX and its collectives when another process is gone.
-LOST = ("Gloo", "onnection", "UNAVAILABLE", "DEADLINE_EXCEEDED", "ABORTED", "CANCELLED", "peer")
+# What the errors of JAX and its collectives contain when another process is gone.
+LOST = re.compile("Gloo|onnection|UNAVAILABLE|DEADLINE_EXCEEDED|ABORTED|CANCELLED|peer")
 
 
 class Cluster(NamedTuple):
@@ -88,15 +89,11 @@ def current() -> Cluster:
 
 @contextlib.contextmanager
 def joining(cluster: Cluster) -> Iterator[None]:
-    """Logs that a block waits for the other machines, and lets Ctrl-C end it.
-
-    Raises:
-      DeviceError: the machines didn't connect.
-    """
+    """Logs that a block waits for the other machines, lets Ctrl-C end it, and explains errors."""
     import tensorflow as tf
 
-    machine = f"machine {cluster.worker} of {cluster.workers} of TF_CONFIG"
-    log.info("%s: waiting for the others", machine)
+    worker, workers = cluster.worker, cluster.workers
+    log.info("machine %d of %d of TF_CONFIG: waiting for the others", worker, workers)
     # TensorFlow and JAX wait in C++, where Python can't handle the signal.
     handler = signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
@@ -108,33 +105,22 @@ def joining(cluster: Cluster) -> Iterator[None]:
         ) from error
     finally:
         signal.signal(signal.SIGINT, handler)
-    log.info("all %d machines are connected", cluster.workers)
+    log.info("all %d machines are connected", workers)
 
 
 @contextlib.contextmanager
 def lost_worker_errors(workers: int) -> Iterator[None]:
-    """Raises a WorkerError for the errors of TensorFlow or JAX when another machine goes away.
-
-    Args:
-      workers: number of machines that train together.
-
-    Raises:
-      WorkerError: another machine went away.
-    """
-    if workers == 1:
-        yield
-        return
-    import tensorflow as tf
-
-    kinds = ["Unavailable", "Aborted", "Cancelled", "DeadlineExceeded", "Internal"]
-    lost = tuple(getattr(tf.errors, f"{kind}Error") for kind in kinds)
+    """Raises a WorkerError for the errors of TensorFlow or JAX when one of `workers` is lost."""
     try:
         yield
     except Exception as error:
-        from_jax = type(error).__name__ in ("XlaRuntimeError", "JaxRuntimeError")
-        if not isinstance(error, lost) and not (
-            from_jax and any(word in str(error) for word in LOST)
-        ):
+        import tensorflow as tf
+
+        kinds = ("Unavailable", "Aborted", "Cancelled", "DeadlineExceeded", "Internal")
+        lost = isinstance(error, tuple(getattr(tf.errors, f"{kind}Error") for kind in kinds))
+        if type(error).__name__ in ("XlaRuntimeError", "JaxRuntimeError"):
+            lost = bool(LOST.search(str(error)))
+        if workers == 1 or not lost:
             raise
         raise WorkerError(
             f"another machine went away ({type(error).__name__}); start the same command on all "

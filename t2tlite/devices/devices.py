@@ -1,7 +1,6 @@
 """Maps the device flags to a Keras backend and its devices.
 
-Only this package knows the backends. `choose` must be called before anything imports keras, because
-a process has one backend.
+`choose` must be called before anything imports keras, because a process has one backend.
 """
 
 from __future__ import annotations
@@ -83,10 +82,9 @@ class Devices:
         if self.kind != "CPU":
             return True
         try:
-            flags = Path("/proc/cpuinfo").read_text().split()
+            return "amx_bf16" in Path("/proc/cpuinfo").read_text().split()
         except OSError:
             return False
-        return "amx_bf16" in flags
 
     def scope(self) -> contextlib.AbstractContextManager[Any]:
         """Returns the context in which model and optimizer must be created."""
@@ -105,19 +103,11 @@ class Devices:
 
     def feed(self, batch: dict[str, Any]) -> dict[str, Any]:
         """Shards a batch for evaluation or decoding, which every machine has completely."""
-        return jax_devices.feed(batch, self.worker, self.workers) if self._is_mesh else batch
+        return jax_devices.feed(batch, self.worker, self.workers)
 
     def gather(self, value: Any) -> Any:
         """Replicates a result of such a batch on every machine; called in the compiled function."""
-        return jax_devices.gather(value) if self._is_mesh else value
-
-    @property
-    def _is_mesh(self) -> bool:
-        return self.backend == "jax" and self.count * self.model_parallel > 1
-
-    def any_worker(self, flag: bool) -> bool:
-        """Whether the flag is set on any machine (JAX); all must call it after the same step."""
-        return jax_devices.any_process(flag) if self.workers > 1 else flag
+        return jax_devices.gather(value)
 
     def sum_over_replicas(self, value: Any) -> Any:
         """Sums a vector over the devices that share a batch; called inside a training step."""
@@ -158,12 +148,9 @@ def choose(
       DeviceError: the device isn't available, or the backend isn't installed, or this process
         already runs the other one.
     """
-    if use_tpu:
-        if backend == "tensorflow":
-            raise DeviceError("--use_tpu runs on JAX; drop --backend=tensorflow")
-        _set_backend("jax", why="--use_tpu")
-        return _tpu(model_parallel)
-    backend = backend or "tensorflow"
+    if use_tpu and backend == "tensorflow":
+        raise DeviceError("--use_tpu runs on JAX; drop --backend=tensorflow")
+    backend = backend or ("jax" if use_tpu else "tensorflow")
     if backend not in ("tensorflow", "jax"):
         raise DeviceError(f"--backend={backend} is not one of: tensorflow, jax")
     if backend == "tensorflow" and model_parallel > 1:
@@ -171,8 +158,10 @@ def choose(
             f"--model_parallel={model_parallel} needs JAX; add --backend=jax or --use_tpu"
         )
     os.environ.setdefault("XLA_PYTHON_CLIENT_MEM_FRACTION", str(memory_fraction))
-    _set_backend(backend, why=f"--backend={backend}")
-    return _tensorflow(worker_gpu) if backend == "tensorflow" else _jax(worker_gpu, model_parallel)
+    _set_backend(backend, "--use_tpu" if use_tpu else f"--backend={backend}")
+    if backend == "tensorflow":
+        return _tensorflow(worker_gpu)
+    return _jax(use_tpu, worker_gpu, model_parallel)
 
 
 def to_numpy(value: Any) -> Any:
@@ -191,16 +180,16 @@ def current() -> Devices:
     return choose(backend=os.environ.get("KERAS_BACKEND", ""))
 
 
-def _set_backend(backend: str, why: str) -> None:
+def _set_backend(backend: str, flag: str) -> None:
     running = sys.modules.get("keras")
     if running is not None and running.backend.backend() != backend:
         raise DeviceError(
-            f"{why} needs Keras on {backend}, but this process runs it on "
+            f"{flag} needs Keras on {backend}, but this process runs it on "
             f"{running.backend.backend()}; set KERAS_BACKEND={backend} before importing keras"
         )
     if backend == "jax" and importlib.util.find_spec("jax") is None:
-        extra = "[tpu] on a TPU VM" if why == "--use_tpu" else "[jax]"
-        raise DeviceError(f"{why} needs the package jax: pip install t2tlite{extra}")
+        extra = "[tpu] on a TPU VM" if flag == "--use_tpu" else "[jax]"
+        raise DeviceError(f"{flag} needs the package jax: pip install t2tlite{extra}")
     os.environ["KERAS_BACKEND"] = backend
     # Only now, because TensorFlow imports Keras, which reads the variable.
     import_tensorflow()
@@ -223,44 +212,41 @@ def _tensorflow(worker_gpu: int) -> Devices:
     import tensorflow as tf
 
     gpus = tf.config.list_physical_devices("GPU")
-    machines = cluster.current()
-    if not gpus:
-        if worker_gpu > 1:
-            raise DeviceError(
-                f"--worker_gpu={worker_gpu}: TensorFlow sees no GPU; drop the flag to train on the "
-                f"CPU, or install tensorflow[and-cuda]"
-            )
-        if machines.workers > 1:
-            return _several_machines("CPU", machines)
-        return Devices("tensorflow", "CPU", 1)
-    if worker_gpu > len(gpus):
+    if worker_gpu > 1 and not gpus:
+        raise DeviceError(
+            f"--worker_gpu={worker_gpu}: TensorFlow sees no GPU; drop the flag to train on the "
+            f"CPU, or install tensorflow[and-cuda]"
+        )
+    if worker_gpu > len(gpus) > 0:
         raise DeviceError(f"--worker_gpu={worker_gpu}: TensorFlow sees {len(gpus)} GPUs")
     used = gpus[: max(1, worker_gpu)]
-    tf.config.set_visible_devices(used, "GPU")
+    if used:
+        tf.config.set_visible_devices(used, "GPU")
     for gpu in used:
         tf.config.experimental.set_memory_growth(gpu, True)
+    machines = cluster.current()
     if machines.workers > 1:
-        return _several_machines("GPU", machines)
-    strategy = tf.distribute.MirroredStrategy() if len(used) > 1 else None
-    return Devices("tensorflow", "GPU", len(used), strategy)
+        with cluster.joining(machines):
+            strategy = tf.distribute.MultiWorkerMirroredStrategy()
+    else:
+        strategy = tf.distribute.MirroredStrategy() if len(used) > 1 else None
+    return Devices(
+        "tensorflow",
+        "GPU" if used else "CPU",
+        strategy.num_replicas_in_sync if strategy else 1,
+        strategy,
+        machines.workers,
+        machines.worker,
+    )
 
 
-def _several_machines(kind: str, machines: cluster.Cluster) -> Devices:
+def _jax(use_tpu: bool, worker_gpu: int, model_parallel: int) -> Devices:
+    import jax
     import tensorflow as tf
 
-    with cluster.joining(machines):
-        strategy = tf.distribute.MultiWorkerMirroredStrategy()
-    count = strategy.num_replicas_in_sync
-    return Devices("tensorflow", kind, count, strategy, machines.workers, machines.worker)
-
-
-def _jax(worker_gpu: int, model_parallel: int) -> Devices:
-    machines = cluster.current()
-    jax_devices.join(machines)
-    import jax
-
-    _hide_from_tensorflow()
-    devices = jax_devices.devices()
+    # TensorFlow only reads data for JAX and must not reserve the accelerators.
+    tf.config.set_visible_devices([], "GPU")
+    devices = jax_devices.tpus() if use_tpu else jax_devices.devices(cluster.current())
     kind = devices[0].platform.upper()
     if kind == "CPU" and worker_gpu > 1:
         raise DeviceError(f"--worker_gpu={worker_gpu}: JAX sees no GPU; drop the flag")
@@ -268,34 +254,8 @@ def _jax(worker_gpu: int, model_parallel: int) -> Devices:
         local = len(jax.local_devices())
         if worker_gpu > local:
             raise DeviceError(f"--worker_gpu={worker_gpu}: JAX sees {local} GPUs")
-        if machines.workers == 1:
+        if jax.process_count() == 1:
             devices = devices[: max(1, worker_gpu)]
-    return _distributed(devices, kind, model_parallel)
-
-
-def _tpu(model_parallel: int) -> Devices:
-    # First, because a pod's processes must connect before anything uses JAX.
-    devices = jax_devices.tpus()
-    _hide_from_tensorflow()
-    return _distributed(devices, "TPU", model_parallel)
-
-
-def _distributed(devices: list[Any], kind: str, model_parallel: int) -> Devices:
-    import jax
-
     replicas = jax_devices.distribute(devices, model_parallel)
-    return Devices(
-        "jax",
-        kind,
-        replicas,
-        workers=jax.process_count(),
-        worker=jax.process_index(),
-        model_parallel=model_parallel,
-    )
-
-
-def _hide_from_tensorflow() -> None:
-    # TensorFlow only reads data for JAX and must not reserve the accelerators.
-    import tensorflow as tf
-
-    tf.config.set_visible_devices([], "GPU")
+    workers, worker = jax.process_count(), jax.process_index()
+    return Devices("jax", kind, replicas, None, workers, worker, model_parallel)

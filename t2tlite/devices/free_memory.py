@@ -13,13 +13,7 @@ def find(device: Devices, root: Path = Path("/")) -> int | None:
     """Returns the bytes that this process can use on one device, including what it already uses.
 
     On a CPU that is the minimum of the free memory and what control groups and `ulimit -v` allow.
-
-    Args:
-      device: where training runs.
-      root: the folder of proc and sys.
-
-    Returns:
-      Bytes, or None if unknown.
+    None if unknown. `root` is the folder of proc and sys.
     """
     if device.kind == "CPU":
         return _host(root)
@@ -52,16 +46,16 @@ def _group_limits(root: Path) -> Iterator[int]:
     groups = root / "proc/self/cgroup"
     for line in groups.read_text().splitlines() if groups.exists() else []:
         _, controllers, path = line.split(":", 2)
-        if not controllers:
-            top, names = "sys/fs/cgroup", ("memory.max", "memory.current", "inactive_file")
-        elif "memory" in controllers.split(","):
-            top = "sys/fs/cgroup/memory"
-            names = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
-        else:
+        top = root / "sys/fs/cgroup"
+        limit, used, cache = "memory.max", "memory.current", "inactive_file"
+        if "memory" in controllers.split(","):
+            top /= "memory"
+            limit, used = "memory.limit_in_bytes", "memory.usage_in_bytes"
+            cache = "total_inactive_file"
+        elif controllers:
             continue
-        limit, used, cache = names
-        group = root / top / path.lstrip("/")
-        while group.is_relative_to(root / top):
+        group = top / path.lstrip("/")
+        while group.is_relative_to(top):
             bound = (group / limit).read_text().strip() if (group / limit).exists() else "max"
             if bound != "max":
                 # The kernel frees these pages of files before it refuses memory.

@@ -27,36 +27,34 @@ LAYOUTS = {
 }
 
 
-def join(machines: cluster.Cluster) -> None:
-    """Connects the machines of TF_CONFIG; must be called before JAX looks for devices.
+def devices(machines: cluster.Cluster) -> list[Any]:
+    """Connects the machines of TF_CONFIG and returns JAX's default devices, of all processes.
 
     Raises:
-      DeviceError: they didn't connect.
+      DeviceError: the machines didn't connect.
     """
-    if machines.workers == 1:
-        return
     import jax
 
-    with cluster.joining(machines):
-        jax.distributed.initialize(
-            machines.addresses[0],
-            machines.workers,
-            machines.worker,
-            initialization_timeout=cluster.JOIN_SECONDS,
-            heartbeat_timeout_seconds=cluster.HEARTBEAT_SECONDS,
-        )
-
-
-def devices() -> list[Any]:
-    """Returns JAX's default devices, of all processes."""
-    import jax
-
+    if machines.workers > 1:
+        with cluster.joining(machines):
+            _connect(machines.addresses[0], machines.workers, machines.worker)
     if _chips() or not importlib.util.find_spec("libtpu"):
         return jax.devices()
     # JAX tries libtpu first, which looks for a TPU in the network and prints that there is none.
     os.environ.setdefault("TPU_SKIP_MDS_QUERY", "1")
     with silence.standard_error():
         return jax.devices()
+
+
+def _connect(*processes: Any) -> None:
+    """Connects the processes; must be called before JAX looks for devices."""
+    import jax
+
+    jax.distributed.initialize(
+        *processes,
+        initialization_timeout=cluster.JOIN_SECONDS,
+        heartbeat_timeout_seconds=cluster.HEARTBEAT_SECONDS,
+    )
 
 
 def _chips() -> list[str]:
@@ -75,10 +73,7 @@ def tpus() -> list[Any]:
     try:
         if chips:
             # The TPU's environment names the other processes of a pod.
-            jax.distributed.initialize(
-                initialization_timeout=cluster.JOIN_SECONDS,
-                heartbeat_timeout_seconds=cluster.HEARTBEAT_SECONDS,
-            )
+            _connect()
         return jax.devices("tpu")
     except (RuntimeError, ValueError) as error:
         libtpu = "installed" if importlib.util.find_spec("libtpu") else "not installed"
@@ -113,7 +108,7 @@ def distribute(devices: list[Any], model_parallel: int) -> int:
         )
     replicas = len(devices) // model_parallel
     if len(devices) == 1:
-        return replicas
+        return 1
     from keras import distribution
 
     names = [f"{device.platform}:{device.id}" for device in devices]
@@ -125,27 +120,23 @@ def distribute(devices: list[Any], model_parallel: int) -> int:
         layout_map = distribution.LayoutMap(mesh)
         for path, layout in LAYOUTS.items():
             layout_map[path] = layout
-        chosen = distribution.ModelParallel(
-            layout_map=layout_map, batch_dim_name="batch", auto_shard_dataset=False
-        )
+        chosen = distribution.ModelParallel(layout_map=layout_map, auto_shard_dataset=False)
     distribution.set_distribution(chosen)
     return replicas
 
 
 def feed(batch: dict[str, Any], worker: int, workers: int) -> dict[str, Any]:
-    """Shards a batch that every process has completely.
+    """Shards a batch that each process has completely, if Keras shards batches.
 
-    Args:
-      batch: arrays [rows, ...]; rows are a multiple of the devices that share them.
-      worker: index of this process.
-      workers: number of processes.
+    The batch's arrays are [rows, ...]; rows are a multiple of the devices that share them.
     """
-    import jax
     from keras import distribution
 
     sharding = distribution.distribution()
     if sharding is None:
         return batch
+    import jax
+
     sharded = {}
     for name, value in batch.items():
         layout = sharding.get_data_layout(value.shape).backend_layout
@@ -156,7 +147,7 @@ def feed(batch: dict[str, Any], worker: int, workers: int) -> dict[str, Any]:
 
 
 def gather(value: Any) -> Any:
-    """Replicates a sharded result on every device; called inside a compiled function."""
+    """Replicates a result on every device if it is sharded; called in a compiled function."""
     from keras import distribution
 
     sharding = distribution.distribution()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from t2tlite.devices import jax_devices
 from t2tlite.devices.devices import Devices
 from t2tlite.training.objective import Objective, Totals
 
@@ -56,7 +57,7 @@ class ManyMachines(OneMachine):
     def agreed_to_stop(self, logs: dict[str, Any], step: int) -> bool:
         if self._device.backend == "jax":
             is_vote = step % REPORT_STEPS == 0
-            return is_vote and self._device.any_worker(bool(self.stop_reason))
+            return is_vote and jax_devices.any_process(bool(self.stop_reason))
         if self.stop_reason:
             self._objective.stop_asked.assign(1.0)
         return Totals.read(logs)["stops"] > 0
