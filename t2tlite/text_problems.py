@@ -28,7 +28,6 @@ from t2tlite.data import generate
 from t2tlite.data.encoding import Encoding
 from t2tlite.data.samples import checked, source_of
 from t2tlite.data.streams import Stream
-from t2tlite.data.workers import Workers
 from t2tlite.errors import DataError
 from t2tlite.metrics import Metrics
 from t2tlite.problem import DatasetSplit, Problem, SpaceID
@@ -245,7 +244,7 @@ class Text2TextProblem(Problem):
         return hook is not Text2TextProblem.generate_encoded_samples
 
     def generate_data(self, data_dir: str, tmp_dir: str, task_id: int = -1) -> None:
-        self.dataset_to_write(data_dir, tmp_dir).write(Workers(self.num_workers))
+        self.dataset_to_write(data_dir, tmp_dir).write(self.num_workers)
 
     def dataset_to_write(self, data_dir: str, tmp_dir: str) -> generate.Dataset:
         """Returns the data set that `generate_data` writes, the same in every process."""

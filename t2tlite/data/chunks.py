@@ -8,17 +8,19 @@ only a part of one shard in memory. (An external sort; Knuth, The Art of Compute
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 import os
 import pickle
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from safetensors import safe_open
+from safetensors.numpy import save
 
 from t2tlite.data.encoding import Encoding, serialize
 from t2tlite.data.manifest import Split
@@ -37,8 +39,8 @@ class ChunkJob:
 
     Attributes:
       folder: where to write it.
-      stream: number of the stream that the samples belong to.
-      task: number of the stream's task.
+      stream: number of the stream.
+      task: number of the task within the stream.
       chunk: number of the chunk within the task.
       source: names the hook that yielded the samples, for messages.
       first: number of the first sample within the task.
@@ -71,11 +73,6 @@ class ChunkJob:
         stem = f"{self.stream}-{self.task:06d}-{self.chunk:06d}"
         return Path(self.folder, f"{stem}-{digest.hexdigest()}.chunk")
 
-    @property
-    def entropy(self) -> tuple[int, ...]:
-        """Seed of the random keys of the examples."""
-        return abs(self.seed), int(self.seed < 0), self.stream, self.task, self.chunk
-
 
 def write_chunk(job: ChunkJob) -> str:
     """Encodes the samples of a chunk and writes its file, unless it exists.
@@ -87,8 +84,6 @@ def write_chunk(job: ChunkJob) -> str:
       Error: a sample can't be encoded; the message names it.
       OutputError: the file can't be written.
     """
-    from safetensors.numpy import save
-
     path = job.path
     if path.exists():
         return path.name
@@ -98,7 +93,8 @@ def write_chunk(job: ChunkJob) -> str:
     shard_count = sum(job.shards.values())
     shards = (job.task + job.first + np.arange(len(samples))) % shard_count
     # Of NumPy's random numbers only these are guaranteed never to change.
-    keys = np.random.PCG64(np.random.SeedSequence(job.entropy)).random_raw(len(samples))
+    entropy = abs(job.seed), int(job.seed < 0), job.stream, job.task, job.chunk
+    keys = np.random.PCG64(np.random.SeedSequence(entropy)).random_raw(len(samples))
     order = np.lexsort((keys, shards))
     records = [encoded.records[i] for i in order]
     hashes = b"".join(hashlib.blake2b(record, digest_size=8).digest() for record in records)
@@ -116,14 +112,12 @@ def write_chunk(job: ChunkJob) -> str:
         chosen = (shards >= first) & (shards < first + count)
         first += count
         lengths = {k: np.asarray(v)[chosen] for k, v in encoded.lengths.items()}
-        splits[name] = dataclasses.asdict(
-            Split(
-                examples=int(chosen.sum()),
-                tokens={k: int(v.sum()) for k, v in lengths.items()},
-                max_length={k: int(v.max(initial=0)) for k, v in lengths.items()},
-                empty={k: int(np.asarray(v)[chosen].sum()) for k, v in encoded.empty.items()},
-            )
-        )
+        splits[name] = {
+            "examples": int(chosen.sum()),
+            "tokens": {k: int(v.sum()) for k, v in lengths.items()},
+            "max_length": {k: int(v.max(initial=0)) for k, v in lengths.items()},
+            "empty": {k: int(np.asarray(v)[chosen].sum()) for k, v in encoded.empty.items()},
+        }
     with atomic(path) as file:
         file.write(save(arrays, {"splits": json.dumps(splits)}))
     return path.name
@@ -131,8 +125,6 @@ def write_chunk(job: ChunkJob) -> str:
 
 def read_splits(path: str | os.PathLike[str]) -> dict[str, Split]:
     """Returns the counts, by split, of the examples in a chunk file."""
-    from safetensors import safe_open
-
     with safe_open(path, framework="np") as file:
         splits = json.loads(file.metadata()["splits"])
     return {name: Split(**values) for name, values in splits.items()}
@@ -145,8 +137,7 @@ class ShardJob:
     Attributes:
       path: the TFRecord file to write.
       chunks: the chunk files.
-      shard: number of the shard in them.
-      shards: number of all shards in them.
+      shard: number of the shard in them, of `shards` in all.
     """
 
     path: str
@@ -166,20 +157,14 @@ def write_merged_shard(job: ShardJob) -> None:
     with atomic(job.path) as file:
         for part in range(parts):
             bounds = 2**64 * part // parts, 2**64 * (part + 1) // parts
-            keys: list[Array] = [np.zeros(0, np.uint64)]
-            records: list[bytes] = []
-            for path in job.chunks:
-                chunk_keys, chunk_records = _read_examples(path, job.shard, *bounds)
-                keys.append(chunk_keys)
-                records += chunk_records
-            order = np.argsort(np.concatenate(keys), kind="stable")
-            file.writelines(framed(records[i]) for i in order)
+            examples = [_read_examples(path, job.shard, *bounds) for path in job.chunks]
+            keys = np.concatenate([np.zeros(0, np.uint64), *(keys for keys, _ in examples)])
+            records = list(chain.from_iterable(records for _, records in examples))
+            file.writelines(framed(records[i]) for i in np.argsort(keys, kind="stable"))
 
 
 def _read_examples(path: Path, shard: int, first: int, last: int) -> tuple[Array, list[bytes]]:
     """Returns keys, uint64 [examples], and examples of a shard whose keys are in [first, last)."""
-    from safetensors import safe_open
-
     with safe_open(path, framework="np") as file:
         start, stop = file.get_slice("starts")[shard : shard + 2].tolist()
         # safetensors can't slice an empty range at the end of an array.
@@ -192,13 +177,11 @@ def _read_examples(path: Path, shard: int, first: int, last: int) -> tuple[Array
         offsets = file.get_slice("offsets")[start + begin : start + end + 1].tolist()
         content = file.get_slice("records")[offsets[0] : offsets[-1]].tobytes()
     ends = [offset - offsets[0] for offset in offsets]
-    return keys[begin:end], [content[a:b] for a, b in zip(ends, ends[1:], strict=False)]
+    return keys[begin:end], [content[a:b] for a, b in pairwise(ends)]
 
 
 def _read_hashes(paths: Sequence[Path], shards: range) -> Iterator[Array]:
     """Yields, chunk by chunk, the hashes of the examples of some shards, uint64 [examples]."""
-    from safetensors import safe_open
-
     for path in paths:
         with safe_open(path, framework="np") as file:
             starts = file.get_slice("starts")

@@ -8,7 +8,7 @@ from itertools import islice
 from typing import Any
 
 from t2tlite.config import EOS_ID
-from t2tlite.data.records import entries_of, examples_of, feature_of, ids_features
+from t2tlite.data.records import SINGLE, entries_of, entry_of, examples_of, ids_features
 from t2tlite.errors import Error, SampleError
 
 # Samples whose texts are encoded by one call.
@@ -88,18 +88,13 @@ def serialize(
             entries, encoded.lengths[name], encoded.empty[name] = zip(*rows, strict=True)
             columns.append(entries)
         else:
-            columns.append([_entry(name, sample) for sample in samples])
-            encoded.lengths[name] = [_length(sample.get(name, ())) for sample in samples]
+            columns.append(
+                [entry_of(name, sample[name]) if name in sample else b"" for sample in samples]
+            )
+            values = [sample.get(name, ()) for sample in samples]
+            encoded.lengths[name] = [1 if isinstance(v, SINGLE) else len(v) for v in values]
     encoded.records = examples_of(columns)
     return encoded
-
-
-def _entry(name: str, sample: Mapping[str, Any]) -> bytes:
-    return entries_of(name, [feature_of(name, sample[name])])[0] if name in sample else b""
-
-
-def _length(value: Any) -> int:
-    return 1 if isinstance(value, (str, bytes, int, float)) else len(value)
 
 
 def _encode_texts(

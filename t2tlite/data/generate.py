@@ -32,13 +32,13 @@ from t2tlite.data.chunks import (
     write_merged_shard,
 )
 from t2tlite.data.manifest import (
+    FINISHED,
     INDEX,
     Manifest,
     Split,
     changed_files,
     file_state,
     finish,
-    is_finished,
     publish,
     working_folder,
 )
@@ -64,8 +64,8 @@ class _Index:
 
     Attributes:
       chunks: names of the chunk files by stream.
-      sources: size and modification time of the files that the generators read.
-      vocabularies: sha256 by file name.
+      sources: as in the manifest.
+      vocabularies: as in the manifest.
       settings: what else the chunks depend on.
     """
 
@@ -107,7 +107,7 @@ class Dataset:
         folder, seed, versions = os.fspath(self.folder), self.manifest.seed, self.manifest.versions
         return [ChunkMaker(s, n, folder, seed, versions) for n, s in enumerate(self.streams)]
 
-    def write(self, workers: Workers | None = None) -> Manifest:
+    def write(self, num_workers: int = 1) -> Manifest:
         """Writes all shards and the manifest, and resumes what a stopped run left.
 
         Raises:
@@ -115,14 +115,15 @@ class Dataset:
           DataError: a process was killed, or another run is writing the same data.
           OutputError: the disk is full or the folder read-only; nothing half-written is left.
         """
-        with workers or Workers() as pool:
+        with Workers(num_workers) as workers:
 
             def write_chunks() -> tuple[list[list[str]], dict[str, list[int]]]:
                 with opened_below(self.source_dir) as opened:
-                    names = [list(pool.map(write_chunk, self._jobs(m))) for m in self.chunk_makers]
+                    makers = self.chunk_makers
+                    names = [list(workers.map(write_chunk, self._jobs(m))) for m in makers]
                 return names, self.source_states(opened)
 
-            return self.write_with(write_chunks, lambda jobs: pool.map(write_merged_shard, jobs))
+            return self.write_with(write_chunks, lambda jobs: workers.map(write_merged_shard, jobs))
 
     def write_with(self, write_chunks: WriteChunks, write_shards: WriteShards) -> Manifest:
         """Does as `write`, with the work done by the arguments.
@@ -139,7 +140,7 @@ class Dataset:
             with locked(self.folder / _LOCK, blocked):
                 try:
                     index = self._read_index() or self._make_index(write_chunks)
-                    if not is_finished(self.folder):
+                    if not (self.folder / FINISHED).exists():
                         self._write_shards(index, write_shards)
                     return publish(self.folder, self.data_dir)
                 finally:

@@ -46,9 +46,7 @@ def measure(shards: Sequence[str], to_examples: ToExamples, batching: Batching) 
         examples = sum(pool.map(count_records, shards))
     if not examples:
         raise DataError(f"{os.path.dirname(shards[0])} has no example; run t2t-datagen again")
-    lengths = to_examples(tf.data.TFRecordDataset(list(shards)).take(SAMPLE)).map(
-        lambda example: tf.stack([tf.size(value) for value in _ordered(example)])
-    )
+    lengths = to_examples(tf.data.TFRecordDataset(list(shards)).take(SAMPLE)).map(_lengths)
     table = np.array([row for batch in lengths.batch(1024) for row in batch.numpy()])
     return estimate_sizes(examples, table, batching)
 
@@ -194,20 +192,20 @@ def _deterministic(dataset: Any) -> Any:
     return dataset.with_options(options)
 
 
-def _ordered(example: dict[str, Any]) -> list[Any]:
-    """Returns the features of an example in the order of their names: "inputs", "targets"."""
-    return [example[name] for name in sorted(example)]
+def _lengths(example: dict[str, Any]) -> Any:
+    """Returns the lengths of the features in the order of their names: "inputs", "targets"."""
+    import tensorflow as tf
+
+    return tf.stack([tf.size(example[name]) for name in sorted(example)])
 
 
 def _length(example: dict[str, Any]) -> Any:
     import tensorflow as tf
 
-    return tf.reduce_max(tf.stack([tf.size(value) for value in _ordered(example)]))
+    return tf.reduce_max(_lengths(example))
 
 
 def _filter_lengths(examples: Any, batching: Batching) -> Any:
-    """Filters out examples that are too long or too short."""
-
     def keep(example: dict[str, Any]) -> Any:
         length = _length(example)
         return (length >= batching.min_length) & (length <= batching.max_length)
@@ -248,10 +246,7 @@ def _fill_up(batch: dict[str, Any], batching: Batching) -> dict[str, Any]:
     import tensorflow as tf
 
     # The widest feature, since class labels have one token in every bucket.
-    width = tf.reduce_max(tf.stack([tf.shape(value)[1] for value in _ordered(batch)]))
+    width = tf.reduce_max([tf.shape(value)[1] for value in batch.values()])
     multiple = batching.rows_multiple
     rows = tf.maximum(1, batching.batch_tokens // width // multiple) * multiple
-    return {
-        name: tf.pad(value, [[0, rows - tf.shape(value)[0]], [0, 0]])
-        for name, value in batch.items()
-    }
+    return {k: tf.pad(v, [[0, rows - tf.shape(v)[0]], [0, 0]]) for k, v in batch.items()}

@@ -22,9 +22,9 @@ from t2tlite.files import atomic, remove_temporaries
 FORMAT = 1
 
 # Files of the working folder: the index of all chunks (see `generate.py`), and the manifest, which
-# exists once all shards do.
+# exists once all shards do, so that only `publish` is left to do.
 INDEX = "index.json"
-_FINISHED = "manifest.json"
+FINISHED = "manifest.json"
 
 
 @dataclass
@@ -82,11 +82,12 @@ class Manifest:
     versions: dict[str, str] = field(default_factory=dict)
     format: int = FORMAT
 
-    def write(self, folder: str | Path) -> None:
-        """Writes the manifest into a data folder, atomically."""
-        self.write_to(path_of(folder, self.problem))
+    @property
+    def sizes(self) -> dict[str, int]:
+        """The sizes of all shards by file name."""
+        return {k: size for split in self.splits.values() for k, size in split.bytes.items()}
 
-    def write_to(self, path: Path) -> None:
+    def write(self, path: Path) -> None:
         """Writes the manifest to a file, atomically."""
         with atomic(path, "w") as file:
             json.dump(dataclasses.asdict(self), file, indent=1)
@@ -102,7 +103,7 @@ def read(folder: str | Path, problem: str) -> Manifest | None:
     """Reads the manifest of `problem`; None if there is none, as in T2T's data folders.
 
     Raises:
-      DataError: it isn't JSON, or has a later format.
+      DataError: as `read_from`.
     """
     path = path_of(folder, problem)
     return read_from(path) if path.exists() else None
@@ -144,29 +145,22 @@ def is_complete(data_dir: str | Path, problem: str, paths: Sequence[str]) -> boo
       DataError: a shard in the manifest is missing or has another size.
     """
     folder = working_folder(data_dir, problem)
-    if is_finished(folder):
+    if (folder / FINISHED).exists():
         # A run was stopped while it moved the shards.
         return False
     manifest = read(data_dir, problem)
     if manifest is None:
         # T2T writes no manifest; a run of t2tlite that was killed leaves its working folder.
         return not folder.exists() and all(os.path.exists(path) for path in paths)
-    for split in manifest.splits.values():
-        for name, size in split.bytes.items():
-            _check_size(Path(data_dir) / name, size)
+    for name, size in manifest.sizes.items():
+        _check_size(Path(data_dir) / name, size)
     return True
 
 
 def check_sizes(data_dir: str | Path, problem: str, paths: Iterable[Path]) -> None:
-    """Checks the sizes of shards against the manifest, if there is one.
-
-    Raises:
-      DataError: a shard has another size.
-    """
+    """Raises DataError if a shard hasn't the size in the manifest; without a manifest, never."""
     manifest = read(data_dir, problem)
-    sizes: dict[str, int] = {}
-    for split in manifest.splits.values() if manifest else ():
-        sizes.update(split.bytes)
+    sizes = manifest.sizes if manifest else {}
     for path in paths:
         if path.name in sizes:
             _check_size(path, sizes[path.name])
@@ -179,21 +173,14 @@ def _check_size(path: Path, size: int) -> None:
         raise DataError(f"{path} {what}, the manifest says {size}; run t2t-datagen --overwrite")
 
 
-def is_finished(folder: Path) -> bool:
-    """Whether a working folder has all shards, so that only `publish` is left to do."""
-    return (folder / _FINISHED).exists()
-
-
 def finish(folder: Path, manifest: Manifest) -> None:
-    """Fills in the sizes of the shards in a working folder, and writes the manifest there.
+    """Writes the manifest into a working folder, with the sizes of the shards in it.
 
-    Args:
-      folder: the working folder with all shards.
-      manifest: `bytes` of its splits has the names of their shards.
+    The keys of `bytes` of each split are the names of its shards.
     """
     for split in manifest.splits.values():
         split.bytes = {name: (folder / name).stat().st_size for name in split.bytes}
-    manifest.write_to(folder / _FINISHED)
+    manifest.write(folder / FINISHED)
 
 
 def publish(folder: Path, data_dir: Path) -> Manifest:
@@ -201,22 +188,21 @@ def publish(folder: Path, data_dir: Path) -> Manifest:
 
     It can be stopped at any moment and called again. Shards of an older data set are replaced.
     """
-    manifest = read_from(folder / _FINISHED)
-    names = {name for split in manifest.splits.values() for name in split.bytes}
+    manifest = read_from(folder / FINISHED)
+    names = manifest.sizes.keys()
     old = read(data_dir, manifest.problem)
     for name in names:
         if (folder / name).exists():
             os.replace(folder / name, data_dir / name)
     # An older data set may have had another number of shards.
-    for split in old.splits.values() if old else ():
-        for name in split.bytes.keys() - names:
-            (data_dir / name).unlink(missing_ok=True)
-    manifest.write(data_dir)
+    for name in old.sizes.keys() - names if old else ():
+        (data_dir / name).unlink(missing_ok=True)
+    manifest.write(path_of(data_dir, manifest.problem))
     # Left by runs that were killed while they wrote a vocabulary.
     for name in manifest.vocabularies:
         remove_temporaries(data_dir / name)
     # In this order, so that files of a folder that is deleted only in part aren't used again.
-    (folder / _FINISHED).unlink()
+    (folder / FINISHED).unlink()
     (folder / INDEX).unlink()
     shutil.rmtree(folder, ignore_errors=True)
     return manifest

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 # Examples that are packed together. More of them fill rows better, but take longer to read.
 WINDOW = 1024
 
@@ -28,27 +30,19 @@ def pack(examples: Any, row_length: int, rows: int) -> Any:
     names = sorted(examples.element_spec)
 
     def pack_window(window: dict[str, Any]) -> dict[str, Any]:
-        flat = [part for name in names for part in (window[name].values, _lengths(window[name]))]
-        outputs = 3 * len(names)
+        flat = [part for n in names for part in (window[n].values, window[n].row_lengths())]
+        keys = [n + suffix for n in names for suffix in ("", "_segmentation", "_position")]
         packed = tf.numpy_function(
-            lambda *parts: _pack_rows(parts, row_length), flat, [tf.int32] * outputs, stateful=False
+            lambda *parts: _pack_rows(parts, row_length),
+            flat,
+            [tf.int32] * len(keys),
+            stateful=False,
         )
-        result = {}
-        for i, name in enumerate(names):
-            for j, suffix in enumerate(["", "_segmentation", "_position"]):
-                value = packed[3 * i + j]
-                value.set_shape([None, row_length])
-                result[name + suffix] = value
-        return result
+        shape = [None, row_length]
+        return {k: tf.ensure_shape(v, shape) for k, v in zip(keys, packed, strict=True)}
 
     windows = examples.ragged_batch(WINDOW).map(pack_window, num_parallel_calls=1)
     return windows.unbatch().batch(rows, drop_remainder=True)
-
-
-def _lengths(ragged: Any) -> Any:
-    import tensorflow as tf
-
-    return tf.cast(ragged.row_lengths(), tf.int32)
 
 
 def _pack_rows(parts: Any, row_length: int) -> list[Any]:
@@ -61,8 +55,6 @@ def _pack_rows(parts: Any, row_length: int) -> list[Any]:
     Returns:
       For each feature ids, segmentation and position, each int32 [rows, row_length].
     """
-    import numpy as np
-
     ids, lengths = parts[::2], np.stack(parts[1::2], axis=1)
     starts = np.cumsum(lengths, axis=0) - lengths
     examples, features = lengths.shape

@@ -22,6 +22,9 @@ from t2tlite.errors import DataError
 _HEADER_BYTES = 12
 _FOOTER_BYTES = 4
 
+# Types of a value that is a feature of length 1.
+SINGLE = (str, bytes, int, float)
+
 
 def shard_paths(folder: str | os.PathLike[str], stem: str, shards: int) -> list[str]:
     """Returns paths with T2T's names: `stem-00000-of-00010` and so on."""
@@ -67,33 +70,26 @@ def serialized(example: Mapping[str, Any]) -> bytes:
     Raises:
       DataError: a value has another type.
     """
-    entries = [entries_of(name, [feature_of(name, example[name])]) for name in sorted(example)]
-    return examples_of(entries)[0]
+    return examples_of([[entry_of(name, example[name])] for name in sorted(example)])[0]
 
 
-def feature_of(name: str, value: Any) -> bytes:
-    """Returns a value as a serialized tf.train.Feature.
-
-    Args:
-      name: of the feature, for messages.
-      value: as in `serialized`.
-
-    Raises:
-      DataError: it has another type.
-    """
-    values: list[Any] = [value] if isinstance(value, (str, bytes, int, float)) else list(value)
+def entry_of(name: str, value: Any) -> bytes:
+    """Serializes the map entry of a feature with a value as in `serialized`."""
+    values: list[Any] = [value] if isinstance(value, SINGLE) else list(value)
     first = values[0] if values else 0
     try:
         if isinstance(first, (str, bytes)):
             texts = [text.encode() if isinstance(text, str) else text for text in values]
-            return _field(1, b"".join(_fields(1, texts)))
-        if isinstance(first, float):
-            return _field(2, _field(1, struct.pack(f"<{len(values)}f", *values)))
-        return ids_features([[operator.index(number) for number in values]])[0]
+            feature = _field(1, b"".join(_fields(1, texts)))
+        elif isinstance(first, float):
+            feature = _field(2, _field(1, struct.pack(f"<{len(values)}f", *values)))
+        else:
+            (feature,) = ids_features([[operator.index(number) for number in values]])
     except (TypeError, AttributeError, struct.error):
         raise DataError(
             f"feature {name!r} holds {type(first).__name__}; expected int, float or str"
         ) from None
+    return entries_of(name, [feature])[0]
 
 
 # These functions take many values at once, because a call for each of millions would double the

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import gc
 import multiprocessing
 import os
@@ -22,23 +24,24 @@ R = TypeVar("R")
 _QUEUED = 2
 
 
-class Workers:
+class Workers(contextlib.ExitStack):
     """A pool of processes, which starts with the second job: small data don't need it.
 
     Args:
       count: number of processes; with 1 the jobs run in this process.
     """
 
-    def __init__(self, count: int = 1):
+    def __init__(self, count: int):
+        super().__init__()
         self.count = count
-        self._pool: ProcessPoolExecutor | None = None
 
-    def __enter__(self) -> Workers:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        if self._pool:
-            self._pool.shutdown(cancel_futures=True)
+    @functools.cached_property
+    def _pool(self) -> ProcessPoolExecutor:
+        # A forked process would have copies of this one's locks, TensorFlow's among them.
+        context: Any = multiprocessing.get_context("spawn")
+        pool = ProcessPoolExecutor(self.count, context, _initialize)
+        self.callback(pool.shutdown, cancel_futures=True)
+        return pool
 
     def map(self, function: Callable[[J], R], jobs: Iterable[J]) -> Iterator[R]:
         """Yields the results of `function` in the order of the jobs.
@@ -57,37 +60,27 @@ class Workers:
         queue: deque[Future[R]] = deque()
         try:
             for job in iterator:
-                queue.append(self._started_pool().submit(function, job))
+                queue.append(self._pool.submit(function, job))
                 if len(queue) >= _QUEUED * self.count:
                     yield queue.popleft().result()
             while queue:
                 yield queue.popleft().result()
         except BrokenProcessPool:
-            self._pool = None
             raise DataError(
                 f"one of {self.count} processes was killed, perhaps because memory ran out; run "
                 f"the command again to resume, with --num_workers=1 to use less memory"
             ) from None
 
-    def _started_pool(self) -> ProcessPoolExecutor:
-        if self._pool is None:
-            # A forked process would have copies of this one's locks, TensorFlow's among them.
-            context: Any = multiprocessing.get_context("spawn")
-            self._pool = ProcessPoolExecutor(self.count, context, _initialize)
-        return self._pool
-
 
 def _initialize() -> None:
     """Makes a worker ignore Ctrl-C, which its parent handles, and exit when the parent is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # The jobs create millions of objects and no cycles; looking for cycles took a sixth of the
-    # time.
+    # The jobs create millions of objects and no cycles; looking for cycles took 1/6 of the time.
     gc.disable()
     threading.Thread(target=_exit_with_parent, daemon=True).start()
 
 
 def _exit_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
+    if parent := multiprocessing.parent_process():
         parent.join()
         os._exit(1)

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from t2tlite.config import HParams, ProblemHParams
-from t2tlite.data.manifest import Manifest, Split
+from t2tlite.data.manifest import Manifest, Split, path_of
 from t2tlite.data.records import serialized, shard_paths, write_shard
 from t2tlite.errors import DataError
 from t2tlite.problem import DatasetSplit, Problem
@@ -66,7 +66,8 @@ def test_shards_that_exist(tmp_path):
     write_shard(tmp_path / "wmt_ende8k-dev-00000-of-00001", [])
     [path] = made.shards(str(tmp_path), DatasetSplit.EVAL)
     assert path == str(tmp_path / "wmt_ende8k-dev-00000-of-00001")
-    Manifest("wmt_ende8k", 0, {"eval": Split(bytes={Path(path).name: 7})}).write(tmp_path)
+    splits = {"eval": Split(bytes={Path(path).name: 7})}
+    Manifest("wmt_ende8k", 0, splits).write(path_of(tmp_path, "wmt_ende8k"))
     with pytest.raises(DataError, match="has 0 bytes, the manifest says 7"):
         made.shards(str(tmp_path), DatasetSplit.EVAL)
 

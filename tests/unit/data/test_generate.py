@@ -12,7 +12,6 @@ from t2tlite.data.generate import Dataset
 from t2tlite.data.manifest import Manifest, is_complete, working_folder
 from t2tlite.data.records import read_shard, shard_paths
 from t2tlite.data.streams import Stream
-from t2tlite.data.workers import Workers
 from t2tlite.errors import DataError, OutputError, SampleError
 from t2tlite.text import ByteTextEncoder
 
@@ -26,7 +25,7 @@ def write(folder, examples, seed=0, train=3, dev=0, workers=1):
     if dev:
         paths["eval"] = shard_paths(folder, "p-dev", dev)
     stream = Stream("generate_samples(train)", lambda task: examples, paths)
-    return Dataset([stream], folder, Manifest("p", seed)).write(Workers(workers))
+    return Dataset([stream], folder, Manifest("p", seed)).write(workers)
 
 
 def content(path):
@@ -280,7 +279,7 @@ class TestProcesses:
             {"train": shard_paths(folder, "p-train", 3), "eval": shard_paths(folder, "p-dev", 1)},
             lambda: Encoding({"inputs": encoder, "targets": encoder}, {"inputs": "> "}),
         )
-        return Dataset([stream], folder, Manifest("p", 3)).write(Workers(workers))
+        return Dataset([stream], folder, Manifest("p", 3)).write(workers)
 
     def test_the_bytes_are_the_same(self, tmp_path, monkeypatch):
         written = [self.write(tmp_path / str(n), self.texts(95), n) for n in (1, 3)]

@@ -20,7 +20,7 @@ MADE = Manifest(
 
 def test_round_trip(tmp_path):
     assert manifest.read(tmp_path, "p") is None
-    MADE.write(tmp_path)
+    MADE.write(manifest.path_of(tmp_path, "p"))
     assert [path.name for path in tmp_path.iterdir()] == ["p.manifest.json"]
     assert manifest.read(tmp_path, "p") == MADE
     assert manifest.read(tmp_path, "q") is None
@@ -34,7 +34,7 @@ def test_a_damaged_one(tmp_path, text):
 
 
 def test_a_later_format(tmp_path):
-    MADE.write(tmp_path)
+    MADE.write(manifest.path_of(tmp_path, "p"))
     path = manifest.path_of(tmp_path, "p")
     path.write_text(json.dumps({**json.loads(path.read_text()), "format": 2}))
     with pytest.raises(DataError, match="has format 2, .* reads formats up to 1; upgrade"):
