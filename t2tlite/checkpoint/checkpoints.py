@@ -18,6 +18,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from t2tlite.devices import devices
 from t2tlite.errors import CheckpointError, OutputError
 from t2tlite.files import atomic
@@ -62,51 +64,35 @@ def _read_list(folder: str | os.PathLike[str]) -> tuple[list[int], int | None]:
         ) from None
 
 
-def newest(folder: str | os.PathLike[str]) -> int:
-    """Returns the step of the newest checkpoint.
-
-    Raises:
-      CheckpointError: there is none.
-    """
-    saved = steps(folder)
-    if not saved:
-        raise CheckpointError(
-            f"{folder} has no checkpoint; train first with t2t-trainer --output_dir={folder}"
-        )
-    return saved[-1]
-
-
-def best(folder: str | os.PathLike[str]) -> int:
-    """Returns the step of the best checkpoint by --eval_early_stopping_metric.
-
-    Raises:
-      CheckpointError: none was evaluated.
-    """
-    step = _read_list(folder)[1]
-    if step not in steps(folder):
-        raise CheckpointError(
-            f"{folder} has no best checkpoint: none was evaluated in training; leave out "
-            f"--checkpoint_path for the newest, or name a step"
-        )
-    return step
-
-
 def find(folder: str | os.PathLike[str], checkpoint: str | int) -> Path:
     """Returns the path of a checkpoint's weights.
 
     Args:
       folder: the model folder.
-      checkpoint: "" for the newest, "best", a step, or a path with or without .safetensors.
+      checkpoint: "" for the newest; "best" by --eval_early_stopping_metric; a step; or a path with
+        or without .safetensors.
 
     Raises:
       CheckpointError: the folder has no newest or best checkpoint.
     """
-    text = str(checkpoint)
-    if text in ("", "best"):
-        return weights_path(folder, best(folder) if text else newest(folder))
-    if text.isdigit():
-        return weights_path(folder, text)
-    return Path(text if text.endswith(".safetensors") else f"{text}.safetensors")
+    step = str(checkpoint)
+    if step == "":
+        if not (saved := steps(folder)):
+            raise CheckpointError(
+                f"{folder} has no checkpoint; train first with t2t-trainer --output_dir={folder}"
+            )
+        step = str(saved[-1])
+    elif step == "best":
+        best = _read_list(folder)[1]
+        if best not in steps(folder):
+            raise CheckpointError(
+                f"{folder} has no best checkpoint: none was evaluated in training; leave out "
+                f"--checkpoint_path for the newest, or name a step"
+            )
+        step = str(best)
+    if step.isdigit():
+        return weights_path(folder, step)
+    return Path(step if step.endswith(".safetensors") else f"{step}.safetensors")
 
 
 class Saver:
@@ -128,12 +114,7 @@ class Saver:
         self._pending: Future[None] | None = None
 
     def save(self, step: int, model: Any, optimizer: Any) -> None:
-        """Copies weights and training state, and starts to write them.
-
-        Args:
-          step: finished updates.
-          model: a built Keras model.
-          optimizer: its built optimizer.
+        """Copies weights and training state after `step` updates, and starts to write them.
 
         Raises:
           OutputError: the previous save failed: the disk is full or the folder read-only. Older
@@ -161,24 +142,23 @@ class Saver:
             temporary.unlink(missing_ok=True)
         write_tensors(weights_path(self._folder, step), weight_values, {"step": str(step)})
         write_tensors(optimizer_path(self._folder, step), state, {"step": str(step)})
-        self._write_list([old for old in steps(self._folder) if old != step] + [step])
+        self._write_list([*(old for old in steps(self._folder) if old != step), step])
 
     def _write_list(self, saved: Sequence[int]) -> None:
         """Writes checkpoint.json and deletes what is neither among the newest nor the best."""
-        old = saved[: -self._keep] if self._keep else []
-        dropped = [step for step in old if step != self.best]
+        dropped = {*saved[: -self._keep]} - {self.best} if self._keep else set()
         content: dict[str, Any] = {"steps": [step for step in saved if step not in dropped]}
         if self.best is not None:
             content["best"] = self.best
         with atomic(Path(self._folder) / LIST, "w") as file:
             json.dump(content, file)
         for step in dropped:
-            for path in (weights_path(self._folder, step), optimizer_path(self._folder, step)):
-                path.unlink(missing_ok=True)
+            weights_path(self._folder, step).unlink(missing_ok=True)
+            optimizer_path(self._folder, step).unlink(missing_ok=True)
 
     def check(self) -> None:
         """Raises the OutputError of a save that has already failed; doesn't wait."""
-        if self._pending is not None and self._pending.done():
+        if self._pending and self._pending.done():
             self.wait()
 
     def wait(self) -> None:
@@ -188,7 +168,7 @@ class Saver:
           OutputError: it failed.
         """
         pending, self._pending = self._pending, None
-        if pending is not None:
+        if pending:
             pending.result()
 
     def close(self) -> None:
@@ -210,10 +190,7 @@ def write_weights(folder: str | os.PathLike[str], step: int, tensors: Mapping[st
 def weights(model: Any, optimizer: Any = None) -> dict[str, Any]:
     """Returns copies of the weights for decoding, as float32 arrays by path.
 
-    Args:
-      model: a built model.
-      optimizer: if it keeps moving averages of the weights (hparam ema_decay), the averages are
-        returned instead.
+    If the optimizer keeps moving averages (hparam ema_decay), they are returned instead.
     """
     averages = {} if optimizer is None else _averages(model, optimizer)
     return {weight.path: _copy(averages.get(weight.path, weight)) for weight in model.weights}
@@ -223,15 +200,14 @@ def weights(model: Any, optimizer: Any = None) -> dict[str, Any]:
 def averaged(model: Any, optimizer: Any) -> Iterator[None]:
     """Context in which the model has the moving averages of its weights, if there are any."""
     averages = _averages(model, optimizer)
-    changed = [weight for weight in model.weights if weight.path in averages]
-    values = [_copy(weight) for weight in changed]
-    for weight in changed:
+    values = [(weight, _copy(weight)) for weight in model.weights if weight.path in averages]
+    for weight, _ in values:
         # A copy: on JAX both would share one buffer, which an evaluation step overwrites.
         weight.assign(_copy(averages[weight.path]))
     try:
         yield
     finally:
-        for weight, value in zip(changed, values, strict=True):
+        for weight, value in values:
             weight.assign(value)
 
 
@@ -240,20 +216,16 @@ def _averages(model: Any, optimizer: Any) -> dict[str, Any]:
     if not optimizer.use_ema:
         return {}
     averages = optimizer._model_variables_moving_average
-    pairs = zip(model.trainable_variables, averages, strict=True)
-    return {variable.path: average for variable, average in pairs}
+    return dict(zip((weight.path for weight in model.trainable_variables), averages, strict=True))
 
 
 def _copy(variable: Any) -> Any:
     """Returns a copy of a value: the next step may overwrite the memory that `numpy` returns."""
-    import numpy as np
-
     return np.array(devices.to_numpy(variable.value))
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Any], metadata: dict[str, str]) -> None:
     """Writes arrays as one safetensors file, atomically."""
-    import numpy as np
     from safetensors.numpy import save as to_bytes
 
     # Not ascontiguousarray, which turns a scalar into an array of shape [1].
@@ -301,9 +273,9 @@ def restore(folder: str | os.PathLike[str], model: Any, optimizer: Any) -> int:
     """
     errors = []
     for step in reversed(steps(folder)):
+        path = optimizer_path(folder, step)
         try:
             load_weights(model, weights_path(folder, step))
-            path = optimizer_path(folder, step)
             _assign(_state(model, optimizer), read_tensors(path), path)
             return step
         except CheckpointError as error:

@@ -61,10 +61,8 @@ class RunRecord:
             model=model,
             hparams=hparams.values(),
             usr_dirs=[str(Path(folder).expanduser().resolve()) for folder in usr_dirs],
-            versions={
-                "t2tlite": __version__,
-                **{name: importlib.metadata.version(name) for name in libraries},
-            },
+            versions={"t2tlite": __version__}
+            | {name: importlib.metadata.version(name) for name in libraries},
             command=sys.argv,
         )
 
@@ -148,8 +146,8 @@ class RunRecord:
 
     def make_model(self, problem_hparams: ProblemHParams) -> Any:
         """Returns the built model with new weights."""
-        model_class = registry.model(self.model)
-        model = model_class(HParams.from_values(self.hparams), problem_hparams)
+        hparams = HParams.from_values(self.hparams)
+        model = registry.model(self.model)(hparams, problem_hparams)
         build(model, problem_hparams)
         return model
 

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from t2tlite import registry
 from t2tlite.checkpoint import checkpoints, run_record
 from t2tlite.config import EOS_ID, PAD_ID, HParams, ProblemHParams
@@ -38,40 +40,29 @@ class VocabularyChange:
       old_ids: the id of each token in the old vocabulary, -1 for new tokens; int [V].
       new_sizes: possible sizes of the token axis, padded to vocab_divisor or not.
       old_sizes: the same of the old vocabulary.
+      is_same: whether the vocabulary is unchanged.
     """
 
     old_ids: Any
-    new_sizes: frozenset[int]
-    old_sizes: frozenset[int]
-
-    @property
-    def is_same(self) -> bool:
-        """Whether the vocabulary is unchanged."""
-        tokens = len(self.old_ids)
-        return tokens in self.old_sizes and self.old_ids.tolist() == list(range(tokens))
+    new_sizes: set[int]
+    old_sizes: set[int]
+    is_same: bool
 
     def token_axis(self, path: str, old: tuple[int, ...], new: tuple[int, ...]) -> int | None:
         """Returns the axis of a weight that has an entry for each token, None if it has none.
 
-        Args:
-          path: Keras path of the weight.
-          old: its shape in the checkpoint.
-          new: its shape in the model.
+        `old` is the weight's shape in the checkpoint, `new` its shape in the model.
         """
         if len(old) != len(new):
             return None
         axes = [i for i, sizes in enumerate(zip(old, new, strict=True)) if len({*sizes}) > 1]
         if not axes and _TOKEN_LAYERS.search(path.rpartition("/")[0]):
             axes = [len(new) - 1 if path.endswith("kernel") else 0]
-        if len(axes) != 1:
-            return None
-        [axis] = axes
-        return axis if old[axis] in self.old_sizes and new[axis] in self.new_sizes else None
+        fitting = [i for i in axes if old[i] in self.old_sizes and new[i] in self.new_sizes]
+        return fitting[0] if len(axes) == len(fitting) == 1 else None
 
     def move(self, value: Any, new: Any, axis: int) -> Any:
         """Returns the new weight with the old values of the tokens that both vocabularies have."""
-        import numpy as np
-
         moved, old = np.moveaxis(new.copy(), axis, 0), np.moveaxis(value, axis, 0)
         (known,) = (self.old_ids >= 0).nonzero()
         moved[known] = old[self.old_ids[known]]
@@ -86,8 +77,7 @@ def warm_start(model: Any, source: str, hparams: HParams, problem_hparams: Probl
     Args:
       model: a built model.
       source: an output_dir, or one model.ckpt-STEP.safetensors.
-      hparams: of the model.
-      problem_hparams: of the model.
+      hparams, problem_hparams: of the model.
 
     Returns:
       A summary of the weights that were assigned, stay new, or weren't used.
@@ -95,8 +85,6 @@ def warm_start(model: Any, source: str, hparams: HParams, problem_hparams: Probl
     Raises:
       CheckpointError: the checkpoint can't be read, or no weight fits.
     """
-    import numpy as np
-
     is_folder = Path(source).is_dir()
     path = checkpoints.find(source, "") if is_folder else checkpoints.find("", source)
     if not path.exists():
@@ -114,15 +102,14 @@ def warm_start(model: Any, source: str, hparams: HParams, problem_hparams: Probl
         if fitting is None:
             new.append(weight.path)
         else:
-            weight.assign(np.asarray(fitting))
+            weight.assign(fitting)
             del tensors[weight.path]
     if len(new) == len(model.weights):
         raise CheckpointError(f"{path} has no weight that fits this model; check --model")
     summary = [f"{len(model.weights) - len(new)} of {len(model.weights)} weights from {path}"]
     for feature, change in changes.items():
         if not change.is_same:
-            known = int((change.old_ids >= 0).sum())
-            tokens = len(change.old_ids)
+            known, tokens = (change.old_ids >= 0).sum(), len(change.old_ids)
             summary.append(f"{known:,} of {tokens:,} tokens of the {feature} are known there")
     if new:
         summary.append(f"new: {', '.join(new)}")
@@ -145,26 +132,22 @@ def _warn_if_table_is_shared(model: Any, changes: Mapping[str, VocabularyChange]
 
 def _fit(weight: Any, value: Any, changes: Mapping[str, VocabularyChange]) -> Any:
     """Returns what a weight gets from the checkpoint's value, None if it doesn't fit."""
-    import numpy as np
-
-    shape = tuple(weight.shape)
+    fits = value.shape == tuple(weight.shape)
     # If the vocabularies have one size, the weight's name says whose it is.
     first = "inputs" if "input" in weight.path else "targets"
     for feature in sorted(changes, key=lambda feature: feature != first):
-        axis = changes[feature].token_axis(weight.path, value.shape, shape)
-        if axis is not None and changes[feature].is_same and value.shape == shape:
-            return value
+        change = changes[feature]
+        axis = change.token_axis(weight.path, value.shape, tuple(weight.shape))
         if axis is not None:
-            return changes[feature].move(value, np.asarray(weight), axis)
-    return value if value.shape == shape else None
+            same = change.is_same and fits
+            return value if same else change.move(value, np.asarray(weight), axis)
+    return value if fits else None
 
 
 def _vocabulary_changes(
     folder: Path, hparams: HParams, problem_hparams: ProblemHParams
 ) -> dict[str, VocabularyChange]:
     """Compares the vocabularies with those of the run in `folder`; {} if they aren't known."""
-    import numpy as np
-
     try:
         run = run_record.read(folder)
         old_encoders = _old_encoders(folder, run, problem_hparams)
@@ -185,20 +168,19 @@ def _vocabulary_changes(
         # Tokens whose texts look alike are confused only if the vocabulary changed.
         same = tokens == old_tokens
         old_ids = np.array([i if same else ids.get(token, -1) for i, token in enumerate(tokens)])
-        sizes = (
-            frozenset([len(vocabulary), math.ceil(len(vocabulary) / divisor) * divisor])
-            for vocabulary, divisor in (
-                (tokens, hparams.vocab_divisor),
-                (old_tokens, run.hparams.get("vocab_divisor", 1)),
-            )
-        )
-        changes[feature] = VocabularyChange(old_ids, *sizes)
+        sizes = _padded_sizes(tokens, hparams.vocab_divisor)
+        old_sizes = _padded_sizes(old_tokens, run.hparams.get("vocab_divisor", 1))
+        changes[feature] = VocabularyChange(old_ids, sizes, old_sizes, same)
         unknown = [token for token in tokens if token not in ids]
         if unknown:
             more = ", ..." if len(unknown) > _SHOWN else ""
             shown = ", ".join(map(repr, unknown[:_SHOWN]))
             log.info("%d tokens of the %s are new: %s%s", len(unknown), feature, shown, more)
     return changes
+
+
+def _padded_sizes(tokens: list[str], divisor: int) -> set[int]:
+    return {len(tokens), math.ceil(len(tokens) / divisor) * divisor}
 
 
 def _old_encoders(folder: Path, run: run_record.RunRecord, new: ProblemHParams) -> dict[str, Any]:
@@ -225,10 +207,11 @@ def _old_encoders(folder: Path, run: run_record.RunRecord, new: ProblemHParams) 
 def _tokens(encoder: Any, is_class: bool) -> list[str]:
     """Returns the text of each id, the same for a token in every kind of vocabulary."""
     # Each id alone: an encoder of reversed text reverses lists.
+    ids = range(encoder.vocab_size)
     if hasattr(encoder, "decode_list"):
-        texts = [str(encoder.decode_list([i])[0]) for i in range(encoder.vocab_size)]
+        texts = [str(encoder.decode_list([i])[0]) for i in ids]
     else:
-        texts = [str(encoder.decode([i])) for i in range(encoder.vocab_size)]
+        texts = [str(encoder.decode([i])) for i in ids]
     if isinstance(encoder, SentencePieceEncoder):
         texts = [text.replace(SPACE_MARK, " ") for text in texts]
     if not is_class:

@@ -13,7 +13,7 @@ def find(device: Devices, root: Path = Path("/")) -> int | None:
     """Returns the bytes that this process can use on one device, including what it already uses.
 
     On a CPU that is the minimum of the free memory and what control groups and `ulimit -v` allow.
-    None if unknown. `root` is the folder of proc and sys.
+    Returns None if unknown. `root` is the folder of proc and sys.
     """
     if device.kind == "CPU":
         return _host(root)

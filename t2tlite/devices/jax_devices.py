@@ -12,6 +12,8 @@ import importlib.util
 import os
 from typing import Any
 
+import numpy as np
+
 from t2tlite.devices import cluster, silence
 from t2tlite.errors import DeviceError
 
@@ -159,8 +161,6 @@ def gather(value: Any) -> Any:
 
 def to_numpy(value: Any) -> Any:
     """Returns an array as NumPy's, assembled from its shards on this process's devices."""
-    import numpy as np
-
     if value.is_fully_addressable or value.is_fully_replicated:
         return np.asarray(value)
     array = np.empty(value.shape, value.dtype)
@@ -171,7 +171,6 @@ def to_numpy(value: Any) -> Any:
 
 def any_process(flag: bool) -> bool:
     """Whether the flag is set in any process; all must call it at the same time."""
-    import numpy as np
     from jax.experimental import multihost_utils
 
     return bool(multihost_utils.process_allgather(np.array(flag)).any())

@@ -17,6 +17,10 @@ def save(folder, step, model, optimizer, keep):
         saver.wait()
 
 
+def best(folder):
+    return int(checkpoints.find(folder, "best").stem.removeprefix("model.ckpt-"))
+
+
 def scramble(model, optimizer, seed):
     """Gives every variable, slots and random state included, random values."""
     rng = np.random.default_rng(seed)
@@ -55,7 +59,7 @@ def test_an_empty_folder(tmp_path, make_model):
     assert checkpoints.restore(tmp_path, *make_model()) == 0
     assert checkpoints.steps(tmp_path) == []
     with pytest.raises(CheckpointError, match="has no checkpoint; train first"):
-        checkpoints.newest(tmp_path)
+        checkpoints.find(tmp_path, "")
 
 
 @pytest.mark.parametrize(("keep", "left"), [(0, [1, 2, 3, 4]), (2, [3, 4]), (9, [1, 2, 3, 4])])
@@ -64,38 +68,38 @@ def test_the_newest_are_kept(tmp_path, make_model, keep, left):
     for step in (1, 2, 3, 4, 4):
         save(tmp_path, step, model, optimizer, keep)
     assert checkpoints.steps(tmp_path) == left
-    assert checkpoints.newest(tmp_path) == 4
+    assert checkpoints.steps(tmp_path)[-1] == 4
     kept = {f"{kind}.ckpt-{step}.safetensors" for step in left for kind in ("model", "optimizer")}
     assert set(os.listdir(tmp_path)) == {*kept, "checkpoint.json"}
 
 
 def test_the_best_is_kept_besides_the_newest(tmp_path, make_model):
     with pytest.raises(CheckpointError, match="has no best checkpoint: none was evaluated"):
-        checkpoints.best(tmp_path)
+        checkpoints.find(tmp_path, "best")
     model, optimizer = make_model()
     with contextlib.closing(checkpoints.Saver(tmp_path, keep=2)) as saver:
-        for step, best in [(1, 1), (2, 2), (3, 2), (4, 2), (5, 2)]:
+        for step, best_step in [(1, 1), (2, 2), (3, 2), (4, 2), (5, 2)]:
             saver.save(step, model, optimizer)
-            saver.mark_best(best)
+            saver.mark_best(best_step)
         saver.wait()
     assert checkpoints.steps(tmp_path) == [2, 4, 5]
     # The next run reads the best step; a former best is deleted like any other.
     with contextlib.closing(checkpoints.Saver(tmp_path, keep=2)) as saver:
         saver.save(6, model, optimizer)
         saver.wait()
-        assert (checkpoints.steps(tmp_path), checkpoints.best(tmp_path)) == ([2, 5, 6], 2)
+        assert (checkpoints.steps(tmp_path), best(tmp_path)) == ([2, 5, 6], 2)
         saver.save(7, model, optimizer)
         saver.mark_best(7)
-    assert (checkpoints.steps(tmp_path), checkpoints.best(tmp_path)) == ([6, 7], 7)
+    assert (checkpoints.steps(tmp_path), best(tmp_path)) == ([6, 7], 7)
     kept = {f"{kind}.ckpt-{step}.safetensors" for step in (6, 7) for kind in ("model", "optimizer")}
     assert set(os.listdir(tmp_path)) == {*kept, "checkpoint.json"}
-    assert checkpoints.newest(tmp_path) == 7
+    assert checkpoints.steps(tmp_path)[-1] == 7
     checkpoints.weights_path(tmp_path, 6).rename(tmp_path / "model.ckpt-8.safetensors")
     for name, step in {"": 7, "best": 7, 8: 8, "8": 8, str(tmp_path / "model.ckpt-8"): 8}.items():
         assert checkpoints.find(tmp_path, name) == checkpoints.weights_path(tmp_path, step)
     checkpoints.weights_path(tmp_path, 7).unlink()
     with pytest.raises(CheckpointError, match="has no best checkpoint"):
-        checkpoints.best(tmp_path)
+        checkpoints.find(tmp_path, "best")
 
 
 def test_temporary_files_of_a_killed_save_are_removed(tmp_path, make_model):
@@ -189,7 +193,7 @@ def test_average_of_different_models(tmp_path, other):
 def test_written_weights_are_one_checkpoint(tmp_path):
     checkpoints.write_weights(tmp_path, 3, {"x": np.zeros(1, "float32")})
     assert json.loads((tmp_path / "checkpoint.json").read_text()) == {"steps": [3]}
-    assert checkpoints.newest(tmp_path) == 3
+    assert checkpoints.steps(tmp_path)[-1] == 3
 
 
 def test_a_folder_that_cant_be_written(tmp_path, make_model):

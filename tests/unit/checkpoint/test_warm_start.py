@@ -147,7 +147,7 @@ def test_one_vocabulary_of_two_has_changed(tmp_path, monkeypatch, warned, shared
 
 
 def test_a_weight_of_a_plugins_own_name():
-    change = VocabularyChange(np.array([0, 1, 3, 2]), frozenset([4]), frozenset([4]))
+    change = VocabularyChange(np.array([0, 1, 3, 2]), {4}, {4}, is_same=False)
     assert change.token_axis("variable", (4,), (4,)) is None
 
 

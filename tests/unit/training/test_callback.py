@@ -63,8 +63,9 @@ def evaluated(folder):
 
 
 def best(folder):
-    step = checkpoints.best(folder)
-    assert checkpoints.weights_path(folder, step).exists()
+    path = checkpoints.find(folder, "best")
+    step = int(path.stem.removeprefix("model.ckpt-"))
+    assert path.exists()
     assert checkpoints.optimizer_path(folder, step).exists()
     return step
 
