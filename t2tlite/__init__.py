@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from t2tlite.training.train import evaluate, train
     from t2tlite.training.train_args import TrainArgs
 
-_PUBLIC = {
+# Where the public names are that aren't modules of t2tlite themselves.
+_DEFINED_IN = {
     "DecodeHParams": "t2tlite.decode.decode_hparams:DecodeHParams",
     "DecodeHookArgs": "t2tlite.decode.decode_hparams:DecodeHookArgs",
     "Decoder": "t2tlite.decode.decoder:Decoder",
@@ -38,17 +39,9 @@ _PUBLIC = {
     "RunRecord": "t2tlite.checkpoint.run_record:RunRecord",
     "TrainArgs": "t2tlite.training.train_args:TrainArgs",
     "download": "t2tlite.sources.download",
-    "errors": "t2tlite.errors",
     "evaluate": "t2tlite.training.train:evaluate",
     "generate_data": "t2tlite.datagen.generate_data:generate_data",
-    "metrics": "t2tlite.metrics",
-    "problem": "t2tlite.problem",
-    "registry": "t2tlite.registry",
-    "testing": "t2tlite.testing",
-    "text": "t2tlite.text",
-    "text_problems": "t2tlite.text_problems",
     "train": "t2tlite.training.train:train",
-    "translate": "t2tlite.translate",
 }
 
 __all__ = [
@@ -77,9 +70,9 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _PUBLIC:
+    if name not in __all__:
         raise AttributeError(f"module 't2tlite' has no attribute {name!r}")
-    module, _, attribute = _PUBLIC[name].partition(":")
+    module, _, attribute = _DEFINED_IN.get(name, f"t2tlite.{name}").partition(":")
     loaded = importlib.import_module(module)
     return getattr(loaded, attribute) if attribute else loaded
 

@@ -2,21 +2,6 @@
 
 Every command prints an `Error` as one line and exits with status 1; any other exception is a bug
 and keeps its traceback. A message says what was found, what was expected and what to do.
-
-    Error
-    ├── UnknownNameError   a problem, model or hparams set that isn't registered (also a KeyError)
-    ├── DuplicateNameError two registrations of one name
-    ├── PluginError        a --t2t_usr_dir that can't be found or imported
-    ├── HParamsError       an hparam that doesn't exist, parse or fit the others (also a ValueError)
-    ├── VocabularyError    a vocabulary that is missing, damaged or not the model's
-    ├── DataError          data that is missing, truncated or not what the problem declares
-    │   └── SampleError    a sample of a plugin that can't be used, with its number
-    ├── DownloadError      a download that failed or has the wrong checksum
-    ├── CheckpointError    a checkpoint that is missing, damaged or of another model
-    ├── DeviceError        a device that isn't available
-    │   └── WorkerError    another machine of the same training went away
-    ├── ServingError       a server that can't start, can't be reached or refuses a request
-    └── OutputError        a file or folder that can't be written
 """
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -66,7 +66,7 @@ class Scores:
 
     def result(self, names: Sequence[str]) -> dict[str, float]:
         """Returns the loss per token and the named metrics."""
-        tokens = max(self.tokens, 1.0)
+        tokens, pairs = max(self.tokens, 1.0), max(len(self.pairs), 1)
         known = {
             Metrics.ACC: lambda: self.correct / tokens,
             Metrics.ACC_TOP5: lambda: self.top5 / tokens,
@@ -77,8 +77,8 @@ class Scores:
             Metrics.WORD_PERPLEXITY: lambda: perplexity(self.loss, self.words),
             Metrics.BYTE_PERPLEXITY: lambda: perplexity(self.loss, self.bytes),
             Metrics.APPROX_BLEU: lambda: approx_bleu(self.pairs),
-            Metrics.ROUGE_2_F: lambda: _mean(rouge_2_f(*pair) for pair in self.pairs),
-            Metrics.ROUGE_L_F: lambda: _mean(rouge_l_f(*pair) for pair in self.pairs),
+            Metrics.ROUGE_2_F: lambda: sum(rouge_2_f(*pair) for pair in self.pairs) / pairs,
+            Metrics.ROUGE_L_F: lambda: sum(rouge_l_f(*pair) for pair in self.pairs) / pairs,
         }
         return {"loss": self.loss / tokens, **{name: known[name]() for name in names}}
 
@@ -87,15 +87,7 @@ class Scores:
 NEED_PAIRS = {Metrics.APPROX_BLEU, Metrics.ROUGE_2_F, Metrics.ROUGE_L_F}
 # Metrics that need the text of the targets.
 NEED_TEXT = {Metrics.WORD_PERPLEXITY, Metrics.BYTE_PERPLEXITY}
-KNOWN = {
-    Metrics.ACC,
-    Metrics.ACC_TOP5,
-    Metrics.ACC_PER_SEQ,
-    Metrics.NEG_LOG_PERPLEXITY,
-    Metrics.BITS_PER_CHAR,
-    *NEED_PAIRS,
-    *NEED_TEXT,
-}
+KNOWN = {value for name, value in vars(Metrics).items() if name.isupper()}
 
 
 def strip_problem(name: str) -> str:
@@ -129,11 +121,6 @@ def text_units(ids: Ids, encoder: Any) -> tuple[int, int]:
         words += len(text.split()) + ends
         size += len(text.encode(errors="replace")) + ends
     return words, size
-
-
-def _mean(values: Iterable[float]) -> float:
-    values = list(values)
-    return sum(values) / len(values) if values else 0.0
 
 
 def approx_bleu(pairs: Sequence[tuple[Ids, Ids]]) -> float:

@@ -41,37 +41,11 @@ class DatasetSplit:
 class SpaceID:
     """T2T's numbers of languages: indices into a learned table of the encoder."""
 
-    GENERIC = 0
-    IMAGE_LABEL = 1
-    EN_CHR = 2
-    EN_TOK = 3
-    EN_BPE_TOK = 4
-    FR_CHR = 5
-    FR_TOK = 6
-    DE_CHR = 7
-    DE_TOK = 8
-    DE_BPE_TOK = 9
-    DIGIT_0 = 10
-    DIGIT_1 = 11
-    AUDIO_WAV = 12
-    AUDIO_SPECTRAL = 13
-    PARSE_CHR = 14
-    PARSE_TOK = 15
-    ZH_TOK = 16
-    ICE_CHAR = 17
-    ICE_TOK = 18
-    ICE_PARSE_TOK = 19
-    MK_TOK = 20
-    CS_TOK = 21
-    CS_CHR = 22
-    DNA = 23
-    REAL = 24
-    IMAGE = 25
-    PEPTIDE = 26
-    PY_TOK = 27
-    CPP_TOK = 28
-    STROKES = 29
-    PICKLED_PYTHON = 30
+    GENERIC, IMAGE_LABEL, EN_CHR, EN_TOK, EN_BPE_TOK = range(5)
+    FR_CHR, FR_TOK, DE_CHR, DE_TOK, DE_BPE_TOK = range(5, 10)
+    DIGIT_0, DIGIT_1, AUDIO_WAV, AUDIO_SPECTRAL, PARSE_CHR, PARSE_TOK = range(10, 16)
+    ZH_TOK, ICE_CHAR, ICE_TOK, ICE_PARSE_TOK, MK_TOK, CS_TOK, CS_CHR = range(16, 23)
+    DNA, REAL, IMAGE, PEPTIDE, PY_TOK, CPP_TOK, STROKES, PICKLED_PYTHON = range(23, 31)
 
 
 # The names of the splits in file names.

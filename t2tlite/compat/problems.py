@@ -8,13 +8,16 @@ that has a newer hook, too, ignores the old names, as in T2T.
 
 from __future__ import annotations
 
+import functools
 import inspect
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from types import ModuleType
 from typing import Any
 
 from t2tlite import problem, text_problems
 from t2tlite.compat.encoders import TextEncoder
 from t2tlite.config import HParams, ProblemHParams
+from t2tlite.plugins.absent import absent_names
 from t2tlite.problem import DatasetSplit
 from t2tlite.text_problems import VocabType
 
@@ -51,7 +54,7 @@ class Text2TextProblem(Problem, text_problems.Text2TextProblem):
     batch_size_means_tokens = True
 
     # Before T2T 1.4.
-    generator: Any
+    generator: Callable[..., Iterator[dict[str, Any]]]
     is_character_level = False
     use_subword_tokenizer = True
     use_train_shards_for_dev = False
@@ -81,9 +84,7 @@ class Text2TextProblem(Problem, text_problems.Text2TextProblem):
 
     @property
     def vocab_filename(self) -> str:
-        if self._is_before_1_4:
-            return self.vocab_file
-        return super().vocab_filename
+        return self.vocab_file if self._is_before_1_4 else super().vocab_filename
 
     @property
     def vocab_type(self) -> str:
@@ -95,9 +96,7 @@ class Text2TextProblem(Problem, text_problems.Text2TextProblem):
 
     @property
     def approx_vocab_size(self) -> int:
-        if self._is_before_1_4:
-            return self.targeted_vocab_size
-        return super().approx_vocab_size
+        return self.targeted_vocab_size if self._is_before_1_4 else super().approx_vocab_size
 
     @property
     def is_generate_per_split(self) -> bool:
@@ -118,9 +117,7 @@ class Text2TextProblem(Problem, text_problems.Text2TextProblem):
         self, data_dir: str, tmp_dir: str, dataset_split: str
     ) -> Iterator[dict[str, Any]]:
         if self._is_before_1_4:
-            is_training = dataset_split == DatasetSplit.TRAIN
-            samples: Iterator[dict[str, Any]] = self.generator(data_dir, tmp_dir, is_training)
-            return samples
+            return self.generator(data_dir, tmp_dir, dataset_split == DatasetSplit.TRAIN)
         return super().generate_encoded_samples(data_dir, tmp_dir, dataset_split)
 
     @property
@@ -154,9 +151,23 @@ class Text2ClassProblem(Text2TextProblem, text_problems.Text2ClassProblem):
     """T2T's Text2ClassProblem."""
 
 
-def with_t2t_names(recipe: type) -> type:
+@functools.cache
+def with_t2t_names(problem_class: type) -> type:
     """Returns a subclass of a t2tlite problem class that has T2T's further names."""
-    if issubclass(recipe, Problem):
-        return recipe
-    base = Text2TextProblem if issubclass(recipe, text_problems.Text2TextProblem) else Problem
-    return type(recipe.__name__, (base, recipe), {"__module__": recipe.__module__})
+    if issubclass(problem_class, Problem):
+        return problem_class
+    is_text = issubclass(problem_class, text_problems.Text2TextProblem)
+    bases = (Text2TextProblem if is_text else Problem, problem_class)
+    return type(problem_class.__name__, bases, {"__module__": problem_class.__module__})
+
+
+def names_of(source: ModuleType, t2t_module: str) -> Callable[[str], Any]:
+    """Returns the `__getattr__` of a module of T2T: the names of `source`, else absent names."""
+
+    def get(name: str) -> Any:
+        if not hasattr(source, name):
+            return absent_names(t2t_module)(name)
+        value = getattr(source, name)
+        return with_t2t_names(value) if isinstance(value, type) else value
+
+    return get

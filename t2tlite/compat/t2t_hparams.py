@@ -76,8 +76,4 @@ def built_in_sets(*modules: str) -> dict[str, Callable[..., Any]]:
 
 
 def _t2t_set(function: Callable[[], config.HParams]) -> Callable[[], HParams]:
-    @functools.wraps(function)
-    def create() -> HParams:
-        return with_t2t_methods(function())
-
-    return create
+    return functools.wraps(function)(lambda: with_t2t_methods(function()))

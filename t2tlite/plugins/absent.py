@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import sys
 from collections.abc import Callable
 from types import ModuleType
@@ -30,51 +31,27 @@ _PROBLEM = (
 _GRAPH = f"is TF1 graph code, which TensorFlow 2 can't run; {_OWN_MODEL}"
 _OTHER = "has no counterpart in t2tlite; remove it"
 
-# Why a name is absent, by the first matching prefix.
+# Why a name is absent, by the first regular expression that matches its start; names of T2T are
+# without "tensor2tensor.".
 _REASONS = {
-    "tensor2tensor.layers.": _GRAPH,
-    "tensor2tensor.models.lstm.LSTM": f"{_NO_BASE}=lstm_seq2seq_attention",
-    "tensor2tensor.models.research.universal_transformer.Un": f"{_NO_BASE}=universal_transformer",
-    "tensor2tensor.models.": f"isn't part of t2tlite; {_OWN_MODEL}",
-    "tensor2tensor.utils.t2t_model": _GRAPH,
-    "tensor2tensor.utils.beam_search": _GRAPH,
-    "tensor2tensor.utils.expert_utils": _GRAPH,
-    "tensor2tensor.utils.modality": _GRAPH,
-    **{
-        f"tensor2tensor.data_generators.{word}": _NO_TEXT
-        for word in [
-            "allen_brain",
-            "audio",
-            "celeba",
-            "cifar",
-            "common_voice",
-            "fsns",
-            "gene_expression",
-            "gym",
-            "image",
-            "librispeech",
-            "mnist",
-            "mscoco",
-            "ocr",
-            "speech",
-            "timeseries",
-            "video",
-            "vqa",
-        ]
-    },
-    "tensor2tensor.data_generators.problem": _OTHER,
-    "tensor2tensor.data_generators.text_": _OTHER,
-    "tensor2tensor.data_generators.generator_utils": _OTHER,
-    "tensor2tensor.data_generators.": _PROBLEM,
-    "tensorflow.contrib": "was removed in TensorFlow 2; use its replacement in tf or keras",
-    "tensorflow.": f"was removed in TensorFlow 2; {_OWN_MODEL}",
+    r"layers\.": _GRAPH,
+    r"models\.lstm\.LSTM": f"{_NO_BASE}=lstm_seq2seq_attention",
+    r"models\.research\.universal_transformer\.Un": f"{_NO_BASE}=universal_transformer",
+    r"models\.": f"isn't part of t2tlite; {_OWN_MODEL}",
+    r"utils\.(t2t_model|beam_search|expert_utils|modality)": _GRAPH,
+    r"data_generators\.(allen_brain|audio|celeba|cifar|common_voice|fsns|gene_expression|gym|"
+    r"image|librispeech|mnist|mscoco|ocr|speech|timeseries|video|vqa)": _NO_TEXT,
+    r"data_generators\.(problem|text_|generator_utils)": _OTHER,
+    r"data_generators\.": _PROBLEM,
+    r"tensorflow\.contrib": "was removed in TensorFlow 2; use its replacement in tf or keras",
+    r"tensorflow\.": f"was removed in TensorFlow 2; {_OWN_MODEL}",
 }
 
 
 def reason(name: str) -> str:
     """Returns why there is no `name`, and what to do instead."""
-    reasons = (text for prefix, text in _REASONS.items() if name.startswith(prefix))
-    return next(reasons, _OTHER)
+    path = name.removeprefix("tensor2tensor.")
+    return next((text for pattern, text in _REASONS.items() if re.match(pattern, path)), _OTHER)
 
 
 class AbsentBase:

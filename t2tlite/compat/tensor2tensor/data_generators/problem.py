@@ -16,15 +16,8 @@ __getattr__ = absent_names(__name__)
 class TaskID:
     """T2T's numbers of tasks."""
 
-    EN_CHR = 2
-    EN_CHR_SENT = 3
-    EN_PR_HYP = 4
-    EN_NLI = 5
-    COLA = 6
-    EN_Q_CONT = 7
-    EN_SIM = 8
-    EN_SENT_PAIR = 9
-    THREE_CL_NLI = 10
+    EN_CHR, EN_CHR_SENT, EN_PR_HYP, EN_NLI, COLA = range(2, 7)
+    EN_Q_CONT, EN_SIM, EN_SENT_PAIR, THREE_CL_NLI = range(7, 11)
 
 
 def default_model_hparams() -> HParams:

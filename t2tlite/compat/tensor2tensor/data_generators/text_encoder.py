@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -51,9 +50,7 @@ class SubwordTextEncoder(TextEncoder):
         self._learned: bytes | None = None
         if filename is not None:
             path = Path(filename)
-            self._encoder: Any = load_vocabulary(
-                path if path.exists() else sentencepiece_path(path)
-            )
+            self._encoder = load_vocabulary(path if path.exists() else sentencepiece_path(path))
             self.filename = os.fspath(filename)
 
     def __getattr__(self, name: str) -> Any:
@@ -63,18 +60,16 @@ class SubwordTextEncoder(TextEncoder):
 
     @property
     def vocab_size(self) -> int:
-        return int(self._encoder.vocab_size)
+        return self._encoder.vocab_size
 
     def encode(self, s: str) -> list[int]:
-        ids: list[int] = self._encoder.encode(s)
-        return ids
+        return self._encoder.encode(s)
 
     def decode(self, ids: Sequence[int], strip_extraneous: bool = False) -> str:
-        return str(self._encoder.decode(ids, strip_extraneous))
+        return self._encoder.decode(ids, strip_extraneous)
 
     def decode_list(self, ids: Sequence[int]) -> list[str]:
-        pieces: list[str] = self._encoder.decode_list(ids)
-        return pieces
+        return self._encoder.decode_list(ids)
 
     @classmethod
     def build_from_generator(
@@ -114,15 +109,10 @@ class SubwordTextEncoder(TextEncoder):
         self, filename: str | os.PathLike[str], add_single_quotes: bool = True
     ) -> None:
         """Writes the vocabulary; the name of a SentencePiece file ends in .model."""
-        if self._learned is not None:
-            path = sentencepiece_path(filename)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(self._learned)
-        else:
-            source = Path(self._encoder.filename)
-            target = Path(filename) if source.suffix != ".model" else sentencepiece_path(filename)
-            if source != target:
-                shutil.copyfile(source, target)
+        source = Path(self._encoder.filename)  # type: ignore[attr-defined]
+        target = Path(filename) if source.suffix != ".model" else sentencepiece_path(filename)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(self._learned or source.read_bytes())
 
 
 def sentencepiece_path(filename: str | os.PathLike[str]) -> Path:
@@ -159,9 +149,8 @@ def _escape_token(token: str, alphabet: Any) -> str:
 
 def _unescape_token(escaped_token: str) -> str:
     """Reverses `_escape_token`."""
-    escape = re.compile(r"\\u|\\\\|\\([0-9]+);")
-    word = escaped_token.removesuffix("_")
-    return escape.sub(
+    return re.sub(
+        r"\\u|\\\\|\\([0-9]+);",
         lambda match: chr(int(match[1])) if match[1] else ("_" if match[0] == "\\u" else "\\"),
-        word,
+        escaped_token.removesuffix("_"),
     )

@@ -8,11 +8,11 @@ from t2tlite.compat.problems import (
     Text2ClassProblem,
     Text2SelfProblem,
     Text2TextProblem,
+    names_of,
     with_t2t_names,
 )
 from t2tlite.compat.tensor2tensor.data_generators import generator_utils, problem, text_encoder
 from t2tlite.compat.tensor2tensor.utils import metrics, mlperf_log, registry
-from t2tlite.plugins.absent import absent_names
 from t2tlite.registry import problems as _registered
 from t2tlite.text_problems import VocabType
 
@@ -87,7 +87,4 @@ def text2text_generate_encoded(
 def __getattr__(name: str) -> Any:
     if name in _PROBLEMS and _PROBLEMS[name] in _registered:
         return with_t2t_names(_registered.get(_PROBLEMS[name]))
-    if hasattr(_text_problems, name):
-        value = getattr(_text_problems, name)
-        return with_t2t_names(value) if isinstance(value, type) else value
-    return absent_names(__name__)(name)
+    return names_of(_text_problems, __name__)(name)

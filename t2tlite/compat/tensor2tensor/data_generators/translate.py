@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from t2tlite import translate as _translate
-from t2tlite.compat.problems import with_t2t_names
+from t2tlite.compat.problems import names_of
 from t2tlite.compat.tensor2tensor.data_generators import (
     generator_utils,
     problem,
@@ -12,8 +12,9 @@ from t2tlite.compat.tensor2tensor.data_generators import (
     text_problems,
 )
 from t2tlite.compat.tensor2tensor.utils import metrics, mlperf_log, registry
-from t2tlite.plugins.absent import absent_names
 from t2tlite.text_problems import text2text_txt_iterator, text2text_txt_tab_iterator
+
+__getattr__ = names_of(_translate, __name__)
 
 
 def bi_vocabs_token_generator(
@@ -54,10 +55,3 @@ def _encoded(
             "inputs": [*source_vocab.encode(sample["inputs"]), *ending],
             "targets": [*target_vocab.encode(sample["targets"]), *ending],
         }
-
-
-def __getattr__(name: str) -> Any:
-    if hasattr(_translate, name):
-        value = getattr(_translate, name)
-        return with_t2t_names(value) if isinstance(value, type) else value
-    return absent_names(__name__)(name)
