@@ -234,12 +234,7 @@ def _run(
     folder: Path,
     build: Callable[[beam.Pipeline], beam.PCollection[Report]],
 ) -> dict[str, list[Any]]:
-    """Runs a pipeline and returns its reports by kind.
-
-    Args:
-      options: Beam's.
-      folder: shared with the workers; created if absent.
-      build: fills the pipeline.
+    """Runs the pipeline that `build` fills, and returns its reports by kind.
 
     Raises:
       Error: a worker reported it.

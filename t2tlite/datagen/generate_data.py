@@ -65,8 +65,7 @@ def generate_data_with_beam(
       name: the registered problem; all workers must have its plugin under the same path.
       data_dir: gets the data; all workers must share it under the same path.
       tmp_dir: downloads and the user's own files, shared likewise; by default `data_dir`.
-      seed: as of `generate_data`.
-      overwrite: as of `generate_data`.
+      seed, overwrite: as of `generate_data`.
       num_workers: processes on this machine, if `beam_options` is empty.
       beam_options: Beam's own: ["--runner=FlinkRunner", "--flink_master=..."].
 
@@ -90,9 +89,8 @@ def generate_data_with_beam(
     def write(problem: Problem, data_dir: str, tmp_dir: str) -> None:
         # Workers have other working directories.
         data_dir, tmp_dir = (str(Path(d).expanduser().resolve()) for d in (data_dir, tmp_dir))
-        usr_dirs = tuple(plugins.loaded_folders())
-        job = apache_beam.BeamJob(name, data_dir, tmp_dir, seed, usr_dirs)
-        apache_beam.write(job, options)
+        folders = tuple(plugins.loaded_folders())
+        apache_beam.write(apache_beam.BeamJob(name, data_dir, tmp_dir, seed, folders), options)
 
     _generate(name, data_dir, tmp_dir, seed, overwrite, write)
 

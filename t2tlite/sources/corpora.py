@@ -88,24 +88,17 @@ class Corpus:
         if self.kind == _TXT:
             if len(self.paths) != 2:
                 raise DataError(f"found {len(self.paths)} files; expected 2 parallel ones")
-            texts = [_texts(path) for path in self.paths]
-            pairs = ((a, b) for a, b in parallel(texts, self.paths))
+            pairs = ((a, b) for a, b in parallel(map(_texts, self.paths), self.paths))
         elif self.kind == _TSV:
-            pairs = itertools.chain.from_iterable(
-                columns(path, *self._columns) for path in self.paths
-            )
+            pairs = (pair for path in self.paths for pair in columns(path, *self._columns))
         else:
-            pairs = itertools.chain.from_iterable(map(_tmx_pairs, self.paths))
+            pairs = (pair for path in self.paths for pair in _tmx_pairs(path))
         if self.kind in datatypes_to_clean:
             pairs = clean_en_xx_pairs(pairs)
         return (pair for pair in pairs if all(pair))
 
     def sampled_lines(self, budget: float) -> Iterator[str]:
-        """Yields lines from the whole corpus, as T2T's generate_lines_for_vocab.
-
-        Args:
-          budget: characters to take of each file.
-        """
+        """Yields lines, `budget` characters of each file, as T2T's generate_lines_for_vocab."""
         if self.kind == _TXT:
             for path in self.paths:
                 yield from _sample(_texts(path), [path], budget)

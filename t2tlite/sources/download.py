@@ -57,7 +57,7 @@ class _Interrupted(Exception):
 def maybe_download(
     directory: str | os.PathLike[str], filename: str, uri: str, sha256: str | None = None
 ) -> str:
-    """Returns the path of `directory/filename`, downloaded first if it isn't there yet.
+    """Returns the path of `directory/filename`, downloaded first if it isn't there, as in T2T.
 
     The file gets its name only when it is complete and its checksum is right, so an existing file
     (which the user may have put there) needs no network. A download that was stopped, even by a
@@ -70,9 +70,6 @@ def maybe_download(
       sha256: its checksum in hexadecimal; None accepts any content. An existing file is checked
         too.
 
-    Returns:
-      The path, as T2T's function of this name.
-
     Raises:
       DownloadError: it can't be downloaded, or its checksum is wrong.
       OutputError: it can't be written.
@@ -80,7 +77,7 @@ def maybe_download(
     path = Path(directory).expanduser() / filename
     if path.exists():
         if sha256 is not None:
-            _check(sha256_of(path), sha256, path, f"delete it to download {uri} again")
+            _check_sha256(path, sha256, path, f"delete it to download {uri} again")
         return str(path)
     for attempt in range(1, ATTEMPTS + 1):
         try:
@@ -121,6 +118,8 @@ def gunzip_file(gz_path: str | os.PathLike[str], new_path: str | os.PathLike[str
 def _download(path: Path, uri: str, sha256: str | None) -> None:
     """Makes one attempt, which resumes an earlier one if the server can."""
     part = path.with_name(f".{path.name}.part")
+    # Identifies the content of the partial file.
+    note = path.with_name(f".{path.name}.part.json")
     try:
         with locked(part, waiting=f"waiting for another run that downloads {part}") as file:
             if path.exists():
@@ -129,30 +128,25 @@ def _download(path: Path, uri: str, sha256: str | None) -> None:
                 return
             try:
                 # Reading raises only _Interrupted, so an OSError here is one of writing.
-                for chunk in _chunks(uri, path.name, file, _note_of(part)):
+                for chunk in _chunks(uri, path.name, file, note):
                     file.write(chunk)
                 file.flush()
                 os.fsync(file.fileno())
                 if sha256 is not None:
                     advice = "check the address, or correct the checksum"
-                    _check(sha256_of(part), sha256, uri, advice)
+                    _check_sha256(part, sha256, uri, advice)
             except DownloadError:
-                _note_of(part).unlink(missing_ok=True)
+                note.unlink(missing_ok=True)
                 raise
             else:
                 os.replace(part, path)
-                _note_of(part).unlink(missing_ok=True)
+                note.unlink(missing_ok=True)
             finally:
                 # Without a note the server's content can't be compared with this one later.
-                if not _note_of(part).exists():
+                if not note.exists():
                     part.unlink(missing_ok=True)
     except OSError as error:
         raise cannot_write(path, error) from error
-
-
-def _note_of(part: Path) -> Path:
-    """Returns the path of the note that identifies the content of a partial file."""
-    return part.with_name(f"{part.name}.json")
 
 
 def _chunks(uri: str, name: str, file: IO[bytes], note: Path) -> Iterator[bytes]:
@@ -226,15 +220,11 @@ def _show_progress(uri: str, name: str, total: int | None) -> Iterator[Any]:
         yield lambda size: bar.advance(task, size)
 
 
-def sha256_of(path: str | os.PathLike[str]) -> str:
-    """Returns the checksum of a file, in hexadecimal."""
+def _check_sha256(path: Path, expected: str, source: str | Path, advice: str) -> None:
     with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _check(actual: str, expected: str, what: str | Path, advice: str) -> None:
+        actual = hashlib.file_digest(file, "sha256").hexdigest()
     if actual != expected.lower():
-        raise DownloadError(f"{what} has sha256 {actual}; expected {expected}: {advice}")
+        raise DownloadError(f"{source} has sha256 {actual}; expected {expected}: {advice}")
 
 
 def unpack(archive: str | os.PathLike[str], folder: str | os.PathLike[str]) -> None:

@@ -10,7 +10,7 @@ import itertools
 import logging
 import os
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -78,13 +78,7 @@ def count_lines(path: File, delimiter: str = "\n") -> int:
 
 
 def check_line_count(path: File, source: File, lines: int, delimiter: str = "\n") -> None:
-    """Checks that a file has as many lines as another one.
-
-    Args:
-      path: the file.
-      source: name of the other file, for the message.
-      lines: number of lines of the other file.
-      delimiter: between the lines of both files.
+    """Checks that `path` has as many lines as `source`, another file, which has `lines`.
 
     Raises:
       DataError: the numbers differ, or `path` can't be read.
@@ -95,22 +89,12 @@ def check_line_count(path: File, source: File, lines: int, delimiter: str = "\n"
 
 
 def txt_line_iterator(txt_path: File) -> Iterator[str]:
-    """Yields the lines of a UTF-8 file without surrounding white space, as T2T's function.
-
-    A file whose name ends in .gz is unpacked while it is read.
-
-    Raises:
-      DataError: as `each_line`.
-    """
+    """Yields the lines of `each_line` without surrounding white space, as T2T's function."""
     return map(str.strip, each_line(txt_path))
 
 
-def parallel(lines: Sequence[Iterator[str]], paths: Sequence[File]) -> Iterator[tuple[str, ...]]:
+def parallel(lines: Iterable[Iterator[str]], paths: Sequence[File]) -> Iterator[tuple[str, ...]]:
     """Yields the lines of several files side by side.
-
-    Args:
-      lines: of each file.
-      paths: the files, for messages.
 
     Raises:
       DataError: a file has fewer lines than the others.
@@ -124,10 +108,6 @@ def parallel(lines: Sequence[Iterator[str]], paths: Sequence[File]) -> Iterator[
         yield row
 
 
-def _parallel_lines(*paths: File) -> Iterator[tuple[str, ...]]:
-    return parallel([txt_line_iterator(path) for path in paths], paths)
-
-
 def text2text_txt_iterator(
     source_txt_path: File, target_txt_path: File
 ) -> Iterator[dict[str, str]]:
@@ -136,7 +116,8 @@ def text2text_txt_iterator(
     Raises:
       DataError: a file has fewer lines than the other.
     """
-    for inputs, targets in _parallel_lines(source_txt_path, target_txt_path):
+    paths = source_txt_path, target_txt_path
+    for inputs, targets in parallel(map(txt_line_iterator, paths), paths):
         yield {"inputs": inputs, "targets": targets}
 
 
@@ -149,7 +130,7 @@ def text2text_distill_iterator(
       DataError: a file has fewer lines than the others.
     """
     paths = source_txt_path, target_txt_path, distill_txt_path
-    for inputs, targets, dist_targets in _parallel_lines(*paths):
+    for inputs, targets, dist_targets in parallel(map(txt_line_iterator, paths), paths):
         yield {"inputs": inputs, "targets": targets, "dist_targets": dist_targets}
 
 
@@ -173,8 +154,8 @@ def text2class_txt_iterator(
       DataError: a label isn't a number, or not one of the names; a file has fewer lines.
     """
     numbers = {name: number for number, name in enumerate(class_strs or ())}
-    lines = _parallel_lines(source_txt_path, label_txt_path)
-    for row, (inputs, label) in enumerate(lines, 1):
+    paths = source_txt_path, label_txt_path
+    for row, (inputs, label) in enumerate(parallel(map(txt_line_iterator, paths), paths), 1):
         try:
             yield {"inputs": inputs, "label": numbers[label] if class_strs else int(label)}
         except (KeyError, ValueError):
@@ -194,16 +175,10 @@ def text2text_txt_tab_iterator(txt_path: File) -> Iterator[dict[str, str]]:
 
 
 def columns(path: File, first: int, second: int, splits: int = -1) -> Iterator[tuple[str, str]]:
-    """Yields two columns of a table whose cells are separated by tabs.
+    """Yields two columns, counted from 0, of a table whose cells are separated by tabs.
 
     Lines without a tab, or where one of the two cells is empty, are left out; a warning says how
-    many.
-
-    Args:
-      path: the file.
-      first: number of a column, from 0.
-      second: number of the other column.
-      splits: tabs of a line that separate cells, from the left; -1: all.
+    many. Only the first `splits` tabs of a line separate cells; -1: all.
 
     Raises:
       DataError: a line has too few columns.

@@ -11,38 +11,19 @@ Id 0 is padding and 1 the end of a sequence; `encode` appends neither. Nothing h
 TensorFlow.
 """
 
-from t2tlite.config import EOS_ID, PAD_ID
-from t2tlite.text.encoder import (
-    EOS,
-    NUM_RESERVED_TOKENS,
-    PAD,
-    RESERVED_TOKENS,
-    ByteTextEncoder,
-    ClassLabelEncoder,
-    TextEncoder,
-    strip_ids,
-)
-from t2tlite.text.sentencepiece_encoder import SentencePieceEncoder
-from t2tlite.text.sentencepiece_training import train_sentencepiece
-from t2tlite.text.subword_encoder import SubwordTextEncoder
-from t2tlite.text.token_encoder import TokenTextEncoder
-from t2tlite.text.vocabulary import load_vocabulary, vocabulary_sha256
-
-__all__ = [
-    "EOS",
-    "EOS_ID",
-    "NUM_RESERVED_TOKENS",
-    "PAD",
-    "PAD_ID",
-    "RESERVED_TOKENS",
-    "ByteTextEncoder",
-    "ClassLabelEncoder",
-    "SentencePieceEncoder",
-    "SubwordTextEncoder",
-    "TextEncoder",
-    "TokenTextEncoder",
-    "load_vocabulary",
-    "strip_ids",
-    "train_sentencepiece",
-    "vocabulary_sha256",
-]
+from t2tlite.config import EOS_ID as EOS_ID
+from t2tlite.config import PAD_ID as PAD_ID
+from t2tlite.text.encoder import EOS as EOS
+from t2tlite.text.encoder import NUM_RESERVED_TOKENS as NUM_RESERVED_TOKENS
+from t2tlite.text.encoder import PAD as PAD
+from t2tlite.text.encoder import RESERVED_TOKENS as RESERVED_TOKENS
+from t2tlite.text.encoder import ByteTextEncoder as ByteTextEncoder
+from t2tlite.text.encoder import ClassLabelEncoder as ClassLabelEncoder
+from t2tlite.text.encoder import TextEncoder as TextEncoder
+from t2tlite.text.encoder import strip_ids as strip_ids
+from t2tlite.text.sentencepiece_encoder import SentencePieceEncoder as SentencePieceEncoder
+from t2tlite.text.sentencepiece_training import train_sentencepiece as train_sentencepiece
+from t2tlite.text.subword_encoder import SubwordTextEncoder as SubwordTextEncoder
+from t2tlite.text.token_encoder import TokenTextEncoder as TokenTextEncoder
+from t2tlite.text.vocabulary import load_vocabulary as load_vocabulary
+from t2tlite.text.vocabulary import vocabulary_sha256 as vocabulary_sha256

@@ -28,14 +28,14 @@ def strip_ids(ids: Iterable[int], ids_to_strip: Iterable[int]) -> list[int]:
     return stripped
 
 
-def check_encodable(text: str) -> None:
-    """Checks that `text` can be encoded as UTF-8, i.e. has no lone surrogates.
+def encode_utf8(text: str) -> bytes:
+    """Returns `text` in UTF-8.
 
     Raises:
       DataError: names the first lone surrogate, its position and the text around it.
     """
     try:
-        text.encode("utf-8")
+        return text.encode("utf-8")
     except UnicodeEncodeError as error:
         position = error.start
         around = text[max(0, position - 10) : position + 11]
@@ -82,7 +82,12 @@ class TextEncoder(ABC):
 
     @abstractmethod
     def encode(self, text: str) -> list[int]:
-        """Returns the ids of `text`, without EOS."""
+        """Returns the ids of `text`, without EOS.
+
+        Raises:
+          DataError: `text` has a lone surrogate.
+          VocabularyError: a part of `text` has no id.
+        """
 
     @abstractmethod
     def decode(self, ids: Sequence[int], strip_extraneous: bool = False) -> str:
@@ -91,6 +96,9 @@ class TextEncoder(ABC):
         Args:
           ids: ids in [0, vocab_size).
           strip_extraneous: remove the reserved ids (PAD, EOS) at the end first.
+
+        Raises:
+          DataError: an id isn't in [0, vocab_size).
         """
 
     def decode_list(self, ids: Sequence[int]) -> list[str]:
@@ -121,37 +129,18 @@ class ByteTextEncoder(TextEncoder):
 
     @property
     def vocab_size(self) -> int:
-        """256, plus the number of reserved ids."""
         return len(self._bytes)
 
     def encode(self, text: str) -> list[int]:
-        """Returns an id for each UTF-8 byte of `text`.
-
-        Raises:
-          DataError: `text` has a lone surrogate.
-        """
-        try:
-            content = text.encode("utf-8")
-        except UnicodeEncodeError:
-            check_encodable(text)
-            raise
-        return [value + self._num_reserved_ids for value in content]
+        return [value + self._num_reserved_ids for value in encode_utf8(text)]
 
     def decode(self, ids: Sequence[int], strip_extraneous: bool = False) -> str:
-        """Returns the text of `ids`; invalid UTF-8 becomes U+FFFD, reserved ids their names.
-
-        Raises:
-          DataError: an id isn't in [0, vocab_size).
-        """
+        """Returns the text of `ids`; invalid UTF-8 becomes U+FFFD, reserved ids their names."""
         pieces = self._pieces(self._stripped(ids, strip_extraneous))
         return b"".join(pieces).decode("utf-8", errors="replace")
 
     def decode_list(self, ids: Sequence[int]) -> list[str]:
-        """Returns ASCII characters and names of reserved ids; other bytes as `<0xC3>`.
-
-        Raises:
-          DataError: an id isn't in [0, vocab_size).
-        """
+        """Returns ASCII characters and names of reserved ids; other bytes as `<0xC3>`."""
         return [
             piece.decode("ascii") if piece.isascii() else f"<0x{piece[0]:02X}>"
             for piece in self._pieces(ids)
@@ -171,6 +160,14 @@ class ClassLabelEncoder(TextEncoder):
     """Encodes class labels by their position in a list; no ids are reserved.
 
     As in T2T, `encode` maps a label to one id rather than a list.
+
+    Args:
+      class_labels: the labels in the order of their ids.
+      class_labels_fname: a UTF-8 file with one label per line.
+
+    Raises:
+      VocabularyError: the file is missing or damaged, both or neither argument is given, or a label
+        appears twice.
     """
 
     def __init__(
@@ -178,16 +175,6 @@ class ClassLabelEncoder(TextEncoder):
         class_labels: Sequence[str] | None = None,
         class_labels_fname: str | os.PathLike[str] | None = None,
     ) -> None:
-        """Takes the labels from a list or a file.
-
-        Args:
-          class_labels: the labels in the order of their ids.
-          class_labels_fname: a UTF-8 file with one label per line.
-
-        Raises:
-          VocabularyError: the file is missing or damaged, both or neither argument is given, or a
-            label appears twice.
-        """
         super().__init__(num_reserved_ids=0)
         if bool(class_labels) == bool(class_labels_fname):
             raise VocabularyError(
@@ -206,7 +193,6 @@ class ClassLabelEncoder(TextEncoder):
 
     @property
     def vocab_size(self) -> int:
-        """Number of labels."""
         return len(self._class_labels)
 
     # Not a list, because T2T's plugins write [encoder.encode(label)].
@@ -243,11 +229,6 @@ class ClassLabelEncoder(TextEncoder):
         return self._label(int(id_))
 
     def decode_list(self, ids: Sequence[int]) -> list[str]:
-        """Returns the labels of several ids.
-
-        Raises:
-          DataError: no label has one of the ids.
-        """
         return [self._label(int(id_)) for id_ in ids]
 
     def _label(self, id_: int) -> str:

@@ -24,7 +24,7 @@ import sentencepiece
 
 from t2tlite.config import EOS_ID, PAD_ID
 from t2tlite.errors import DataError, VocabularyError
-from t2tlite.text.encoder import TextEncoder, check_encodable
+from t2tlite.text.encoder import TextEncoder, encode_utf8
 from t2tlite.text.vocabulary_file import read_vocabulary
 
 SPACE_MARK = "\u2581"
@@ -53,17 +53,15 @@ class SentencePieceEncoder(TextEncoder):
 
     `decode(encode(text)) == text` if t2tlite learned the vocabulary. A file from elsewhere is
     accepted if its PAD is 0 and its EOS 1; its own normalisation applies.
+
+    Args:
+      filename: a SentencePiece model of any type.
+
+    Raises:
+      VocabularyError: the file is missing or damaged, or has other ids for PAD and EOS.
     """
 
     def __init__(self, filename: str | os.PathLike[str]) -> None:
-        """Loads the vocabulary.
-
-        Args:
-          filename: a SentencePiece model of any type.
-
-        Raises:
-          VocabularyError: the file is missing or damaged, or has other ids for PAD and EOS.
-        """
         super().__init__()
         self.filename = os.fspath(filename)
         content = read_vocabulary(filename)
@@ -84,7 +82,6 @@ class SentencePieceEncoder(TextEncoder):
 
     @property
     def vocab_size(self) -> int:
-        """Number of pieces, control and byte pieces included."""
         return int(self._processor.get_piece_size())
 
     @property
@@ -95,20 +92,11 @@ class SentencePieceEncoder(TextEncoder):
         return frozenset(i for i in ids if processor.is_byte(i) or processor.is_unknown(i))
 
     def encode(self, text: str) -> list[int]:
-        """Returns the piece ids of `text`.
-
-        Raises:
-          DataError: `text` has a lone surrogate.
-        """
         ids: list[int] = self._encoded(escape(text), [text])
         return ids
 
     def encode_batch(self, texts: list[str], num_threads: int = 1) -> list[list[int]]:
         """Returns the piece ids of each text, faster than separate calls of `encode`.
-
-        Args:
-          texts: any number of texts.
-          num_threads: threads that SentencePiece uses.
 
         Raises:
           DataError: a text has a lone surrogate.
@@ -123,9 +111,6 @@ class SentencePieceEncoder(TextEncoder):
         Args:
           ids: ids in [0, vocab_size).
           strip_extraneous: has no effect, since PAD and EOS are always removed.
-
-        Raises:
-          DataError: an id isn't in [0, vocab_size).
         """
         numbers = list(map(int, ids))
         try:
@@ -135,11 +120,7 @@ class SentencePieceEncoder(TextEncoder):
         return unescape(text)
 
     def decode_list(self, ids: Sequence[int]) -> list[str]:
-        """Returns the pieces of `ids`, with U+2581 for a space and `<0xC3>` for a byte.
-
-        Raises:
-          DataError: an id isn't in [0, vocab_size).
-        """
+        """Returns the pieces of `ids`, with U+2581 for a space and `<0xC3>` for a byte."""
         numbers = list(map(int, ids))
         try:
             return [str(self._processor.id_to_piece(number)) for number in numbers]
@@ -152,7 +133,7 @@ class SentencePieceEncoder(TextEncoder):
         except (RuntimeError, TypeError, ValueError):
             # SentencePiece's own error doesn't name the text.
             for text in texts:
-                check_encodable(text)
+                encode_utf8(text)
             raise
 
     def _out_of_range(self, ids: list[int]) -> DataError:

@@ -12,7 +12,7 @@ import logging
 import os
 import random
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import sentencepiece
@@ -20,13 +20,8 @@ import sentencepiece
 from t2tlite.config import EOS_ID, PAD_ID
 from t2tlite.errors import VocabularyError
 from t2tlite.files import atomic
-from t2tlite.text.encoder import EOS, PAD, check_encodable
-from t2tlite.text.sentencepiece_encoder import (
-    ESCAPE,
-    SPACE_MARK,
-    SentencePieceEncoder,
-    escape,
-)
+from t2tlite.text.encoder import EOS, PAD, encode_utf8
+from t2tlite.text.sentencepiece_encoder import ESCAPE, SPACE_MARK, SentencePieceEncoder, escape
 
 _log = logging.getLogger(__name__)
 
@@ -79,21 +74,23 @@ def train_sentencepiece(
       DataError: a text has a lone surrogate.
       OutputError: the file can't be written.
     """
-    reserved = _check_reserved_tokens(reserved_tokens)
-    sample = _Sample(texts, budget_characters)
-    sentences = list(_sentences(sample.texts))
+    options: dict[str, Any] = {"user_defined_symbols": _check_reserved_tokens(reserved_tokens)}
+    if max_subtoken_length:
+        options["max_sentencepiece_length"] = max_subtoken_length
+    sample, characters = _draw_sample(texts, budget_characters)
+    sentences = list(_sentences(sample))
     _log.info(
         "learning %d tokens from %s of %s million characters",
         vocab_size,
-        f"{sample.characters / 1e6:,.1f}",
-        f"{sample.seen / 1e6:,.1f}",
+        f"{sum(map(len, sample)) / 1e6:,.1f}",
+        f"{characters / 1e6:,.1f}",
     )
     if not sentences:
         raise VocabularyError(
             "there is no text to learn a vocabulary from; check what generate_samples (or "
             "generate_text_for_vocab) yields"
         )
-    content = _train(sentences, vocab_size, reserved, max_subtoken_length)
+    content = _train(sentences, vocab_size, options)
     with atomic(filename) as file:
         file.write(content)
     encoder = SentencePieceEncoder(filename)
@@ -110,38 +107,30 @@ def train_sentencepiece(
     return encoder
 
 
-class _Sample:
-    """A sample of texts from the whole corpus, in their order, always the same ones.
-
-    Attributes:
-      texts: the sample.
-      characters: number of characters in the sample.
-      seen: number of characters in the corpus.
-    """
-
-    def __init__(self, texts: Iterable[str], budget: int):
-        sample: list[str] = []
-        characters = seen = 0
-        draw = random.Random(0).random
-        rate = 1.0
-        for text in texts:
-            seen += len(text)
-            if draw() >= rate:
-                continue
-            sample.append(text)
-            characters += len(text)
-            while characters > budget and len(sample) > 1:
-                # All texts so far have the same probability to remain in the sample.
-                rate /= 2
-                sample = [text for text in sample if draw() < 0.5] or sample[:1]
-                characters = sum(map(len, sample))
-        self.texts, self.characters, self.seen = sample, characters, seen
+def _draw_sample(texts: Iterable[str], budget: int) -> tuple[list[str], int]:
+    """Returns texts from the whole corpus, always the same ones, and the corpus's characters."""
+    sample: list[str] = []
+    characters = seen = 0
+    draw = random.Random(0).random
+    rate = 1.0
+    for text in texts:
+        seen += len(text)
+        if draw() >= rate:
+            continue
+        sample.append(text)
+        characters += len(text)
+        while characters > budget and len(sample) > 1:
+            # All texts so far have the same probability to remain in the sample.
+            rate /= 2
+            sample = [text for text in sample if draw() < 0.5] or sample[:1]
+            characters = sum(map(len, sample))
+    return sample, seen
 
 
 def _sentences(texts: Iterable[str]) -> Iterable[str]:
     """Yields the texts for the trainer: escaped, and split where the trainer would drop them."""
     for text in texts:
-        check_encodable(text)
+        encode_utf8(text)
         for part in escape(text).split(_TRAINER_MARK):
             for start in range(0, len(part), _SENTENCE_CHARACTERS):
                 sentence = part[start : start + _SENTENCE_CHARACTERS]
@@ -149,12 +138,35 @@ def _sentences(texts: Iterable[str]) -> Iterable[str]:
                     yield sentence
 
 
-def _train(
-    sentences: list[str], vocab_size: int, reserved: list[str], max_subtoken_length: int | None
-) -> bytes:
+def _train(sentences: list[str], vocab_size: int, options: Mapping[str, Any]) -> bytes:
     """Returns the bytes of a model, larger than `vocab_size` if the alphabet needs it."""
+    model = io.BytesIO()
     try:
-        return _run_trainer(sentences, vocab_size, reserved, max_subtoken_length)
+        # File names and numbers of threads would become part of the bytes, so they aren't set.
+        sentencepiece.SentencePieceTrainer.train(
+            sentence_iterator=iter(sentences),
+            model_writer=model,
+            model_type="bpe",
+            vocab_size=vocab_size,
+            hard_vocab_limit=False,
+            byte_fallback=True,
+            normalization_rule_name="identity",
+            remove_extra_whitespaces=False,
+            add_dummy_prefix=False,
+            allow_whitespace_only_pieces=True,
+            max_sentence_length=_SENTENCE_CHARACTERS * _UTF8_BYTES_PER_CHARACTER,
+            pad_id=PAD_ID,
+            pad_piece=PAD,
+            eos_id=EOS_ID,
+            eos_piece=EOS,
+            unk_id=_UNKNOWN_ID,
+            unk_piece=_UNKNOWN,
+            # No text is encoded as the unknown piece, but a model can generate it.
+            unk_surface="\ufffd",
+            bos_id=-1,
+            minloglevel=2,
+            **options,
+        )
     except RuntimeError as error:
         # "... smaller than required_chars. 100 vs 286. ..."
         required = re.search(r"required_chars\. \d+ vs (\d+)", str(error))
@@ -163,42 +175,7 @@ def _train(
                 f"SentencePiece can't learn {vocab_size} tokens from these {len(sentences)} "
                 f"texts: {' '.join(str(error).split())}"
             ) from error
-    return _run_trainer(sentences, int(required[1]), reserved, max_subtoken_length)
-
-
-def _run_trainer(
-    sentences: list[str], vocab_size: int, reserved: list[str], max_subtoken_length: int | None
-) -> bytes:
-    model = io.BytesIO()
-    options: dict[str, Any] = {}
-    if max_subtoken_length:
-        options["max_sentencepiece_length"] = max_subtoken_length
-    # File names and numbers of threads would become part of the bytes, so they aren't set.
-    sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter(sentences),
-        model_writer=model,
-        model_type="bpe",
-        vocab_size=vocab_size,
-        hard_vocab_limit=False,
-        byte_fallback=True,
-        normalization_rule_name="identity",
-        remove_extra_whitespaces=False,
-        add_dummy_prefix=False,
-        allow_whitespace_only_pieces=True,
-        max_sentence_length=_SENTENCE_CHARACTERS * _UTF8_BYTES_PER_CHARACTER,
-        user_defined_symbols=reserved,
-        pad_id=PAD_ID,
-        pad_piece=PAD,
-        eos_id=EOS_ID,
-        eos_piece=EOS,
-        unk_id=_UNKNOWN_ID,
-        unk_piece=_UNKNOWN,
-        # No text is encoded as the unknown piece, but a model can generate it.
-        unk_surface="\ufffd",
-        bos_id=-1,
-        minloglevel=2,
-        **options,
-    )
+        return _train(sentences, int(required[1]), options)
     return model.getvalue()
 
 
@@ -218,5 +195,5 @@ def _check_reserved_tokens(tokens: Sequence[str]) -> list[str]:
             raise VocabularyError(
                 f"reserved token {token!r} {problem}; choose another in additional_reserved_tokens"
             )
-        check_encodable(token)
+        encode_utf8(token)
     return reserved

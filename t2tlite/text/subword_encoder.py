@@ -15,13 +15,13 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
-from functools import lru_cache
+from collections.abc import Callable, Sequence
+from functools import cached_property, lru_cache
 from typing import Any
 
 from t2tlite.errors import VocabularyError
 from t2tlite.text import tokenizer
-from t2tlite.text.encoder import TextEncoder, check_encodable
+from t2tlite.text.encoder import TextEncoder, encode_utf8
 from t2tlite.text.vocabulary_file import read_vocabulary_lines
 
 # Enough for the words of a large corpus; about 100 MB when full. A look-up is ten times as fast as
@@ -37,17 +37,15 @@ class SubwordTextEncoder(TextEncoder):
     """Encodes and decodes with a T2T `.subwords` file as T2T 1.15.7 does.
 
     `decode(encode(text)) == text` for any text.
+
+    Args:
+      filename: a T2T subword vocabulary: one subtoken per line, with or without quotes.
+
+    Raises:
+      VocabularyError: the file is missing, empty or not UTF-8.
     """
 
     def __init__(self, filename: str | os.PathLike[str]) -> None:
-        """Loads the vocabulary.
-
-        Args:
-          filename: a T2T subword vocabulary: one subtoken per line, with or without quotes.
-
-        Raises:
-          VocabularyError: the file is missing, empty or not UTF-8.
-        """
         super().__init__()
         self.filename = os.fspath(filename)
         self._subtokens = [_unquote(line.strip()) for line in read_vocabulary_lines(filename)]
@@ -55,11 +53,17 @@ class SubwordTextEncoder(TextEncoder):
         self._subtoken_to_id = {s: i for i, s in enumerate(self._subtokens) if s}
         self._longest = max(map(len, self._subtokens))
         self._alphabet = ESCAPE_CHARACTERS.union(*self._subtokens)
-        self._token_ids = lru_cache(_CACHED_TOKENS)(self._split_token)
+
+    @cached_property
+    def _token_ids(self) -> Callable[[str], tuple[int, ...]]:
+        return lru_cache(_CACHED_TOKENS)(self._split_token)
+
+    # The cache can't be pickled; a worker process fills its own.
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "_token_ids"}
 
     @property
     def vocab_size(self) -> int:
-        """Number of lines of the file."""
         return len(self._subtokens)
 
     @property
@@ -69,33 +73,22 @@ class SubwordTextEncoder(TextEncoder):
         return frozenset(id_ for id_, subtoken in enumerate(bare) if "\\" in subtoken)
 
     def encode(self, text: str) -> list[int]:
-        """Returns the subtoken ids of `text`.
-
-        Raises:
-          DataError: `text` has a lone surrogate.
-          VocabularyError: the file lacks a character that other subtokens contain.
-        """
         token_ids = self._token_ids
         try:
             return [id_ for token in tokenizer.encode(text) for id_ in token_ids(token)]
         except UnicodeEncodeError:
-            check_encodable(text)
+            encode_utf8(text)
             raise
 
     def encode_without_tokenizing(self, token_text: str) -> list[int]:
-        """Returns the subtoken ids of one token, which any tokenizer may have made.
-
-        Raises:
-          DataError: the token has a lone surrogate.
-          VocabularyError: as for `encode`.
-        """
-        check_encodable(token_text)
+        """Returns the subtoken ids of one token of any tokenizer; raises as `encode`."""
+        encode_utf8(token_text)
         return list(self._token_ids(token_text))
 
     def decode(self, ids: Sequence[int], strip_extraneous: bool = False) -> str:
         """Returns the text of `ids`; ids outside the vocabulary are ignored."""
         joined = "".join(self.decode_list(self._stripped(ids, strip_extraneous)))
-        tokens = (_unescape(escaped) for escaped in joined.split("_"))
+        tokens = (_ESCAPE.sub(_character, escaped) for escaped in joined.split("_"))
         return tokenizer.decode(token for token in tokens if token)
 
     def decode_list(self, ids: Sequence[int]) -> list[str]:
@@ -129,24 +122,10 @@ class SubwordTextEncoder(TextEncoder):
             token = "".join(c if c in self._alphabet else f"\\{ord(c)};" for c in token)
         return token + "_"
 
-    # The cache can't be pickled; a worker process fills its own.
-    def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in self.__dict__.items() if name != "_token_ids"}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-        self._token_ids = lru_cache(_CACHED_TOKENS)(self._split_token)
-
 
 def _unquote(line: str) -> str:
     """Returns a line without the quotes with which T2T protects a subtoken's spaces."""
-    quoted = line.startswith("'") and line.endswith("'")
-    quoted = quoted or (line.startswith('"') and line.endswith('"'))
-    return line[1:-1] if quoted else line
-
-
-def _unescape(escaped: str) -> str:
-    return _ESCAPE.sub(_character, escaped) if "\\" in escaped else escaped
+    return line[1:-1] if line[:1] in ("'", '"') and line[0] == line[-1] else line
 
 
 def _character(escape: re.Match[str]) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from t2tlite.errors import VocabularyError
 from t2tlite.files import atomic
@@ -19,7 +20,20 @@ _log = logging.getLogger(__name__)
 
 
 class TokenTextEncoder(TextEncoder):
-    """Maps each whitespace-separated token to its position in a file or list."""
+    """Maps each whitespace-separated token to its position in a file or list.
+
+    Args:
+      vocab_filename: a UTF-8 file with one token per line, including the reserved tokens.
+      reverse: encode the last token first, and decode accordingly.
+      vocab_list: the tokens, if there is no file; `<pad>` and `<EOS>` are added before them.
+      replace_oov: the token that replaces out-of-vocabulary tokens.
+      num_reserved_ids: ids that `decode(..., strip_extraneous=True)` strips from the end; as in
+        T2T, it doesn't change the ids of tokens.
+
+    Raises:
+      VocabularyError: the file is missing or damaged, there is neither file nor list, or
+        `replace_oov` isn't in the vocabulary.
+    """
 
     def __init__(
         self,
@@ -29,24 +43,17 @@ class TokenTextEncoder(TextEncoder):
         replace_oov: str | None = None,
         num_reserved_ids: int = NUM_RESERVED_TOKENS,
     ) -> None:
-        """Loads the tokens.
-
-        Args:
-          vocab_filename: a UTF-8 file with one token per line, including the reserved tokens.
-          reverse: encode the last token first, and decode accordingly.
-          vocab_list: the tokens, if there is no file; `<pad>` and `<EOS>` are added before them.
-          replace_oov: the token that replaces out-of-vocabulary tokens.
-          num_reserved_ids: ids that `decode(..., strip_extraneous=True)` strips from the end; as
-            in T2T, it doesn't change the ids of tokens.
-
-        Raises:
-          VocabularyError: the file is missing or damaged, there is neither file nor list, or
-            `replace_oov` isn't in the vocabulary.
-        """
         super().__init__(num_reserved_ids)
         if vocab_filename:
             self._tokens = [line.strip() for line in read_vocabulary_lines(vocab_filename)]
-            _warn_unless_reserved(self._tokens, vocab_filename)
+            if (first := self._tokens[:NUM_RESERVED_TOKENS]) != RESERVED_TOKENS:
+                _log.warning(
+                    "%s starts with the tokens %r, not %r: ids 0 and 1 always mean padding and end "
+                    "of sequence, so put these two lines before the first token",
+                    os.fspath(vocab_filename),
+                    first,
+                    RESERVED_TOKENS,
+                )
         elif vocab_list is not None:
             self._tokens = RESERVED_TOKENS + [t for t in vocab_list if t not in RESERVED_TOKENS]
         else:
@@ -68,7 +75,6 @@ class TokenTextEncoder(TextEncoder):
 
     @property
     def vocab_size(self) -> int:
-        """Number of lines or tokens, reserved ones included."""
         return len(self._tokens)
 
     @property
@@ -77,23 +83,13 @@ class TokenTextEncoder(TextEncoder):
         return frozenset() if self.oov_id is None else frozenset([self.oov_id])
 
     def encode(self, text: str) -> list[int]:
-        """Returns the ids of the tokens of `text`.
-
-        Raises:
-          VocabularyError: a token isn't in the vocabulary and `replace_oov` isn't set.
-        """
-        tokens = text.split()
-        if self.oov_id is not None:
-            ids = [self._token_to_id.get(token, self.oov_id) for token in tokens]
-        else:
-            try:
-                ids = [self._token_to_id[token] for token in tokens]
-            except KeyError as error:
-                raise VocabularyError(
-                    f"token {error.args[0]!r} isn't among the {self.vocab_size} tokens of the "
-                    "vocabulary; set the problem's oov_token to the token that replaces unknown "
-                    "ones, or add it to the vocabulary file"
-                ) from None
+        ids: list[Any] = [self._token_to_id.get(token, self.oov_id) for token in text.split()]
+        if None in ids:
+            raise VocabularyError(
+                f"token {text.split()[ids.index(None)]!r} isn't among the {self.vocab_size} tokens "
+                "of the vocabulary; set the problem's oov_token to the token that replaces unknown "
+                "ones, or add it to the vocabulary file"
+            )
         return ids[::-1] if self.reverse else ids
 
     def decode(self, ids: Sequence[int], strip_extraneous: bool = False) -> str:
@@ -112,17 +108,5 @@ class TokenTextEncoder(TextEncoder):
         Raises:
           OutputError: the file can't be written.
         """
-        with atomic(filename) as file:
-            file.write("".join(f"{token}\n" for token in self._tokens).encode("utf-8"))
-
-
-def _warn_unless_reserved(tokens: list[str], filename: str | os.PathLike[str]) -> None:
-    first = tokens[:NUM_RESERVED_TOKENS]
-    if first != RESERVED_TOKENS:
-        _log.warning(
-            "%s starts with the tokens %r, not %r: ids 0 and 1 always mean padding and end of "
-            "sequence, so put these two lines before the first token",
-            os.fspath(filename),
-            first,
-            RESERVED_TOKENS,
-        )
+        with atomic(filename, "w") as file:
+            file.writelines(f"{token}\n" for token in self._tokens)
