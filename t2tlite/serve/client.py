@@ -52,13 +52,7 @@ class Client:
     def predict_ids(self, line: str, problem: Any, data_dir: str) -> tuple[Any, Any]:
         """Like `predict`, for a model with ids in and ids out, such as T2T's exports.
 
-        Args:
-          line: text.
-          problem: the `Problem` whose vocabulary encodes the line and decodes the outputs.
-          data_dir: the folder of that vocabulary.
-
-        Returns:
-          The text of the outputs, and the scores.
+        The vocabulary of `problem` in `data_dir` encodes the line and decodes the outputs.
 
         Raises:
           ServingError: as `predict`.

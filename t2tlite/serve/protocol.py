@@ -1,6 +1,6 @@
 """TensorFlow Serving's REST format, including the tf.Examples that T2T's client sends.
 
-Every problem of a request is a RequestError with the HTTP status of the answer.
+Whatever is wrong with a request, or exceeds a limit, is a RequestError.
 """
 
 from __future__ import annotations
@@ -24,11 +24,7 @@ PARAMETERS = {"beam_size", "n"}
 
 
 class RequestError(Exception):
-    """A request can't be answered.
-
-    Attributes:
-      status: the HTTP status.
-    """
+    """A request can't be answered; `status` is the answer's HTTP status."""
 
     def __init__(self, status: int, message: str):
         super().__init__(message)
@@ -40,8 +36,6 @@ class PredictRequest:
     """A parsed request of `:predict`.
 
     Attributes:
-      lines: to decode.
-      beam_size: to decode them with.
       n: length of each line's n-best list; None: the best hypothesis alone, not in a list.
       columnar: whether the request, and so the answer, has TensorFlow Serving's columnar format
         ("inputs") rather than its row format ("instances").
@@ -54,11 +48,7 @@ class PredictRequest:
 
 
 def parse_predict(body: bytes, served: ServedModel, limits: Limits) -> PredictRequest:
-    """Parses the body of a `:predict` request.
-
-    Raises:
-      RequestError: the body is malformed or exceeds a limit.
-    """
+    """Parses the body of a `:predict` request."""
     content = _parse_object(body, '{"instances": [...]}')
     if unknown := content.keys() - KEYS:
         raise RequestError(400, f"unknown key {min(unknown)!r:.80}; expected {sorted(KEYS)}")
@@ -89,11 +79,7 @@ def parse_predict(body: bytes, served: ServedModel, limits: Limits) -> PredictRe
 
 
 def parse_attention(body: bytes, limits: Limits) -> tuple[str, str | None]:
-    """Parses the body of an `:attention` request: the line, and the answer if it is given.
-
-    Raises:
-      RequestError: the body is malformed or exceeds a limit.
-    """
+    """Parses the body of an `:attention` request: the line, and the answer if it is given."""
     expected = '{"line": TEXT, "answer": TEXT}'
     content = _parse_object(body, expected)
     line, answer = content.get("line"), content.get("answer")
@@ -116,10 +102,7 @@ def predict_response(
     """Returns the JSON object that answers a `:predict` request.
 
     A line that came as ids is answered with ids, as T2T's client expects, and also with text.
-
-    Args:
-      request: the request.
-      answers: the hypotheses of each of its lines, best first.
+    `answers` are the hypotheses of each line, best first.
     """
     rows = [
         _prediction(line, hypotheses, request.n)

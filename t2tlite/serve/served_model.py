@@ -44,9 +44,6 @@ class BatchDecoder:
     Args:
       decoder: a `Decoder`.
       name: the model's name in URLs; "": the problem's name.
-
-    Attributes:
-      served: the description of the model.
     """
 
     def __init__(self, decoder: Any, name: str = ""):
@@ -65,14 +62,9 @@ class BatchDecoder:
         )
 
     def __call__(self, kind: Kind, contents: Sequence[Any]) -> Sequence[Any]:
-        """Decodes one batch.
+        """Returns the hypotheses of each line of a batch, best first.
 
-        Args:
-          kind: a beam size, or ATTENTION.
-          contents: `Line`s; with ATTENTION pairs (line, answer or None).
-
-        Returns:
-          For each line its hypotheses, best first; with ATTENTION for each pair its map.
+        With ATTENTION `contents` are pairs (line, answer or None); each gets its map.
         """
         if kind == ATTENTION:
             return [self._decoder.attention(line, answer).map() for line, answer in contents]

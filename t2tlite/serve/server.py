@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import math
 import signal
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from t2tlite.devices import cluster
@@ -73,18 +72,16 @@ def serve(
         host = f"[{host}]" if ":" in host else host
         log.info("serving %s, version %d, at http://%s:%d", served.name, served.version, host, port)
         # uvicorn raises the signal that stopped it again when it returns.
-        with _ignored(signal.SIGTERM, signal.SIGINT):
-            uvicorn.Server(config).run(sockets=[listener])
+        handlers = {s: signal.signal(s, lambda *_: None) for s in (signal.SIGTERM, signal.SIGINT)}
+        uvicorn.Server(config).run(sockets=[listener])
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
         batcher.stop(limits.timeout_secs)
     log.info("stopped")
 
 
 def listen(address: tuple[str, int]) -> socket.socket:
-    """Returns a listening socket.
-
-    Raises:
-      ServingError: the address doesn't belong to this machine or is in use.
-    """
+    """Returns a listening socket."""
     host, port = address
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
@@ -93,13 +90,3 @@ def listen(address: tuple[str, int]) -> socket.socket:
         raise ServingError(
             f"can't listen on {host}:{port} ({error}); choose another --host or --port"
         ) from None
-
-
-@contextlib.contextmanager
-def _ignored(*signals: signal.Signals) -> Iterator[None]:
-    handlers = {number: signal.signal(number, lambda *_: None) for number in signals}
-    try:
-        yield
-    finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)

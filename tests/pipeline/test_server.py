@@ -11,7 +11,7 @@ import pytest
 
 from tests.pipeline.conftest import BIN
 
-pytest.importorskip("fastapi", reason="needs t2tlite[serve]")
+pytest.importorskip("starlette", reason="needs t2tlite[serve]")
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "model"
 
@@ -54,7 +54,8 @@ def test_an_address_in_use_is_an_error_of_one_line(command):
     [
         (["t2t-server"], 2, "--output_dir"),
         (["t2t-server", "--output_dir=nowhere"], 1, "nowhere holds no model"),
-        (["t2t-server", "--output_dir=x", "--max_queue=0"], 1, "--max_queue=0 is less than 1"),
+        (["t2t-server", "--output_dir=x", "--max_queue=0"], 2, "flag --max_queue=0"),
+        (["t2t-server", "--output_dir=x", "--max_queue=9"], 2, "=256 exceeds --max_queue=9"),
         (["t2t-query-server"], 2, "--server"),
         (["t2t-query-server", "--server=host"], 2, "--server=host is not host:port"),
         (["t2t-query-server", "--server=grpc://host:1"], 2, "only HTTP is supported"),

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("fastapi", reason="needs t2tlite[serve]")
+pytest.importorskip("starlette", reason="needs t2tlite[serve]")
 pytest.importorskip("uvicorn", reason="needs t2tlite[serve]")
 
 import uvicorn  # noqa: E402
@@ -83,7 +83,7 @@ class Server:
 @contextlib.contextmanager
 def running(decode=echo, served=SERVED, **limits):
     """A server that decodes with `decode`, or with a small trained model if `served` is None."""
-    limits, batches = Limits(**limits).check(), []
+    limits, batches = Limits(**limits), []
     metrics = Metrics(lambda: len(batcher))
 
     def observe(lines):

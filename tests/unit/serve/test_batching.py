@@ -50,22 +50,22 @@ def make_batcher(gate):
 
 def submit_first(batcher, gate):
     """Submits a line and waits until it is being decoded, so that later lines queue up."""
-    ticket = batcher.submit("k", ["first"])
+    future = batcher.submit("k", ["first"])
     until(lambda: gate.batches)
-    return ticket
+    return future
 
 
-def answered(*tickets):
-    return [ticket.future.result(10) for ticket in tickets]
+def answered(*futures):
+    return [future.result(10) for future in futures]
 
 
 def test_requests_that_wait_share_a_batch(make_batcher, gate):
     batcher = make_batcher()
     first = submit_first(batcher, gate)
-    tickets = [batcher.submit("k", [f"a{i}", f"b{i}"]) for i in range(3)]
+    futures = [batcher.submit("k", [f"a{i}", f"b{i}"]) for i in range(3)]
     assert len(batcher) == 6
     gate.open.set()
-    assert answered(first, *tickets) == [["FIRST"], *([f"A{i}", f"B{i}"] for i in range(3))]
+    assert answered(first, *futures) == [["FIRST"], *([f"A{i}", f"B{i}"] for i in range(3))]
     assert gate.batches[1:] == [("k", ["a0", "b0", "a1", "b1", "a2", "b2"])]
 
 
@@ -73,23 +73,23 @@ def test_a_batch_has_lines_of_one_kind_and_of_like_length(make_batcher, gate):
     batcher = make_batcher(max_batch_size=3)
     submit_first(batcher, gate)
     long = "x" * 200
-    tickets = [
+    futures = [
         batcher.submit(kind, [line])
         for kind, line in [("k", "1"), ("other", "2"), ("k", long), ("k", "3"), ("k", "4")]
     ]
-    tickets += [batcher.submit("k", ["5"])]
+    futures += [batcher.submit("k", ["5"])]
     gate.open.set()
-    assert [row[0] for row in answered(*tickets)] == ["1", "2", long.upper(), "3", "4", "5"]
+    assert [row[0] for row in answered(*futures)] == ["1", "2", long.upper(), "3", "4", "5"]
     assert [lines for _, lines in gate.batches[1:]] == [["1", "3", "4"], ["2"], [long], ["5"]]
 
 
 def test_a_full_batch_does_not_wait(make_batcher, gate):
     gate.open.set()
     patient = make_batcher(batch_timeout_ms=60_000, max_batch_size=2)
-    tickets = [patient.submit("k", ["a"])]
+    futures = [patient.submit("k", ["a"])]
     # The second line fills the batch, so it is decoded before the minute is over.
-    tickets.append(patient.submit("k", ["b"]))
-    assert answered(*tickets) == [["A"], ["B"]]
+    futures.append(patient.submit("k", ["b"]))
+    assert answered(*futures) == [["A"], ["B"]]
     assert [lines for _, lines in gate.batches] == [["a", "b"]]
 
 
@@ -101,11 +101,11 @@ def test_a_line_that_fails_fails_alone(make_batcher, gate, caplog):
     gate.open.set()
     assert answered(first, good) == [["FIRST"], ["GOOD"]]
     with pytest.raises(DataError, match="a bad line"):
-        bad.future.result(10)
+        bad.result(10)
     with pytest.raises(DataError, match="a bad line"):
-        two.future.result(10)
+        two.result(10)
     with pytest.raises(ValueError, match="a bug"):
-        bug.future.result(10)
+        bug.result(10)
     # Only an error that isn't the user's is logged with its traceback.
     assert [record.exc_info[0] for record in caplog.records] == [ValueError]
     assert batcher.alive
@@ -136,16 +136,16 @@ def test_dropped_lines_are_not_decoded(make_batcher, gate):
     assert answered(kept) == [["KEPT"]]
     assert [lines for _, lines in gate.batches] == [["first"], ["kept"]]
     with pytest.raises(CancelledError):
-        gone.future.result(10)
+        gone.result(10)
 
 
 def test_stopping_answers_queued_lines(make_batcher, gate):
     batcher = make_batcher(batch_timeout_ms=60_000)
     # Stopping ends the minute's wait.
-    ticket = batcher.submit("k", ["a"])
+    future = batcher.submit("k", ["a"])
     gate.open.set()
     batcher.stop(10)
-    assert answered(ticket) == [["A"]]
+    assert answered(future) == [["A"]]
     assert not batcher.alive
     with pytest.raises(StoppingError):
         batcher.submit("k", ["b"])
