@@ -52,13 +52,7 @@ def require(*names: str) -> None:
 
 
 def parse_flags() -> None:
-    """Parses the command line and loads the plugins that it names.
-
-    Raises:
-      UsageError: an argument is not a flag, or a folder is a URL.
-      absl.flags.Error: a flag is unknown or its value has the wrong type.
-      PluginError: a plugin can't be imported.
-    """
+    """Parses the command line and loads the plugins that it names."""
     # Parsed twice, as importing a plugin may define flags.
     FLAGS(sys.argv, known_only=True)
     if "use_tpu" in FLAGS:

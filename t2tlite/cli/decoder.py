@@ -30,24 +30,18 @@ log = logging.getLogger("t2tlite.cli")
 shared_flags.define_model_flags()
 shared_flags.define_device_flags()
 shared_flags.define_decoding_flags()
-flags.DEFINE_string(
-    "decode_from_file", "", "File of lines to decode; without it the evaluation data in --data_dir."
-)
+flags.DEFINE_string("decode_from_file", "", "File of lines; by default the data in --data_dir.")
 flags.DEFINE_bool("eval_use_test_set", False, "Decode the test split of --data_dir.")
 flags.DEFINE_string("decode_to_file", "", "Output file; by default T2T's name beside the input.")
 flags.DEFINE_string("decode_prefix_file", "", "Line n: what the answer to line n begins with.")
-flags.DEFINE_bool(
-    "decode_in_memory", False, "Write no .part file: an interrupted decode starts over."
-)
+flags.DEFINE_bool("decode_in_memory", False, "No .part file: an interrupted decode starts over.")
 flags.DEFINE_bool("decode_interactive", False, "Decode typed lines.")
 flags.DEFINE_string("decode_reference", "", "File of references; prints BLEU and more.")
 flags.DEFINE_string(
     "score_file", "", 'File of "input TAB target" lines; writes the mean loss of a token in nats.'
 )
 flags.DEFINE_enum("engine", "keras", ["keras", "ctranslate2"], "What decodes the lines of a file.")
-flags.DEFINE_string(
-    "export_dir", "", "Model of --engine=ctranslate2, by default OUTPUT_DIR/ctranslate2."
-)
+flags.DEFINE_string("export_dir", "", "For ctranslate2; by default OUTPUT_DIR/ctranslate2.")
 t2t_flags.define(t2t_flags.TRAINING)
 
 
@@ -84,9 +78,7 @@ def _check_flags() -> None:
             f"decode the problem's own data"
         )
     if (FLAGS.decode_prefix_file or FLAGS.decode_reference) and not FLAGS.decode_from_file:
-        raise app.UsageError(
-            "--decode_prefix_file and --decode_reference go with --decode_from_file"
-        )
+        raise app.UsageError("--decode_prefix_file, --decode_reference go with --decode_from_file")
     names = ["export_dir"]
     if FLAGS.engine == "ctranslate2":
         names = ["decode_interactive", "score_file", "decode_prefix_file", "checkpoint_path"]
@@ -112,9 +104,7 @@ def _report_other_flags(run: run_record.RunRecord) -> None:
         if given and given != recorded:
             log.warning("--%s=%s is ignored: the model was trained with %s", name, given, recorded)
     reads_data = not (FLAGS.decode_from_file or FLAGS.decode_interactive or FLAGS.score_file)
-    for name in ("hparams_set", "hparams", "data_dir"):
-        if FLAGS[name].value and not (reads_data and name == "data_dir"):
-            log.info("--%s isn't needed: %s has it", name, FLAGS.output_dir)
+    shared_flags.log_unneeded("hparams_set", "hparams", *([] if reads_data else ["data_dir"]))
 
 
 def _load_decoder(decode_hparams: DecodeHParams) -> Decoder:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+from typing import Any
 
 from absl import flags
 
@@ -21,18 +22,9 @@ log = logging.getLogger("t2tlite.cli")
 shared_flags.define_model_flags()
 shared_flags.define_decoding_flags()
 flags.DEFINE_enum("format", "savedmodel", ["savedmodel", "ctranslate2"], "Format of the export.")
-flags.DEFINE_string(
-    "export_dir",
-    "",
-    "Folder of the SavedModel versions, OUTPUT_DIR/export by default; or of the CTranslate2 model, "
-    "OUTPUT_DIR/ctranslate2 by default.",
-)
-flags.DEFINE_enum(
-    "quantization",
-    "float32",
-    ["float32", "float16", "int16", "int8"],
-    "Type of the weights of a CTranslate2 model.",
-)
+flags.DEFINE_string("export_dir", "", "By default OUTPUT_DIR/export or OUTPUT_DIR/ctranslate2.")
+TYPES = ["float32", "float16", "int16", "int8"]
+flags.DEFINE_enum("quantization", TYPES[0], TYPES, "Type of the weights for CTranslate2.")
 t2t_flags.define(t2t_flags.TRAINING)
 
 
@@ -43,27 +35,25 @@ def main() -> None:
         raise app.UsageError("--quantization needs --format=ctranslate2")
     if FLAGS.format == "ctranslate2" and FLAGS.decode_hparams:
         raise app.UsageError(
-            "--decode_hparams has no effect on a CTranslate2 model; give it to t2t-decoder"
+            "--decode_hparams has no effect on CTranslate2; give it to the decoder"
         )
     # Flags and folders are checked before the slow steps: importing Keras and loading the model.
     decode_hparams = shared_flags.decode_hparams()
     run_record.read(FLAGS.output_dir)
     device = devices.choose(backend="tensorflow")
+    export: Any
     if FLAGS.format == "savedmodel":
-        from t2tlite.export import saved_model
+        from t2tlite.export import saved_model as export
 
-        export_dir = FLAGS.export_dir or os.path.join(FLAGS.output_dir, "export")
-        saved_model.check_export_dir(export_dir)
-        decoder = shared_flags.load_decoder(decode_hparams, device)
-        written = saved_model.export(decoder, export_dir)
+        name, options = "export", {}
     else:
-        from t2tlite.export import ctranslate2
+        from t2tlite.export import ctranslate2 as export
 
-        export_dir = FLAGS.export_dir or os.path.join(FLAGS.output_dir, "ctranslate2")
-        ctranslate2.check_export_dir(export_dir)
-        decoder = shared_flags.load_decoder(decode_hparams, device)
-        written = ctranslate2.export(decoder, export_dir, FLAGS.quantization)
-    log.info("wrote %s", written)
+        name, options = "ctranslate2", {"quantization": FLAGS.quantization}
+    export_dir = FLAGS.export_dir or os.path.join(FLAGS.output_dir, name)
+    export.check_export_dir(export_dir)
+    decoder = shared_flags.load_decoder(decode_hparams, device)
+    log.info("wrote %s", export.export(decoder, export_dir, **options))
 
 
 run = app.command(main, shared_flags)

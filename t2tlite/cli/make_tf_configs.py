@@ -28,9 +28,7 @@ def main() -> None:
     """Prints one line for each machine."""
     app.require("masters")
     if FLAGS.ps:
-        raise app.UsageError(
-            "--ps: parameter servers aren't supported; name all machines in --masters"
-        )
+        raise app.UsageError("--ps: there are no parameter servers; name all machines in --masters")
     for machine in FLAGS.masters:
         host, _, port = machine.rpartition(":")
         if not host or not port.isdigit():

@@ -30,9 +30,7 @@ flags.DEFINE_string("cloud_mlengine_model_version", "", "See --cloud_mlengine_mo
 def main() -> None:
     """Sends one line, or each line of standard input, and prints the answers."""
     if FLAGS.cloud_mlengine_model_name or FLAGS.cloud_mlengine_model_version:
-        raise app.UsageError(
-            "--cloud_mlengine_model_name: Cloud ML Engine no longer exists; give --server"
-        )
+        raise app.UsageError("--cloud_mlengine_*: Cloud ML Engine no longer exists; give --server")
     app.require("server")
     if FLAGS.problem and not FLAGS.data_dir:
         raise app.UsageError("--problem needs --data_dir, whose vocabulary encodes the lines")
@@ -43,10 +41,9 @@ def main() -> None:
     problem = registry.problem(FLAGS.problem) if FLAGS.problem else None
     for line in [FLAGS.inputs_once] if FLAGS.inputs_once else _input_lines():
         if problem:
-            outputs, scores = client.predict_ids(line, problem, FLAGS.data_dir)
+            _print(line, *client.predict_ids(line, problem, FLAGS.data_dir))
         else:
-            outputs, scores = client.predict(line)
-        _print(line, outputs, scores)
+            _print(line, *client.predict(line))
 
 
 def _host_and_port(address: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from absl import flags
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from t2tlite.decode.decoder import Decoder
 
 FLAGS = flags.FLAGS
+log = logging.getLogger("t2tlite.cli")
 
 flags.DEFINE_string("t2t_usr_dir", "", "Plugin folder with your problems; several with commas.")
 flags.DEFINE_string("problem", "", "Registered problem; also NAME_rev and NAME_copy.")
@@ -26,10 +28,8 @@ def define_device_flags() -> None:
     """Defines the flags that choose where to run."""
     flags.DEFINE_bool("use_tpu", False, "Run on all TPU cores of this machine or pod, with JAX.")
     flags.DEFINE_string("backend", "", "Backend of Keras: tensorflow (the default) or jax.")
-    flags.DEFINE_integer("worker_gpu", 1, "Number of GPUs to use, if there are any.", lower_bound=0)
-    flags.DEFINE_float(
-        "worker_gpu_memory_fraction", 0.95, "Share of each GPU's memory to use (JAX).", 0.0, 1.0
-    )
+    flags.DEFINE_integer("worker_gpu", 1, "Number of GPUs to use, if there are any.", 0)
+    flags.DEFINE_float("worker_gpu_memory_fraction", 0.95, "Share of GPU memory (JAX).", 0.0, 1.0)
     flags.DEFINE_integer("model_parallel", 1, "Devices that share each large weight (JAX).", 1)
 
 
@@ -43,12 +43,15 @@ def define_model_flags() -> None:
 
 def define_decoding_flags() -> None:
     """Defines the flags that choose a checkpoint and how to decode."""
-    flags.DEFINE_string(
-        "checkpoint_path", "", "A weights file, a step, or best; the newest by default."
-    )
-    flags.DEFINE_string(
-        "decode_hparams", "", 'How to decode: "beam_size=4,alpha=0.6,extra_length=50".'
-    )
+    flags.DEFINE_string("checkpoint_path", "", "Weights file, step or best; default: the newest.")
+    flags.DEFINE_string("decode_hparams", "", 'How to decode: "beam_size=4,extra_length=50".')
+
+
+def log_unneeded(*names: str) -> None:
+    """Logs which of these flags were given although the run record has their values."""
+    for name in names:
+        if FLAGS[name].value:
+            log.info("--%s isn't needed: %s has it", name, FLAGS.output_dir)
 
 
 def usr_dirs() -> list[str]:
@@ -68,20 +71,12 @@ def device() -> devices.Devices:
 
 
 def decode_hparams() -> DecodeHParams:
-    """The checked hparams of --decode_hparams.
-
-    Raises:
-      HParamsError: a name is unknown or a value is out of range.
-    """
+    """The checked hparams of --decode_hparams."""
     return DecodeHParams().override(FLAGS.decode_hparams).check()
 
 
 def load_decoder(hparams: DecodeHParams, device: devices.Devices) -> Decoder:
-    """Loads the model of --output_dir and --checkpoint_path; imports Keras.
-
-    Raises:
-      Error: the folder has no such checkpoint, or its plugin or vocabulary is missing.
-    """
+    """Loads the model of --output_dir and --checkpoint_path; imports Keras."""
     from t2tlite.decode.decoder import Decoder
 
     return Decoder(FLAGS.output_dir, FLAGS.checkpoint_path, hparams, usr_dirs(), device)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
 
 from absl import flags
 
@@ -15,40 +14,38 @@ log = logging.getLogger("t2tlite.cli")
 Ignored = dict[str, tuple[type, str]]
 
 
-def _ignored_flags(effect: str, *names: str, booleans: Sequence[str] = ()) -> Ignored:
+def _ignored_flags(effect: str, names: str, booleans: str = "") -> Ignored:
     # As a string a flag accepts any value; --NAME and --noNAME need a boolean flag.
-    return dict.fromkeys(names, (str, effect)) | dict.fromkeys(booleans, (bool, effect))
+    types = dict.fromkeys(names.split(), str) | dict.fromkeys(booleans.split(), bool)
+    return {name: (value_type, effect) for name, value_type in types.items()}
 
 
 # Flags that no command here has.
 IGNORED: Ignored = {
     **_ignored_flags(
         "controlled TF1's graph or session",
-        *("tpu_infeed_sleep_secs", "tpu_config_extra", "tpu_job_name"),
-        booleans=[
-            *("tfdbg", "dbgprofile", "log_device_placement", "enable_graph_rewriter"),
-            *("disable_grappler_optimizations", "locally_shard_to_cpu", "daisy_chain_variables"),
-            *("use_tpu_estimator", "use_guarantee_const_getter"),
-        ],
+        "tpu_infeed_sleep_secs tpu_config_extra tpu_job_name",
+        "tfdbg dbgprofile log_device_placement enable_graph_rewriter use_guarantee_const_getter "
+        "disable_grappler_optimizations locally_shard_to_cpu daisy_chain_variables "
+        "use_tpu_estimator",
     ),
     **_ignored_flags(
         "ran jobs in a Google Cloud service that no longer exists",
-        *("cloud_mlengine_master_type", "cloud_vm_name"),
-        booleans=["cloud_mlengine", "cloud_delete_on_done", "cloud_tpu"],
+        "cloud_mlengine_master_type cloud_vm_name",
+        "cloud_mlengine cloud_delete_on_done cloud_tpu",
     ),
-    **_ignored_flags("named a cloud job's output folder; use --output_dir", "job-dir", "job_dir"),
+    **_ignored_flags("named a cloud job's output folder; use --output_dir", "job-dir job_dir"),
     **_ignored_flags(
         "set up TF1's parameter servers; use TF_CONFIG",
-        *("std_server_protocol", "master", "ps_job", "ps_replicas", "ps_gpu", "worker_job"),
-        *("worker_replicas", "worker_id"),
-        booleans=["sync"],
+        "std_server_protocol master ps_job ps_replicas ps_gpu worker_job worker_replicas worker_id",
+        "sync",
     ),
     **_ignored_flags(
         "set TF1's threads; set OMP_NUM_THREADS",
-        *("intra_op_parallelism_threads", "inter_op_parallelism_threads"),
+        "intra_op_parallelism_threads inter_op_parallelism_threads",
     ),
-    **_ignored_flags("is for problems without text", "timit_paths", "parsing_path"),
-    **_ignored_flags("is chosen by --backend", "xla_jit_level", booleans=["xla_compile"]),
+    **_ignored_flags("is for problems without text", "timit_paths parsing_path"),
+    **_ignored_flags("is chosen by --backend", "xla_jit_level", "xla_compile"),
     "optionally_use_dist_strat": (bool, "is how several GPUs are always used"),
     "tpu_num_shards": (str, "set the number of TPU cores; all cores are used"),
     "cloud_tpu_name": (str, "named a TPU for TF1; run this command on the TPU VM itself"),
@@ -71,18 +68,16 @@ IGNORED: Ignored = {
 GENERATING: Ignored = {
     "num_shards": (str, "was for problems without a class; set shards in its dataset_splits"),
     "max_cases": (str, "was for problems without a class; end its generate_samples sooner"),
+    **_ignored_flags("chose parts of a problem's work; use --task_id", "task_id_start task_id_end"),
     **_ignored_flags(
-        "chose parts of a problem's work; use --task_id", "task_id_start", "task_id_end"
-    ),
-    **_ignored_flags(
-        "is for reinforcement learning", "env_problem_max_env_steps", "env_problem_batch_size"
+        "is for reinforcement learning", "env_problem_max_env_steps env_problem_batch_size"
     ),
 }
 
 # Flags of T2T's t2t-trainer that another command has here.
 DECODING: Ignored = _ignored_flags(
     "made the trainer decode; use t2t-decoder",
-    *("decode_hparams", "decode_from_file", "decode_to_file", "decode_reference"),
+    "decode_hparams decode_from_file decode_to_file decode_reference",
 )
 
 # Flags of the trainer that T2T's decoder had too.
@@ -90,15 +85,11 @@ TRAINING: Ignored = {
     "random_seed": (str, "seeds training; set random_seed in --decode_hparams"),
     **_ignored_flags(
         "controls training",
-        *("train_steps", "schedule", "warm_start_from", "hparams_range", "eval_steps"),
-        *("local_eval_frequency", "save_checkpoints_secs", "keep_checkpoint_max"),
-        *("eval_early_stopping_steps", "eval_early_stopping_metric"),
-        *("eval_early_stopping_metric_delta", "iterations_per_loop", "autotune_objective"),
-        *("autotune_max_trials", "autotune_parallel_trials"),
-        booleans=[
-            *("generate_data", "eval_early_stopping_metric_minimize", "profile"),
-            "autotune_maximize",
-        ],
+        "train_steps schedule warm_start_from hparams_range eval_steps local_eval_frequency "
+        "save_checkpoints_secs keep_checkpoint_max eval_early_stopping_steps iterations_per_loop "
+        "eval_early_stopping_metric eval_early_stopping_metric_delta autotune_objective "
+        "autotune_max_trials autotune_parallel_trials",
+        "generate_data eval_early_stopping_metric_minimize profile autotune_maximize",
     ),
 }
 

@@ -21,9 +21,7 @@ from t2tlite.tpu_check import topology
 FLAGS = flags.FLAGS
 
 shared_flags.define_model_flags()
-flags.DEFINE_string(
-    "topology", "v5e:2x4", f"Generation, colon, chips each way: {topology.EXAMPLES}."
-)
+flags.DEFINE_string("topology", "v5e:2x4", f"Generation and chips: {topology.EXAMPLES}.")
 flags.DEFINE_bool("search_batch_size", True, "Look for the largest batch_size that fits.")
 t2t_flags.define(t2t_flags.TRAINING)
 

@@ -9,7 +9,6 @@ Each translation is TRANSLATIONS_DIR/PROBLEM-STEP; an existing one is skipped.
 
 from __future__ import annotations
 
-import logging
 import shlex
 import subprocess
 from pathlib import Path
@@ -27,17 +26,14 @@ if TYPE_CHECKING:
     from t2tlite.decode.decoder import Decoder
 
 FLAGS = flags.FLAGS
-log = logging.getLogger("t2tlite.cli")
 
 shared_flags.define_model_flags()
 shared_flags.define_device_flags()
 flags.DEFINE_alias("model_dir", "output_dir")
 flags.DEFINE_string("source", "", "File of lines to translate.")
 flags.DEFINE_string("translations_dir", "translations", "Folder of the translated files.")
-flags.DEFINE_integer("min_steps", 0, "Skip checkpoints of fewer steps.", lower_bound=0)
-flags.DEFINE_float(
-    "wait_minutes", 0, "Minutes without a new checkpoint after which it ends.", lower_bound=0.0
-)
+flags.DEFINE_integer("min_steps", 0, "Skip checkpoints of fewer steps.", 0)
+flags.DEFINE_float("wait_minutes", 0, "Minutes to wait for a new checkpoint.", 0.0)
 flags.DEFINE_integer("beam_size", 4, "Beams; 1: greedy.")
 flags.DEFINE_float("alpha", 0.6, "Exponent of the length penalty.")
 flags.DEFINE_string("decode_hparams", "", "More on how to decode, as for t2t-decoder.")
@@ -59,9 +55,7 @@ def main() -> None:
     settings += f",{FLAGS.decode_hparams}" if FLAGS.decode_hparams else ""
     # Checked before the first checkpoint exists or is loaded.
     decode_hparams = DecodeHParams().override(settings).check()
-    for name in ("problem", "model", "hparams_set", "hparams", "data_dir"):
-        if FLAGS[name].value:
-            log.info("--%s isn't needed: %s has it", name, FLAGS.output_dir)
+    shared_flags.log_unneeded("problem", "model", "hparams_set", "hparams", "data_dir")
     text_files.count_lines(FLAGS.source, decode_hparams.delimiter)
     translate_all(
         FLAGS.output_dir,

@@ -28,6 +28,10 @@ flags.DEFINE_bool("autotune_maximize", True, "Whether higher is better.")
 flags.DEFINE_integer("autotune_max_trials", 10, "Trials in total, earlier runs included.", 1)
 flags.DEFINE_integer("autotune_parallel_trials", 1, "Trials to run at once.", 1)
 
+# Flags that must not change when a search is resumed.
+_FIXED = ["problem", "model", "hparams_set", "autotune_maximize", "train_steps", "eval_steps"]
+_FIXED += ["local_eval_frequency", "eval_use_test_set", "warm_start_from"]
+
 
 def tune(hparams: HParams, given: dict[str, Any], train_args: TrainArgs) -> None:
     """Searches hparams by trials of this command, and prints the best.
@@ -36,9 +40,6 @@ def tune(hparams: HParams, given: dict[str, Any], train_args: TrainArgs) -> None
       hparams: the hparams that the trials change.
       given: hparams that the command line sets, by name.
       train_args: of each trial.
-
-    Raises:
-      SystemExit: with status 130 if Ctrl-C or SIGTERM stopped the search.
     """
     _check_flags()
     # They import Optuna.
@@ -74,7 +75,7 @@ def tune(hparams: HParams, given: dict[str, Any], train_args: TrainArgs) -> None
         parallel_trials=FLAGS.autotune_parallel_trials,
         train_args=train_args,
         description={
-            **_describe(train_args),
+            **{f"--{name}": FLAGS[name].value for name in _FIXED},
             "hparams": hparams.values(),
             "--hparams_range": {name: list(values) for name, values in ranged.ranges.items()},
             "searched hparams": [dimension.name for dimension in dimensions],
@@ -103,24 +104,7 @@ def _check_flags() -> None:
             "leave --hparams_range out"
         )
     if importlib.util.find_spec("optuna") is None:
-        raise OutputError(
-            "--hparams_range needs Optuna; install it with: pip install 't2tlite[tune]'"
-        )
-
-
-def _describe(train_args: TrainArgs) -> dict[str, Any]:
-    """Returns the flags that must not change when a search is resumed."""
-    return {
-        "--problem": FLAGS.problem,
-        "--model": FLAGS.model,
-        "--hparams_set": FLAGS.hparams_set,
-        "--autotune_maximize": FLAGS.autotune_maximize,
-        "--train_steps": train_args.train_steps,
-        "--local_eval_frequency": train_args.eval_frequency,
-        "--eval_steps": train_args.eval_steps,
-        "--eval_use_test_set": FLAGS.eval_use_test_set,
-        "--warm_start_from": train_args.warm_start_from,
-    }
+        raise OutputError("--hparams_range needs Optuna: pip install 't2tlite[tune]'")
 
 
 def _trial_command(extra_flags: Sequence[str], folder: Path) -> Sequence[str]:

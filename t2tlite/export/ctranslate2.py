@@ -27,7 +27,7 @@ from t2tlite.config import HParams
 from t2tlite.decode.ctranslate2 import POSITIONS, require_library, tokens
 from t2tlite.decode.decoder import Decoder
 from t2tlite.errors import HParamsError, OutputError
-from t2tlite.export.export_folder import refuse_file, replace, working_folder
+from t2tlite.export.export_folder import content, replace, working_folder
 from t2tlite.model.layers import sinusoids
 from t2tlite.model.transformer import Transformer
 from t2tlite.text import EOS_ID, PAD_ID
@@ -38,20 +38,12 @@ def export(
 ) -> Path:
     """Writes the model as a CTranslate2 folder, whole or not at all; replaces an older export.
 
-    Args:
-      decoder: the model.
-      export_dir: the folder to write.
-      quantization: type of the weights of projections and embeddings: float32, float16, int16 or
-        int8.
-
-    Returns:
-      The folder.
+    Projections and embeddings get the type `quantization`: float32, float16, int16 or int8.
 
     Raises:
       HParamsError: CTranslate2 can't express the model.
       VocabularyError: a vocabulary has no token for each id.
-      OutputError: the extra `ct2` isn't installed, `export_dir` holds something else, or it can't
-        be written.
+      OutputError: `check_export_dir` refuses the folder, or it can't be written.
     """
     target = Path(export_dir).expanduser().absolute()
     check_export_dir(target)
@@ -67,15 +59,9 @@ def export(
 
 
 def check_export_dir(export_dir: str | os.PathLike[str]) -> None:
-    """Checks that an export to `export_dir` is possible.
-
-    Raises:
-      OutputError: it is a file or holds something else than a CTranslate2 model, or CTranslate2
-        isn't installed.
-    """
+    """Raises OutputError if `export_dir` holds something else, or CTranslate2 isn't installed."""
     folder = Path(export_dir)
-    refuse_file(folder)
-    if folder.exists() and any(folder.iterdir()) and not (folder / "model.bin").exists():
+    if content(folder) and not (folder / "model.bin").exists():
         raise OutputError(
             f"{folder} isn't a CTranslate2 model (model.bin is missing) and isn't empty; choose "
             f"another --export_dir"
@@ -125,11 +111,7 @@ def _spec(decoder: Decoder) -> Any:
 
 
 def check_expressible(hparams: HParams, network: Any) -> bool:
-    """Returns whether the model is pre-norm; otherwise it is post-norm.
-
-    Raises:
-      HParamsError: CTranslate2 can't express the model.
-    """
+    """Returns whether the model is pre-norm, else post-norm; HParamsError if neither."""
     names = ["layer_preprocess_sequence", "layer_postprocess_sequence"]
     norms = [getattr(hparams, name).replace("none", "").replace("d", "") for name in names]
     width = hparams.hidden_size

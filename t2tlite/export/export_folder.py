@@ -54,7 +54,8 @@ def replace(folder: Path, target: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
-def refuse_file(folder: Path) -> None:
-    """Raises OutputError if `folder` is a file."""
+def content(folder: Path) -> list[Path]:
+    """Returns the entries of `folder`, none if it doesn't exist; raises OutputError for a file."""
     if folder.exists() and not folder.is_dir():
         raise OutputError(f"{folder} is a file, expected a folder; choose another --export_dir")
+    return sorted(folder.iterdir()) if folder.exists() else []

@@ -15,13 +15,8 @@ from typing import Any
 import tensorflow as tf
 
 from t2tlite.errors import VocabularyError
-from t2tlite.export.graph_strings import (
-    character_class,
-    gather,
-    lookup_table,
-    require_known,
-    well_formed,
-)
+from t2tlite.export import graph_strings
+from t2tlite.export.graph_strings import character_class, gather, well_formed
 from t2tlite.export.graph_subwords import GraphSubwords
 from t2tlite.text import (
     ByteTextEncoder,
@@ -76,12 +71,10 @@ class GraphSentencePiece(tf.Module):
 
     def encode(self, texts_B: Any) -> Any:
         texts_B = _replace(texts_B, ESCAPE, ESCAPED_ESCAPE)
-        texts_B = _replace(texts_B, SPACE_MARK, ESCAPED_SPACE_MARK)
-        return self.tokenizer.tokenize(texts_B)
+        return self.tokenizer.tokenize(_replace(texts_B, SPACE_MARK, ESCAPED_SPACE_MARK))
 
     def decode(self, ids: Any) -> Any:
-        texts_B = self.tokenizer.detokenize(ids)
-        texts_B = _replace(texts_B, ESCAPED_SPACE_MARK, SPACE_MARK)
+        texts_B = _replace(self.tokenizer.detokenize(ids), ESCAPED_SPACE_MARK, SPACE_MARK)
         return _replace(texts_B, ESCAPED_ESCAPE, ESCAPE)
 
 
@@ -95,14 +88,14 @@ class GraphTokens(tf.Module):
         # As in the encoder, the later id of a repeated token counts.
         ids = {token: id_ for id_, token in enumerate(self.tokens)}
         oov_id = -1 if encoder.oov_id is None else encoder.oov_id
-        self.table = lookup_table(ids, tf.int32, oov_id)
+        self.table = graph_strings.lookup_table(ids, tf.int32, oov_id)
 
     def encode(self, texts_B: Any) -> Any:
         spaced_B = tf.strings.regex_replace(texts_B, f"[{character_class(str.isspace)}]+", " ")
         tokens = tf.strings.split(spaced_B)
         ids = tf.ragged.map_flat_values(self.table.lookup, tokens)
         unknown = tf.boolean_mask(tokens.flat_values, ids.flat_values < 0)
-        ids = require_known(ids, "tokens that the vocabulary lacks:", unknown)
+        ids = graph_strings.require_known(ids, "tokens that the vocabulary lacks:", unknown)
         return tf.reverse(ids, [1]) if self.reverse else ids
 
     def decode(self, ids: Any) -> Any:

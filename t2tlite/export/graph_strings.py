@@ -54,11 +54,7 @@ def lookup_table(values: dict[str, int], dtype: Any, default: int = -1) -> Any:
 
 
 def require_known(ids: Any, message: str, strings: Any) -> Any:
-    """Returns the ragged ids; running the graph fails with `message` and `strings` if one is < 0.
-
-    Raises:
-      InvalidArgumentError: in the running graph.
-    """
+    """Returns the ragged ids; the graph fails with `message` and `strings` if one is < 0."""
     known = tf.debugging.Assert(tf.reduce_all(ids.flat_values >= 0), [message, strings])
     with tf.control_dependencies([known]):
         return ids.with_flat_values(tf.identity(ids.flat_values))

@@ -31,21 +31,14 @@ from t2tlite.decode.decoder import Decoder
 from t2tlite.decode.keras_engine import LENGTH_STEP
 from t2tlite.decode.search_model import make_search
 from t2tlite.errors import DeviceError, OutputError
-from t2tlite.export.export_folder import PREFIX, refuse_file, replace, working_folder
+from t2tlite.export.export_folder import PREFIX, content, replace, working_folder
 from t2tlite.export.graph_encoders import graph_encoder
 from t2tlite.export.graph_strings import is_blank, well_formed
 from t2tlite.text import EOS_ID, PAD_ID
 
 
 def export(decoder: Decoder, export_dir: str | os.PathLike[str]) -> Path:
-    """Writes a new version of the model in `export_dir`, whole or not at all.
-
-    Args:
-      decoder: the model, on TensorFlow, and how to decode.
-      export_dir: the folder of the versions; created if absent.
-
-    Returns:
-      The version's folder.
+    """Writes a new version of the model in `export_dir`, whole or not at all; returns its folder.
 
     Raises:
       VocabularyError: the vocabulary is a class of the user's own.
@@ -66,10 +59,8 @@ def export(decoder: Decoder, export_dir: str | os.PathLike[str]) -> Path:
                 },
             )
         except tf.errors.OpError as error:
-            raise OutputError(
-                f"can't write {export_dir}: {error.message}; free some space or choose another "
-                f"folder"
-            ) from error
+            message = f"{error.message}; free some space or choose another folder"
+            raise OutputError(f"can't write {export_dir}: {message}") from error
         # The next free number, so that the newest version has the highest.
         version = int(time.time())
         while (target := folder.with_name(str(version))).exists():
@@ -81,8 +72,7 @@ def export(decoder: Decoder, export_dir: str | os.PathLike[str]) -> Path:
 def check_export_dir(export_dir: str | os.PathLike[str]) -> None:
     """Raises OutputError if `export_dir` exists and isn't a folder of exports alone."""
     folder = Path(export_dir)
-    refuse_file(folder)
-    for entry in sorted(folder.iterdir()) if folder.exists() else []:
+    for entry in content(folder):
         is_version = entry.name.isdigit() and (entry / "saved_model.pb").exists()
         if not is_version and not entry.name.startswith(PREFIX):
             raise OutputError(
@@ -92,12 +82,7 @@ def check_export_dir(export_dir: str | os.PathLike[str]) -> None:
 
 
 class TextModel(tf.Module):
-    """A `Decoder`'s encoders and search as TensorFlow functions: the signatures above.
-
-    Raises:
-      VocabularyError: a vocabulary is a class of the user's own.
-      DeviceError: the decoder doesn't run on TensorFlow.
-    """
+    """A `Decoder`'s encoders and search as TensorFlow functions: the signatures above."""
 
     def __init__(self, decoder: Decoder):
         super().__init__()
@@ -135,11 +120,8 @@ class TextModel(tf.Module):
                 rows = rows[:, : self._decode_hparams.max_input_size - 1]
             rows = tf.concat([rows, tf.fill([rows.nrows(), 1], EOS_ID)], axis=1)
         answers = self._search_rows(rows, blank_B)
-        texts_BK = self._decode_answers(answers["ids"])
-        return self._best(
-            tf.where(blank_B[:, None], "", texts_BK),
-            tf.where(blank_B[:, None], 0.0, answers["scores"]),
-        )
+        texts_BK = tf.where(blank_B[:, None], "", self._decode_answers(answers["ids"]))
+        return self._best(texts_BK, tf.where(blank_B[:, None], 0.0, answers["scores"]))
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="input")])
     def answer_examples(self, input: Any) -> dict[str, Any]:

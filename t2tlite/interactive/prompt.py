@@ -21,11 +21,8 @@ def make_session(
 ) -> PromptSession[str]:
     """Returns a prompt whose history outlives the process.
 
-    Args:
-      commands: offered as completions while a ":" command is typed, in other lines at Tab, which
-        may begin like a command.
-      hparams: offered after ":set ".
-      status: returns the text of the bar below the line.
+    `commands` are offered as completions while a ":" command is typed, and at Tab in other lines;
+    `hparams` after ":set ". `status` returns the text of the bar below the line.
     """
 
     def begins_with(text: str) -> bool:

@@ -15,11 +15,7 @@ _PIPE_WIDTH = 1_000_000
 
 
 class Screen:
-    """Standard output: tables, colours and growing text on a terminal, plain lines in a pipe.
-
-    Args:
-      is_terminal: whether it is a terminal.
-    """
+    """Standard output: tables, colours and growing text on a terminal, plain lines in a pipe."""
 
     def __init__(self, is_terminal: bool):
         self.is_terminal = is_terminal
@@ -30,10 +26,7 @@ class Screen:
     ) -> None:
         """Shows the answers to a line. Without any, a pipe gets a blank line.
 
-        Args:
-          answers: best first.
-          scores: show the scores too.
-          probabilities: show probabilities, not log-probabilities.
+        With `scores` it shows their scores too, with `probabilities` as such, not as logarithms.
         """
         if scores and self.is_terminal:
             self._show_table(answers, probabilities)
@@ -58,11 +51,7 @@ class Screen:
         self._console.print(table)
 
     def stream(self, answers: Iterable[Hypothesis]) -> Hypothesis:
-        """Writes an answer while it grows; returns its last state.
-
-        Args:
-          answers: the answer after each token.
-        """
+        """Writes an answer while it grows, from its states after each token; returns the last."""
         written, last = "", Hypothesis("", 0.0, [])
         for last in answers:
             # The bytes of a character may come in several tokens.

@@ -65,12 +65,7 @@ def _on_terminal() -> bool:
 
 
 class Session:
-    """One conversation with a model.
-
-    Args:
-      decoder: the model.
-      screen: shows the answers.
-    """
+    """One conversation with a model."""
 
     def __init__(self, decoder: Decoder, screen: Screen):
         self.decoder, self.screen = decoder, screen
@@ -129,11 +124,7 @@ class Session:
         return f" {self.decoder.run.problem}  {settings}  :help"
 
     def _next_decode(self) -> tuple[DecodeHParams, int, bool]:
-        """Returns how the next line is decoded.
-
-        Returns:
-          The decode hparams, the number of rows, and whether to show the answer token by token.
-        """
+        """Returns the next line's decode hparams, its rows, and whether to stream the answer."""
         hparams, rows = dataclasses.replace(self._hparams), 1
         # Each sample needs a row; the answers of a beam search share one.
         if self.decoder.samples(hparams):

@@ -92,21 +92,13 @@ class Journal:
     def next_trial(self, active: Collection[int]) -> optuna.trial.Trial | None:
         """Returns a trial to run, with values drawn: an unfinished one, or else a new one.
 
-        Args:
-          active: the numbers of the trials that run now.
-
-        Returns:
-          The trial; None if no more are to be started.
+        Returns None if no more are to be started. `active` has the numbers of those that run now.
 
         Raises:
           OutputError: the folder of a new trial holds a trial of another search.
         """
         trials = self._study.get_trials(deepcopy=False)
-        unfinished = [
-            trial
-            for trial in trials
-            if trial.state == TrialState.RUNNING and trial.number not in active
-        ]
+        unfinished = [t for t in trials if t.state == TrialState.RUNNING and t.number not in active]
         number = unfinished[0].number if unfinished else len(trials)
         # Seeded by the trial's number, so that interruptions don't change what is drawn.
         seed = np.random.SeedSequence([self.search.train_args.seed, number]).generate_state(1)
@@ -138,6 +130,7 @@ class Journal:
         copy = optuna.create_study(direction=self._study.direction)
         for trial in self._study.get_trials(deepcopy=False):
             values = trial.user_attrs.get(VALUES, {})
+            distributions = {d.name: d.value_distribution for d in self.search.dimensions}
             best = self.search.best(trial.intermediate_values)
             has_value = trial.state in (TrialState.COMPLETE, TrialState.PRUNED)
             copy.add_trial(
@@ -145,11 +138,7 @@ class Journal:
                     state=trial.state,
                     value=best[0] if best and has_value else None,
                     params=values,
-                    distributions={
-                        dimension.name: dimension.value_distribution
-                        for dimension in self.search.dimensions
-                        if dimension.name in values
-                    },
+                    distributions={name: distributions[name] for name in values},
                     user_attrs=trial.user_attrs,
                     intermediate_values=trial.intermediate_values,
                 )

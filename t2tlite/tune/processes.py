@@ -67,22 +67,17 @@ def start(
 ) -> subprocess.Popen[bytes]:
     """Starts a trial. On Linux it gets SIGTERM when this process ends, even by a kill.
 
-    Args:
-      command: the command line.
-      folder: the trial's folder; the output is appended to log.txt there.
-      slot: the share of the machine.
-      lock: an open, locked file; the trial inherits it and keeps the lock until it ends.
+    Its output is appended to log.txt in `folder`. It inherits the open, locked file `lock` and
+    keeps the lock until it ends.
     """
-    environment = dict(os.environ)
-    if slot.gpus is not None:
-        environment["CUDA_VISIBLE_DEVICES"] = slot.gpus
+    gpus = {} if slot.gpus is None else {"CUDA_VISIBLE_DEVICES": slot.gpus}
     with open(folder / LOG, "ab") as log:
         return subprocess.Popen(
             child.command(command, signal.SIGTERM, slot.cores),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
-            env=environment,
+            env={**os.environ, **gpus},
             pass_fds=[lock.fileno()],
             # Ctrl-C reaches the search alone, which then stops its trials.
             start_new_session=True,
@@ -90,12 +85,7 @@ def start(
 
 
 def failure(status: int, folder: Path) -> str:
-    """Returns why a trial failed: the signal that ended it, or the last line of its output.
-
-    Args:
-      status: the exit status, negative for a signal.
-      folder: the trial's folder.
-    """
+    """Returns why a trial failed: the signal (a negative status), or its output's last line."""
     if status < 0:
         name = signal.Signals(-status).name
         memory = "; the machine may have run out of memory" if name == "SIGKILL" else ""

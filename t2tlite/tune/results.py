@@ -42,18 +42,12 @@ _SCREEN_ROWS = 30
 def best(search: Search, trials: Sequence[FrozenTrial]) -> FrozenTrial | None:
     """Returns the finished trial with the best value; None if none has finished."""
     finished = [trial for trial in trials if trial.state == TrialState.COMPLETE]
-    sign = -1.0 if search.maximize else 1.0
-    return min(finished, key=lambda trial: sign * trial.value, default=None)
+    winner: FrozenTrial | None = search.optimum(finished, key=lambda t: t.value, default=None)
+    return winner
 
 
 def write_hparams(search: Search, values: Mapping[str, Any], path: Path) -> None:
-    """Writes a trial's hparams that differ from the set: a file for --hparams_json_path.
-
-    Args:
-      search: the search.
-      values: the drawn values by dimension name.
-      path: the file to write.
-    """
+    """Writes the file for --hparams_json_path of a trial, from its values by dimension name."""
     with atomic(path, "w") as file:
         json.dump(search.hparams(values), file, indent=1)
         file.write("\n")

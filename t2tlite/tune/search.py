@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+import operator
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,11 @@ class Search:
     train_args: TrainArgs
     description: Mapping[str, Any]
 
+    @property
+    def optimum(self) -> Callable[..., Any]:
+        """The function that returns the best: max or min."""
+        return max if self.maximize else min
+
     def folder(self, trial: int) -> Path:
         """Returns the folder of a trial."""
         return self.output_dir / str(trial)
@@ -60,35 +66,23 @@ class Search:
 
     def best(self, objective_by_step: Mapping[int, float]) -> tuple[float, int] | None:
         """Returns the best finite value and its step, the first of equal ones; None without any."""
-        finite = [pair for pair in objective_by_step.items() if math.isfinite(pair[1])]
-        sign = -1.0 if self.maximize else 1.0
-        step, value = min(finite, key=lambda pair: (sign * pair[1], pair[0]), default=(0, None))
-        return None if value is None else (value, step)
+        finite = [(v, step) for step, v in sorted(objective_by_step.items()) if math.isfinite(v)]
+        return self.optimum(finite, key=operator.itemgetter(0), default=None)
 
-    def is_finished(self, evaluations: Sequence[Mapping[str, Any]]) -> bool:
-        """Returns whether training is done: all steps, or stopped early.
-
-        Args:
-          evaluations: the rows of eval.jsonl.
-        """
-        if not evaluations:
+    def is_finished(self, rows: list[dict[str, Any]]) -> bool:
+        """Returns whether training is done, by eval.jsonl: all steps, or stopped early."""
+        if not rows:
             return False
-        rows = [dict(row) for row in evaluations]
         all_steps = rows[-1]["step"] >= self.train_args.train_steps
         return all_steps or self.train_args.early_stop(rows) is not None
 
 
 def objective(name: str, problem: str, metrics: Sequence[str], maximize: bool) -> str:
-    """Returns the name in eval.jsonl of the metric that --autotune_objective names.
-
-    Args:
-      name: the metric's name, or T2T's metrics-PROBLEM/NAME.
-      problem: the problem's name.
-      metrics: the problem's metrics.
-      maximize: whether higher is better.
+    """Returns the name in eval.jsonl of the metric `name`, which may be T2T's metrics-PROBLEM/NAME.
 
     Raises:
-      HParamsError: the metric isn't evaluated, or is better when lower but `maximize` is true.
+      HParamsError: it isn't one of the problem's metrics, or is better when lower and `maximize` is
+        true.
     """
     prefix, slash, metric = name.rpartition("/")
     if metric not in ("loss", *metrics) or (slash and prefix != f"metrics-{problem}"):

@@ -45,11 +45,8 @@ def tune(search: Search, command: Command, gpus_each: int = 1) -> tuple[list[Fro
       Ctrl-C or SIGTERM stopped it.
 
     Raises:
-      DeviceError: parallel trials need more GPUs than there are.
-      OutputError: the folder can't be written, or another process searches in it.
-      CheckpointError: the folder holds another search.
-      DataError: the journal is damaged.
-      HParamsError: no trial finishes.
+      Error: there are too few GPUs, the folder can't be written, another process searches in it, it
+        holds another search or a damaged journal, or no trial finishes.
     """
     folder = search.output_dir
     slots = processes.divide_machine(search.parallel_trials, gpus_each)
@@ -90,15 +87,7 @@ def _failure(search: Search, trials: Sequence[FrozenTrial], message: str) -> HPa
 
 @dataclass
 class _Driver:
-    """Runs trials in slots.
-
-    Attributes:
-      search, journal, command: what `tune` runs.
-      slots: the shares of the machine, one for each parallel trial.
-      trials_lock: the locked file that the trials' processes inherit.
-      stop_signal: the name of the signal that asked to stop, or "".
-      running: the running trials by the index of their slot.
-    """
+    """Runs trials, one in each slot; `running` has them by the index of their slot."""
 
     search: Search
     journal: Journal
@@ -114,11 +103,7 @@ class _Driver:
         self.stop_signal = signal_name
 
     def run(self) -> None:
-        """Runs trials until all have ended or `stop` is called.
-
-        Raises:
-          HParamsError: trials fail whatever their hparams.
-        """
+        """Runs trials until all have ended or `stop` is called."""
         try:
             while True:
                 if self.stop_signal:
@@ -190,12 +175,8 @@ class _RunningTrial:
         """Stores new evaluations, prunes the trial if it falls behind, and stores its end."""
         # First the status: a process that has ended writes no more evaluations.
         status = self._process.poll()
-        evaluations = eval_log.read_evaluations(self._folder)
-        objective = {
-            row["step"]: row[self._search.objective]
-            for row in evaluations
-            if self._search.objective in row
-        }
+        evaluations, name = eval_log.read_evaluations(self._folder), self._search.objective
+        objective = {row["step"]: row[name] for row in evaluations if name in row}
         stored = self._trial.study.get_trials(deepcopy=False)[self.number].intermediate_values
         for step in objective.keys() - stored.keys():
             self._trial.report(objective[step], step)
@@ -213,11 +194,11 @@ class _RunningTrial:
             if best:
                 self._finish(TrialState.COMPLETE, value=best[0])
             else:
-                reason = f"{self._search.objective} was never a finite number"
-                self._finish(TrialState.FAIL, reason)
+                objective = self._search.objective
+                self._finish(TrialState.FAIL, f"{objective} was never a finite number")
         elif self._stopped_because == "pruned":
-            reason = f"worse than the median at step {evaluations[-1]['step']}"
-            self._finish(TrialState.PRUNED, reason)
+            step = evaluations[-1]["step"]
+            self._finish(TrialState.PRUNED, f"worse than the median at step {step}")
         elif self._stopped_because:
             pass
         elif any(self._folder.glob("not_finite-*")):

@@ -11,21 +11,25 @@ from t2tlite.cli import app, t2t_flags
 
 @pytest.fixture
 def own_flags(monkeypatch):
-    """The flags of a command: --count, --t2t_usr_dir and T2T's flags without effect."""
+    """The flags of a command: --count, --t2t_usr_dir and T2T's flags without effect.
+
+    Restores the logger "t2tlite", which a command sets up.
+    """
+    logger = logging.getLogger("t2tlite")
+    before = logger.handlers, logger.level, logger.propagate
     values = flags.FlagValues()
     flags.DEFINE_integer("count", 1, "A number.", flag_values=values)
     flags.DEFINE_string("t2t_usr_dir", "", "Folders.", flag_values=values)
     monkeypatch.setattr(t2t_flags, "FLAGS", values)
     monkeypatch.setattr(app, "FLAGS", values)
     t2t_flags.define({})
-    return values
+    yield values
+    logger.handlers, logger.level, logger.propagate = before
 
 
 @pytest.fixture
 def command(own_flags, monkeypatch, capsys):
     """A function that runs a command with arguments; returns status, standard output and error."""
-    logger = logging.getLogger("t2tlite")
-    before = logger.handlers, logger.level, logger.propagate
 
     def command(main, *arguments):
         monkeypatch.setattr(sys, "argv", ["/usr/bin/t2t-test", *arguments])
@@ -34,5 +38,4 @@ def command(own_flags, monkeypatch, capsys):
         captured = capsys.readouterr()
         return caught.value.code, captured.out, captured.err
 
-    yield command
-    logger.handlers, logger.level, logger.propagate = before
+    return command
