@@ -23,8 +23,8 @@ class Batching:
         (several examples in a row, separated by segment ids).
       batch_tokens: padded tokens of a batch, of inputs or of targets, whichever are longer.
       max_length: length of the longest example, in tokens; in a packed batch, of a row.
-      min_length: length of the shortest example, in tokens.
-      first_bucket: bound of the first bucket, in tokens.
+      min_length: length of the shortest example.
+      first_bucket: bound of the first bucket.
       bucket_step: ratio of a bucket's bound to that of the bucket before.
       static: whether batches must have one of few shapes, because each shape is compiled.
       unbounded: whether examples longer than max_length are kept, in batches of their own.
@@ -70,11 +70,9 @@ class Batching:
 
     def divided(self, machines: int) -> Batching:
         """Returns the batching of one machine's part of each batch."""
-        return replace(
-            self,
-            batch_tokens=self.batch_tokens // machines,
-            rows_multiple=max(1, self.rows_multiple // machines),
-        )
+        rows_multiple = max(1, self.rows_multiple // machines)
+        batch_tokens = self.batch_tokens // machines
+        return replace(self, batch_tokens=batch_tokens, rows_multiple=rows_multiple)
 
 
 def choose_batching(
@@ -165,15 +163,14 @@ def evaluation_batching(
 
 @dataclass(frozen=True)
 class Sizes:
-    """What is known of a split before training on it.
+    """What is known of a split before training on it; all but `examples` are estimates.
 
     Attributes:
       examples: number of examples.
-      kept: estimated number of those within the length limits.
-      batches: estimated batches in an epoch.
-      rows: estimated mean number of examples in a batch.
-      tokens: estimated mean number of target tokens in a batch.
-      padded_share: estimated share of padding in a batch.
+      kept: number of those within the length limits.
+      batches: batches in an epoch.
+      rows, tokens: mean numbers of examples and of target tokens in a batch.
+      padded_share: share of padding in a batch.
       row_length: tokens of the longest rows.
     """
 

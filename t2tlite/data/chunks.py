@@ -89,14 +89,14 @@ def write_chunk(job: ChunkJob) -> str:
         return path.name
     samples: list[Mapping[str, Any]] = pickle.loads(job.samples)
     encoding: Encoding = pickle.loads(job.encoding)
-    encoded = serialize(samples, encoding, job.first, job.source)
+    encoded, lengths, empty = serialize(samples, encoding, job.first, job.source)
     shard_count = sum(job.shards.values())
     shards = (job.task + job.first + np.arange(len(samples))) % shard_count
     # Of NumPy's random numbers only these are guaranteed never to change.
     entropy = abs(job.seed), int(job.seed < 0), job.stream, job.task, job.chunk
     keys = np.random.PCG64(np.random.SeedSequence(entropy)).random_raw(len(samples))
     order = np.lexsort((keys, shards))
-    records = [encoded.records[i] for i in order]
+    records = [encoded[i] for i in order]
     hashes = b"".join(hashlib.blake2b(record, digest_size=8).digest() for record in records)
     arrays: dict[str, Array] = {
         # Where each shard's examples start, and each example's bytes; then the end of all.
@@ -111,12 +111,12 @@ def write_chunk(job: ChunkJob) -> str:
     for name, count in job.shards.items():
         chosen = (shards >= first) & (shards < first + count)
         first += count
-        lengths = {k: np.asarray(v)[chosen] for k, v in encoded.lengths.items()}
+        chosen_lengths = {k: np.asarray(v)[chosen] for k, v in lengths.items()}
         splits[name] = {
             "examples": int(chosen.sum()),
-            "tokens": {k: int(v.sum()) for k, v in lengths.items()},
-            "max_length": {k: int(v.max(initial=0)) for k, v in lengths.items()},
-            "empty": {k: int(np.asarray(v)[chosen].sum()) for k, v in encoded.empty.items()},
+            "tokens": {k: int(v.sum()) for k, v in chosen_lengths.items()},
+            "max_length": {k: int(v.max(initial=0)) for k, v in chosen_lengths.items()},
+            "empty": {k: int(np.asarray(v)[chosen].sum()) for k, v in empty.items()},
         }
     with atomic(path) as file:
         file.write(save(arrays, {"splits": json.dumps(splits)}))

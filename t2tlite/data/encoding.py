@@ -47,24 +47,9 @@ class Encoding:
         return [[*ids, EOS_ID] for ids in rows]
 
 
-@dataclass
-class Encoded:
-    """Serialized examples and their lengths.
-
-    Attributes:
-      records: serialized examples.
-      lengths: by feature, the number of values of each example; 0 if it lacks the feature.
-      empty: by encoded feature, whether the text of each example is empty.
-    """
-
-    records: list[bytes]
-    lengths: dict[str, Sequence[int]]
-    empty: dict[str, Sequence[bool]]
-
-
 def serialize(
     samples: Sequence[Mapping[str, Any]], encoding: Encoding, first: int, source: str
-) -> Encoded:
+) -> tuple[list[bytes], dict[str, Sequence[int]], dict[str, Sequence[bool]]]:
     """Encodes and serializes samples, each distinct text once.
 
     (In a problem that predicts the next line, every line is a target and then an input.)
@@ -75,26 +60,30 @@ def serialize(
       first: number of the first sample, for messages.
       source: names the hook that yielded them, for messages.
 
+    Returns:
+      The serialized examples; by feature, the number of values of each example, 0 if it lacks the
+      feature; by encoded feature, whether the text of each example is empty.
+
     Raises:
       SampleError: a text can't be encoded; the message names the sample.
     """
     tables = _encode_texts(encoding, samples, first, source)
     columns: list[Iterable[bytes]] = []
-    encoded = Encoded([], {}, {})
+    lengths: dict[str, Sequence[int]] = {}
+    empty: dict[str, Sequence[bool]] = {}
     # Columns and look-ups instead of a loop over samples, of which there may be millions.
     for name in sorted(set().union(*samples)):
         if name in tables:
             rows = [tables[name][sample[name]] for sample in samples]
-            entries, encoded.lengths[name], encoded.empty[name] = zip(*rows, strict=True)
+            entries, lengths[name], empty[name] = zip(*rows, strict=True)
             columns.append(entries)
         else:
             columns.append(
                 [entry_of(name, sample[name]) if name in sample else b"" for sample in samples]
             )
             values = [sample.get(name, ()) for sample in samples]
-            encoded.lengths[name] = [1 if isinstance(v, SINGLE) else len(v) for v in values]
-    encoded.records = examples_of(columns)
-    return encoded
+            lengths[name] = [1 if isinstance(v, SINGLE) else len(v) for v in values]
+    return examples_of(columns), lengths, empty
 
 
 def _encode_texts(

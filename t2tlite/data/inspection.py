@@ -138,8 +138,6 @@ def summarize(
 
 
 class _FeatureCounter:
-    """Counts what one feature holds."""
-
     def __init__(self, name: str, encoder: Any, prefix: str):
         self.name = name
         # A plugin's own encoder may lack either of these.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import traceback
 from collections.abc import Callable, Iterator, Mapping
+from itertools import dropwhile
 from typing import Any
 
 from t2tlite.errors import Error, SampleError
@@ -30,13 +31,12 @@ def checked(
         code raised; their exception is the `__cause__`, so that a command can show its traceback.
     """
     number = 0
-    items = list(required.items())
     try:
         for sample in _iterate(hook(), source):
             # Runs for millions of samples, so the happy path does nothing else.
             if not isinstance(sample, dict):
                 raise _sample_error(sample, number, source, required)
-            for key, expected in items:
+            for key, expected in required.items():
                 if key not in sample or not isinstance(sample[key], expected):
                     raise _sample_error(sample, number, source, required)
             yield sample
@@ -59,11 +59,11 @@ def users_traceback(error: SampleError) -> str:
     if error.remote_traceback or error.__cause__ is None:
         return error.remote_traceback
     package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-    frames = traceback.extract_tb(error.__cause__.__traceback__)
-    user_frames = [i for i, frame in enumerate(frames) if not frame.filename.startswith(package)]
-    if not user_frames:
+    stack = traceback.extract_tb(error.__cause__.__traceback__)
+    frames = list(dropwhile(lambda frame: frame.filename.startswith(package), stack))
+    if not frames:
         return ""
-    lines = traceback.format_list(frames[user_frames[0] :])
+    lines = traceback.format_list(frames)
     lines += traceback.format_exception_only(error.__cause__)
     return "".join(lines).rstrip()
 

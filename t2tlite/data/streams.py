@@ -53,17 +53,10 @@ class Stream:
 
 @dataclass(frozen=True)
 class ChunkMaker:
-    """Cuts what one stream's generators yield into chunks.
+    """Cuts what one stream's generators yield into chunks; the attributes are those of `ChunkJob`.
 
     The global random numbers that hooks draw from are seeded before each task, so that no task
     depends on what ran before it.
-
-    Attributes:
-      stream: the samples.
-      number: of the stream, from 0.
-      folder: where the chunk files go.
-      seed: of the shuffle, and of what hooks draw.
-      versions: of the libraries whose change could change the examples.
     """
 
     stream: Stream
@@ -97,13 +90,12 @@ class ChunkMaker:
         Args:
           task: number of the task.
           samples: as `start` returns them.
-          encoding: as `encoding` returns it. Encoders of a plugin encode here, as other processes
-            don't have the plugin.
+          encoding: as `encoding` returns it.
           advance: called with the numbers of samples and characters of each chunk.
         """
-        if not all(
-            type(e).__module__.startswith("t2tlite.text.") for e in encoding.encoders.values()
-        ):
+        modules = [type(encoder).__module__ for encoder in encoding.encoders.values()]
+        if not all(module.startswith("t2tlite.text.") for module in modules):
+            # Encoders of a plugin encode here, as other processes don't have the plugin.
             samples, encoding = encoding.encoded(samples), Encoding({})
         pickled_encoding = pickle.dumps(encoding)
         first = 0

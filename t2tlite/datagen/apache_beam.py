@@ -50,19 +50,14 @@ Report = tuple[str, Any]
 class BeamJob:
     """What a worker needs to run the generators; all machines must have these files and folders.
 
-    Attributes:
-      problem: its registered name.
-      data_dir: the data folder.
-      tmp_dir: downloads and the user's own files.
-      seed: of the shuffle, and of what hooks draw.
-      usr_dirs: folders of plugins.
+    The attributes are the arguments of `generate_data`, and the folders of plugins.
     """
 
-    problem: str
+    name: str
     data_dir: str
     tmp_dir: str
     seed: int
-    usr_dirs: tuple[str, ...] = ()
+    usr_dirs: tuple[str, ...]
 
     def dataset(self) -> Dataset:
         """Returns the data set of a new problem object.
@@ -72,13 +67,13 @@ class BeamJob:
         """
         for usr_dir in self.usr_dirs:
             plugins.load_usr_dir(usr_dir)
-        problem = registry.problem(self.problem)
+        problem = registry.problem(self.name)
         if (
             not isinstance(problem, Text2TextProblem)
             or type(problem).generate_data is not Text2TextProblem.generate_data
         ):
             raise DataError(
-                f"{self.problem} overrides generate_data and writes its shards itself; leave out "
+                f"{self.name} overrides generate_data and writes its shards itself; leave out "
                 f"--runner=beam, and generate parts of it on many machines with --task_id"
             )
         problem.random_seed = self.seed
