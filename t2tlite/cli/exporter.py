@@ -35,7 +35,7 @@ def main() -> None:
         raise app.UsageError("--quantization needs --format=ctranslate2")
     if FLAGS.format == "ctranslate2" and FLAGS.decode_hparams:
         raise app.UsageError(
-            "--decode_hparams has no effect on CTranslate2; give it to the decoder"
+            "--decode_hparams has no effect on a CTranslate2 model; give it to t2t-decoder"
         )
     # Flags and folders are checked before the slow steps: importing Keras and loading the model.
     decode_hparams = shared_flags.decode_hparams()
