@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from t2tlite.datagen.generate_data import generate_data
     from t2tlite.decode.decode_hparams import DecodeHookArgs, DecodeHParams, Hypothesis
     from t2tlite.decode.decoder import Decoder
+    from t2tlite.decode.files import decode_file
     from t2tlite.ranged_hparams import RangedHParams
     from t2tlite.sources import download
     from t2tlite.training.train import evaluate, train
@@ -38,6 +39,7 @@ _DEFINED_IN = {
     "RangedHParams": "t2tlite.ranged_hparams:RangedHParams",
     "RunRecord": "t2tlite.checkpoint.run_record:RunRecord",
     "TrainArgs": "t2tlite.training.train_args:TrainArgs",
+    "decode_file": "t2tlite.decode.files:decode_file",
     "download": "t2tlite.sources.download",
     "evaluate": "t2tlite.training.train:evaluate",
     "generate_data": "t2tlite.datagen.generate_data:generate_data",
@@ -53,6 +55,7 @@ __all__ = [
     "RangedHParams",
     "RunRecord",
     "TrainArgs",
+    "decode_file",
     "download",
     "errors",
     "evaluate",

@@ -94,10 +94,10 @@ def check_fields(hparams: Any, hints: Mapping[str, Any]) -> None:
                 raise HParamsError(f"{name}={value} is outside {low} to {high}")
         choices = typing.get_args(hint) if typing.get_origin(hint) is typing.Literal else ()
         if choices and value not in choices:
-            close = difflib.get_close_matches(value, choices, n=1)
+            shown = [choice for choice in choices if choice]
+            close = difflib.get_close_matches(str(value), shown, n=1)
             advice = f"; did you mean {close[0]}?" if close else ""
-            shown = ", ".join(filter(None, choices))
-            raise HParamsError(f"{name}={value} is not one of: {shown}{advice}")
+            raise HParamsError(f"{name}={value} is not one of: {', '.join(shown)}{advice}")
 
 
 def parse_like(name: str, text: str, example: Any) -> Any:

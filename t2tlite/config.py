@@ -325,21 +325,14 @@ _SCHEDULE_FACTORS = {
 class ProblemHParams:
     """What a model needs to know of a problem, with T2T's names; `Problem.hparams` fills it.
 
-    Attributes:
-      vocab_size: vocabulary sizes by feature, "inputs" and "targets"; a problem without inputs has
-        no "inputs".
-      modality: by feature: "symbol" (a sequence of tokens) or "class_label" (one label).
-      input_space_id: T2T's number of the input language.
-      target_space_id: T2T's number of the target language, an index into a learned table.
-      loss_multiplier: factor of the loss.
-      stop_at_eos: whether decoding stops at EOS.
-      vocabulary: encoders by feature.
+    The dicts are by feature, "inputs" and "targets"; a problem without inputs has no "inputs".
     """
 
     vocab_size: dict[str, int] = field(default_factory=dict)
+    # "symbol" (a sequence of tokens) or "class_label" (one label).
     modality: dict[str, str] = field(default_factory=dict)
-    input_space_id: int = 0
-    target_space_id: int = 0
-    loss_multiplier: float = 1.0
-    stop_at_eos: bool = True
-    vocabulary: dict[str, Any] = field(default_factory=dict, repr=False)
+    input_space_id: int = 0  # T2T's number of the input language
+    target_space_id: int = 0  # that of the target language, an index into a learned table
+    loss_multiplier: float = 1.0  # factor of the loss
+    stop_at_eos: bool = True  # whether decoding stops at EOS
+    vocabulary: dict[str, Any] = field(default_factory=dict, repr=False)  # the encoders

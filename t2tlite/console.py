@@ -8,7 +8,7 @@ import functools
 import logging
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -39,16 +39,9 @@ def output() -> Any:
     return Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 1_000_000)
 
 
-def track(items: Iterable[T], what: str, total: int | None = None) -> Iterator[T]:
-    """Yields `items` and shows the progress with the time left.
-
-    Args:
-      items: a sequence, or any iterable with its `total`.
-      what: description of the work.
-      total: number of items.
-    """
-    count = len(items) if isinstance(items, Sized) else total
-    with meter(what, "", count) as advance:
+def track(items: Iterable[T], what: str, total: int) -> Iterator[T]:
+    """Yields `total` items and shows the progress of `what` with the time left."""
+    with meter(what, "", total) as advance:
         for item in items:
             yield item
             advance(1)

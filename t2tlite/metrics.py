@@ -40,29 +40,18 @@ Ids = Sequence[int]
 
 @dataclass
 class Scores:
-    """Sums over an evaluation.
+    """Sums over an evaluation."""
 
-    Attributes:
-      loss: cross-entropy without label smoothing, in nats.
-      tokens: target tokens, or class labels.
-      correct: tokens predicted correctly.
-      top5: tokens among the five most probable.
-      sequences: examples.
-      whole: examples with all tokens correct.
-      pairs: predicted and true ids of each example, for metrics in NEED_PAIRS.
-      words: of the targets, for metrics in NEED_TEXT.
-      bytes: UTF-8 bytes of the targets, for metrics in NEED_TEXT.
-    """
-
-    loss: float = 0.0
-    tokens: float = 0.0
-    correct: float = 0.0
-    top5: float = 0.0
-    sequences: int = 0
-    whole: int = 0
+    loss: float = 0.0  # cross-entropy without label smoothing, in nats
+    tokens: float = 0.0  # target tokens, or class labels
+    correct: float = 0.0  # tokens predicted correctly
+    top5: float = 0.0  # tokens among the five most probable
+    sequences: int = 0  # examples
+    whole: int = 0  # examples with all tokens correct
+    # Predicted and true ids of each example, for metrics in NEED_PAIRS.
     pairs: list[tuple[Ids, Ids]] = field(default_factory=list)
-    words: int = 0
-    bytes: int = 0
+    words: int = 0  # of the targets, for metrics in NEED_TEXT
+    bytes: int = 0  # UTF-8 bytes of the targets, for metrics in NEED_TEXT
 
     def result(self, names: Sequence[str]) -> dict[str, float]:
         """Returns the loss per token and the named metrics."""

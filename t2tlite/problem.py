@@ -331,12 +331,11 @@ class Problem:
             ids = {name: value for name, value in example.items() if value.dtype.is_integer}
             return {name: tf.cast(value, tf.int32) for name, value in self._swap(ids).items()}
 
-        parsed = serialized.map(parse, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-        mapped = parsed.map(
-            lambda example: self.preprocess_example(example, mode, hparams),
-            num_parallel_calls=tf.data.AUTOTUNE,
-            deterministic=True,
-        )
+        def preprocess(example: dict[str, Any]) -> Any:
+            return self.preprocess_example(example, mode, hparams)
+
+        parallel = {"num_parallel_calls": tf.data.AUTOTUNE, "deterministic": True}
+        mapped = serialized.map(parse, **parallel).map(preprocess, **parallel)
         if isinstance(mapped.element_spec, tf.data.DatasetSpec):
             mapped = mapped.flat_map(lambda inner: inner)
-        return mapped.map(cast, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+        return mapped.map(cast, **parallel)

@@ -55,13 +55,11 @@ def encoder_of(
             f"{problem.name}: vocab_type is {problem.vocab_type!r}; expected VocabType.SUBWORD, "
             f"CHARACTER or TOKEN"
         )
-    # T2T's .subwords file comes first: T2T's data and models need exactly its ids.
-    if os.path.exists(path):
-        return load_vocabulary(path)
     learned = sentencepiece_filename(filename)
-    path = os.path.join(data_dir, learned)
-    if os.path.exists(path):
-        return load_vocabulary(path)
+    # T2T's .subwords file comes first: T2T's data and models need exactly its ids.
+    for name in (filename, learned):
+        if os.path.exists(os.path.join(data_dir, name)):
+            return load_vocabulary(os.path.join(data_dir, name))
     if texts is None:
         raise VocabularyError(
             f"no vocabulary: neither {filename} nor {learned} is in {data_dir}; create it with "
@@ -72,7 +70,7 @@ def encoder_of(
     return train_sentencepiece(
         texts(),
         size,
-        path,
+        os.path.join(data_dir, learned),
         reserved_tokens=problem.additional_reserved_tokens,
         max_subtoken_length=problem.max_subtoken_length,
     )

@@ -10,20 +10,14 @@ from t2tlite.errors import HParamsError
 
 
 class Range(NamedTuple):
-    """The values that one hparam may take.
+    """The values that one hparam may take."""
 
-    Attributes:
-      kind: "float", "int", "discrete" (a set of numbers) or "categorical" (unordered values).
-      values: for a float or an int the least and the greatest, both included; otherwise all.
-      scale: how a float or an int is sampled: uniformly (LINEAR_SCALE), denser at the lower end
-        (LOG_SCALE) or denser at the upper end (REVERSE_LOG_SCALE).
-      length: the number of independent values of an hparam that is a list; None: not a list.
-    """
-
-    kind: str
-    values: list[Any]
+    kind: str  # "float", "int", "discrete" (a set of numbers) or "categorical" (unordered values)
+    values: list[Any]  # of a float or an int the least and the greatest, both included; else all
+    # How a float or an int is sampled: uniformly ("linear"), denser at the lower end ("log") or
+    # denser at the upper end ("reverse_log").
     scale: str = "linear"
-    length: int | None = None
+    length: int | None = None  # number of independent values of a list; None: not a list
 
 
 class RangedHParams:
@@ -65,11 +59,7 @@ class RangedHParams:
         scale: str | None = None,
         length: int | None = None,
     ) -> None:
-        """Sets the range of an integer hparam, both ends included.
-
-        Raises:
-          HParamsError: the range is empty, or not positive with a logarithmic scale.
-        """
+        """Sets the range of an integer hparam, as `set_float`."""
         self._set_interval("int", name, [min_val, max_val], scale, length)
 
     def set_discrete(

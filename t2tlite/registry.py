@@ -17,7 +17,7 @@ import importlib
 import inspect
 import re
 from collections.abc import Callable, Iterator
-from typing import Any, TypeVar, overload
+from typing import Any, NamedTuple, TypeVar, overload
 
 from t2tlite.errors import DuplicateNameError, UnknownNameError
 
@@ -34,17 +34,11 @@ def snake_case(class_name: str) -> str:
     return _WORD_END.sub(r"\1_\2", _WORD_START.sub(r"\1_\2", class_name)).lower()
 
 
-class Lazy:
-    """A registered object whose module is imported when it is first used, not when it is listed.
+class Lazy(NamedTuple):
+    """A registered object whose module is imported when it is first used, not when it is listed."""
 
-    Attributes:
-      target: "package.module:attribute".
-      doc: its description in `--registry_help`.
-    """
-
-    def __init__(self, target: str, doc: str):
-        self.target = target
-        self.doc = doc
+    target: str  # "package.module:attribute"
+    doc: str  # its description in --registry_help
 
     def load(self) -> Any:
         """Imports the module and returns the object."""
@@ -163,9 +157,8 @@ class Registry:
 
 problems = Registry("problem", snake_case)
 models = Registry("model", snake_case)
-hparams_sets = Registry("hparams set", lambda function_name: function_name)
-ranged_hparams_sets = Registry("hparams range", lambda function_name: function_name)
-
+hparams_sets = Registry("hparams set", str)
+ranged_hparams_sets = Registry("hparams range", str)
 
 register_problem = problems.register
 """Registers a `Problem` class; the default name is T2T's form of the class name."""
@@ -222,13 +215,8 @@ def problem(name: str) -> Any:
     return instance
 
 
-def model(name: str) -> Any:
-    """Returns the model class registered as `name`.
-
-    Raises:
-      UnknownNameError: the name isn't registered.
-    """
-    return models.get(name)
+model = models.get
+"""Returns the model class registered as `name`."""
 
 
 def hparams(name: str) -> Any:
@@ -240,13 +228,8 @@ def hparams(name: str) -> Any:
     return hparams_sets.get(name)()
 
 
-def ranged_hparams(name: str) -> Any:
-    """Returns the function registered as hparams range `name`.
-
-    Raises:
-      UnknownNameError: the name isn't registered.
-    """
-    return ranged_hparams_sets.get(name)
+ranged_hparams = ranged_hparams_sets.get
+"""Returns the function registered as hparams range `name`."""
 
 
 def list_problems() -> list[str]:

@@ -8,7 +8,9 @@ def test_my_problem(tmp_path):
 
 from __future__ import annotations
 
+import functools
 import itertools
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +22,7 @@ from t2tlite.text import EOS_ID
 
 
 def check_problem(
-    name: str,
-    folder: str | Path,
-    usr_dir: str = "",
-    tmp_dir: str | Path = "",
-    samples: int = 200,
+    name: str, folder: str | Path, usr_dir: str = "", tmp_dir: str | Path = "", samples: int = 200
 ) -> dict[str, int]:
     """Generates data from a problem's first samples and checks that they can be read back.
 
@@ -66,12 +64,12 @@ def check_problem(
             f"{name}: generate_data wrote no manifest; don't override it, so that the shards are "
             f"written by t2tlite"
         )
-    _compare(problem, data_dir, generated, list(written.splits))
+    _compare(problem, data_dir, generated, written.splits)
     return {split: counts.examples for split, counts in written.splits.items()}
 
 
 def _compare(
-    problem: Any, data_dir: str, generated: list[dict[str, Any]], splits: list[str]
+    problem: Any, data_dir: str, generated: list[dict[str, Any]], splits: Iterable[str]
 ) -> None:
     """Raises DataError unless each example in the shards decodes to a generated text."""
     from t2tlite.config import HParams
@@ -86,10 +84,7 @@ def _compare(
     texts = {tuple(prefixes[name] + sample[name] for name in features) for sample in generated}
     batching = evaluation_batching(hparams, static=False)
     for split in splits:
-
-        def examples(records: Any, split: str = split) -> Any:
-            return problem.examples(records, split, hparams)
-
+        examples = functools.partial(problem.examples, mode=split, hparams=hparams)
         shards = problem.shards(data_dir, split)
         for batch in inputs.evaluation_batches(shards, examples, batching).as_numpy_iterator():
             for row in range(len(batch["targets"])):

@@ -31,8 +31,6 @@ from t2tlite.text_problems import Text2TextProblem
 
 log = logging.getLogger(__name__)
 
-# Characters of each file that a shared vocabulary is learned from, as in T2T.
-_VOCAB_CHARACTERS_OF_FILE = 1e6
 # Characters of each language that its own vocabulary is learned from.
 _VOCAB_CHARACTERS_OF_LANGUAGE = 2e7
 
@@ -87,10 +85,9 @@ class TranslateProblem(Text2TextProblem):
         If a subclass lists no corpora, or sets `max_samples_for_vocab`, they are those of the
         training samples.
         """
-        subclass = type(self)
-        listed = (
-            subclass.source_data_files is not TranslateProblem.source_data_files
-            or subclass.vocab_data_files is not TranslateProblem.vocab_data_files
+        listed = any(
+            getattr(type(self), hook) is not getattr(TranslateProblem, hook)
+            for hook in ("source_data_files", "vocab_data_files")
         )
         if listed and not self.max_samples_for_vocab:
             return generate_lines_for_vocab(tmp_dir, self.vocab_data_files())
@@ -184,7 +181,7 @@ class TranslateDistillProblem(TranslateProblem):
 
 
 def generate_lines_for_vocab(
-    tmp_dir: str, sources: Iterable[Any], file_byte_budget: float = _VOCAB_CHARACTERS_OF_FILE
+    tmp_dir: str, sources: Iterable[Any], file_byte_budget: float = 1e6
 ) -> Iterator[str]:
     """Yields lines from all parts of a list of files, as T2T's function of this name.
 

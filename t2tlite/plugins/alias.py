@@ -77,18 +77,18 @@ def called_by_plugin() -> bool:
 
 def used_by(path: Path) -> bool:
     """Returns whether the code of a plugin, a folder or file, mentions tensor2tensor."""
-    return any(ALIAS.encode() in text for text in _sources(path))
+    return ALIAS.encode() in _source(path)
 
 
 def reads_command_line(path: Path) -> bool:
     """Returns whether a T2T plugin parses the command line itself."""
-    reads = any(b"argparse" in text or b"sys.argv" in text for text in _sources(path))
-    return reads and used_by(path)
+    source = _source(path)
+    return ALIAS.encode() in source and (b"argparse" in source or b"sys.argv" in source)
 
 
-def _sources(path: Path) -> Iterator[bytes]:
+def _source(path: Path) -> bytes:
     files = [path] if path.is_file() else [*path.glob("*.py"), *path.glob("*/*.py")]
-    yield from (file.read_bytes() for file in files)
+    return b"\n".join(file.read_bytes() for file in files)
 
 
 def _real_is_installed() -> bool:

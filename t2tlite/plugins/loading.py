@@ -50,16 +50,13 @@ def load_entry_points() -> None:
                 "pip install -e ."
             )
         for entry_point in sorted(entry_points, key=lambda entry_point: entry_point.name):
-            before = Registry.adding_built_ins
-            Registry.adding_built_ins = entry_point.dist is not None and (
-                entry_point.dist.name == "t2tlite"
-            )
+            Registry.adding_built_ins = getattr(entry_point.dist, "name", "") == "t2tlite"
             try:
                 with _import_errors(entry_point.value):
                     target = entry_point.load()
                     _import_all(target) if isinstance(target, ModuleType) else target()
             finally:
-                Registry.adding_built_ins = before
+                Registry.adding_built_ins = False
             _loaded.append(entry_point.value)
 
 

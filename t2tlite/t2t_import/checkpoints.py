@@ -39,13 +39,12 @@ _NORM = {"gamma": "layer_norm/layer_norm_scale", "beta": "layer_norm/layer_norm_
 def t2t_name(path: str, shape: Shape, shared: bool) -> str:
     """Returns T2T's name of a weight within the model's scope.
 
+    That of an embedding ends in "weights_", which the number of a shard follows.
+
     Args:
       path: Keras path of the weight.
       shape: of the weight.
       shared: the hparam shared_embedding_and_softmax_weights.
-
-    Returns:
-      The name; that of an embedding ends in "weights_", which the number of a shard follows.
     """
     _, *parts = path.split("/")
     if parts[0] in _EMBEDDINGS:
@@ -105,13 +104,10 @@ def take_optimizer(network: Any, optimizer: Any, checkpoint: Checkpoint) -> str:
     Args:
       network: a model with the checkpoint's weights.
       optimizer: built on the network's trainable variables.
-      checkpoint: T2T's checkpoint.
+      checkpoint: T2T's.
 
     Returns:
       Why the moments aren't imported; "" if they are.
-
-    Raises:
-      CheckpointError: the checkpoint is damaged.
     """
     optimizer._iterations.assign(checkpoint.step)
     if optimizer.use_ema:

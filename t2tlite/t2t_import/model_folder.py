@@ -37,21 +37,13 @@ _OF_THE_RUN = {
 
 @dataclass
 class Imported:
-    """The result of an import.
+    """The result of an import."""
 
-    Attributes:
-      step: number of finished training steps.
-      weights: number of weight tensors.
-      parameters: number of parameters in them.
-      optimizer: a sentence about the optimizer state.
-      left: names and shapes of the variables that have no counterpart here.
-    """
-
-    step: int
-    weights: int
-    parameters: int
-    optimizer: str
-    left: list[str]
+    step: int  # number of finished training steps
+    weights: int  # number of weight tensors
+    parameters: int  # number of parameters in them
+    optimizer: str  # a sentence about the optimizer state
+    left: list[str]  # names and shapes of the variables that have no counterpart here
 
     def lines(self) -> list[str]:
         """Returns the report, line by line."""

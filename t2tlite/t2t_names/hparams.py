@@ -11,17 +11,11 @@ log = logging.getLogger(__name__)
 
 
 class T2TOnly(NamedTuple):
-    """An hparam of T2T that t2tlite knows by name only.
+    """An hparam of T2T that t2tlite knows by name only."""
 
-    Attributes:
-      default: T2T's default.
-      reason: why there is no field for it; continues a sentence that starts with its name.
-      harmless: whether results are the same without it.
-    """
-
-    default: Any
-    reason: str
-    harmless: bool = False
+    default: Any  # T2T's
+    reason: str  # why there is no field for it; continues a sentence that starts with its name
+    harmless: bool = False  # whether results are the same without it
 
     def assign(self, kind: str, name: str, value: Any) -> None:
         """Accepts T2T's default silently, and other values of a harmless hparam with a warning.

@@ -32,7 +32,7 @@ def test_tracked_items_on_a_terminal(capsys, monkeypatch):
     monkeypatch.setattr("t2tlite.console.on_terminal", lambda: True)
     console.console.cache_clear()
     monkeypatch.setenv("FORCE_COLOR", "1")
-    assert list(console.track([1, 2, 3], "writing")) == [1, 2, 3]
+    assert list(console.track([1, 2, 3], "writing", 3)) == [1, 2, 3]
     console.console.cache_clear()
     assert "writing" in capsys.readouterr().err
 

@@ -28,12 +28,12 @@ UNSHUFFLED_SUFFIX = "-unshuffled"
 
 def sharded_name(base_name: str, shard: int, total_shards: int) -> str:
     """Returns the name of one shard."""
-    return os.path.basename(shard_paths("", base_name, total_shards)[shard])
+    return shard_paths("", base_name, total_shards)[shard]
 
 
 def shard_filepath(fname: str, num_shards: int) -> list[str]:
     """Returns the names of all shards."""
-    return [sharded_name(fname, shard, num_shards) for shard in range(num_shards)]
+    return shard_paths("", fname, num_shards)
 
 
 def train_data_filenames(problem: str, output_dir: str, num_shards: int) -> list[str]:

@@ -11,6 +11,7 @@ from t2tlite.plugins.absent import absent_names
 from t2tlite.problem import DatasetSplit, SpaceID
 
 __getattr__ = absent_names(__name__)
+default_model_hparams = HParams
 
 
 class TaskID:
@@ -20,14 +21,8 @@ class TaskID:
     EN_Q_CONT, EN_SIM, EN_SENT_PAIR, THREE_CL_NLI = range(7, 11)
 
 
-def default_model_hparams() -> HParams:
-    """Returns the hparams that a problem gets if there is no model."""
-    return HParams()
-
-
-def preprocess_example_common(example: dict[str, Any], mode: Any, hparams: Any) -> dict[str, Any]:
+def preprocess_example_common(example: dict[str, Any], mode: Any, hparams: Any) -> Any:
     """Truncates inputs and targets; `mode` and `hparams` may come in either order."""
     if isinstance(mode, config.HParams):
         mode, hparams = hparams, mode
-    truncated: dict[str, Any] = Problem().preprocess_example(example, mode, hparams)
-    return truncated
+    return Problem().preprocess_example(example, mode, hparams)

@@ -120,11 +120,6 @@ def sentencepiece_path(filename: str | os.PathLike[str]) -> Path:
     return Path(sentencepiece_filename(str(filename)))
 
 
-def native_to_unicode(s: Any) -> str:
-    """Decodes UTF-8 bytes; returns a str unchanged."""
-    return s.decode("utf-8") if isinstance(s, bytes) else s
-
-
 def unicode_to_native(s: str) -> str:
     """Returns the text unchanged, as in Python 3."""
     return s
@@ -134,6 +129,9 @@ def to_unicode(s: Any, ignore_errors: bool = False) -> str:
     """Decodes UTF-8 bytes; returns a str unchanged."""
     errors = "ignore" if ignore_errors else "strict"
     return s.decode("utf-8", errors) if isinstance(s, bytes) else s
+
+
+native_to_unicode = to_unicode
 
 
 def to_unicode_ignore_errors(s: Any) -> str:
