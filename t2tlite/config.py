@@ -241,10 +241,8 @@ class HParams:
         if not readers or readers & {factor.strip() for factor in schedule.split("*")}:
             return ""
         advice = "; set learning_rate_constant instead" if name == "learning_rate" else ""
-        return (
-            f"hparam {name} has no effect: learning_rate_schedule={schedule} doesn't read it"
-            f"{advice}"
-        )
+        reason = f"learning_rate_schedule={schedule} doesn't read it{advice}"
+        return f"hparam {name} has no effect: {reason}"
 
     def check_attention(self) -> None:
         """Checks that the widths fit multi-head attention.
@@ -293,9 +291,7 @@ class HParams:
     def from_values(cls, values: Mapping[str, Any]) -> HParams:
         """Creates an HParams from the result of `values()`; unknown names go to `extra`."""
         known = {name: value for name, value in values.items() if name in _TYPES}
-        return cls(
-            **known, extra={name: value for name, value in values.items() if name not in known}
-        )
+        return cls(**known, extra={name: values[name] for name in values if name not in known})
 
     def copy(self) -> HParams:
         """Returns an independent copy."""

@@ -142,16 +142,16 @@ class Problem:
         Raises:
           DataError: a split has an unknown name.
         """
-        shards = {entry["split"]: entry["shards"] for entry in self.dataset_splits}
-        for split in shards:
+        paths = {}
+        for entry in self.dataset_splits:
+            split = entry["split"]
             if split not in FILE_WORD:
                 raise DataError(
                     f"{self.name}: dataset_splits names {split!r}; expected one of "
                     f"{', '.join(FILE_WORD)}"
                 )
-        return {
-            split: self._filepaths(split, data_dir, count, True) for split, count in shards.items()
-        }
+            paths[split] = self._filepaths(split, data_dir, entry["shards"], True)
+        return paths
 
     def _dataset_of(
         self,

@@ -124,20 +124,15 @@ class Registry:
         Raises:
           UnknownNameError: the name isn't registered.
         """
-        if name not in self._entries:
-            Registry.load_plugins()
-        if name not in self._entries:
-            raise UnknownNameError(self._unknown_message(name))
+        if name not in self:
+            close = difflib.get_close_matches(name, self._entries, n=3, cutoff=0.5)
+            hint = f"did you mean {' or '.join(close)}?" if close else "none is close"
+            raise UnknownNameError(
+                f"no {self.kind} is registered as {name!r}: {hint} Looked in {Registry.searched()}"
+                f"; --registry_help lists all names, --t2t_usr_dir adds a folder"
+            )
         entry = self._entries[name]
         return entry.load() if isinstance(entry, Lazy) else entry
-
-    def _unknown_message(self, name: str) -> str:
-        close = difflib.get_close_matches(name, self._entries, n=3, cutoff=0.5)
-        hint = f"did you mean {' or '.join(close)}?" if close else "none is close"
-        return (
-            f"no {self.kind} is registered as {name!r}: {hint} Looked in "
-            f"{Registry.searched()}; --registry_help lists all names, --t2t_usr_dir adds a folder"
-        )
 
     def __contains__(self, name: str) -> bool:
         if name not in self._entries:

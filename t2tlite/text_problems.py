@@ -269,13 +269,8 @@ class Text2TextProblem(Problem):
                 self._tasks,
             )
         source = f"{self.name}: generate_encoded_samples({split})"
-        required: dict[str, type] = {"targets": object}
-
-        def encoded(task_id: int) -> Iterator[dict[str, Any]]:
-            hook = self.generate_encoded_samples
-            return checked(lambda: hook(data_dir, tmp_dir, split), source, required)
-
-        return Stream(source, encoded, paths)
+        hook = functools.partial(self.generate_encoded_samples, data_dir, tmp_dir, split)
+        return Stream(source, lambda task_id: checked(hook, source, {"targets": object}), paths)
 
     # The model.
 

@@ -5,6 +5,7 @@ They come from tf.compat.v1; names that TensorFlow 2 removed raise when they are
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -16,15 +17,12 @@ _PARTS = ["", "data", "image", "io", "math", "nn", "random", "strings", "summary
 
 # Names that tf.compat.v1 lacks.
 _GONE = {"contrib", "layers", "rnn_cell", "static_rnn", "dynamic_rnn", "bidirectional_dynamic_rnn"}
-# Hooks compare their argument `mode` with these.
-_ESTIMATOR = {"ModeKeys": SimpleNamespace(TRAIN="train", EVAL="eval", PREDICT="infer")}
 
 
 class _Estimator(AbsentName):
-    """tf.estimator, of which only the modes are left."""
+    """tf.estimator, of which only the modes are left: hooks compare their `mode` with them."""
 
-    def __getattr__(self, attribute: str) -> Any:
-        return _ESTIMATOR.get(attribute) or super().__getattr__(attribute)
+    ModeKeys = SimpleNamespace(TRAIN="train", EVAL="eval", PREDICT="infer")
 
 
 def add_names(tensorflow: Any, called_by_plugin: Callable[[], bool]) -> None:
@@ -47,10 +45,8 @@ def _add_to(part: ModuleType, old: Any, path: str, called_by_plugin: Callable[[]
 
     def getattribute(name: str) -> Any:
         if before is not None:
-            try:
+            with contextlib.suppress(AttributeError):
                 return before(name)
-            except AttributeError:
-                pass
         # Python's import system looks up names that start with an underscore.
         if not name.startswith("_") and called_by_plugin():
             if hasattr(old, name):

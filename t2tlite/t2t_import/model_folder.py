@@ -23,8 +23,6 @@ from t2tlite.t2t_names.hparams import T2T_ONLY
 
 log = logging.getLogger(__name__)
 
-HPARAMS = "hparams.json"
-
 # Paths, flags and functions that T2T's trainer adds to the hparams of a run.
 _OF_THE_RUN = {
     *("data_dir", "model_dir", "schedule", "std_server_protocol", "warm_start_from", "tpu_config"),
@@ -55,10 +53,10 @@ class Imported:
 
 
 def recorded_flags(source: str | os.PathLike[str]) -> dict[str, str]:
-    """Returns the flags that T2T's trainer wrote to flags.txt and flags_t2t.txt, by name.
+    """Returns the flags that T2T's trainer wrote to a model folder's flags*.txt, by name.
 
     Args:
-      source: T2T's model folder, or a checkpoint in it.
+      source: the model folder, or a checkpoint in it.
     """
     flags: dict[str, str] = {}
     for name in ("flags.txt", "flags_t2t.txt"):
@@ -84,7 +82,7 @@ def read_hparams(
     Raises:
       HParamsError: there are no hparams, or a value isn't supported.
     """
-    path = folder_of(source) / HPARAMS
+    path = folder_of(source) / "hparams.json"
     if not path.exists():
         if not hparams_set:
             raise HParamsError(

@@ -12,8 +12,6 @@ from typing import Any
 
 from t2tlite.errors import DataError
 
-# Modalities of T2T that are equivalent to "symbol" here.
-_SYMBOLS = {"symbol_weights_all": "symbol"}
 _KNOWN = ("symbol", "class_label")
 
 
@@ -43,9 +41,8 @@ def translate(filled: Any) -> None:
 def _name(feature: str, modality: Any) -> str:
     name = getattr(modality, "t2t_modality", modality)
     if isinstance(name, str):
-        # "symbol:default" names an implementation of "symbol".
-        name = name.partition(":")[0]
-        name = _SYMBOLS.get(name, name)
+        # "symbol:default" is an implementation of "symbol", and "symbol_weights_all" the same here.
+        name = name.partition(":")[0].removesuffix("_weights_all")
     if name not in _KNOWN and feature in ("inputs", "targets"):
         raise DataError(
             f"modality of {feature!r} is {modality}; t2tlite has {' and '.join(_KNOWN)}: correct "

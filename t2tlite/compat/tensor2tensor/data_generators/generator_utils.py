@@ -137,12 +137,10 @@ def tfrecord_iterator(
 
 def maybe_download(directory: str, filename: str, uri: str) -> str:
     """Returns the path of a file in a folder, fetched from a URL or path if it is missing."""
-    if not urlparse(uri).scheme and not os.path.exists(os.path.join(directory, filename)):
+    path = os.path.join(directory, filename)
+    if not urlparse(uri).scheme and not os.path.exists(path):
         if not os.path.exists(uri):
-            raise DownloadError(
-                f"{uri} doesn't exist; put the file there, or save it as "
-                f"{os.path.join(directory, filename)}"
-            )
+            raise DownloadError(f"{uri} doesn't exist; put the file there, or save it as {path}")
         uri = Path(uri).resolve().as_uri()
     return download.maybe_download(directory, filename, uri)
 

@@ -16,11 +16,8 @@ from t2tlite.compat.tensor2tensor.utils import metrics, mlperf_log, registry
 from t2tlite.registry import problems as _registered
 from t2tlite.text_problems import VocabType
 
-# Problem classes of T2T's module, by the names that t2tlite's are registered under.
-_PROBLEMS = {
-    "Text2textTmpdir": "text2text_tmpdir",
-    "Text2textTmpdirTokens": "text2text_tmpdir_tokens",
-}
+# Problem classes of T2T's module that are registered here.
+_PROBLEMS = ("Text2textTmpdir", "Text2textTmpdirTokens")
 
 
 class QuestionAndContext2TextProblem(Text2TextProblem):
@@ -85,6 +82,6 @@ def text2text_generate_encoded(
 
 
 def __getattr__(name: str) -> Any:
-    if name in _PROBLEMS and _PROBLEMS[name] in _registered:
-        return with_t2t_names(_registered.get(_PROBLEMS[name]))
+    if name in _PROBLEMS and registry.snake_case(name) in _registered:
+        return with_t2t_names(_registered.get(registry.snake_case(name)))
     return names_of(_text_problems, __name__)(name)
