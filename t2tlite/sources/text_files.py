@@ -183,13 +183,12 @@ def columns(path: File, first: int, second: int, splits: int = -1) -> Iterator[t
     Raises:
       DataError: a line has too few columns.
     """
-    left_out = 0
+    left_out, needed = 0, max(first, second) + 1
     for number, line in enumerate(each_line(path), 1):
         cells = line.split("\t", splits)
-        if 1 < len(cells) <= max(first, second):
+        if 1 < len(cells) < needed:
             raise DataError(
-                f"{path}, line {number}: found {len(cells)} columns; expected at least "
-                f"{max(first, second) + 1}"
+                f"{path}, line {number}: found {len(cells)} columns; expected at least {needed}"
             )
         pair = (cells[first].strip(), cells[second].strip()) if len(cells) > 1 else ("", "")
         if all(pair):

@@ -48,9 +48,8 @@ def encode_utf8(text: str) -> bytes:
 
 def reserved_name(reserved_id: int) -> str:
     """Returns the text of a reserved id: `<pad>`, `<EOS>`, then `<reserved_2>` and so on."""
-    if reserved_id < NUM_RESERVED_TOKENS:
-        return RESERVED_TOKENS[reserved_id]
-    return f"<reserved_{reserved_id}>"
+    is_named = reserved_id < NUM_RESERVED_TOKENS
+    return RESERVED_TOKENS[reserved_id] if is_named else f"<reserved_{reserved_id}>"
 
 
 class TextEncoder(ABC):
