@@ -104,7 +104,9 @@ def _check_flags() -> None:
             "leave --hparams_range out"
         )
     if importlib.util.find_spec("optuna") is None:
-        raise OutputError("--hparams_range needs Optuna: pip install 't2tlite[tune]'")
+        raise OutputError(
+            "--hparams_range needs Optuna; install it with: pip install 't2tlite[tune]'"
+        )
 
 
 def _trial_command(extra_flags: Sequence[str], folder: Path) -> Sequence[str]:
