@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from t2tlite.checkpoint import checkpoints, run_record
-from t2tlite.errors import CheckpointError
+from t2tlite.errors import CheckpointError, Error
 
 log = logging.getLogger(__name__)
 
@@ -22,34 +21,37 @@ Translate = Callable[[int, Path, Path], None]
 
 
 def as_they_appear(
-    list_files: Callable[[], dict[int, Path]], wait_minutes: float = 0
+    list_files: Callable[[], dict[int, Path]], min_steps: int, wait_minutes: float, missing: Error
 ) -> Iterator[tuple[int, Path]]:
     """Yields files by their steps, the lowest first, each once.
 
     Args:
       list_files: returns the existing files by step.
+      min_steps: files of fewer steps are skipped.
       wait_minutes: time without a new file after which it ends.
+      missing: raised if there was none.
     """
     done: set[int] = set()
-    waiting_since: float | None = None
+    deadline: float | None = None
     while True:
-        new = {step: path for step, path in list_files().items() if step not in done}
-        if new:
+        files = list_files()
+        if new := [step for step in files if step >= min_steps and step not in done]:
             step = min(new)
             done.add(step)
-            yield step, new[step]
+            yield step, files[step]
             # The caller's work takes time, in which another file may have appeared.
-            waiting_since = None
+            deadline = None
             continue
         now = time.monotonic()
-        if waiting_since is None:
-            waiting_since = now
+        if deadline is None:
+            deadline = now + 60 * wait_minutes
             if wait_minutes:
                 log.info("waiting up to %g minutes for a new file", wait_minutes)
-        left = waiting_since + 60 * wait_minutes - now
-        if left <= 0:
-            return
-        time.sleep(min(POLL_SECONDS, left))
+        if now >= deadline:
+            break
+        time.sleep(min(POLL_SECONDS, deadline - now))
+    if not done:
+        raise missing
 
 
 def translate_all(
@@ -59,7 +61,7 @@ def translate_all(
     min_steps: int = 0,
     wait_minutes: float = 0,
 ) -> list[Path]:
-    """Writes TRANSLATIONS_DIR/PROBLEM-STEP, T2T's names, for each checkpoint.
+    """Writes TRANSLATIONS_DIR/PROBLEM-STEP, T2T's names, for each checkpoint; returns the paths.
 
     An existing file is skipped. A new one gets the modification time of its checkpoint, so that
     scores drawn over time show when the model reached them.
@@ -67,20 +69,22 @@ def translate_all(
     Args:
       model_dir: the model folder; it may have no checkpoint yet.
       translations_dir: created if absent.
-      translate: writes the translation by one checkpoint.
-      min_steps: checkpoints of fewer steps are skipped.
-      wait_minutes: time without a new checkpoint after which it ends.
-
-    Returns:
-      The paths written.
+      min_steps, wait_minutes: as for `as_they_appear`.
 
     Raises:
       CheckpointError: there is no checkpoint of at least `min_steps`.
     """
+
+    def list_weights() -> dict[int, Path]:
+        steps = checkpoints.steps(model_dir)
+        return {step: checkpoints.weights_path(model_dir, step) for step in steps}
+
+    missing = CheckpointError(
+        f"{model_dir} has no checkpoint of {min_steps} steps or more; train first, or give "
+        f"--wait_minutes"
+    )
     written = []
-    is_empty = True
-    for step, weights in as_they_appear(lambda: _checkpoints(model_dir, min_steps), wait_minutes):
-        is_empty = False
+    for step, weights in as_they_appear(list_weights, min_steps, wait_minutes, missing):
         target = Path(translations_dir) / f"{run_record.read(model_dir).problem}-{step}"
         if target.exists():
             log.info("%s exists already", target)
@@ -96,24 +100,11 @@ def translate_all(
         os.utime(target, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
         log.info("wrote %s", target)
         written.append(target)
-    if is_empty:
-        raise CheckpointError(
-            f"{model_dir} has no checkpoint of {min_steps} steps or more; train first, or give "
-            f"--wait_minutes"
-        )
     return written
 
 
-def _checkpoints(model_dir: str | os.PathLike[str], min_steps: int) -> dict[int, Path]:
-    steps = [step for step in checkpoints.steps(model_dir) if step >= min_steps]
-    return {step: checkpoints.weights_path(model_dir, step) for step in steps}
-
-
-def translations(folder: str | os.PathLike[str], min_steps: int = 0) -> dict[int, Path]:
+def translations(folder: str | os.PathLike[str]) -> dict[int, Path]:
     """Returns the files of a folder named NAME-STEP, by step; hidden files aren't finished yet."""
-    files = {}
-    for path in sorted(Path(folder).glob("[!.]*")):
-        match = re.search(r"-(\d+)$", path.name)
-        if match and path.is_file() and int(match[1]) >= min_steps:
-            files[int(match[1])] = path
-    return files
+    files = [path for path in sorted(Path(folder).glob("[!.]*-*")) if path.is_file()]
+    steps = [path.name.rpartition("-")[2] for path in files]
+    return {int(step): path for step, path in zip(steps, files, strict=True) if step.isdecimal()}

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from t2tlite.config import EOS_ID, PAD_ID
-from t2tlite.data.encoding import encode_batch
 from t2tlite.decode import attention_maps
 from t2tlite.decode.attention_maps import AttentionMap
 from t2tlite.decode.batches import encode_lines
@@ -61,21 +60,20 @@ class Attention:
         kind = kind or self.kind
         if kind not in self.weights:
             raise DataError(f"attention has no kind {kind!r}; choose of {', '.join(self.weights)}")
-        weights_LHQK = self.weights[kind]
-        numbers = {"layer": (layer, len(weights_LHQK)), "head": (head, weights_LHQK.shape[1])}
-        for name, (number, count) in numbers.items():
-            if number is not None and not 0 <= number < count:
-                raise DataError(f"there is no {name} {number}; choose one of 0 to {count - 1}")
-        if layer is not None:
-            weights_LHQK = weights_LHQK[layer : layer + 1]
-        if head is not None:
-            weights_LHQK = weights_LHQK[:, head : head + 1]
-        parts = [f"{name} {n}" for name, (n, _) in numbers.items() if n is not None]
+        weights = self.weights[kind]
+        parts = []
+        for axis, (name, number) in enumerate({"layer": layer, "head": head}.items()):
+            count = weights.shape[axis]
+            if number is not None:
+                if not 0 <= number < count:
+                    raise DataError(f"there is no {name} {number}; choose one of 0 to {count - 1}")
+                weights = weights.take([number], axis)
+                parts.append(f"{name} {number}")
         return AttentionMap(
             title=", ".join([f"{kind} attention", *(parts or ["mean of layers and heads"])]),
             rows=self.inputs if kind == "encoder" else self.outputs,
             columns=[START, *self.outputs[:-1]] if kind == "decoder" else self.inputs,
-            weights=weights_LHQK.mean((0, 1)),
+            weights=weights.mean((0, 1)),
         )
 
     def maps(
@@ -135,15 +133,7 @@ def attend(
     answer: str | Hypothesis | None,
     max_input_size: int,
 ) -> Attention:
-    """Returns the attention weights of the model while it writes an answer to a line.
-
-    Args:
-      engine: has attention.
-      folder: encodes the texts.
-      line: for a language model, the beginning of the answer.
-      answer: None for a classifier, which reads none.
-      max_input_size: as of `encode_lines`.
-    """
+    """Returns the attention weights behind an answer to a line; None if the model classifies."""
     features = {}
     if folder.problem.has_inputs:
         features["inputs"] = list(encode_lines(folder, {0: line}, max_input_size)[0].ids)
@@ -151,25 +141,22 @@ def attend(
         # Its one target isn't read.
         features["targets"] = [PAD_ID]
     elif isinstance(answer, str):
-        text = folder.text_prefixes["targets"] + answer
-        features["targets"] = [*encode_batch(folder.encoders["targets"], [text])[0], EOS_ID]
+        [features["targets"]] = folder.encoding.ids("targets", [answer])
     else:
         features["targets"] = [*answer.ids, EOS_ID]
-    tokens: dict[str, list[str]] = {"inputs": [], "targets": []}
-    for name in ["inputs"] if folder.classifies else features:
-        tokens[name] = token_texts(folder.encoders[name], features[name])
-    return Attention(tokens["inputs"], tokens["targets"], engine.attention(features))
+    read = {"inputs": features["inputs"]} if folder.classifies else features
+    tokens = {name: token_texts(folder.encoders[name], ids) for name, ids in read.items()}
+    weights = engine.attention(features)
+    return Attention(tokens.get("inputs", []), tokens.get("targets", []), weights)
 
 
 def token_texts(encoder: Any, ids: Sequence[int]) -> list[str]:
     """Returns the text of each token, control characters escaped."""
-    if hasattr(encoder, "decode_list"):
-        texts = encoder.decode_list(ids)
-    else:
-        # A plugin's encoder may lack it.
-        texts = [encoder.decode([id_]) for id_ in ids]
-    return [EOS if id_ == EOS_ID else _escape(text) for id_, text in zip(ids, texts, strict=True)]
 
+    def escape(text: str) -> str:
+        return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
 
-def _escape(text: str) -> str:
-    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
+    # A plugin's encoder may lack decode_list.
+    decode_list = getattr(encoder, "decode_list", lambda ids: [encoder.decode([i]) for i in ids])
+    pairs = zip(ids, decode_list(ids), strict=True)
+    return [EOS if id_ == EOS_ID else escape(text) for id_, text in pairs]

@@ -42,9 +42,7 @@ class AttentionMap:
         """Returns a table of percentages; the background is darker the larger they are."""
         vertical = 'style="writing-mode:vertical-rl;font-weight:normal"'
         aligned = 'style="text-align:right;font-weight:normal"'
-        heads = "".join(
-            f'<th scope="col" {vertical}>{escape(token)}</th>' for token in self.columns
-        )
+        cells = [f'<th scope="col" {vertical}>{escape(token)}</th>' for token in self.columns]
         rows = []
         for token, row in zip(self.rows, self.weights, strict=True):
             head = f'<th scope="row" {aligned}>{escape(token)}</th>'
@@ -52,7 +50,7 @@ class AttentionMap:
         return (
             f'<table style="border-collapse:collapse;font-size:small">'
             f"<caption>{escape(self.title)}, in percent</caption>"
-            f"<thead><tr><td></td>{heads}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
+            f"<thead><tr><td></td>{''.join(cells)}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
         )
 
     def terminal(self, width: int = 80) -> Any:
@@ -75,7 +73,8 @@ class AttentionMap:
             for token, row in zip(self.rows, self.weights, strict=True):
                 drawn.append(f"{set_cell_size(_shorten(token), left)} ")
                 for weight in row[part]:
-                    drawn.append(_shade(weight) * _CELL, style="blue")
+                    shade = [shade for least, shade in SHADES if weight >= least][-1]
+                    drawn.append(shade * _CELL, style="blue")
                 drawn.rstrip()
                 drawn.append("\n")
         scale = "  ".join(f"{shade} {100 * least:.0f} %" for least, shade in SHADES[1:])
@@ -126,7 +125,3 @@ def _cell(weight: Any) -> str:
 
 def _shorten(text: str) -> str:
     return text if len(text) <= _LETTERS else f"{text[: _LETTERS - 1]}…"
-
-
-def _shade(weight: float) -> str:
-    return [shade for least, shade in SHADES if weight >= least][-1]

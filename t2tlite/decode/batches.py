@@ -20,12 +20,7 @@ BATCH_TOKENS = 65_536
 
 
 class Batch(NamedTuple):
-    """Lines that are decoded together.
-
-    Attributes:
-      indices: of the lines.
-      rows: their ids.
-    """
+    """Indices of lines that are decoded together, and the row of each."""
 
     indices: list[int]
     rows: list[Row]
@@ -37,7 +32,7 @@ def encode_lines(
     """Returns what the model reads of each line, by index.
 
     Args:
-      folder: encodes the lines.
+      folder: the model.
       lines: texts by index.
       max_input_size: longer lines are cut to this many tokens and named in a warning; -1: none.
       first: number of line 0 in its file, from 0; for messages.
@@ -45,27 +40,22 @@ def encode_lines(
     Raises:
       Error: a line can't be encoded; the message has its number.
     """
-    feature = "inputs" if folder.problem.has_inputs else "targets"
-    # The line of a language model is no target of the problem's, so it gets no prefix.
-    prefix = folder.text_prefixes["inputs"] if feature == "inputs" else ""
+    # The line of a language model is the beginning of an answer: without prefix and EOS.
+    feature, prefix, ending = "targets", "", list[int]()
+    if folder.problem.has_inputs:
+        feature, prefix, ending = "inputs", folder.text_prefixes["inputs"], [EOS_ID]
     texts = {first + i + 1: prefix + line for i, line in lines.items()}
     rows = _encode(folder.encoders[feature], texts)
     if max_input_size > 0:
         # As in T2T, EOS counts, also for a language model, whose line has none.
-        lengths = zip(texts, map(len, rows), strict=True)
-        cut = [number for number, length in lengths if length >= max_input_size]
-        if cut:
-            log.warning(
-                "cut to max_input_size=%d tokens: line %s%s; -1 decodes them in full",
-                max_input_size,
-                ", ".join(map(str, cut[:5])),
-                f" and {len(cut) - 5:,} others" if len(cut) > 5 else "",
-            )
+        if cut := [i for i, row in zip(texts, rows, strict=True) if len(row) >= max_input_size]:
+            numbers = ", ".join(map(str, cut[:5]))
+            numbers += f" and {len(cut) - 5:,} others" if len(cut) > 5 else ""
+            message = "cut to max_input_size=%d tokens: line %s; -1 decodes them in full"
+            log.warning(message, max_input_size, numbers)
         rows = [row[: max_input_size - 1] for row in rows]
-    if folder.problem.has_inputs:
-        rows = [[*row, EOS_ID] for row in rows]
     # A row without tokens would only fill the batch. A language model isn't bound to the PAD.
-    return {i: Row(row or [PAD_ID]) for i, row in zip(lines, rows, strict=True)}
+    return {i: Row([*row, *ending] or [PAD_ID]) for i, row in zip(lines, rows, strict=True)}
 
 
 def _encode(encoder: Any, texts: Mapping[int, str]) -> list[list[int]]:
@@ -84,12 +74,7 @@ def _encode(encoder: Any, texts: Mapping[int, str]) -> list[list[int]]:
 def add_prefixes(
     folder: ModelFolder, rows: Mapping[int, Row], prefixes: Sequence[str]
 ) -> dict[int, Row]:
-    """Returns the rows with the ids of their prefixes.
-
-    Args:
-      folder: encodes the prefixes.
-      rows: by index of the line.
-      prefixes: of all lines; "": none.
+    """Returns the rows, by index of the line, with the ids of the prefixes of all lines.
 
     Raises:
       DataError: the model takes no prefixes.
@@ -107,13 +92,7 @@ def add_prefixes(
 def make_batches(
     rows: Mapping[int, Row], decode_hparams: DecodeHParams, row_shares: int
 ) -> list[Batch]:
-    """Groups lines of similar length.
-
-    Args:
-      rows: by index of the line.
-      decode_hparams: batch_size, beam_size and the lengths of answers are read.
-      row_shares: devices that share the rows of a batch.
-    """
+    """Groups lines, by index, of similar length; `row_shares` devices share a batch."""
     room = max(decode_hparams.extra_length, decode_hparams.min_length)
 
     def most_rows(size: int) -> int:
@@ -121,8 +100,7 @@ def make_batches(
         return decode_hparams.batch_size or max(1, row_shares * BATCH_TOKENS // tokens)
 
     sizes = {i: len(row.ids) + len(row.prefix) for i, row in rows.items()}
-    groups = group_by_size(sizes, most_rows)
-    return [Batch(indices, [rows[i] for i in indices]) for indices in groups]
+    return [Batch(group, [rows[i] for i in group]) for group in group_by_size(sizes, most_rows)]
 
 
 def group_by_size(sizes: Mapping[int, int], most_rows: Callable[[int], int]) -> list[list[int]]:

@@ -63,9 +63,7 @@ def file_bleu(
     answers = best_answers(translation, layout)
     references = []
     for path in reference.split(","):
-        lines = read_lines(path, layout.delimiter)
-        if decode_hparams:
-            lines = lines[: len(answers)]
+        lines = read_lines(path, layout.delimiter)[: len(answers) if decode_hparams else None]
         if len(lines) != len(answers):
             raise DataError(
                 f"{translation} has {len(answers)} lines and {path} has {len(lines)}; they must "
@@ -78,26 +76,20 @@ def file_bleu(
 
 
 def _compare(
-    answers: Sequence[str],
-    references: Sequence[Sequence[str]],
-    tokenize: str,
-    lowercase: bool,
+    answers: Sequence[str], references: Sequence[Sequence[str]], tokenize: str, lowercase: bool
 ) -> Quality:
     from sacrebleu.metrics.bleu import BLEU
     from sacrebleu.metrics.chrf import CHRF
 
     if tokenize not in BLEU.TOKENIZERS:
-        known = ", ".join(BLEU.TOKENIZERS)
-        raise DataError(f"--tokenize={tokenize} is not one of: {known}")
+        raise DataError(f"--tokenize={tokenize} is not one of: {', '.join(BLEU.TOKENIZERS)}")
     hits = sum(answer in lines for answer, *lines in zip(answers, *references, strict=True))
     exact = 100 * hits / len(answers)
-    metrics = [BLEU(tokenize=tokenize, lowercase=lowercase), CHRF(lowercase=lowercase)]
-    bleu, chrf = [metric.corpus_score(answers, references) for metric in metrics]
-    rows = [
-        f"{score}  [{metric.get_signature()}]"
-        for score, metric in zip((bleu, chrf), metrics, strict=True)
-    ]
-    text = "\n".join([*rows, f"exact match = {exact:.2f} %"])
+    metrics = BLEU(tokenize=tokenize, lowercase=lowercase), CHRF(lowercase=lowercase)
+    bleu, chrf = (metric.corpus_score(answers, references) for metric in metrics)
+    bleu_signature, chrf_signature = (metric.get_signature() for metric in metrics)
+    lines = [f"{bleu}  [{bleu_signature}]", f"{chrf}  [{chrf_signature}]"]
+    text = "\n".join([*lines, f"exact match = {exact:.2f} %"])
     return Quality(bleu.score, chrf.score, exact, lowercase, text)
 
 
@@ -108,18 +100,14 @@ def translations_bleu(
     wait_minutes: float = 0,
     event_dir: str | os.PathLike[str] = "",
 ) -> Iterator[tuple[Path, Quality]]:
-    """Compares each file NAME-STEP of a folder, as written by t2t-translate-all, as they appear.
+    """Yields each file NAME-STEP, written by t2t-translate-all, and its scores, as they appear.
 
     Args:
       folder: of the files; it may not exist yet.
       compare: returns the scores of a file.
-      min_steps: files of fewer steps are skipped.
-      wait_minutes: time without a new file after which it ends.
+      min_steps, wait_minutes: as for `as_they_appear`.
       event_dir: folder of TensorBoard events, to which the scores of files after the last step
         there are added, each with the time of its file; "": none.
-
-    Yields:
-      Each file and its scores.
 
     Raises:
       DataError: there is no file of at least `min_steps`.
@@ -127,21 +115,19 @@ def translations_bleu(
     last = Path(event_dir, LAST_STEP)
     if event_dir and last.exists():
         min_steps = max(min_steps, int(last.read_text()) + 1)
-    is_empty = True
+    missing = DataError(
+        f"{folder} has no file NAME-STEP of {min_steps} steps or more; t2t-translate-all writes "
+        f"them"
+    )
+    files = as_they_appear(lambda: translations(folder), min_steps, wait_minutes, missing)
     with _event_writer(event_dir) if event_dir else contextlib.nullcontext() as writer:
-        for step, path in as_they_appear(lambda: translations(folder, min_steps), wait_minutes):
-            is_empty = False
+        for step, path in files:
             quality = compare(path)
             if writer:
                 _write_event(writer, step, path.stat().st_mtime, quality)
                 with atomic(last, "w") as file:
                     file.write(f"{step}\n")
             yield path, quality
-    if is_empty:
-        raise DataError(
-            f"{folder} has no file NAME-STEP of {min_steps} steps or more; t2t-translate-all "
-            f"writes them"
-        )
 
 
 def _event_writer(folder: str | os.PathLike[str]) -> contextlib.closing[Any]:

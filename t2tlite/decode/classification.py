@@ -68,21 +68,15 @@ def report(pairs: Sequence[tuple[str, str]], labels: Sequence[str]) -> str:
     columns = ["precision", "recall", "F1"]
     rows, sums = [], [0.0, 0.0, 0.0]
     for label in labels:
-        hits = counts[label, label]
-        ratios = [(hits, given[label]), (hits, right[label])]
-        ratios.append((2 * hits, given[label] + right[label]))
+        hits, total = counts[label, label], given[label] + right[label]
+        ratios = [(hits, given[label]), (hits, right[label]), (2 * hits, total)]
         rows.append([label, *(_percent(*ratio) for ratio in ratios), str(right[label])])
-        sums = [total + 100 * a / max(b, 1) for total, (a, b) in zip(sums, ratios, strict=True)]
-    rows.append(["mean", *(f"{total / len(labels):.2f}" for total in sums), str(len(pairs))])
+        sums = [sum_ + 100 * a / max(b, 1) for sum_, (a, b) in zip(sums, ratios, strict=True)]
+    rows.append(["mean", *(f"{sum_ / len(labels):.2f}" for sum_ in sums), str(len(pairs))])
     sides = {"label": "left", **dict.fromkeys([*columns, "lines"], "right")}
     accuracy = _percent(sum(counts[label, label] for label in labels), len(pairs))
-    return "\n".join(
-        [
-            f"accuracy = {accuracy} % of {len(pairs)} lines",
-            *_confusions(counts, labels),
-            *console.aligned(sides, rows),
-        ]
-    )
+    lines = [f"accuracy = {accuracy} % of {len(pairs)} lines"]
+    return "\n".join([*lines, *_confusions(counts, labels), *console.aligned(sides, rows)])
 
 
 def _percent(part: int, whole: int) -> str:

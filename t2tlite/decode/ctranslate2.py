@@ -1,6 +1,6 @@
-"""The engine that decodes by CTranslate2, from what `t2t-exporter --format=ctranslate2` wrote.
+"""The engine that decodes by CTranslate2, without TensorFlow and Keras.
 
-It loads neither TensorFlow nor Keras. docs/export.md says where its beam search differs from T2T's.
+docs/export.md says where its beam search differs from T2T's.
 """
 
 from __future__ import annotations
@@ -8,24 +8,18 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from t2tlite.checkpoint import checkpoints
 from t2tlite.config import EOS_ID, PAD_ID
 from t2tlite.decode.decode_hparams import DecodeHParams
 from t2tlite.decode.decoder import Decoder
-from t2tlite.decode.engine import Answer, Row
+from t2tlite.decode.engine import Answer, Engine, Row
 from t2tlite.decode.model_folder import ModelFolder
-from t2tlite.errors import (
-    CheckpointError,
-    DataError,
-    DeviceError,
-    HParamsError,
-    OutputError,
-    VocabularyError,
-)
+from t2tlite.errors import CheckpointError, DataError, HParamsError, OutputError, VocabularyError
 
 log = logging.getLogger(__name__)
 
@@ -41,8 +35,8 @@ PATIENCE = 2
 _MISSING = Answer([], -1e7)
 
 
-class CTranslate2Engine:
-    """An `Engine` of CTranslate2, on the GPU where there is one. It only searches.
+class CTranslate2Engine(Engine):
+    """CTranslate2, on the GPU where there is one. It only searches.
 
     Args:
       folder: the model folder.
@@ -55,17 +49,12 @@ class CTranslate2Engine:
     """
 
     backend = "ctranslate2"
-    row_shares = 1
-    is_one_device = True
-    can_stream = False
-    has_attention = False
 
     def __init__(self, folder: ModelFolder, export_dir: str | os.PathLike[str] = ""):
         library = require_library("--engine=ctranslate2")
         self._folder = folder
         self._export_dir = Path(export_dir or Path(folder.path, FOLDER))
         self.weights = self._export_dir / "model.bin"
-        self.min_width = 1
         if not self.weights.is_file():
             raise CheckpointError(
                 f"{self._export_dir} holds no CTranslate2 model (model.bin is missing); "
@@ -87,11 +76,7 @@ class CTranslate2Engine:
         self._target_ids = {token: id_ for id_, token in enumerate(targets)}
 
     def _check_origin(self) -> None:
-        """Warns of an export of another checkpoint than the newest.
-
-        Raises:
-          VocabularyError: it is of another model.
-        """
+        """Raises VocabularyError for an export of another model; warns of an old checkpoint."""
         config = json.loads((self._export_dir / "config.json").read_text(encoding="utf-8"))
         output_dir = self._folder.path
         if config.get("vocabularies") != self._folder.run.vocabularies:
@@ -105,31 +90,10 @@ class CTranslate2Engine:
             message = "%s is of %s, and the newest checkpoint is of step %d; export the model again"
             log.warning(message, self._export_dir, exported, steps[-1])
 
-    def check(self, decode_hparams: DecodeHParams) -> None:
-        """Raises HParamsError where CTranslate2 would give other answers, or none.
-
-        It draws other samples, and gives a banned id the logit 0, which may be the largest.
-        """
-        refused = ["sampling_method=random"] if self._folder.samples(decode_hparams) else []
-        for name in ("min_length", "no_repeat_ngram_size", "force_decode_length"):
-            if value := getattr(decode_hparams, name):
-                refused.append(f"{name}={value}")
-        if refused:
-            raise HParamsError(
-                f"CTranslate2 doesn't decode as t2tlite does with {' and '.join(refused)}; leave "
-                f"that out, or use --engine=keras"
-            )
-
     def search(
         self, rows: Sequence[Row], decode_hparams: DecodeHParams, seed: int | None = None
     ) -> list[list[Answer]]:
-        """See `Engine`.
-
-        Raises:
-          HParamsError: CTranslate2 can't decode so.
-          DataError: a row is too long.
-        """
-        self.check(decode_hparams)
+        _check(self._folder, decode_hparams)
         if any(row.prefix for row in rows):
             raise HParamsError("CTranslate2 takes no prefixes of answers; use --engine=keras")
         longest = max(len(row.ids) for row in rows)
@@ -172,41 +136,16 @@ class CTranslate2Engine:
             max_decoding_length=min(limit, POSITIONS),
             min_decoding_length=0,
         )
-        return [
-            [
-                # Its length penalty is length^alpha.
-                Answer([self._target_ids[name] for name in names], score * len(names) ** alpha)
-                for score, names in zip(result.scores, result.hypotheses, strict=True)
-            ]
-            for result in results
-        ]
 
-    def stream(self, row: Row, decode_hparams: DecodeHParams) -> Iterator[Answer]:
-        _refuse("yield an answer token by token")
+        def make_answer(names: list[str], score: float) -> Answer:
+            # Its length penalty is length^alpha.
+            return Answer([self._target_ids[name] for name in names], score * len(names) ** alpha)
 
-    def score(self, features: Mapping[str, Sequence[Sequence[int]]]) -> list[tuple[float, int]]:
-        _refuse("score given texts")
-
-    def attention(self, features: Mapping[str, Sequence[int]]) -> dict[str, Any]:
-        _refuse("give attention weights")
-
-    def load_checkpoint(self, checkpoint: str | int) -> None:
-        _refuse("load another checkpoint")
-
-    def warm_up(self, decode_hparams: DecodeHParams, rows: int, stream: bool) -> None:
-        """Does nothing: CTranslate2 compiles nothing."""
+        return [[*map(make_answer, result.hypotheses, result.scores)] for result in results]
 
 
 class CTranslate2Decoder(Decoder):
-    """A `Decoder` whose engine is CTranslate2.
-
-    Args:
-      output_dir, decode_hparams, usr_dirs: as for `Decoder`.
-      export_dir: as for `CTranslate2Engine`.
-
-    Raises:
-      Error: as `Decoder` and `CTranslate2Engine`; or the decode hparams aren't supported.
-    """
+    """A `Decoder` with this engine. It raises HParamsError if the decode hparams don't suit it."""
 
     def __init__(
         self,
@@ -215,16 +154,25 @@ class CTranslate2Decoder(Decoder):
         decode_hparams: str | DecodeHParams = "",
         usr_dirs: Sequence[str] = (),
     ):
-        def load(folder: ModelFolder) -> CTranslate2Engine:
-            engine = CTranslate2Engine(folder, export_dir)
-            engine.check(self.decode_hparams)
-            return engine
-
-        super().__init__(output_dir, "", decode_hparams, usr_dirs, make_engine=load)
+        make_engine = partial(CTranslate2Engine, export_dir=export_dir)
+        super().__init__(output_dir, "", decode_hparams, usr_dirs, make_engine=make_engine)
+        _check(self.folder, self.decode_hparams)
 
 
-def _refuse(ability: str) -> NoReturn:
-    raise DeviceError(f"CTranslate2 doesn't {ability}; use a Decoder of Keras (--engine=keras)")
+def _check(folder: ModelFolder, decode_hparams: DecodeHParams) -> None:
+    """Raises HParamsError where CTranslate2 would give other answers, or none.
+
+    It draws other samples, and gives a banned id the logit 0, which may be the largest.
+    """
+    refused = ["sampling_method=random"] if folder.samples(decode_hparams) else []
+    for name in ("min_length", "no_repeat_ngram_size", "force_decode_length"):
+        if value := getattr(decode_hparams, name):
+            refused.append(f"{name}={value}")
+    if refused:
+        raise HParamsError(
+            f"CTranslate2 doesn't decode as t2tlite does with {' and '.join(refused)}; leave that "
+            f"out, or use --engine=keras"
+        )
 
 
 def _rank(answers: Sequence[Answer], decode_hparams: DecodeHParams) -> list[Answer]:
@@ -242,11 +190,7 @@ def _rank(answers: Sequence[Answer], decode_hparams: DecodeHParams) -> list[Answ
 
 
 def require_library(what: str) -> Any:
-    """Returns CTranslate2.
-
-    Raises:
-      OutputError: it isn't installed; the message begins with `what` needs it.
-    """
+    """Imports CTranslate2; raises OutputError, "WHAT needs CTranslate2", if it isn't installed."""
     try:
         import ctranslate2
     except ImportError:

@@ -13,7 +13,7 @@ from t2tlite.decode.decoder import Decoder
 from t2tlite.decode.files import decode_file, default_target
 from t2tlite.decode.model_folder import ModelFolder
 from t2tlite.errors import DataError
-from t2tlite.files import atomic, make_folder
+from t2tlite.files import atomic
 from t2tlite.problem import FILE_WORD
 from t2tlite.text.encoder import strip_ids
 
@@ -28,11 +28,10 @@ def decode_dataset(
     Each distinct input is decoded once, and the targets of all its examples are references: a word
     may have several pronunciations. Line by line, TARGET.inputs has the inputs, TARGET.targets the
     first references, TARGET.targets1 the second ones, and so on; an input with fewer references
-    repeats its first.
+    repeats its first. The decode hparam num_samples counts distinct inputs.
 
     Args:
-      decoder: the model and how to decode; num_samples counts distinct inputs.
-      data_dir: what t2t-datagen wrote.
+      decoder, data_dir: the model, and what t2t-datagen wrote.
       split: "train", "eval" or "test".
       target: file of the answers; "": PROBLEM.dev.MODEL...decodes (or .test) in the model folder.
 
@@ -47,8 +46,7 @@ def decode_dataset(
     if "inputs" not in decoder.encoders:
         raise DataError(
             f"{decoder.run.problem} has no inputs to decode; give --decode_from_file with the "
-            f"beginnings of lines, --score_file, or evaluate it with t2t-trainer "
-            f"--schedule=evaluate"
+            f"beginnings of lines, --score_file, or evaluate by t2t-trainer --schedule=evaluate"
         )
     decoder.run.check_vocabularies(data_dir)
     references: dict[str, dict[str, None]] = {}
@@ -66,7 +64,6 @@ def decode_dataset(
         # The name of the problem is in the stem already.
         target = default_target(decoder, stem).replace(f".{decoder.run.problem}.beam", ".beam")
     target = Path(target)
-    make_folder(target.parent)
     source = _write(target, "inputs", references, delimiter)
     paths = []
     columns = [list(targets) for targets in references.values()]

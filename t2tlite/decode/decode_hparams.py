@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import difflib
 import typing
 from collections.abc import Sequence
@@ -58,9 +57,8 @@ class DecodeHParams:
             elif name in t2t_names.T2T_ONLY:
                 t2t_names.assign(name, text)
             else:
-                close = difflib.get_close_matches(name, _TYPES, n=3)
-                hint = " or ".join(close)
-                hint = f"did you mean {hint}?" if close else f"it has {list(_TYPES)}"
+                close = " or ".join(difflib.get_close_matches(name, _TYPES, n=3))
+                hint = f"did you mean {close}?" if close else f"it has {list(_TYPES)}"
                 raise HParamsError(f"no decode hparam is named {name}: {hint}")
         return self
 
@@ -75,8 +73,7 @@ class DecodeHParams:
 
     def of_search(self) -> tuple[Any, ...]:
         """Returns the values that a search depends on; equal ones share a compiled search."""
-        names = [one.name for one in dataclasses.fields(self) if one.name not in _ABOUT_FILES]
-        return tuple(getattr(self, name) for name in names)
+        return tuple(value for name, value in vars(self).items() if name not in _ABOUT_FILES)
 
 
 _TYPES: dict[str, Any] = typing.get_type_hints(DecodeHParams)

@@ -168,11 +168,10 @@ class Decoder:
     def search(
         self, batch: Batch, decode_hparams: DecodeHParams | None = None, seed: int | None = None
     ) -> list[list[Hypothesis]]:
-        """Returns the answers to each line of a batch, best first.
+        """Returns the answers to each line of a batch of `make_batches`, best first.
 
         Args:
-          batch: from `make_batches`.
-          decode_hparams: for this call.
+          batch, decode_hparams: what to decode and how.
           seed: makes samples depend on this number and `random_seed` alone; None: they also depend
             on the samples drawn before.
         """

@@ -1,12 +1,14 @@
-"""The protocol of a decode engine: a loaded model that takes token ids and gives token ids."""
+"""The interface of a decode engine: a loaded model that takes token ids and gives token ids."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from t2tlite.decode.decode_hparams import DecodeHParams
+from t2tlite.errors import DeviceError
 
 
 class Row(NamedTuple):
@@ -33,10 +35,10 @@ class Answer(NamedTuple):
     score: float
 
 
-class Engine(Protocol):
+class Engine(ABC):
     """A loaded model. `Decoder` turns text into the ids that it takes, and back.
 
-    An engine that doesn't support a method raises a `DeviceError` there, one line that says so.
+    An engine inherits from this and defines `search` at least; the other methods refuse.
 
     Attributes:
       weights: the file of the loaded weights.
@@ -51,12 +53,13 @@ class Engine(Protocol):
 
     weights: Path
     backend: str
-    row_shares: int
-    is_one_device: bool
-    can_stream: bool
-    has_attention: bool
-    min_width: int
+    row_shares = 1
+    is_one_device = True
+    can_stream = False
+    has_attention = False
+    min_width = 1
 
+    @abstractmethod
     def search(
         self, rows: Sequence[Row], decode_hparams: DecodeHParams, seed: int | None = None
     ) -> list[list[Answer]]:
@@ -74,6 +77,7 @@ class Engine(Protocol):
 
     def stream(self, row: Row, decode_hparams: DecodeHParams) -> Iterator[Answer]:
         """Decodes a row without a beam; yields the answer after each of its tokens."""
+        raise self._unsupported("yield an answer token by token")
 
     def score(self, features: Mapping[str, Sequence[Sequence[int]]]) -> list[tuple[float, int]]:
         """Scores given targets.
@@ -85,6 +89,7 @@ class Engine(Protocol):
         Returns:
           For each row the log-probability of its targets in nats, and their number of tokens.
         """
+        raise self._unsupported("score given texts")
 
     def attention(self, features: Mapping[str, Sequence[int]]) -> dict[str, Any]:
         """Computes the attention weights of one row, without dropout.
@@ -95,13 +100,16 @@ class Engine(Protocol):
         Returns:
           float32 [layers, heads, queries, keys] by kind: "encoder", "decoder" or "cross".
         """
+        raise self._unsupported("give attention weights")
 
     def load_checkpoint(self, checkpoint: str | int) -> None:
-        """Replaces the weights by those of another checkpoint of the same model.
+        """Replaces the weights by those of another checkpoint, named as for `Decoder`."""
+        raise self._unsupported("load another checkpoint")
 
-        Args:
-          checkpoint: as for `Decoder`.
-        """
-
-    def warm_up(self, decode_hparams: DecodeHParams, rows: int, stream: bool) -> None:
+    # Most engines have nothing to compile.
+    def warm_up(self, decode_hparams: DecodeHParams, rows: int, stream: bool) -> None:  # noqa: B027
         """Traces or compiles what `search` needs for this many short rows, or `stream` for one."""
+
+    def _unsupported(self, ability: str) -> DeviceError:
+        advice = "use a Decoder of Keras (--engine=keras)"
+        return DeviceError(f"{self.backend} doesn't {ability}; {advice}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import hashlib
 import itertools
@@ -10,7 +9,7 @@ import json
 import logging
 import math
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, NamedTuple
 
@@ -63,7 +62,7 @@ def decode_file(
     if decode_hparams.num_samples >= 0:
         count = min(count, decode_hparams.num_samples)
     texts = _Texts(source, prefix_file, decode_hparams.delimiter, count)
-    target = Path(target) if target else Path(default_target(decoder, source))
+    target = Path(target or default_target(decoder, source))
     if decode_hparams.decode_in_memory:
         _decode(decoder, texts, target, None)
         return target
@@ -90,24 +89,21 @@ class _Texts(NamedTuple):
     delimiter: str
     line_count: int
 
-    def blocks(self) -> Iterator[tuple[list[str], list[str] | None]]:
+    def blocks(self) -> Iterator[tuple[Sequence[str], Sequence[str] | None]]:
         """Yields lines and the prefixes of their answers, one block after the other."""
-        prefix_lines: Iterable[str] = itertools.repeat("")
+        prefixes: Iterable[str] = itertools.repeat("")
         if self.prefix_file:
-            prefix_lines = each_line(self.prefix_file, self.delimiter)
+            prefixes = each_line(self.prefix_file, self.delimiter)
         lines = itertools.islice(each_line(self.source, self.delimiter), self.line_count)
         block: list[tuple[str, str]] = []
         characters = 0
-        for number, pair in enumerate(zip(lines, prefix_lines, strict=False), 1):
+        for number, pair in enumerate(zip(lines, prefixes, strict=False), 1):
             block.append(pair)
             characters += sum(map(len, pair))
-            if (
-                len(block) >= BLOCK_LINES
-                or characters >= BLOCK_CHARACTERS
-                or number == self.line_count
-            ):
-                block_lines, prefixes = map(list, zip(*block, strict=True))
-                yield block_lines, prefixes if self.prefix_file else None
+            is_full = len(block) >= BLOCK_LINES or characters >= BLOCK_CHARACTERS
+            if is_full or number == self.line_count:
+                block_lines, block_prefixes = zip(*block, strict=True)
+                yield block_lines, block_prefixes if self.prefix_file else None
                 block, characters = [], 0
 
 
@@ -158,7 +154,7 @@ def _digest(decoder: Decoder, texts: _Texts) -> str:
     for path in (decoder.weights, texts.source, texts.prefix_file or os.devnull):
         with open(path, "rb") as file:
             hashes.append(hashlib.file_digest(file, "sha256").hexdigest())
-    run = (Path(decoder.output_dir) / run_record.NAME).read_text(encoding="utf-8")
+    run = Path(decoder.output_dir, run_record.NAME).read_text(encoding="utf-8")
     engine, decode_hparams = decoder.engine, dataclasses.asdict(decoder.decode_hparams)
     values = [hashes, run, decode_hparams, engine.backend, engine.row_shares, texts.line_count]
     values += [BLOCK_LINES, BLOCK_CHARACTERS, batches.BATCH_TOKENS]
@@ -172,14 +168,18 @@ def _decode(decoder: Decoder, texts: _Texts, target: Path, part: _PartFile | Non
     all_lines: list[str] = []
     all_answers: list[list[Hypothesis]] = []
     first = 0
-    with contextlib.ExitStack() as stack:
-        advance = stack.enter_context(console.meter("decoding", "lines", texts.line_count))
-        file = stack.enter_context(atomic(target, "w"))
+    meter = console.meter("decoding", "lines", texts.line_count)
+    with meter as advance, atomic(target, "w") as file:
         for lines, prefixes in texts.blocks():
-            answers = _decode_block(decoder, lines, prefixes, first, part, advance)
-            for row in answers:
-                file.write(_format(row, decode_hparams, decoder.classifies))
-                file.write(decode_hparams.delimiter)
+            answers: list[list[Hypothesis]] = [[] for _ in lines]
+            todo = decoder.make_batches(lines, prefixes=prefixes, first=first)
+            for number, batch in enumerate(todo, first):
+                rows = _decode_batch(decoder, batch, number, part)
+                for i, row in zip(batch.indices, rows, strict=True):
+                    answers[i] = row
+                advance(len(rows))
+            file.writelines(_format(decoder, row) + decode_hparams.delimiter for row in answers)
+            advance(answers.count([]))  # blank lines
             if hooks:
                 all_lines += lines
                 all_answers += [row or [Hypothesis("", 0.0, [])] for row in answers]
@@ -189,53 +189,30 @@ def _decode(decoder: Decoder, texts: _Texts, target: Path, part: _PartFile | Non
         hook(DecodeHookArgs(output_dir, all_lines, all_answers, problem, decode_hparams))
 
 
-def _decode_block(
-    decoder: Decoder,
-    lines: Sequence[str],
-    prefixes: Sequence[str] | None,
-    first: int,
-    part: _PartFile | None,
-    advance: Callable[[int], None],
+def _decode_batch(
+    decoder: Decoder, batch: batches.Batch, seed: int, part: _PartFile | None
 ) -> list[list[Hypothesis]]:
-    """Returns the answers to each line; none to a blank one.
-
-    Args:
-      decoder, lines, prefixes: as of `Decoder.n_best`.
-      first: number of the first line in its file; samples depend on it.
-      part: holds the batches decoded before; gets the others.
-      advance: called with the number of lines that are done.
-    """
-    # Hooks get all hypotheses; for the output alone the best is enough.
-    is_best_enough = not (decoder.problem.decode_hooks or decoder.decode_hparams.return_beams)
-    answers: list[list[Hypothesis]] = [[] for _ in lines]
-    remaining = len(lines)
-    for number, batch in enumerate(decoder.make_batches(lines, prefixes=prefixes, first=first)):
-        rows = part.read() if part else None
-        if rows is None:
-            rows = decoder.search(batch, seed=first + number)
-            if is_best_enough:
-                rows = [row[:1] for row in rows]
-            if part:
-                part.append(rows)
-        for i, row in zip(batch.indices, rows, strict=True):
-            answers[i] = row
-        advance(len(batch.indices))
-        remaining -= len(batch.indices)
-    advance(remaining)  # blank lines
-    return answers
+    """Returns the answers to a batch, from the part file if they are there."""
+    rows = part.read() if part else None
+    if rows is None:
+        rows = decoder.search(batch, seed=seed)
+        # Hooks get all hypotheses; for the output alone the best is enough.
+        if not (decoder.problem.decode_hooks or decoder.decode_hparams.return_beams):
+            rows = [row[:1] for row in rows]
+        if part:
+            part.append(rows)
+    return rows
 
 
-def _format(
-    hypotheses: Sequence[Hypothesis], decode_hparams: DecodeHParams, probabilities: bool
-) -> str:
+def _format(decoder: Decoder, hypotheses: Sequence[Hypothesis]) -> str:
     """Returns a line of the output; blank if there are no hypotheses."""
-    fields: list[str] = []
+    decode_hparams, fields = decoder.decode_hparams, list[str]()
     for hypothesis in hypotheses if decode_hparams.return_beams else hypotheses[:1]:
         # A line break inside an answer would shift all lines after it, a tab all fields.
         text = hypothesis.text.replace(decode_hparams.delimiter, " ")
         fields.append(text.replace("\t", " ") if has_fields(decode_hparams) else text)
         if decode_hparams.write_beam_scores:
-            score = math.exp(hypothesis.score) if probabilities else hypothesis.score
+            score = math.exp(hypothesis.score) if decoder.classifies else hypothesis.score
             fields.append(f"{score:.6f}")
     return "\t".join(fields)
 
@@ -258,5 +235,5 @@ def default_target(decoder: Decoder, source: str | os.PathLike[str]) -> str:
     """
     decode_hparams, run = decoder.decode_hparams, decoder.run
     names = [os.fspath(source), run.model, run.hparams_set, run.problem]
-    settings = [f"beam{decode_hparams.beam_size}", f"alpha{decode_hparams.alpha}"]
-    return ".".join([*filter(None, names), *settings, "decodes"])
+    names += [f"beam{decode_hparams.beam_size}", f"alpha{decode_hparams.alpha}", "decodes"]
+    return ".".join(filter(None, names))

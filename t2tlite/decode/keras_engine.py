@@ -12,7 +12,7 @@ import numpy as np
 from t2tlite.checkpoint import checkpoints
 from t2tlite.config import EOS_ID, PAD_ID
 from t2tlite.decode.decode_hparams import DecodeHParams
-from t2tlite.decode.engine import Answer, Row
+from t2tlite.decode.engine import Answer, Engine, Row
 from t2tlite.decode.model_folder import ModelFolder
 from t2tlite.devices import devices
 from t2tlite.errors import DeviceError
@@ -23,8 +23,8 @@ LENGTH_STEP = 8
 MOST_SEARCHES = 8
 
 
-class KerasEngine:
-    """An `Engine` of Keras.
+class KerasEngine(Engine):
+    """Keras, on one machine.
 
     Args:
       folder: the model folder.
@@ -40,13 +40,9 @@ class KerasEngine:
     """
 
     def __init__(
-        self,
-        folder: ModelFolder,
-        checkpoint: str | int = "",
-        device: devices.Devices | None = None,
+        self, folder: ModelFolder, checkpoint: str | int = "", device: devices.Devices | None = None
     ):
         self._folder = folder
-        self.weights = checkpoints.find(folder.path, checkpoint)
         self._device = device = device or devices.current()
         if device.workers > 1:
             raise DeviceError(
@@ -55,19 +51,13 @@ class KerasEngine:
             )
         with device.scope():
             self.network = folder.run.make_model(folder.problem_hparams)
-        checkpoints.load_weights(self.network, self.weights)
+        self.load_checkpoint(checkpoint)
         self.backend, self.row_shares = device.backend, device.row_shares
         self.is_one_device = self.can_stream = device.count * device.model_parallel == 1
         self.has_attention = hasattr(self.network, "attention_weights")
-        self.min_width = 1
         self._searches: dict[tuple[Any, ...], Any] = {}
 
     def load_checkpoint(self, checkpoint: str | int) -> None:
-        """See `Engine`.
-
-        Raises:
-          CheckpointError: there is no such checkpoint, or it is of another model.
-        """
         path = checkpoints.find(self._folder.path, checkpoint)
         checkpoints.load_weights(self.network, path)
         self.weights = path
@@ -80,8 +70,7 @@ class KerasEngine:
             search.seed(seed)
         outputs = search.predict_on_batch(self._device.feed(self._search_features(rows)))
         # Rows that only fill the batch are left out.
-        pairs = zip(outputs["ids"][: len(rows)], outputs["scores"][: len(rows)], strict=True)
-        return [self._answers(ids_KT, scores_K) for ids_KT, scores_K in pairs]
+        return [self._answers(outputs["ids"][i], outputs["scores"][i]) for i in range(len(rows))]
 
     def stream(self, row: Row, decode_hparams: DecodeHParams) -> Iterator[Answer]:
         features = self._search_features([row])
@@ -116,8 +105,7 @@ class KerasEngine:
     def pad(self, rows: Sequence[Sequence[int]]) -> Any:
         """Returns ids as int32 [B, L], filled up with PAD to one of few shapes."""
         width = max(self.min_width, *map(len, rows))
-        height, width = padded_shape(len(rows), width, self._device)
-        ids_BL = np.full((height, width), PAD_ID, np.int32)
+        ids_BL = np.full(padded_shape(len(rows), width, self._device), PAD_ID, np.int32)
         for i, row in enumerate(rows):
             ids_BL[i, : len(row)] = row
         return ids_BL
@@ -149,10 +137,9 @@ class KerasEngine:
             if len(self._searches) >= MOST_SEARCHES:
                 del self._searches[next(iter(self._searches))]
             # A copy of the hparams, as the caller may change its own.
-            own_hparams, folder = dataclasses.replace(decode_hparams), self._folder
-            self._searches[key] = self._compile(
-                make_search(self.network, folder.problem_hparams, folder.hparams, own_hparams)
-            )
+            settings = self._folder.hparams, dataclasses.replace(decode_hparams)
+            search = make_search(self.network, self._folder.problem_hparams, *settings)
+            self._searches[key] = self._compile(search)
         return self._searches[key]
 
     def _stream_model(self, decode_hparams: DecodeHParams) -> Any:
@@ -160,7 +147,7 @@ class KerasEngine:
 
         search_model = self._search_model(decode_hparams)
         if search_model.stream is None:
-            search_model.stream = Stream(search_model, self._device.static_shapes)
+            search_model.stream = Stream(search_model)
         return search_model.stream
 
     @functools.cached_property
@@ -186,10 +173,6 @@ def padded_shape(rows: int, width: int, device: devices.Devices) -> tuple[int, i
     width = -(-width // LENGTH_STEP) * LENGTH_STEP
     if device.static_shapes:
         # Each new shape is a compilation: powers of two keep them few.
-        width, rows = _power_of_two(width), _power_of_two(rows)
+        rows, width = (1 << max(0, number - 1).bit_length() for number in (rows, width))
         rows = -(-rows // device.row_shares) * device.row_shares
     return rows, width
-
-
-def _power_of_two(number: int) -> int:
-    return 1 << max(0, number - 1).bit_length()

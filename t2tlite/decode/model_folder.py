@@ -1,4 +1,4 @@
-"""What a model folder says before its weights are loaded: all that text and ids depend on."""
+"""What text and ids depend on: a model folder without its weights."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from t2tlite import registry
 from t2tlite.checkpoint import run_record
 from t2tlite.config import HParams
+from t2tlite.data.encoding import Encoding
 from t2tlite.decode.decode_hparams import DecodeHParams
 
 
@@ -19,13 +20,10 @@ class ModelFolder:
       usr_dirs: plugin folders, if they have moved since training.
 
     Attributes:
-      path: the folder.
-      run: its run record.
-      problem: what it was trained on.
-      hparams: of the model.
       problem_hparams: modalities and vocabulary sizes by feature.
       encoders: by feature.
       text_prefixes: by feature, the text that the problem puts before every text.
+      encoding: encodes texts with their prefixes.
       classifies: whether the answers are class labels.
 
     Raises:
@@ -42,12 +40,13 @@ class ModelFolder:
         self.problem_hparams = self.problem.get_hparams(self.hparams, self.path)
         self.encoders = self.problem_hparams.vocabulary
         self.classifies = self.problem_hparams.modality["targets"] == "class_label"
-        inputs_prefix = getattr(self.problem, "inputs_prefix", "")
-        targets_prefix = getattr(self.problem, "targets_prefix", "")
+        features = ["inputs", "targets"]
+        prefixes = [getattr(self.problem, f"{feature}_prefix", "") for feature in features]
         # The suffix _rev swaps the texts, and so their prefixes.
         if self.run.problem != self.problem.name and "_rev" in self.run.problem:
-            inputs_prefix, targets_prefix = targets_prefix, inputs_prefix
-        self.text_prefixes = {"inputs": inputs_prefix, "targets": targets_prefix}
+            prefixes.reverse()
+        self.text_prefixes = dict(zip(features, prefixes, strict=True))
+        self.encoding = Encoding(self.encoders, self.text_prefixes)
 
     def samples(self, decode_hparams: DecodeHParams) -> bool:
         """Whether answers are drawn at random, one per line, instead of searched."""

@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import itertools
-import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from t2tlite import console
-from t2tlite.config import EOS_ID
-from t2tlite.data.encoding import encode_batch
 from t2tlite.decode.batches import group_by_size
 from t2tlite.decode.engine import Engine
 from t2tlite.decode.model_folder import ModelFolder
 from t2tlite.errors import DataError
 from t2tlite.metrics import perplexity
-from t2tlite.sources.text_files import each_line
+from t2tlite.sources.text_files import File, each_line
 
 # Most tokens of a batch, padding included: the logits of all of them are in memory together.
 BATCH_TOKENS = 4096
 # Lines of a file that are sorted by length together, and whose tokens are in memory together.
 BLOCK_LINES = 65_536
+
+_Pair = tuple[str, str]  # input and target
 
 
 @dataclass(frozen=True)
@@ -60,57 +59,51 @@ class Score:
 
 
 def score_pairs(
-    engine: Engine,
-    folder: ModelFolder,
-    pairs: Sequence[tuple[str, str]],
-    advance: Callable[[int], None],
+    engine: Engine, folder: ModelFolder, pairs: Sequence[_Pair], advance: Callable[[int], None]
 ) -> list[Score]:
     """Returns how probable the targets are, given the inputs.
 
     Args:
-      engine: scores ids.
-      folder: encodes the texts.
+      engine, folder: the model.
       pairs: input and target; a language model reads the targets alone.
       advance: called with the number of pairs just scored.
 
     Raises:
       DataError: the target of a classifier is no label.
     """
-    rows = _encode_pairs(folder, pairs)
+    inputs, targets = zip(*pairs, strict=True) if pairs else ((), ())
+    if folder.classifies:
+        rows = {"targets": [[folder.encoders["targets"].encode(label)] for label in targets]}
+    else:
+        rows = {"targets": folder.encoding.ids("targets", targets)}
+    if folder.problem.has_inputs:
+        rows["inputs"] = folder.encoding.ids("inputs", inputs)
     sizes = [max(map(len, pair)) for pair in zip(*rows.values(), strict=True)]
     batches = group_by_size(dict(enumerate(sizes)), lambda size: max(1, BATCH_TOKENS // size))
     scores: dict[int, Score] = {}
     for batch in batches:
         features = {name: [ids[i] for i in batch] for name, ids in rows.items()}
         for i, (log_prob, tokens) in zip(batch, engine.score(features), strict=True):
-            text = pairs[i][1]
+            text = targets[i]
             scores[i] = Score(log_prob, tokens, len(text.split()) + 1, len(text.encode()) + 1)
         advance(len(batch))
     return [scores[i] for i in range(len(pairs))]
 
 
-def score_file(
-    engine: Engine, folder: ModelFolder, source: str | os.PathLike[str]
-) -> Iterator[Score | None]:
+def score_file(engine: Engine, folder: ModelFolder, source: File) -> Iterator[Score | None]:
     """Scores a file of "input TAB target" lines, or for a language model of targets.
 
     White space around a text is stripped, as in T2T. All lines are checked before the first one is
     scored, which may take hours.
 
-    Returns:
-      An iterator over the lines' scores; None for a blank line.
+    Yields:
+      The score of each line; None for a blank line.
 
     Raises:
       DataError: the file is missing or isn't UTF-8, or a line doesn't have exactly one tab, or has
         no label of the classifier.
     """
     count = sum(1 for _ in _each_pair(folder, source))
-    return _score_blocks(engine, folder, source, count)
-
-
-def _score_blocks(
-    engine: Engine, folder: ModelFolder, source: str | os.PathLike[str], count: int
-) -> Iterator[Score | None]:
     lines = _each_pair(folder, source)
     with console.meter("scoring", "lines", count) as advance:
         while block := list(itertools.islice(lines, BLOCK_LINES)):
@@ -120,9 +113,7 @@ def _score_blocks(
             yield from (next(scores) if pair else None for pair in block)
 
 
-def _each_pair(
-    folder: ModelFolder, source: str | os.PathLike[str]
-) -> Iterator[tuple[str, str] | None]:
+def _each_pair(folder: ModelFolder, source: File) -> Iterator[_Pair | None]:
     """Yields input and target of each line; None for a blank line."""
     for number, line in enumerate(each_line(source), 1):
         if not line.strip():
@@ -141,22 +132,3 @@ def _each_pair(
             except DataError as error:
                 raise DataError(f"{source}, line {number}: {error}") from None
         yield pair
-
-
-def _encode_pairs(
-    folder: ModelFolder, pairs: Sequence[tuple[str, str]]
-) -> dict[str, list[list[int]]]:
-    """Returns the ids of each pair by feature."""
-
-    def encode(feature: str, texts: list[str]) -> list[list[int]]:
-        texts = [folder.text_prefixes[feature] + text for text in texts]
-        return [[*ids, EOS_ID] for ids in encode_batch(folder.encoders[feature], texts)]
-
-    if folder.classifies:
-        encoder = folder.encoders["targets"]
-        rows = {"targets": [[encoder.encode(label)] for _, label in pairs]}
-    else:
-        rows = {"targets": encode("targets", [target for _, target in pairs])}
-    if folder.problem.has_inputs:
-        rows["inputs"] = encode("inputs", [text for text, _ in pairs])
-    return rows

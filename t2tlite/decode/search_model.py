@@ -7,7 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from t2tlite.config import EOS_ID, HParams, ProblemHParams
+from t2tlite.config import HParams, ProblemHParams
 from t2tlite.decode.decode_hparams import DecodeHParams
 from t2tlite.model import search
 from t2tlite.model.constraints import at_least, forced, no_repeat
@@ -24,7 +24,6 @@ def make_search(
 
     Args:
       network: a model; see `t2tlite.model.transformer`.
-      problem_hparams: modalities and features are read.
       hparams: of the model; defaults of sampling.
       decode_hparams: must not change afterwards.
     """
@@ -56,12 +55,14 @@ class Search(keras.Model):
     ):
         super().__init__(name="search")
         self.network = network
+        self.has_cache = hasattr(network, "start") and hasattr(network, "step")
         self.has_inputs = has_inputs
         self.decode_hparams = decode_hparams
         self.samples = (decode_hparams.sampling_method or hparams.sampling_method) == "random"
         self.beams = 1 if self.samples else decode_hparams.beam_size
-        self.temperature = decode_hparams.sampling_temp or hparams.sampling_temp
-        self.top_k = max(decode_hparams.sampling_keep_top_k or hparams.sampling_keep_top_k, 0)
+        temperature = decode_hparams.sampling_temp or hparams.sampling_temp
+        top_k = max(decode_hparams.sampling_keep_top_k or hparams.sampling_keep_top_k, 0)
+        self.cuts = temperature, top_k, decode_hparams.sampling_top_p
         self.seed_generator = keras.random.SeedGenerator(decode_hparams.random_seed)
         # The `Stream` of this search, once there is one.
         self.stream: Any = None
@@ -79,10 +80,8 @@ class Search(keras.Model):
             ids_BKT, scores_BK = search.beam_search(self.step, cache, *sizes, **options)
             return {"ids": ids_BKT, "scores": scores_BK}
         if self.samples:
-            cuts = self.temperature, self.top_k, self.decode_hparams.sampling_top_p
-            ids_BT, scores_B = search.sample(
-                self.step, cache, batch, max_steps, *cuts, self.seed_generator, **options
-            )
+            draws = *self.cuts, self.seed_generator
+            ids_BT, scores_B = search.sample(self.step, cache, batch, max_steps, *draws, **options)
         else:
             ids_BT, scores_B = search.greedy(self.step, cache, batch, max_steps, **options)
         return {"ids": ids_BT[:, None], "scores": scores_B[:, None]}
@@ -108,79 +107,57 @@ class Search(keras.Model):
         elif prefix_BP is not None:
             limits_B += ops.sum(ops.cast(prefix_BP != 0, "int32"), axis=1)
             max_steps += ops.shape(prefix_BP)[1]
-        memory, cache = start_search(self.network, inputs, max_steps, self.beams)
+        memory, cache = self._start(inputs, max_steps)
         given = {"memory": memory, "limits": ops.repeat(limits_B, self.beams, axis=0)}
         if prefix_BP is not None:
             given["prefix"] = ops.repeat(prefix_BP, self.beams, axis=0)
         if decode_hparams.no_repeat_ngram_size:
             room_NT = ops.zeros((ops.shape(given["limits"])[0], max_steps), "int32")
-            step = make_step(self.network, memory)
+            step = self._make_step(memory)
             _, cache = no_repeat(step, cache, decode_hparams.no_repeat_ngram_size, room_NT)
         return given, cache, max_steps
 
     def step(self, given: dict[str, Any]) -> Any:
-        """Returns the step function with the constraints of the decode hparams.
-
-        Args:
-          given: what every step reads, from `begin`.
-        """
-        decode_hparams, step = self.decode_hparams, make_step(self.network, given["memory"])
+        """Returns the step function, with the constraints of the decode hparams, over `given`."""
+        decode_hparams, step = self.decode_hparams, self._make_step(given["memory"])
         limits_N = given["limits"]
         if decode_hparams.no_repeat_ngram_size:
             # `begin` made its cache.
             step, _ = no_repeat(step, {}, decode_hparams.no_repeat_ngram_size, None)
         if decode_hparams.force_decode_length:
-            step = at_least(step, limits_N, EOS_ID)
+            step = at_least(step, limits_N)
         elif decode_hparams.min_length:
-            step = at_least(step, ops.full_like(limits_N, decode_hparams.min_length), EOS_ID)
+            step = at_least(step, ops.full_like(limits_N, decode_hparams.min_length))
         if "prefix" in given:
             step = forced(step, given["prefix"])
         return step
 
+    def _start(
+        self, features: dict[str, Any], max_steps: Any
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Returns the memory that all steps read, and the first cache, for B x beams rows."""
 
-def start_search(
-    network: Any, features: dict[str, Any], max_steps: Any, beams: int
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Returns what all steps of a search read, and the cache of the first, for B x beams rows.
+        def repeated(tensors: dict[str, Any]) -> dict[str, Any]:
+            return {name: ops.repeat(value, self.beams, axis=0) for name, value in tensors.items()}
 
-    Args:
-      network: a model, with or without a cache; see `t2tlite.model.transformer`.
-      features: "inputs", or for a language model "targets", int32 [B, L].
-      max_steps: most positions to decode.
-      beams: rows to make of each row of the features.
-    """
+        if self.has_cache:
+            # The encoder runs once for all beams of a row.
+            memory, cache = map(repeated, self.network.start(features, max_steps))
+            return memory, cache
+        memory = repeated(features)
+        rows = ops.shape(next(iter(memory.values())))[0]
+        return memory, {"targets": ops.zeros((rows, max_steps), "int32")}
 
-    def repeated(tensors: dict[str, Any]) -> dict[str, Any]:
-        return {name: ops.repeat(value, beams, axis=0) for name, value in tensors.items()}
+    def _make_step(self, memory: dict[str, Any]) -> Any:
+        """Returns a step function without constraints; see `t2tlite.model.search`."""
+        if self.has_cache:
+            return lambda ids_N, position, cache: self.network.step(ids_N, position, memory, cache)
 
-    if _has_cache(network):
-        # The encoder runs once for all beams of a row.
-        memory, cache = map(repeated, network.start(features, max_steps))
-        return memory, cache
-    memory = repeated(features)
-    rows = ops.shape(next(iter(memory.values())))[0]
-    return memory, {"targets": ops.zeros((rows, max_steps), "int32")}
+        def step(ids_N: Any, position: Any, cache: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+            steps = ops.arange(ops.shape(cache["targets"])[1])
+            written = ops.where(steps[None] == position - 1, ids_N[:, None], cache["targets"])
+            # The token at a position is predicted from those before it alone.
+            logits_NTV = self.network({**memory, "targets": written}, training=False)
+            return ops.take(logits_NTV, position, axis=1), {"targets": written}
 
-
-def make_step(network: Any, memory: dict[str, Any]) -> Any:
-    """Returns a step function; see `t2tlite.model.search`.
-
-    Args:
-      network: a model, with or without a cache.
-      memory: from `start_search`.
-    """
-    if _has_cache(network):
-        return lambda ids_N, position, cache: network.step(ids_N, position, memory, cache)
-
-    def step(ids_N: Any, position: Any, cache: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
-        steps = ops.arange(ops.shape(cache["targets"])[1])
-        written = ops.where(steps[None] == position - 1, ids_N[:, None], cache["targets"])
-        # The token at a position is predicted from those before it alone.
-        logits_NTV = network({**memory, "targets": written}, training=False)
-        return ops.take(logits_NTV, position, axis=1), {"targets": written}
-
-    return step
-
-
-def _has_cache(network: Any) -> bool:
-    return hasattr(network, "start") and hasattr(network, "step")
+        return step

@@ -14,17 +14,12 @@ from t2tlite.model import search
 
 
 class Stream:
-    """A search that runs one step at a time.
+    """A greedy or sampling search, compiled as its model is, that runs one step at a time."""
 
-    Args:
-      search_model: greedy or sampling.
-      static_shapes: whether to compile for the shapes of the features.
-    """
-
-    def __init__(self, search_model: Search, static_shapes: bool):
+    def __init__(self, search_model: Search):
         self._search_model = search_model
-        self._first_state = _Function(self._make_first_state, search_model, static_shapes)
-        self._next_token = _Function(self._make_next_token, search_model, static_shapes)
+        self._first_state = _Function(self._make_first_state, search_model)
+        self._next_token = _Function(self._make_next_token, search_model)
 
     def steps(self, features: dict[str, Any]) -> Iterator[tuple[Any, Any]]:
         """Yields the ids [B, 1, T] and scores [B, 1] after each step, until all rows are done."""
@@ -54,8 +49,7 @@ class Stream:
         model, given = self._search_model, state["given"]
         choose = search.most_probable
         if model.samples:
-            cuts = model.temperature, model.top_k, model.decode_hparams.sampling_top_p
-            choose = search.make_sampler(ops.transpose(given["uniform"]), *cuts)
+            choose = search.make_sampler(ops.transpose(given["uniform"]), *model.cuts)
         position_1, path = state["position"], search.Sequences(**state["path"])
         path, cache = search.extend(choose, model.step(given), position_1[0], path, state["cache"])
         return {"cache": cache, "path": path._asdict(), "position": position_1 + 1}
@@ -64,12 +58,12 @@ class Stream:
 class _Function(keras.Model):
     """A function that Keras compiles; the variables that it reads are the search model's."""
 
-    def __init__(self, function: Callable[[Any], Any], search_model: Search, static_shapes: bool):
+    def __init__(self, function: Callable[[Any], Any], search_model: Search):
         # Without autocast, as a state must keep its dtypes.
         super().__init__(name="stream", autocast=False)
         self.search_model = search_model
         self._function = function
-        self.compile(jit_compile=static_shapes)
+        self.compile(jit_compile=search_model.jit_compile)
 
     def build(self, _: Any = None) -> None:
         # The network is built.

@@ -135,5 +135,4 @@ def test_translations_of_a_folder(tmp_path):
         (tmp_path / name).write_text("")
     (tmp_path / "folder-5").mkdir()
     assert translations(tmp_path) == {3: tmp_path / "p-3", 20: tmp_path / "p-20"}
-    assert list(translations(tmp_path, 4)) == [20]
     assert translations(tmp_path / "none") == {}

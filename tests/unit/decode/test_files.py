@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from t2tlite import registry
+from t2tlite import decode_file, registry
 from t2tlite.checkpoint.run_record import RunRecord
 from t2tlite.config import HParams
 from t2tlite.decode import files
 from t2tlite.decode.decoder import Decoder
 from t2tlite.decode.engine import Answer
-from t2tlite.decode.files import decode_file, default_target
+from t2tlite.decode.files import default_target
 from t2tlite.decode.keras_engine import KerasEngine
 from t2tlite.errors import DataError, OutputError
 from t2tlite.files import locked

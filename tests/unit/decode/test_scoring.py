@@ -93,7 +93,7 @@ def test_words_and_bytes_are_those_of_the_text(decoder):
 def test_a_line_without_its_tab_is_named(decoder, tmp_path, line, tabs):
     (tmp_path / "pairs").write_text(f"1\t1\n{line}\n")
     with pytest.raises(DataError, match=f"pairs, line 2 has {tabs} tabs; one is expected"):
-        scoring.score_file(decoder.engine, decoder.folder, tmp_path / "pairs")
+        next(scoring.score_file(decoder.engine, decoder.folder, tmp_path / "pairs"))
 
 
 def test_each_label_has_the_score_that_decoding_gave_it(classifier):
@@ -112,4 +112,4 @@ def test_what_is_no_label_is_named_by_its_line(classifier, tmp_path):
     with pytest.raises(
         DataError, match="pairs, line 3: 'mad' isn't a class label; expected one of"
     ):
-        scoring.score_file(classifier.engine, classifier.folder, tmp_path / "pairs")
+        next(scoring.score_file(classifier.engine, classifier.folder, tmp_path / "pairs"))
