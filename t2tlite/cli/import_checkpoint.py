@@ -37,8 +37,8 @@ def main() -> None:
     registry.problem(problem)
     hparams_set = FLAGS.hparams_set or recorded.get("hparams_set", "")
     hparams = model_folder.read_hparams(source, hparams_set, FLAGS.hparams)
-    if FLAGS.hparams_set and (model_folder.folder_of(source) / model_folder.HPARAMS).exists():
-        log.info("--hparams_set is ignored: %s has %s", source, model_folder.HPARAMS)
+    if FLAGS.hparams_set and (model_folder.folder_of(source) / "hparams.json").exists():
+        log.info("--hparams_set is ignored: %s has hparams.json", source)
     model = FLAGS.model or recorded.get("model", "transformer")
     run = run_record.RunRecord.describe(problem, model, hparams, shared_flags.usr_dirs())
     run.hparams_set = hparams_set
