@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from t2tlite import console, registry
-from t2tlite.data.inspection import FEATURES, Ids, SplitSummary, summarize
+from t2tlite.data.statistics import FEATURES, Ids, SplitSummary, summarize
 from t2tlite.devices import devices
 from t2tlite.problem import FILE_WORD, Problem
 from t2tlite.text import EOS_ID, PAD_ID, strip_ids

@@ -4,8 +4,8 @@ from collections import Counter
 
 import pytest
 
-from t2tlite.data.inspection import FeatureSummary, summarize
 from t2tlite.data.records import serialized, write_shard
+from t2tlite.data.statistics import FeatureSummary, summarize
 from t2tlite.errors import DataError
 from t2tlite.text import ByteTextEncoder, ClassLabelEncoder, TokenTextEncoder
 
@@ -74,7 +74,7 @@ def test_chunks_make_no_difference(shard, monkeypatch):
     pairs = [([A] * (n % 7), [B] * (n % 5)) for n in range(60)]
     shards = {"train": shard("train", *pairs), "eval": shard("eval", *pairs[:9], ([B], [B]))}
     whole = of_tokens(shards)
-    monkeypatch.setattr("t2tlite.data.inspection._CHUNK", 7)
+    monkeypatch.setattr("t2tlite.data.statistics._CHUNK", 7)
     assert of_tokens(shards) == whole
     assert whole["eval"].shared["train"].pairs == 9
 
