@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from t2tlite.errors import OutputError
+from t2tlite.errors import Error, OutputError
 
 log = logging.getLogger(__name__)
 
@@ -131,6 +131,39 @@ def make_folder(path: str | os.PathLike[str]) -> Path:
         raise cannot_write(folder, error) from error
     return folder
 
+
+def plain_name(name: object, source: object, error: type[Error] = Error) -> str:
+    """Checks a file name that was read from a file, so that no path built from it leaves a folder.
+
+    Args:
+      name: the value that was read.
+      source: where it was read, for the message, such as a path.
+      error: the class of the exception.
+
+    Returns:
+      The name.
+
+    Raises:
+      Error: the value isn't a file name without folders; its class is `error`.
+    """
+    try:
+        is_plain = (
+            isinstance(name, str)
+            and name not in ("", ".", "..")
+            and not set(name) & set("/\\\0")
+            and len(name.encode()) <= _NAME_BYTES
+        )
+    except UnicodeEncodeError:  # a lone surrogate
+        is_plain = False
+    if not is_plain or not isinstance(name, str):
+        found = ascii(name)
+        found = found if len(found) <= 80 else found[:77] + "..."
+        raise error(f"{source}: {found} isn't a plain file name; expected one without folders")
+    return name
+
+
+# The longest file name of the usual file systems, in bytes of UTF-8.
+_NAME_BYTES = 255
 
 # Folders, and for each the names of the files below it that were opened.
 _recordings: list[tuple[str, set[str]]] = []

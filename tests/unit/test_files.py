@@ -5,9 +5,11 @@ import os
 import threading
 
 import pytest
+from hypothesis import given, seed, settings
+from hypothesis import strategies as st
 
-from t2tlite.errors import OutputError
-from t2tlite.files import atomic, cannot_write, locked, make_folder, opened_below
+from t2tlite.errors import DataError, Error, OutputError
+from t2tlite.files import atomic, cannot_write, locked, make_folder, opened_below, plain_name
 
 
 @pytest.mark.parametrize(("mode", "content"), [("wb", b"\x00\xff"), ("w", "ü\n")])
@@ -121,3 +123,46 @@ def test_opened_files_are_recorded_below_a_folder_only(tmp_path):
     (tmp_path / "data/after").read_text()
     assert inner == {"inside"}
     assert outer == {os.path.join("sub", "inside"), "before"}
+
+
+@pytest.mark.parametrize("name", ["vocab.model", ".hidden", "..x", "größe 1", "文.txt", "a" * 255])
+def test_plain_names(name):
+    assert plain_name(name, "run.json") == name
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        ".",
+        "..",
+        "../x",
+        "/etc/x",
+        "a/b",
+        "a/",
+        "..\\x",
+        "a\0b",
+        "\ud800",
+        "a" * 256,
+        1,
+        None,
+        [],
+    ],
+)
+def test_names_that_lead_elsewhere(name):
+    with pytest.raises(DataError, match=r"^run.json: .*isn't a plain file name") as error:
+        plain_name(name, "run.json", DataError)
+    assert len(str(error.value).splitlines()) == 1
+
+
+@seed(0)
+@settings(max_examples=300, deadline=None)
+@given(st.text(alphabet=st.sampled_from("a./\\\0\n\ud800é文"), max_size=8) | st.text())
+def test_a_plain_name_stays_in_its_folder(name):
+    try:
+        plain_name(name, "x")
+    except Error:
+        return
+    folder = os.path.abspath("folder")
+    assert os.path.dirname(os.path.normpath(os.path.join(folder, name))) == folder
+    assert os.fsencode(name)
