@@ -9,6 +9,7 @@ delete it.
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import re
 from collections.abc import Iterator
@@ -85,7 +86,7 @@ def book(tmp_dir: str | Path, number: int) -> str:
         raise DownloadError(f"{error} ({advice})") from error
     text = _body(path)
     if name not in known:
-        _record(download.sha256_of(path), name, checksums)
+        _record(hashlib.sha256(Path(path).read_bytes()).hexdigest(), name, checksums)
     return text
 
 

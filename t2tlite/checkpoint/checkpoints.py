@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from t2tlite.devices import devices
+from t2tlite.devices import jax_devices
 from t2tlite.errors import CheckpointError, OutputError
 from t2tlite.files import atomic
 
@@ -221,7 +221,7 @@ def _averages(model: Any, optimizer: Any) -> dict[str, Any]:
 
 def _copy(variable: Any) -> Any:
     """Returns a copy of a value: the next step may overwrite the memory that `numpy` returns."""
-    return np.array(devices.to_numpy(variable.value))
+    return np.array(jax_devices.to_numpy(variable.value))
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Any], metadata: dict[str, str]) -> None:

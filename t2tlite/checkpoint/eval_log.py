@@ -40,16 +40,17 @@ def write_evaluations(output_dir: str | Path, rows: list[dict[str, Any]]) -> Non
             file.write(json.dumps(row) + "\n")
 
 
-def best_row(rows: Sequence[Mapping[str, Any]], metric: str, minimize: bool) -> int | None:
-    """Returns the index of the first row with the best value; None if no row has a finite one.
+def best_first(rows: Sequence[Mapping[str, Any]], metric: str, minimize: bool) -> list[int]:
+    """Returns the indices of the rows with a finite value, the best first.
 
     Args:
       rows: from `read_evaluations`.
       metric: a key of the rows, or T2T's metrics-PROBLEM/NAME.
       minimize: whether lower is better.
     """
-    order = _best_first(rows, metric, minimize)
-    return order[0] if order else None
+    name = strip_problem(metric)
+    values = {i: row[name] for i, row in enumerate(rows) if math.isfinite(row.get(name, math.nan))}
+    return sorted(values, key=lambda i: values[i] if minimize else -values[i])
 
 
 def best_steps(output_dir: str | Path, steps: Sequence[int], metric: str) -> list[int]:
@@ -68,14 +69,7 @@ def best_steps(output_dir: str | Path, steps: Sequence[int], metric: str) -> lis
             f"--metric={metric} is not in {Path(output_dir) / EVALUATIONS} for any checkpoint of "
             f"the folder; known metrics: {known or 'none, no checkpoint was evaluated'}"
         )
-    order = _best_first(rows, metric, lower_is_better(name))
+    order = best_first(rows, metric, lower_is_better(name))
     if not order:
         raise DataError(f"--metric={metric}: no checkpoint has a finite value; choose another")
     return [rows[i]["step"] for i in order]
-
-
-def _best_first(rows: Sequence[Mapping[str, Any]], metric: str, minimize: bool) -> list[int]:
-    """Returns the indices of the rows with a finite value, the best first."""
-    name = strip_problem(metric)
-    values = {i: row[name] for i, row in enumerate(rows) if math.isfinite(row.get(name, math.nan))}
-    return sorted(values, key=lambda i: values[i] if minimize else -values[i])

@@ -55,16 +55,14 @@ class Cluster(NamedTuple):
         return max(1, len(self.addresses))
 
 
-def read(tf_config: str) -> Cluster:
-    """Reads the value of TF_CONFIG.
+def current() -> Cluster:
+    """Returns the machines of this process's TF_CONFIG.
 
     Raises:
       DeviceError: it isn't of the form that t2t-make-tf-configs prints.
     """
-    if not tf_config:
-        return Cluster()
     try:
-        config = json.loads(tf_config)
+        config = json.loads(os.environ.get("TF_CONFIG") or "{}")
         machines = config.get("cluster", {})
         if not machines:
             return Cluster()
@@ -80,11 +78,6 @@ def read(tf_config: str) -> Cluster:
             f"0}}}}; generate it with t2t-make-tf-configs"
         ) from None
     return Cluster((*chiefs, *workers), index + (len(chiefs) if kind == "worker" else 0))
-
-
-def current() -> Cluster:
-    """Returns the machines of this process's TF_CONFIG; raises as `read` does."""
-    return read(os.environ.get("TF_CONFIG", ""))
 
 
 @contextlib.contextmanager
@@ -108,6 +101,11 @@ def joining(cluster: Cluster) -> Iterator[None]:
     log.info("all %d machines are connected", workers)
 
 
+def is_from_jax(error: BaseException) -> bool:
+    """Whether an exception is JAX's error at run time, without importing JAX."""
+    return type(error).__name__ in ("XlaRuntimeError", "JaxRuntimeError")
+
+
 @contextlib.contextmanager
 def lost_worker_errors(workers: int) -> Iterator[None]:
     """Raises a WorkerError for the errors of TensorFlow or JAX when one of `workers` is lost."""
@@ -118,8 +116,7 @@ def lost_worker_errors(workers: int) -> Iterator[None]:
 
         kinds = ("Unavailable", "Aborted", "Cancelled", "DeadlineExceeded", "Internal")
         lost = isinstance(error, tuple(getattr(tf.errors, f"{kind}Error") for kind in kinds))
-        if type(error).__name__ in ("XlaRuntimeError", "JaxRuntimeError"):
-            lost = bool(LOST.search(str(error)))
+        lost = lost or (is_from_jax(error) and bool(LOST.search(str(error))))
         if workers == 1 or not lost:
             raise
         raise WorkerError(

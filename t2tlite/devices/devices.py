@@ -164,11 +164,6 @@ def choose(
     return _jax(use_tpu, worker_gpu, model_parallel)
 
 
-def to_numpy(value: Any) -> Any:
-    """Returns a variable's value as a NumPy array, even if it is sharded over devices."""
-    return jax_devices.to_numpy(value) if hasattr(value, "addressable_shards") else value.numpy()
-
-
 def set_backend_variable(*, use_tpu: bool, backend: str) -> None:
     """Sets the backend before plugins are imported, which may import Keras; see `choose`."""
     os.environ["KERAS_BACKEND"] = "jax" if use_tpu else backend or "tensorflow"

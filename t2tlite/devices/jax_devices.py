@@ -71,9 +71,8 @@ def tpus() -> list[Any]:
     """
     import jax
 
-    chips = _chips()
     try:
-        if chips:
+        if chips := _chips():
             # The TPU's environment names the other processes of a pod.
             _connect()
         return jax.devices("tpu")
@@ -88,14 +87,10 @@ def tpus() -> list[Any]:
 
 
 def distribute(devices: list[Any], model_parallel: int) -> int:
-    """Makes Keras use these devices for all variables and batches from now on.
-
-    Args:
-      devices: JAX devices of all processes.
-      model_parallel: number of devices that share each weight.
+    """Makes Keras use these devices, of all processes, for all variables and batches from now on.
 
     Returns:
-      Number of groups of devices that share the rows of a batch.
+      Number of groups of `model_parallel` devices that share the rows of a batch.
 
     Raises:
       DeviceError: the number of devices of a machine isn't a multiple of model_parallel.
@@ -160,7 +155,9 @@ def gather(value: Any) -> Any:
 
 
 def to_numpy(value: Any) -> Any:
-    """Returns an array as NumPy's, assembled from its shards on this process's devices."""
+    """Returns a variable's value as a NumPy array, assembled from its shards if JAX sharded it."""
+    if not hasattr(value, "addressable_shards"):
+        return value.numpy()
     if value.is_fully_addressable or value.is_fully_replicated:
         return np.asarray(value)
     array = np.empty(value.shape, value.dtype)

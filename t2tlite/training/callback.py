@@ -33,13 +33,8 @@ class RawLogs(keras.callbacks.CallbackList):
 class TrainingCallback(keras.callbacks.Callback):
     """Keras's callback of a run; `on_train_batch_end` is the body of the training loop.
 
-    Args:
-      setup: problem, data and network.
-      objective: the compiled model that `fit` trains.
-      output_dir: of the run.
-      step: steps of earlier runs.
-
     Attributes:
+      objective: the compiled model that `fit` trains.
       step: steps so far, those of earlier runs included.
       agreement: takes requests to stop.
     """
@@ -69,8 +64,7 @@ class TrainingCallback(keras.callbacks.Callback):
     def catch_up(self) -> bool:
         """Evaluates the restored step and marks the best, where a kill prevented it.
 
-        Returns:
-          Whether to train; False where an earlier run stopped early.
+        Returns whether to train: False where an earlier run stopped early.
         """
         evaluated = [row["step"] for row in self._evaluations]
         if self.step and self._is_due() and self.step not in evaluated and self.train_args.evaluate:
@@ -188,7 +182,7 @@ class TrainingCallback(keras.callbacks.Callback):
 
     def _save(self) -> None:
         """Saves this step, unless it is saved already."""
-        if self._saved_step == self.step and self.step != 0:
+        if self._saved_step == self.step:
             return
         self._saved_step, self._save_time = self.step, time.monotonic()
         if self._is_chief:
@@ -216,17 +210,18 @@ class TrainingCallback(keras.callbacks.Callback):
             return
         available = {self.step, *checkpoints.steps(self.output_dir)}
         rows = [row for row in self._evaluations if row["step"] in available]
-        best = eval_log.best_row(rows, self.train_args.stop_metric, self.train_args.stop_minimize)
-        if best is None:
+        args = self.train_args
+        order = eval_log.best_first(rows, args.stop_metric, args.stop_minimize)
+        if not order:
             return
-        if rows[best]["step"] == self.step:
+        best_step = rows[order[0]]["step"]
+        if best_step == self.step:
             # With save_seconds, not every evaluated step is saved.
             self._save()
-        self._saver.mark_best(rows[best]["step"])
+        self._saver.mark_best(best_step)
 
     def _stop_without_improvement(self) -> None:
-        reason = self.train_args.early_stop(self._evaluations)
-        if reason:
+        if reason := self.train_args.early_stop(self._evaluations):
             self._line.say(f"stopping early: {reason}")
             self._save()
             if self.agreement.ask_to_stop("early stopping"):
@@ -255,6 +250,5 @@ class TrainingCallback(keras.callbacks.Callback):
         reports.evaluation_table(self._evaluations, args.stop_metric, args.stop_minimize)
         if self._saver.best is not None:
             log.info("--checkpoint_path=best is step %d", self._saver.best)
-        path = curves.draw(self.output_dir)
-        if path:
+        if path := curves.draw(self.output_dir):
             log.info("curves of loss and metrics: %s", path)

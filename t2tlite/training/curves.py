@@ -16,10 +16,7 @@ Row = Mapping[str, Any]
 
 
 def draw(output_dir: str | Path) -> Path | None:
-    """Draws the losses of a run, and its metrics between 0 and 1, to curves.png.
-
-    Args:
-      output_dir: the model folder; gets the file.
+    """Draws the losses of a run, and its metrics between 0 and 1, to curves.png in `output_dir`.
 
     Returns:
       The file's path, or None if nothing is logged yet.
@@ -38,7 +35,10 @@ def draw(output_dir: str | Path) -> Path | None:
     # The import takes a second. Not pyplot, which has global state.
     from matplotlib.figure import Figure
 
-    shares = _find_shares(evaluations)
+    names = {name: name for row in evaluations for name in row if name not in ("step", "loss")}
+    shares = {
+        name: name for name in names if all(0 <= row.get(name, 0) <= 1 for row in evaluations)
+    }
     figure = Figure(figsize=(12 if shares else 7, 4.5), layout="constrained")
     figure.suptitle(f"{run.problem} with {run.model}")
     left, *right = figure.subplots(1, 2 if shares else 1, squeeze=False)[0]
@@ -47,8 +47,8 @@ def draw(output_dir: str | Path) -> Path | None:
         smoothing = run.hparams.get("label_smoothing", 0.0)
         name = f"training, label smoothing {smoothing:g}" if smoothing else "training"
         left.plot(list(training), list(training.values()), label=name, linewidth=0.8)
-    names = {"loss": "evaluation"} if evaluations else {}
-    _plot_evaluations(left, evaluations, names, "loss (nats a token)")
+    labels = {"loss": "evaluation"} if evaluations else {}
+    _plot_evaluations(left, evaluations, labels, "loss (nats a token)")
     for axes in right:
         axes.set_ylim(0, 1)
         _plot_evaluations(axes, evaluations, shares, "evaluation metric (0 to 1)")
@@ -80,16 +80,10 @@ def training_losses(output_dir: str | Path) -> dict[int, float]:
     return losses
 
 
-def _find_shares(rows: Sequence[Row]) -> dict[str, str]:
-    """Returns the metrics that are between 0 and 1 in all rows, each labelled by its name."""
-    names = {name: name for row in rows for name in row if name not in ("step", "loss")}
-    return {name: name for name in names if all(0 <= row.get(name, 0) <= 1 for row in rows)}
-
-
-def _plot_evaluations(axes: Any, rows: Sequence[Row], names: dict[str, str], y_label: str) -> None:
+def _plot_evaluations(axes: Any, rows: Sequence[Row], labels: dict[str, str], y_label: str) -> None:
     """Plots metrics, given by name with their labels, and labels the axes."""
     steps = [row["step"] for row in rows]
-    for name, label in names.items():
+    for name, label in labels.items():
         values = [row.get(name, math.nan) for row in rows]
         axes.plot(steps, values, label=label, marker="o", markersize=3)
     axes.set_xlabel("step")

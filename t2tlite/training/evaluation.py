@@ -24,7 +24,6 @@ def evaluate(
     """Returns the loss, in nats a token, and the metrics over all batches.
 
     Args:
-      scorer: the compiled model.
       batches: int32 arrays [rows, length] by feature; rows of padding don't count.
       metric_names: names in `metrics.KNOWN`; T2T's others are left out with a warning.
       feed: places a batch on the devices.
@@ -63,12 +62,10 @@ def evaluate(
 
 def _computed(metric_names: Sequence[str]) -> list[str]:
     """Returns the names without those of T2T's metrics that aren't computed here."""
-    skipped = [name for name in metric_names if name in NOT_COMPUTED.values()]
-    if skipped:
+    if skipped := [name for name in metric_names if name in NOT_COMPUTED.values()]:
         log.warning("eval_metrics: T2T's %s not computed here", ", ".join(skipped))
     names = [name for name in metric_names if name not in skipped]
-    unknown = [name for name in names if name not in KNOWN]
-    if unknown:
+    if unknown := [name for name in names if name not in KNOWN]:
         raise DataError(
             f"eval_metrics names {unknown[0]!r}, which is not one of {', '.join(sorted(KNOWN))}"
         )

@@ -7,11 +7,9 @@ For one position, with e bytes a number:
     attention, with layer norm      (6 e + 1) * hidden_size + (2 e + 1) * num_heads * length
     feed-forward, with layer norm   (2 e + 1) * hidden_size + (2 e + 1) * filter_size
 
-ALLOCATOR_FACTOR is fitted to the peak resident memory of 25 trainings on a CPU (models of 2 x 128
-to 6 x 1024, 16 to 8192 tokens in rows of 8 to 1024, vocabularies of 8192 to 32768; TensorFlow 2.21
-and JAX; float32 and bfloat16): estimates are 19 % below to 17 % above; the tests list them. Nothing
-was measured on GPUs and TPUs, where the formula is the same without the process itself, nor for
-LSTM models, which count as Transformers.
+ALLOCATOR_FACTOR is fitted to the peak resident memory of 25 trainings on a CPU, which the tests
+list: estimates are 19 % below to 17 % above. Nothing was measured on GPUs and TPUs, where the
+formula is the same without the process itself, nor for LSTM models, which count as Transformers.
 """
 
 from __future__ import annotations
@@ -20,6 +18,7 @@ import re
 from dataclasses import dataclass, replace
 
 from t2tlite.config import HParams, ProblemHParams
+from t2tlite.devices.cluster import is_from_jax
 from t2tlite.devices.devices import Devices
 from t2tlite.errors import DeviceError, Error
 
@@ -40,10 +39,7 @@ class Job:
     """A training, as far as its memory depends on it.
 
     Attributes:
-      hparams: of the model and its optimizer.
-      problem_hparams: reads vocab_size and modality.
       parameters: number of trainable weights.
-      device: where it runs.
       batch_tokens: padded tokens per batch and device, of inputs or targets.
       longest: tokens of the longest row of a batch.
       evaluates: whether it also evaluates.
@@ -79,12 +75,11 @@ def estimate(job: Job) -> dict[str, int]:
 
     hparams = job.hparams
     weights = 4 * job.parameters
-    copies = SLOTS.get(hparams.optimizer.lower(), 2)
+    copies = SLOTS.get(hparams.optimizer.lower(), 2) + bool(hparams.ema_decay)
     copies += hparams.optimizer_multistep_accumulate_steps > 1
-    copies += bool(hparams.ema_decay)
     # Matrix products in bfloat16 have a copy of the weights.
     half = 2 * job.parameters if hparams.activation_dtype == "bfloat16" else 0
-    tokens = job.rows if job.has_labels else job.rows * job.longest
+    tokens = job.rows * (1 if job.has_labels else job.longest)
     logits = LOGITS_COPIES * 4 * job.problem_hparams.vocab_size["targets"]
     training = {
         "gradients": weights,
@@ -111,12 +106,12 @@ def _activations(job: Job) -> int:
     has_inputs = "inputs" in job.problem_hparams.vocab_size
     stacks = []  # layers, and attentions per layer
     if has_inputs:
-        stacks.append((hparams.num_encoder_layers or hparams.num_hidden_layers, 1))
+        stacks.append((hparams.num_encoder_layers, 1))
     if not job.has_labels:
-        stacks.append((hparams.num_decoder_layers or hparams.num_hidden_layers, 1 + has_inputs))
+        stacks.append((hparams.num_decoder_layers, 1 + has_inputs))
     total = 0
     for layers, attentions in stacks:
-        runs = job.layer_runs or layers
+        runs = job.layer_runs or layers or hparams.num_hidden_layers
         total += runs * job.rows * job.longest * (attentions * attention + feed_forward)
         if hparams.self_attention_type == "dot_product_relative":
             # A key and a value for each pair of positions, shared by all rows and heads.
@@ -127,15 +122,12 @@ def _activations(job: Job) -> int:
 def describe(job: Job, available: int | None) -> str:
     """Returns the estimate in one line, in GB of 10^9 bytes, without parts that round to 0.0.
 
-    Args:
-      job: the training.
-      available: bytes of memory, from `free_memory.find`.
+    `available` is the memory in bytes, from `free_memory.find`.
     """
-    parts = estimate(job)
-    shown = {name: f"{size / GB:.1f}" for name, size in parts.items()}
+    shown = {name: f"{size / GB:.1f}" for name, size in estimate(job).items()}
     listed = ", ".join(f"{name} {size}" for name, size in shown.items() if size != "0.0")
     limit = f" of {available / GB:.1f} GB" if available is not None else ""
-    return f"about {sum(parts.values()) / GB:.1f} GB{limit}" + (f": {listed}" if listed else "")
+    return f"about {_total(job) / GB:.1f} GB{limit}" + (f": {listed}" if listed else "")
 
 
 def advice(job: Job, available: int | None) -> str:
@@ -144,9 +136,9 @@ def advice(job: Job, available: int | None) -> str:
         return ""
     # Round numbers: powers of two, and one and a half times them.
     numbers = {base << shift for base in (2, 3) for shift in range(30)} | {job.longest}
-    for size in sorted(numbers, reverse=True):
-        smaller = replace(job, batch_tokens=size)
-        if job.longest <= size < job.batch_tokens and _total(smaller) <= available:
+    smaller = {size for size in numbers if job.longest <= size < job.batch_tokens}
+    for size in sorted(smaller, reverse=True):
+        if _total(replace(job, batch_tokens=size)) <= available:
             return f"lower batch_size to {size}"
     return (
         f"a batch of one row of {job.longest} tokens doesn't fit: lower max_length, or hidden_size "
@@ -174,39 +166,26 @@ def is_out_of_memory(error: BaseException) -> bool:
     """
     import tensorflow as tf
 
-    seen: set[int] = set()
-    chain: list[BaseException | None] = [error]
-    while chain:
-        cause = chain.pop()
-        # An `Error` has a message for the user already.
-        if cause is None or id(cause) in seen or isinstance(cause, Error):
-            continue
-        if isinstance(cause, MemoryError):
+    cause: BaseException | None = error
+    seen: list[BaseException] = []
+    # An `Error` has a message for the user already.
+    while cause and cause not in seen and not isinstance(cause, Error):
+        of_backend = isinstance(cause, tf.errors.OpError) or is_from_jax(cause)
+        if isinstance(cause, MemoryError) or of_backend and OUT_OF_MEMORY.search(str(cause)):
             return True
-        from_jax = type(cause).__name__ in ("XlaRuntimeError", "JaxRuntimeError")
-        if (from_jax or isinstance(cause, tf.errors.OpError)) and OUT_OF_MEMORY.search(str(cause)):
-            return True
-        seen.add(id(cause))
-        chain += [cause.__cause__, cause.__context__]
+        seen.append(cause)
+        cause = cause.__cause__ or cause.__context__
     return False
 
 
 def out_of_memory_error(job: Job, available: int | None) -> DeviceError:
-    """Returns the error that tells a user what to lower after memory ran out.
-
-    Args:
-      job: what was trained.
-      available: bytes of memory before training, from `free_memory.find`.
-    """
+    """Returns the error that says what to lower after memory ran out; arguments as `describe`'s."""
     total = _total(job)
+    limit = f"{available / GB:.1f} GB are available, " if available is not None else ""
     if available is None or total <= available:
         # The estimate says that it fits, so half a batch is the next guess.
-        half = _total(replace(job, batch_tokens=job.batch_tokens // 2))
-        lower = advice(job, min(half, total - 1))
-    else:
-        lower = advice(job, available)
-    limit = f"{available / GB:.1f} GB are available, " if available is not None else ""
+        available = min(_total(replace(job, batch_tokens=job.batch_tokens // 2)), total - 1)
     return DeviceError(
         f"out of memory on the {job.device.kind}: {limit}training with batches of "
-        f"{job.batch_tokens:,} tokens needs about {total / GB:.1f} GB; {lower}"
+        f"{job.batch_tokens:,} tokens needs about {total / GB:.1f} GB; {advice(job, available)}"
     )

@@ -106,7 +106,7 @@ def show(times: Mapping[str, float], measured: str, note: str) -> None:
     Args:
       times: milliseconds a step, by operation.
       measured: how long a step took by the clock; part of the title.
-      note: stands below the table.
+      note: added to the note below the table.
     """
     kinds: defaultdict[str, dict[str, float]] = defaultdict(dict)
     for name, milliseconds in times.items():
@@ -188,16 +188,17 @@ def _xla_op_names(space: Any) -> dict[tuple[Any, str], str]:
     """Returns the JAX operation of each XLA instruction, by program_id and instruction."""
     from tensorflow.compiler.xla.service import hlo_pb2
 
-    op_names = {}
-    for plane in space.planes:
-        for metadata in plane.event_metadata.values():
-            for stat in metadata.stats:
-                if plane.stat_metadata[stat.metadata_id].name == "Hlo Proto":
-                    # The name is NAME(program_id).
-                    program_id = int(metadata.name.rpartition("(")[2].rstrip(")"))
-                    module = hlo_pb2.HloProto.FromString(stat.bytes_value).hlo_module
-                    for computation in module.computations:
-                        for instruction in computation.instructions:
-                            op_name = instruction.metadata.op_name.split(";")[0]
-                            op_names[program_id, instruction.name] = op_name
-    return op_names
+    programs = [
+        # The name is NAME(program_id).
+        (int(metadata.name.rpartition("(")[2].rstrip(")")), stat.bytes_value)
+        for plane in space.planes
+        for metadata in plane.event_metadata.values()
+        for stat in metadata.stats
+        if plane.stat_metadata[stat.metadata_id].name == "Hlo Proto"
+    ]
+    return {
+        (program_id, instruction.name): instruction.metadata.op_name.split(";")[0]
+        for program_id, proto in programs
+        for computation in hlo_pb2.HloProto.FromString(proto).hlo_module.computations
+        for instruction in computation.instructions
+    }

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from t2tlite import console
-from t2tlite.checkpoint.eval_log import EVALUATIONS, best_row
+from t2tlite.checkpoint.eval_log import EVALUATIONS, best_first
 from t2tlite.metrics import strip_problem
 from t2tlite.training import memory_estimate
 from t2tlite.training.setup import TrainingSetup
@@ -28,10 +28,7 @@ EVALUATION_ROWS = 12
 def startup_panel(setup: TrainingSetup, output_dir: str, origin: str) -> None:
     """Shows what is about to be trained, and warns if it may run out of memory.
 
-    Args:
-      setup: problem, data and network.
-      output_dir: of the run.
-      origin: where the weights come from.
+    `origin` says where the weights come from.
     """
     sizes, batching, job = setup.sizes, setup.batching, setup.job
     dtype: str = setup.hparams.activation_dtype
@@ -56,43 +53,33 @@ def startup_panel(setup: TrainingSetup, output_dir: str, origin: str) -> None:
             f"--logdir={output_dir})",
         },
     )
-    advice = memory_estimate.advice(job, setup.memory_found)
-    if advice:
+    if advice := memory_estimate.advice(job, setup.memory_found):
         log.warning("training may run out of memory: %s", advice)
 
 
 class LiveLine:
-    """Step, loss, speed and time left: a progress bar on a terminal, log lines elsewhere.
-
-    Args:
-      step: steps of earlier runs.
-      train_steps: the last step.
-    """
+    """Step, loss, speed and time left: a progress bar on a terminal, log lines elsewhere."""
 
     def __init__(self, step: int, train_steps: int):
-        self.train_steps = train_steps
-        self._last_log = time.monotonic()
-        self._bar: Any = None
-        if console.on_terminal():
-            from rich import progress as rich_progress
+        from rich import progress
 
-            self._bar = rich_progress.Progress(
-                rich_progress.BarColumn(bar_width=24),
-                rich_progress.TextColumn("step {task.completed:.0f}/{task.total:.0f}"),
-                rich_progress.TextColumn("{task.description}"),
-                rich_progress.TimeRemainingColumn(elapsed_when_finished=True),
-                console=console.console(),
-            )
-            self._task = self._bar.add_task("starting", total=train_steps, completed=step)
-            self._bar.start()
+        self._train_steps = train_steps
+        self._last_log = time.monotonic()
+        self._bar = progress.Progress(
+            progress.BarColumn(bar_width=24),
+            progress.TextColumn("step {task.completed:.0f}/{task.total:.0f}"),
+            progress.TextColumn("{task.description}"),
+            progress.TimeRemainingColumn(elapsed_when_finished=True),
+            console=console.console(),
+            disable=not console.on_terminal(),
+        )
+        self._task = self._bar.add_task("starting", total=train_steps, completed=step)
+        self._bar.start()
 
     def update(self, step: int, values: Mapping[str, float], force: bool = False) -> None:
-        """Shows the values of the last steps.
+        """Shows what `TrainingCallback` measured over the last steps.
 
-        Args:
-          step: steps so far.
-          values: what `TrainingCallback` measured.
-          force: whether to log a line less than LOG_SECONDS after the last one.
+        `force` logs a line even if the last one is less than LOG_SECONDS ago.
         """
         shown = (
             f"loss {values['loss']:.3f}  {values['tokens_per_second']:,.0f} tokens/s  "
@@ -100,27 +87,24 @@ class LiveLine:
         )
         if "data_wait_share" in values:
             shown += f"  {values['data_wait_share']:.0%} waiting for data"
-        if self._bar is not None:
-            self._bar.update(self._task, completed=step, description=shown)
-            return
+        self._bar.update(self._task, completed=step, description=shown)
         now = time.monotonic()
-        if force or now - self._last_log >= LOG_SECONDS:
+        if self._bar.disable and (force or now - self._last_log >= LOG_SECONDS):
             self._last_log = now
-            seconds = (self.train_steps - step) / max(values["steps_per_second"], 1e-9)
+            seconds = (self._train_steps - step) / max(values["steps_per_second"], 1e-9)
             left = timedelta(seconds=round(seconds))
-            log.info("step %d/%d  %s  %s left", step, self.train_steps, shown, left)
+            log.info("step %d/%d  %s  %s left", step, self._train_steps, shown, left)
 
     def say(self, line: str) -> None:
         """Prints a line that stays, above the progress bar."""
-        if self._bar is not None:
-            self._bar.console.print(line, highlight=False)
-        else:
+        if self._bar.disable:
             log.info("%s", line)
+        else:
+            self._bar.console.print(line, highlight=False)
 
     def close(self) -> None:
         """Ends the progress bar."""
-        if self._bar is not None:
-            self._bar.stop()
+        self._bar.stop()
 
 
 class Events:
@@ -129,7 +113,7 @@ class Events:
     def __init__(self, output_dir: str | Path, problem: str):
         import tensorflow as tf
 
-        self._problem = problem
+        self._prefix = f"metrics-{problem}/"
         self._train_writer = tf.summary.create_file_writer(str(output_dir))
         self._eval_writer = tf.summary.create_file_writer(str(Path(output_dir) / "eval"))
 
@@ -139,10 +123,7 @@ class Events:
 
     def evaluation(self, step: int, metrics: Mapping[str, float]) -> None:
         """Writes evaluation scalars under T2T's names, `metrics-PROBLEM/NAME`."""
-        named = {
-            name if name == "loss" else f"metrics-{self._problem}/{name}": value
-            for name, value in metrics.items()
-        }
+        named = {name if name == "loss" else self._prefix + name: metrics[name] for name in metrics}
         _write_scalars(self._eval_writer, step, named)
 
 
@@ -160,15 +141,12 @@ def evaluation_table(
 ) -> None:
     """Shows a table of a run's evaluations with the best one marked; nothing if there are none.
 
-    Args:
-      rows: from `read_evaluations`.
-      metric: decides the best one; a name in the rows, or T2T's metrics-PROBLEM/NAME.
-      minimize: whether lower is better.
+    The arguments are those of `eval_log.best_first`.
     """
     if not rows:
         return
     metric = strip_problem(metric)
-    best = best_row(rows, metric, minimize)
+    best = next(iter(best_first(rows, metric, minimize)), None)
     shown = _thin_out(len(rows), best)
     names = list(dict.fromkeys(name for row in rows for name in row if name != "step"))
     left_out = len(rows) - len(shown)

@@ -24,13 +24,8 @@ from t2tlite.training.train_args import TrainArgs
 class TrainingSetup:
     """A problem, its data and a network with new weights.
 
-    Args:
-      run: problem, model and hparams.
-      data_dir: the data folder, with the vocabulary.
-      train_args: reads seed, eval_split and eval_steps.
-      device: where to run.
-
     Attributes:
+      data_dir: the data folder, with the vocabulary.
       shards: paths of the TFRecord files, by split.
       network: the Keras model that `run` names, built in the device's scope.
 
@@ -55,7 +50,6 @@ class TrainingSetup:
         keras.utils.set_random_seed(train_args.seed)
         with device.scope():
             self.network = run.make_model(self.problem_hparams)
-        self._scorer: Any = None
 
     @functools.cached_property
     def batching(self) -> Batching:
@@ -142,25 +136,27 @@ class TrainingSetup:
         with atomic(path, "w") as file:
             for row in range(len(batch["targets"])):
                 values: dict[str, Any] = {}
-                for name, encoder in encoders.items():
-                    if name in batch:
-                        ids = batch[name][row].tolist()
-                        if self.problem_hparams.modality.get(name) != "class_label":
-                            ids = [token_id for token_id in ids if token_id != PAD_ID]
-                        values[name] = encoder.decode(ids)
-                        values[f"{name}_ids"] = ids
+                for name in filter(batch.__contains__, encoders):
+                    ids = batch[name][row]
+                    if self.problem_hparams.modality.get(name) != "class_label":
+                        ids = ids[ids != PAD_ID]
+                    values[name] = encoders[name].decode(ids.tolist())
+                    values[f"{name}_ids"] = ids.tolist()
                 file.write(json.dumps(values, ensure_ascii=False) + "\n")
+
+    @functools.cached_property
+    def _scorer(self) -> Any:
+        from t2tlite.model.scorer import Scorer
+
+        scorer = Scorer(self.network, self.problem_hparams.modality["targets"], self.device.gather)
+        scorer.compile(jit_compile=self.device.static_shapes)
+        return scorer
 
     def evaluate(self) -> dict[str, float]:
         """Returns the loss, in nats a token, and the metrics on the evaluation split."""
-        from t2tlite.model.scorer import Scorer
         from t2tlite.training.evaluation import evaluate
 
         split = self.train_args.eval_split
-        if self._scorer is None:
-            modality = self.problem_hparams.modality["targets"]
-            self._scorer = Scorer(self.network, modality, self.device.gather)
-            self._scorer.compile(jit_compile=self.device.static_shapes)
         batches = inputs.evaluation_batches(
             self.shards[split], self.examples(split), self.evaluation_batching
         )

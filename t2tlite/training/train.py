@@ -136,8 +136,7 @@ def _steps_per_call(train_args: TrainArgs, device: devices.Devices, step: int) -
             log.warning("one step a call: Keras can't run more at a time on several devices")
         return 1
     period = math.gcd(step, train_args.train_steps, train_args.eval_frequency, reports.EVENT_STEPS)
-    limit = min(train_args.steps_per_call, period)
-    return max(n for n in range(1, limit + 1) if period % n == 0)
+    return max(n for n in range(1, train_args.steps_per_call + 1) if period % n == 0)
 
 
 def _fit(setup: TrainingSetup, objective: Any, callbacks: Any, step: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,7 +77,7 @@ class TrainArgs:
                 *(self.train_steps, warmup_steps, math.ceil(self.train_steps / 10)),
             )
 
-    def early_stop(self, rows: list[dict[str, Any]]) -> str | None:
+    def early_stop(self, rows: Sequence[Mapping[str, Any]]) -> str | None:
         """Decides from the evaluations so far whether to stop early.
 
         Args:

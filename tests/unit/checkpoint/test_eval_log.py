@@ -42,11 +42,10 @@ NAN = float("nan")
         ([], True, None),
     ],
 )
-def test_best_row(values, minimize, best):
+def test_best_first(values, minimize, best):
     rows = [{"loss": value} for value in values]
-    assert eval_log.best_row([{}, *rows], "metrics-problem/loss", minimize) == (
-        None if best is None else best + 1
-    )
+    order = eval_log.best_first([{}, *rows], "metrics-problem/loss", minimize)
+    assert order[:1] == ([] if best is None else [best + 1])
 
 
 def test_best_steps(tmp_path):

@@ -27,8 +27,9 @@ def config(kind, index, **cluster):
         (config("worker", 1, chief=["a:1"], worker=["b:1", "c:1"]), (3, 2)),
     ],
 )
-def test_cluster(text, expected):
-    machines = cluster.read(text)
+def test_cluster(monkeypatch, text, expected):
+    monkeypatch.setenv("TF_CONFIG", text)
+    machines = cluster.current()
     assert (machines.workers, machines.worker) == expected
 
 
@@ -43,9 +44,10 @@ def test_cluster(text, expected):
         config("worker", 0, worker=["a:1"], ps=["b:1"]),
     ],
 )
-def test_a_wrong_cluster(text):
+def test_a_wrong_cluster(monkeypatch, text):
+    monkeypatch.setenv("TF_CONFIG", text)
     with pytest.raises(DeviceError, match="TF_CONFIG can't be used .* t2t-make-tf-configs"):
-        cluster.read(text)
+        cluster.current()
 
 
 def test_only_errors_of_a_lost_machine_become_worker_errors():
