@@ -74,7 +74,9 @@ class GraphSentencePiece(tf.Module):
         return self.tokenizer.tokenize(_replace(texts_B, SPACE_MARK, ESCAPED_SPACE_MARK))
 
     def decode(self, ids: Any) -> Any:
-        texts_B = _replace(self.tokenizer.detokenize(ids), ESCAPED_SPACE_MARK, SPACE_MARK)
+        # A space that the vocabulary encodes as bytes; see `unescape`.
+        texts_B = _replace(self.tokenizer.detokenize(ids), SPACE_MARK, " ")
+        texts_B = _replace(texts_B, ESCAPED_SPACE_MARK, SPACE_MARK)
         return _replace(texts_B, ESCAPED_ESCAPE, ESCAPE)
 
 

@@ -21,6 +21,9 @@ from t2tlite.text.subword_encoder import ESCAPE_CHARACTERS, UNDEFINED
 
 _LETTER_OR_DIGIT = re.compile(r"[^\W_]")
 _ESCAPE = r"\\u|\\\\|\\[0-9]+;"
+# regex_split drops what follows a NUL. None of these characters is a letter or digit, so that the
+# runs stay the same.
+_NUL_ESCAPES = (("\x1a", "\x1a."), ("\0", "\x1a,"))
 
 
 class GraphSubwords(tf.Module):
@@ -53,7 +56,10 @@ class GraphSubwords(tf.Module):
 
     def encode(self, texts_B: Any) -> Any:
         """Returns the ids of texts, int32 ragged."""
-        runs = self.text_ops.regex_split(texts_B, self.word, self.word)
+        escaped_B = texts_B
+        for character, escape in _NUL_ESCAPES:
+            escaped_B = tf.strings.regex_replace(escaped_B, rf"\x{ord(character):02x}", escape)
+        runs = self.text_ops.regex_split(escaped_B, self.word, self.word)
         # A single space between two words is no token.
         index = tf.ragged.range(runs.row_lengths())
         last = tf.repeat(runs.row_lengths() - 1, runs.row_lengths())
@@ -81,6 +87,8 @@ class GraphSubwords(tf.Module):
         )
 
     def _escape(self, tokens_M: Any) -> Any:
+        for character, escape in reversed(_NUL_ESCAPES):
+            tokens_M = tf.strings.regex_replace(tokens_M, re.escape(escape), character)
         tokens_M = tf.strings.regex_replace(tokens_M, r"\\", r"\\\\")
         tokens_M = tf.strings.regex_replace(tokens_M, "_", r"\\u")
         characters = tf.strings.unicode_split(tokens_M, "UTF-8")

@@ -42,7 +42,12 @@ def escape(text: str) -> str:
 
 
 def unescape(text: str) -> str:
-    """Reverses `escape`; undefined escapes, which a model can generate, stay unchanged."""
+    """Returns the text of what SentencePiece decodes; undefined escapes stay unchanged.
+
+    SentencePiece decodes its pieces' U+2581 as spaces, but not one that is encoded as bytes, because
+    the vocabulary was learned from text without spaces. Escaped text has no other U+2581.
+    """
+    text = text.replace(SPACE_MARK, " ")
     if ESCAPE not in text:
         return text
     return text.replace(ESCAPED_SPACE_MARK, SPACE_MARK).replace(ESCAPED_ESCAPE, ESCAPE)

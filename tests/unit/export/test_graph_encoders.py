@@ -30,14 +30,16 @@ SPECIAL = [
     "_\\u",
     "<pad>",
     "é\x85☺",
+    "\0",
+    "a\0b \0",
 ]
-ENCODERS = ["sentencepiece", "subwords", "tokens", "reversed tokens", "bytes"]
+ENCODERS = ["sentencepiece", "sentencepiece without spaces", "subwords", "tokens", "reversed tokens", "bytes"]
 
 
 def texts(count):
     """Random texts of letters, white space, escapes and arbitrary characters."""
     draw = random.Random(1)
-    some = [*"abcé ☺\\_u;09,", " ", " ", "\t", "\u3000", "\x1c", "\u2581", "\x1a", "the", "<EOS>"]
+    some = [*"abcé ☺\\_u;09,", " ", " ", "\t", "\u3000", "\x1c", "\u2581", "\x1a", "\0", "the", "<EOS>"]
     anything = [*range(0xD800), *range(0xE000, 0x110000)]
     return [
         "".join(
@@ -52,6 +54,9 @@ def texts(count):
 def encoder(request, tmp_path):
     if request.param == "sentencepiece":
         train_sentencepiece(["the quick brown café", "a lazy dog"] * 9, 300, tmp_path / "v.model")
+        return SentencePieceEncoder(tmp_path / "v.model")
+    if request.param == "sentencepiece without spaces":
+        train_sentencepiece(["thequickbrown", "fox"], 300, tmp_path / "v.model")
         return SentencePieceEncoder(tmp_path / "v.model")
     if request.param == "subwords":
         path = tmp_path / "v.subwords"
