@@ -9,19 +9,29 @@ import contextlib
 import dataclasses
 import importlib.metadata
 import json
+import logging
 import os
 import sys
+import typing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from t2tlite import plugins, registry
 from t2tlite.config import HParams, ProblemHParams
-from t2tlite.errors import CheckpointError, DataError, PluginError, VocabularyError
-from t2tlite.files import atomic, opened_below
+from t2tlite.errors import (
+    CheckpointError,
+    DataError,
+    PluginError,
+    UnknownNameError,
+    VocabularyError,
+)
+from t2tlite.files import atomic, opened_below, plain_name, read_json
 from t2tlite.text import ClassLabelEncoder
 from t2tlite.text.vocabulary import vocabulary_sha256
 from t2tlite.version import __version__
+
+log = logging.getLogger(__name__)
 
 NAME = "run.json"
 
@@ -54,13 +64,16 @@ class RunRecord:
 
     @classmethod
     def describe(cls, problem: str, model: str, hparams: HParams, usr_dirs: list[str]) -> RunRecord:
-        """Returns the record of a run that is about to start."""
+        """Returns the record of a run that is about to start; `usr_dirs` are trusted from now on."""
         libraries = ["tensorflow", "keras", "sentencepiece", "numpy"]
+        folders = [Path(folder).expanduser().resolve() for folder in usr_dirs]
+        for folder in folders:
+            plugins.remember(folder)
         return cls(
             problem=problem,
             model=model,
             hparams=hparams.values(),
-            usr_dirs=[str(Path(folder).expanduser().resolve()) for folder in usr_dirs],
+            usr_dirs=[str(folder) for folder in folders],
             versions={"t2tlite": __version__}
             | {name: importlib.metadata.version(name) for name in libraries},
             command=sys.argv,
@@ -134,7 +147,7 @@ class RunRecord:
         """
         for name, expected in self.vocabularies.items():
             path = Path(folder) / name
-            if not path.exists():
+            if not path.is_file():
                 raise VocabularyError(
                     f"{path} is missing and the model needs it; copy it from the data_dir"
                 )
@@ -167,7 +180,7 @@ def read(output_dir: str | os.PathLike[str]) -> RunRecord:
     """Reads run.json.
 
     Raises:
-      CheckpointError: it is missing or damaged.
+      CheckpointError: it is missing or damaged, or a name in it isn't a plain file name.
     """
     path = Path(output_dir) / NAME
     if not path.exists():
@@ -175,21 +188,74 @@ def read(output_dir: str | os.PathLike[str]) -> RunRecord:
             f"{output_dir} holds no model ({NAME} is missing); give the --output_dir of t2t-trainer"
         )
     try:
-        return RunRecord(**json.loads(path.read_text(encoding="utf-8")))
-    except (ValueError, TypeError) as error:
+        run = RunRecord(**read_json(path))
+        for name, hint in typing.get_type_hints(RunRecord).items():
+            if not _has_type(getattr(run, name), hint):
+                raise ValueError(f"the type of {name} is wrong")
+        # Of a lone surrogate, which JSON may hold, neither a path nor a line can be made.
+        json.dumps(dataclasses.asdict(run), ensure_ascii=False).encode()
+    except (ValueError, TypeError, OSError) as error:
         raise CheckpointError(f"{path} is damaged ({error}); train again or restore it") from None
+    # Paths are made of these names. A problem may read vocabularies in folders below its data_dir.
+    parts = [part for name in run.vocabularies for part in name.split("/")]
+    for name in (run.problem, run.model, run.hparams_set or "-", *parts):
+        plain_name(name, path, CheckpointError)
+    return run
+
+
+def _has_type(value: Any, hint: Any) -> bool:
+    """Whether a value from JSON has the type of a field of `RunRecord`."""
+    origin, arguments = typing.get_origin(hint) or hint, typing.get_args(hint)
+    if origin is dict:
+        return isinstance(value, dict) and all(_has_type(v, arguments[1]) for v in value.values())
+    if origin is list:
+        return isinstance(value, list) and all(_has_type(v, arguments[0]) for v in value)
+    return origin is Any or isinstance(value, origin)
 
 
 def load_plugins(run: RunRecord, usr_dirs: list[str]) -> None:
-    """Imports `usr_dirs` or, if there are none, the plugin folders of the run.
+    """Imports `usr_dirs` or, if there are none, the plugin folders of the run that are trusted.
+
+    A run.json may be anybody's: no code is imported because it says so, unless this user has loaded
+    that folder before on this machine.
 
     Raises:
-      PluginError: a plugin folder of the run doesn't exist any more, or can't be imported.
+      PluginError: the model needs a plugin folder that doesn't exist any more, can't be imported,
+        or isn't trusted.
     """
-    for folder in usr_dirs or run.usr_dirs:
-        if not usr_dirs and not Path(folder).exists():
+    for folder in usr_dirs:
+        plugins.load_usr_dir(folder)
+    if usr_dirs:
+        return
+    untrusted = []
+    for folder in run.usr_dirs:
+        if not plugins.is_trusted(folder):
+            untrusted.append(folder if folder.isprintable() else ascii(folder))
+            continue
+        if not Path(folder).exists():
             raise PluginError(
                 f"the model's plugin folder {folder} doesn't exist any more; give the new path as "
                 f"--t2t_usr_dir"
             )
         plugins.load_usr_dir(folder)
+    names = " and ".join(untrusted)
+    if names and not _is_registered(run):
+        raise PluginError(
+            f"the model needs the plugin folder {names}, and you have loaded no plugin from there "
+            f"on this machine; if you trust its code, give its path as --t2t_usr_dir, or as "
+            f"usr_dirs in Python"
+        )
+    if names:
+        log.warning(
+            "the plugin folder %s isn't loaded, though %s names it; --t2t_usr_dir loads it",
+            *(names, NAME),
+        )
+
+
+def _is_registered(run: RunRecord) -> bool:
+    """Whether problem and model of a run are known without further plugins."""
+    try:
+        registry.problem(run.problem)
+    except UnknownNameError:
+        return False
+    return run.model in registry.models

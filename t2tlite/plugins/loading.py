@@ -21,7 +21,7 @@ from pathlib import Path
 from types import ModuleType
 
 from t2tlite.errors import DuplicateNameError, PluginError
-from t2tlite.plugins import alias
+from t2tlite.plugins import alias, trust
 from t2tlite.registry import Registry
 
 GROUP = "t2tlite.plugins"
@@ -64,7 +64,8 @@ def load_usr_dir(usr_dir: str | os.PathLike[str]) -> None:
     """Imports a folder with a plugin, all modules in it included, or a single `.py` file.
 
     The folder becomes a package of the same name. The folder and its parent are appended to
-    `sys.path`, so that worker processes can import the plugin, and its modules each other.
+    `sys.path`, so that worker processes can import the plugin, and its modules each other. It is
+    trusted from now on: a model folder that names it may load it.
 
     Args:
       usr_dir: the folder or file, as in T2T's `--t2t_usr_dir`; several are separated by commas.
@@ -72,8 +73,10 @@ def load_usr_dir(usr_dir: str | os.PathLike[str]) -> None:
     Raises:
       PluginError: the path doesn't exist, its name is that of another module, or the import failed.
     """
-    for path in str(usr_dir).split(","):
-        _load_path(Path(path).expanduser().resolve())
+    for name in str(usr_dir).split(","):
+        path = Path(name).expanduser().resolve()
+        _load_path(path)
+        trust.remember(path)
 
 
 def _load_path(path: Path) -> None:
@@ -157,6 +160,14 @@ def read_command_line() -> bool:
 def loaded_folders() -> list[str]:
     """Returns the folders and files that `load_usr_dir` has loaded, for other processes."""
     return [path for path in _loaded if os.path.isabs(path)]
+
+
+def is_trusted(folder: str) -> bool:
+    """Whether a folder that a file names may be imported: this user has loaded it before.
+
+    The path is compared as text; a relative one is never trusted.
+    """
+    return folder in loaded_folders() or trust.is_trusted(folder)
 
 
 def searched() -> str:

@@ -1,15 +1,19 @@
 """run.json, and the vocabularies and labels that a model folder must keep."""
 
+import dataclasses
 import json
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from t2tlite import plugins, registry
 from t2tlite.checkpoint import run_record
 from t2tlite.config import HParams
-from t2tlite.errors import CheckpointError, DataError, PluginError, VocabularyError
+from t2tlite.errors import CheckpointError, DataError, Error, PluginError, VocabularyError
 from t2tlite.text import TokenTextEncoder
 from t2tlite.text_problems import Text2ClassProblem, Text2TextProblem, VocabType
 
@@ -122,30 +126,176 @@ def test_files_of_a_problems_own_encoders_are_recorded_and_copied(folders):
 
 
 class TestPlugins:
-    @pytest.fixture(autouse=True)
-    def loaded(self, monkeypatch):
-        loaded = []
-        monkeypatch.setattr(plugins, "load_usr_dir", loaded.append)
-        return loaded
+    """Which plugin folders a record may load."""
 
-    def run(self, *usr_dirs):
-        return run_record.RunRecord.describe("recorded", "transformer", HParams(), list(usr_dirs))
+    @pytest.fixture(autouse=True)
+    def imports(self, tmp_path, monkeypatch):
+        monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+        monkeypatch.setattr(sys, "path", list(sys.path))
+        before = set(sys.modules)
+        yield
+        for name in set(sys.modules) - before:
+            if name.startswith("record_"):
+                del sys.modules[name]
+
+    @pytest.fixture
+    def plugin(self, tmp_path):
+        """A plugin folder that registers the problem record_strange and leaves a trace."""
+        folder = tmp_path / "record_plugin"
+        folder.mkdir()
+        (folder / "__init__.py").write_text(
+            "from pathlib import Path\nfrom t2tlite import registry, text_problems\n"
+            f"Path({str(tmp_path / 'ran')!r}).touch()\n"
+            "@registry.register_problem\n"
+            "class RecordStrange(text_problems.Text2TextProblem): pass\n"
+        )
+        return folder
+
+    def run(self, *usr_dirs, problem="record_strange"):
+        run = run_record.RunRecord(problem, "transformer", HParams().values())
+        run.usr_dirs = list(map(str, usr_dirs))
+        return run
 
     def test_folders_are_absolute(self, tmp_path, monkeypatch):
         monkeypatch.chdir(tmp_path)
-        assert self.run("mine").usr_dirs == [str(tmp_path / "mine")]
+        run = run_record.RunRecord.describe("recorded", "transformer", HParams(), ["mine"])
+        assert run.usr_dirs == [str(tmp_path / "mine")]
 
-    def test_those_of_the_record(self, tmp_path, loaded):
-        run_record.load_plugins(self.run(str(tmp_path)), [])
-        assert loaded == [str(tmp_path)]
+    def test_a_stranger_s_folder_is_not_imported(self, plugin, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        for path in (plugin, "record_plugin", "./record_plugin", f"~/{plugin}", f"{plugin},x"):
+            with pytest.raises(PluginError) as caught:
+                run_record.load_plugins(self.run(path), [])
+            assert f"needs the plugin folder {path}, and you have loaded no" in str(caught.value)
+            assert "give its path as --t2t_usr_dir, or as usr_dirs in Python" in str(caught.value)
+        assert not (tmp_path / "ran").exists()
 
-    def test_those_given_instead(self, tmp_path, loaded):
-        run_record.load_plugins(self.run(str(tmp_path / "gone")), [str(tmp_path)])
-        assert loaded == [str(tmp_path)]
+    def test_odd_paths_are_shown_in_one_line(self):
+        for path in ("a\nb", "\ud800", "nul\0"):
+            with pytest.raises(PluginError) as caught:
+                run_record.load_plugins(self.run(path), [])
+            assert ascii(path) in str(caught.value)
 
-    def test_a_folder_that_is_gone(self, tmp_path):
+    def test_a_stranger_s_folder_that_is_not_needed(self, plugin, tmp_path, warned):
+        run_record.load_plugins(self.run(plugin, problem="translate_ende_wmt32k"), [])
+        assert not (tmp_path / "ran").exists()
+        assert [f"the plugin folder {plugin} isn't loaded" in line for line in warned] == [True]
+
+    def test_one_that_the_user_described(self, plugin, tmp_path):
+        run = run_record.RunRecord.describe("recorded", "transformer", HParams(), [str(plugin)])
+        run_record.load_plugins(run, [])
+        assert (tmp_path / "ran").exists()
+
+    def test_one_that_the_user_loaded_in_another_process(self, plugin, tmp_path):
+        with pytest.raises(PluginError, match="loaded no plugin"):
+            run_record.load_plugins(self.run(plugin), [])
+        code = "import sys; from t2tlite import plugins; plugins.load_usr_dir(sys.argv[1])"
+        subprocess.run([sys.executable, "-c", code, plugin], check=True)
+        (tmp_path / "ran").unlink()
+        run_record.load_plugins(self.run(plugin), [])
+        assert (tmp_path / "ran").exists()
+        assert "record_strange" in registry.problems
+
+    def test_those_given_instead(self, plugin, tmp_path):
+        run_record.load_plugins(self.run(tmp_path / "gone"), [str(plugin)])
+        assert (tmp_path / "ran").exists()
+
+    def test_a_trusted_folder_that_is_gone(self, tmp_path):
+        folder = tmp_path / "record_gone"
+        folder.mkdir()
+        plugins.remember(folder)
+        folder.rmdir()
         with pytest.raises(PluginError, match="gone doesn't exist any more; give the new path as"):
-            run_record.load_plugins(self.run(str(tmp_path / "gone")), [])
+            run_record.load_plugins(self.run(folder), [])
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("problem", 3),
+        ("problem", None),
+        ("model", ["transformer"]),
+        ("hparams", []),
+        ("usr_dirs", "/plugins"),
+        ("usr_dirs", [1]),
+        ("vocabularies", ["vocab"]),
+        ("vocabularies", {"vocab": 1}),
+        ("versions", {"t2tlite": None}),
+        ("command", {}),
+        ("hparams_set", None),
+        ("labels", {"targets": "abc"}),
+        ("labels", {"targets": [1]}),
+        ("problem", "\ud800"),
+        ("labels", {"targets": ["\udfff"]}),
+    ],
+)
+def test_wrong_types_in_the_record(folders, field, value):
+    output = folders[1]
+    content = dataclasses.asdict(describe()) | {field: value}
+    (output / "run.json").write_text(json.dumps(content))
+    with pytest.raises(CheckpointError, match=r"run.json is damaged \(.*\); train again") as caught:
+        run_record.read(output)
+    assert "\n" not in str(caught.value)
+
+
+NAMES = ["../up", "/etc/passwd", "..", ".", "", "a/../../b", "a//b", "a\\b", "nul\0", "x" * 300]
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("field", ["problem", "model", "hparams_set", "vocabularies"])
+def test_names_that_lead_out_of_the_folder(folders, field, name):
+    if field == "hparams_set" and not name:
+        return
+    output = folders[1]
+    values = {field: {name: "0"} if field == "vocabularies" else name}
+    (output / "run.json").write_text(json.dumps(dataclasses.asdict(describe()) | values))
+    with pytest.raises(CheckpointError, match="run.json: .* isn't a plain file name"):
+        run_record.read(output)
+
+
+def test_a_vocabulary_that_is_a_device(folders):
+    output = folders[1]
+    run = written(folders)
+    (output / VOCABULARY).unlink()
+    (output / VOCABULARY).symlink_to("/dev/zero")
+    with pytest.raises(VocabularyError, match="is missing and the model needs it"):
+        run.check_vocabularies(output)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner),
+    max_leaves=8,
+)
+FIELDS = [field.name for field in dataclasses.fields(run_record.RunRecord)]
+
+
+@settings(derandomize=True, max_examples=300, deadline=None)
+@given(st.data())
+def test_any_bytes_are_a_record_or_an_error_of_one_line(tmp_path_factory, data):
+    folder = tmp_path_factory.mktemp("fuzz")
+    valid = json.dumps(dataclasses.asdict(describe()), indent=1).encode()
+    kind = data.draw(st.sampled_from(["bytes", "json", "field", "cut", "flip"]))
+    if kind == "bytes":
+        content = data.draw(st.binary(max_size=64))
+    elif kind == "json":
+        content = json.dumps(data.draw(JSON)).encode()
+    elif kind == "field":
+        values = data.draw(st.dictionaries(st.sampled_from(FIELDS), JSON, min_size=1, max_size=2))
+        content = json.dumps(json.loads(valid) | values).encode()
+    else:
+        at = data.draw(st.integers(0, len(valid) - 1))
+        byte = bytes([data.draw(st.integers(0, 255))])
+        content = valid[:at] + (byte + valid[at + 1 :] if kind == "flip" else b"")
+    (folder / "run.json").write_bytes(content)
+    try:
+        run = run_record.read(folder)
+        HParams.from_values(run.hparams).check()
+        run_record.load_plugins(run, [])
+        run.check_vocabularies(folder)
+    except Error as error:
+        assert len(str(error).splitlines()) == 1
+    assert sorted(path.name for path in folder.iterdir()) == ["run.json"]
 
 
 def test_models_are_built(folders):

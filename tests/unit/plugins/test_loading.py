@@ -64,6 +64,17 @@ def test_siblings_by_either_name_register_once(write, tmp_path):
     assert {"p_y", "p_z"} <= set(registry.list_hparams())
 
 
+def test_a_loaded_folder_is_trusted(write, tmp_path, monkeypatch):
+    folder, file = write("plug_mine/__init__.py").parent, write("plug_file.py")
+    broken = write("plug_bad/__init__.py", "raise ValueError").parent
+    plugins.load_usr_dir(f"{folder.parent}/./plug_mine,{file}")
+    with pytest.raises(PluginError):
+        plugins.load_usr_dir(broken)
+    # Also in a new process.
+    monkeypatch.setattr(loading, "_loaded", [])
+    assert [plugins.is_trusted(str(path)) for path in (folder, file, broken)] == [True, True, False]
+
+
 def test_search_path_is_only_added_to_at_its_end(write, tmp_path):
     write("plug_end/__init__.py")
     before = list(sys.path)
