@@ -4,12 +4,14 @@
     optimizer.ckpt-STEP.safetensors   optimizer slots and dropout's random state
     checkpoint.json                   {"steps": [..., newest], "best": STEP}
 
-Files are written atomically, and a checkpoint is listed once both of its files are on disk.
+Files are written atomically, and a checkpoint is listed once both of its files are on disk. The
+metadata of a safetensors file hold a CRC-32 of its tensors, which is checked when it is read.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import logging
 import os
@@ -20,13 +22,15 @@ from typing import Any
 
 import numpy as np
 
+from t2tlite.checkpoint.tensor_files import read_tensors, write_tensors
 from t2tlite.devices import jax_devices
 from t2tlite.errors import CheckpointError, OutputError
-from t2tlite.files import atomic
+from t2tlite.files import atomic, locked, read_json
 
 log = logging.getLogger(__name__)
 
 LIST = "checkpoint.json"
+LOCK = ".training.lock"
 
 
 def weights_path(folder: str | os.PathLike[str], step: int | str) -> Path:
@@ -43,7 +47,7 @@ def steps(folder: str | os.PathLike[str]) -> list[int]:
     """Returns the steps of the checkpoints in `folder`, oldest first.
 
     Raises:
-      CheckpointError: checkpoint.json is damaged.
+      CheckpointError: checkpoint.json is damaged, or missing beside checkpoints.
     """
     return [step for step in _read_list(folder)[0] if weights_path(folder, step).exists()]
 
@@ -51,17 +55,65 @@ def steps(folder: str | os.PathLike[str]) -> list[int]:
 def _read_list(folder: str | os.PathLike[str]) -> tuple[list[int], int | None]:
     """Returns the listed steps and the best one, None if unknown."""
     path = Path(folder) / LIST
-    if not path.exists():
-        return [], None
     try:
-        listed = dict(json.loads(path.read_text()))
-        best = listed.get("best")
-        return [int(step) for step in listed["steps"]], None if best is None else int(best)
-    except (ValueError, KeyError, TypeError) as error:
+        listed = read_json(path)
+        return [_check_step(step) for step in listed["steps"]], _check_step(listed.get("best"))
+    except (FileNotFoundError, NotADirectoryError):
+        if not (present := _steps_of_files(folder)):
+            return [], None
+        problem = "is missing beside checkpoints"
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        present, problem = _steps_of_files(folder), f"is damaged ({error})"
+    except OSError as error:
         raise CheckpointError(
-            f'{path} is damaged ({error}); write {{"steps": [STEP]}} with the newest step of the '
-            f"model.ckpt-STEP.safetensors beside it"
+            f"can't read {path}: {error.strerror}; check its permissions"
         ) from None
+    raise CheckpointError(
+        f'{path} {problem}; write {{"steps": {present}}} into it to use the checkpoints beside it, '
+        f"or choose another --output_dir to start over"
+    )
+
+
+def _check_step(value: Any) -> Any:
+    """Returns a step of checkpoint.json, where None stands for an unknown one."""
+    if value is not None and (type(value) is not int or not 0 <= value < 2**63):
+        raise ValueError(f"{str(value)[:40]!r} is not a step")
+    return value
+
+
+def _steps_of_files(folder: str | os.PathLike[str]) -> list[int]:
+    """Returns the steps of all weights files in `folder`, listed or not, the lowest first."""
+    names = [
+        path.stem.removeprefix("model.ckpt-")
+        for path in weights_path(folder, "").parent.glob("model.ckpt-*.safetensors")
+    ]
+    return sorted(int(name) for name in names if name.isdecimal() and len(name) < 19)
+
+
+@contextlib.contextmanager
+def locked_folder(folder: str | os.PathLike[str]) -> Iterator[None]:
+    """Context in which no other process of t2tlite writes checkpoints to `folder`.
+
+    Raises:
+      OutputError: another process does already, or the folder can't be written.
+    """
+    path = Path(folder) / LOCK
+    busy = OutputError(
+        f"another process is training or writing checkpoints in {folder}; wait for it or stop it, "
+        f"or choose another --output_dir"
+    )
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(locked(path, busy))
+        except OutputError as error:
+            cause = getattr(error.__cause__, "errno", None)
+            if cause not in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP):
+                raise
+            log.warning("%s has no locks: make sure that no other training runs there", folder)
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
 
 
 def find(folder: str | os.PathLike[str], checkpoint: str | int) -> Path:
@@ -140,6 +192,7 @@ class Saver:
         # Temporary files of killed processes: only one process at a time saves here.
         for temporary in Path(self._folder).glob(".*.ckpt-*.tmp"):
             temporary.unlink(missing_ok=True)
+        _begin_list(self._folder)
         write_tensors(weights_path(self._folder, step), weight_values, {"step": str(step)})
         write_tensors(optimizer_path(self._folder, step), state, {"step": str(step)})
         self._write_list([*(old for old in steps(self._folder) if old != step), step])
@@ -182,9 +235,18 @@ class Saver:
 
 def write_weights(folder: str | os.PathLike[str], step: int, tensors: Mapping[str, Any]) -> None:
     """Writes a checkpoint without training state, as the only one of `folder`."""
+    _begin_list(folder)
     write_tensors(weights_path(folder, step), tensors, {"step": str(step)})
     with atomic(Path(folder) / LIST, "w") as file:
         json.dump({"steps": [step]}, file)
+
+
+def _begin_list(folder: str | os.PathLike[str]) -> None:
+    """Writes an empty checkpoint.json if there is none: one must not be missing beside weights."""
+    path = Path(folder) / LIST
+    if not path.exists():
+        with atomic(path, "w") as file:
+            json.dump({"steps": []}, file)
 
 
 def weights(model: Any, optimizer: Any = None) -> dict[str, Any]:
@@ -224,35 +286,6 @@ def _copy(variable: Any) -> Any:
     return np.array(jax_devices.to_numpy(variable.value))
 
 
-def write_tensors(path: Path, tensors: Mapping[str, Any], metadata: dict[str, str]) -> None:
-    """Writes arrays as one safetensors file, atomically."""
-    from safetensors.numpy import save as to_bytes
-
-    # Not ascontiguousarray, which turns a scalar into an array of shape [1].
-    arrays = {name: np.asarray(value, order="C") for name, value in tensors.items()}
-    with atomic(path) as file:
-        file.write(to_bytes(arrays, metadata))
-
-
-def read_tensors(path: Path) -> dict[str, Any]:
-    """Reads all arrays of a safetensors file.
-
-    Raises:
-      CheckpointError: the file is missing or damaged.
-    """
-    from safetensors import SafetensorError
-    from safetensors.numpy import load_file
-
-    if not path.exists():
-        raise CheckpointError(f"{path} doesn't exist; check --output_dir and --checkpoint_path")
-    try:
-        return dict(load_file(path))
-    except (SafetensorError, ValueError, OSError) as error:
-        raise CheckpointError(
-            f"{path} is damaged ({error}); delete it to use the previous checkpoint"
-        ) from None
-
-
 def load_weights(model: Any, path: Path) -> None:
     """Assigns all weights of a built model from a file.
 
@@ -269,10 +302,16 @@ def restore(folder: str | os.PathLike[str], model: Any, optimizer: Any) -> int:
       Its step; 0 if the folder has no checkpoint.
 
     Raises:
-      CheckpointError: there are checkpoints, but none can be loaded.
+      CheckpointError: there are checkpoints, but none can be loaded, or their files are missing.
     """
     errors = []
-    for step in reversed(steps(folder)):
+    saved = steps(folder)
+    if not saved and (listed := _read_list(folder)[0]):
+        raise CheckpointError(
+            f"{Path(folder) / LIST} lists the steps {listed}, but none of their files "
+            f"model.ckpt-STEP.safetensors exists; put them back, or delete {LIST} to start over"
+        )
+    for step in reversed(saved):
         path = optimizer_path(folder, step)
         try:
             load_weights(model, weights_path(folder, step))

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from t2tlite import registry
-from t2tlite.checkpoint import checkpoints, run_record
+from t2tlite.checkpoint import checkpoints, run_record, tensor_files
 from t2tlite.config import EOS_ID, PAD_ID, HParams, ProblemHParams
 from t2tlite.errors import CheckpointError, Error, UnknownNameError, VocabularyError
 from t2tlite.text import EOS, PAD, ClassLabelEncoder, load_vocabulary
@@ -92,7 +92,7 @@ def warm_start(model: Any, source: str, hparams: HParams, problem_hparams: Probl
             f"--warm_start_from={source} is no checkpoint; give a model folder or one of its "
             f"model.ckpt-STEP.safetensors"
         )
-    tensors = checkpoints.read_tensors(path)
+    tensors = tensor_files.read_tensors(path)
     changes = _vocabulary_changes(path.parent, hparams, problem_hparams)
     _warn_if_table_is_shared(model, changes)
     new = []

@@ -20,9 +20,9 @@ log = logging.getLogger("t2tlite.cli")
 
 flags.DEFINE_string("model_dir", "", "Model folder whose checkpoints are averaged.")
 flags.DEFINE_string("output_dir", "", "Folder of the average; by default MODEL_DIR/averaged.")
-flags.DEFINE_integer("n", 8, "Number of checkpoints to average.", 1)
+flags.DEFINE_integer("n", 8, "Number of checkpoints to average.", 1, 2**31 - 1)
 flags.DEFINE_string("metric", "", "Average the best by this metric of eval.jsonl, not the newest.")
-flags.DEFINE_integer("min_steps", 0, "Ignore checkpoints of fewer steps.", 0)
+flags.DEFINE_integer("min_steps", 0, "Ignore checkpoints of fewer steps.", 0, 2**31 - 1)
 
 
 def main() -> None:
@@ -44,16 +44,23 @@ def main() -> None:
             *(len(steps), FLAGS.n, steps[0]),
         )
     run.check_vocabularies(folder)
-    output = make_folder(FLAGS.output_dir or folder / "averaged")
+    output = Path(FLAGS.output_dir or folder / "averaged")
+    if output.is_symlink() and not FLAGS.output_dir:
+        # The model folder may be somebody else's.
+        raise CheckpointError(f"{output} is a link to {output.resolve()}; give --output_dir")
+    make_folder(output)
     if output.resolve() == folder.resolve():
         raise CheckpointError("--output_dir is the model's own folder; choose another")
-    if any(output.glob("optimizer.ckpt-*")):
-        raise CheckpointError(f"--output_dir={output} holds a trained model; choose another")
-    for name in [run_record.NAME, *run.vocabularies]:
-        with atomic(output / name) as file:
-            file.write((folder / name).read_bytes())
-    mean = checkpoints.average([checkpoints.weights_path(folder, step) for step in steps])
-    checkpoints.write_weights(output, steps[-1], mean)
+    with checkpoints.locked_folder(output):
+        if any(output.glob("optimizer.ckpt-*")):
+            raise CheckpointError(f"--output_dir={output} holds a trained model; choose another")
+        for name in [run_record.NAME, *run.vocabularies]:
+            if not (output / name).parent.resolve().is_relative_to(output.resolve()):
+                raise CheckpointError(f"{output / name} is in a linked folder; remove the link")
+            with atomic(output / name) as file:
+                file.write((folder / name).read_bytes())
+        mean = checkpoints.average([checkpoints.weights_path(folder, step) for step in steps])
+        checkpoints.write_weights(output, steps[-1], mean)
     log.info("wrote the average of the steps %s to %s", ", ".join(map(str, steps)), output)
 
 

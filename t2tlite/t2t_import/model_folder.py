@@ -15,7 +15,7 @@ from t2tlite.assignments import parse_assignments
 from t2tlite.checkpoint import checkpoints, run_record
 from t2tlite.config import HParams
 from t2tlite.errors import CheckpointError, HParamsError
-from t2tlite.files import make_folder
+from t2tlite.files import make_folder, plain_name
 from t2tlite.registry import snake_case
 from t2tlite.t2t_import.checkpoints import take_optimizer, take_weights
 from t2tlite.t2t_import.tf1_checkpoint import Checkpoint
@@ -62,11 +62,14 @@ def recorded_flags(source: str | os.PathLike[str]) -> dict[str, str]:
     for name in ("flags.txt", "flags_t2t.txt"):
         path = folder_of(source) / name
         if path.exists():
-            text = path.read_text(encoding="utf-8", errors="replace")
+            text = path.read_text(encoding="utf-8-sig", errors="replace")
             flags.update(re.findall(r"^--(\w+)=(.*)$", text, re.MULTILINE))
     # T2T writes None for a flag that isn't given; early versions have --problems for --problem.
     flags = {name: value for name, value in flags.items() if value not in ("", "None")}
-    return {"problem": flags["problems"], **flags} if "problems" in flags else flags
+    flags = {"problem": flags["problems"], **flags} if "problems" in flags else flags
+    for name in {"problem", "model", "hparams_set"} & set(flags):
+        plain_name(flags[name], f"{folder_of(source)}: --{name} in flags.txt", CheckpointError)
+    return flags
 
 
 def read_hparams(
@@ -91,7 +94,7 @@ def read_hparams(
         base: HParams = registry.hparams(hparams_set)
         return base.override(overrides).check()
     try:
-        values = dict(json.loads(path.read_text(encoding="utf-8")))
+        values = dict(json.loads(path.read_text(encoding="utf-8-sig")))
     except (ValueError, TypeError) as error:
         raise HParamsError(
             f"{path} is damaged ({error}); restore it, or remove it and give --hparams_set"
@@ -149,11 +152,12 @@ def import_checkpoint(
     optimizer.build(network.trainable_variables)
     reason = take_optimizer(network, optimizer, checkpoint)
     make_folder(output_dir)
-    run.take_vocabularies(output_dir, data_dir)
-    run.write(output_dir, data_dir)
-    with contextlib.closing(checkpoints.Saver(output_dir, keep=0)) as saver:
-        saver.save(checkpoint.step, network, optimizer)
-        saver.wait()
+    with checkpoints.locked_folder(output_dir):
+        run.take_vocabularies(output_dir, data_dir)
+        run.write(output_dir, data_dir)
+        with contextlib.closing(checkpoints.Saver(output_dir, keep=0)) as saver:
+            saver.save(checkpoint.step, network, optimizer)
+            saver.wait()
     state = f"state of {hparams.optimizer} imported; training resumes exactly"
     if reason:
         state = f"moments not imported ({reason}); training resumes at this step's learning rate"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import collections
 import contextlib
 import itertools
 import logging
@@ -13,9 +12,8 @@ from typing import Any
 from t2tlite.checkpoint import checkpoints, eval_log, warm_start
 from t2tlite.checkpoint.run_record import RunRecord
 from t2tlite.config import HParams
-from t2tlite.data.records import read_shard
+from t2tlite.data.inputs import shard_errors
 from t2tlite.devices import cluster, devices
-from t2tlite.errors import DataError
 from t2tlite.files import make_folder
 from t2tlite.training import memory_estimate, reports
 from t2tlite.training.setup import TrainingSetup
@@ -47,13 +45,23 @@ def train(
       Loss, in nats a token, and metrics of the last evaluation; empty if there was none.
 
     Raises:
-      Error: data, vocabulary, hparams or folders don't fit, or the loss is not finite.
+      Error: data, vocabulary, hparams or folders don't fit, the loss is not finite, or another
+        process is training in `output_dir`.
     """
     device = device or devices.current()
-    setup = _prepare(run, data_dir, output_dir, train_args or TrainArgs(), device)
+    # Only the chief writes checkpoints.
+    lock = checkpoints.locked_folder(output_dir) if device.is_chief else contextlib.nullcontext()
+    with lock:
+        setup = _prepare(run, data_dir, output_dir, train_args or TrainArgs(), device)
+        return _train(setup, output_dir)
+
+
+def _train(setup: TrainingSetup, output_dir: str) -> dict[str, float]:
+    """Does the work of `train`, after the checks."""
     # Imports Keras, which must follow the choice of a backend.
     from t2tlite.training.callback import RawLogs, TrainingCallback
 
+    device = setup.device
     objective, optimizer = setup.make_objective()
     step = checkpoints.restore(output_dir, setup.network, optimizer)
     with device.scope():
@@ -68,7 +76,7 @@ def train(
         copied = warm_start.warm_start(setup.network, source, setup.hparams, setup.problem_hparams)
         origin = f"starts from {copied}"
     if device.is_chief:
-        run.write(output_dir, data_dir)
+        setup.run.write(output_dir, setup.data_dir)
     reports.startup_panel(setup, output_dir, origin)
 
     callback = TrainingCallback(setup, objective, output_dir, step)
@@ -154,21 +162,10 @@ def _fit(setup: TrainingSetup, objective: Any, callbacks: Any, step: int) -> Non
 @contextlib.contextmanager
 def _explained_errors(setup: TrainingSetup) -> Iterator[None]:
     """Turns the backend's errors that a user can mend into `Error`s that say how."""
-    import tensorflow as tf
-
+    shards = itertools.chain(*setup.shards.values())
     try:
-        with cluster.lost_worker_errors(setup.device.workers):
+        with shard_errors(shards), cluster.lost_worker_errors(setup.device.workers):
             yield
-    except (tf.errors.DataLossError, tf.errors.InvalidArgumentError) as error:
-        if isinstance(error, tf.errors.InvalidArgumentError) and "parse" not in error.message:
-            raise
-        # TensorFlow doesn't name the file; reading all of them raises an error that does.
-        for path in itertools.chain(*setup.shards.values()):
-            collections.deque(read_shard(path, verify=True), maxlen=0)
-        raise DataError(
-            f"a record in {setup.data_dir} is damaged ({error.message.splitlines()[0]}); run "
-            f"t2t-datagen --overwrite or copy the folder again"
-        ) from error
     except Exception as error:
         if memory_estimate.is_out_of_memory(error):
             raise memory_estimate.out_of_memory_error(setup.job, setup.memory_found) from error

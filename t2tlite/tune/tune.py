@@ -54,6 +54,7 @@ def tune(search: Search, command: Command, gpus_each: int = 1) -> tuple[list[Fro
     saving = f"waiting for trials of a killed search in {folder} to save and exit"
     with (
         locked(folder / ".tuning.lock", busy),
+        checkpoints.locked_folder(folder),
         # The trials' processes hold it: they may outlive a killed search by seconds.
         locked(folder / ".trials.lock", waiting=saving) as trials_lock,
     ):

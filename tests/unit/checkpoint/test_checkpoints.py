@@ -1,13 +1,17 @@
 """Checkpoints: saved and restored; damaged ones are skipped, those of another model are errors."""
 
 import contextlib
+import errno
 import json
 import os
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from t2tlite.checkpoint import checkpoints
+from t2tlite import files
+from t2tlite.checkpoint import checkpoints, tensor_files
 from t2tlite.errors import CheckpointError, OutputError
 
 
@@ -111,7 +115,7 @@ def test_temporary_files_of_a_killed_save_are_removed(tmp_path, make_model):
 
 
 @pytest.mark.parametrize("kind", ["weights", "optimizer"])
-@pytest.mark.parametrize("damage", ["cut", "gone"])
+@pytest.mark.parametrize("damage", ["cut", "gone", "flipped"])
 def test_a_damaged_newest_checkpoint_is_skipped(tmp_path, make_model, warned, kind, damage):
     model, optimizer = make_model()
     saved = {}
@@ -120,7 +124,14 @@ def test_a_damaged_newest_checkpoint_is_skipped(tmp_path, make_model, warned, ki
         saved[step] = values(model, optimizer)
         save(tmp_path, step, model, optimizer, 0)
     path = getattr(checkpoints, f"{kind}_path")(tmp_path, 2)
-    os.truncate(path, 100) if damage == "cut" else path.unlink()
+    if damage == "cut":
+        os.truncate(path, 100)
+    elif damage == "gone":
+        path.unlink()
+    else:
+        content = bytearray(path.read_bytes())
+        content[-3] ^= 1
+        path.write_bytes(content)
     other = make_model(seed=5)
     assert checkpoints.restore(tmp_path, *other) == 1
     assert same(values(*other), saved[1])
@@ -143,12 +154,93 @@ def test_all_damaged(tmp_path, make_model):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "[]", "{}", '{"steps": ["a"]}', '{"steps": 3}', '{"steps": [3], "best": "x"}']
+    "text",
+    [
+        *("", "[]", "{}", '{"steps": ["a"]}', '{"steps": 3}', '{"steps": [3], "best": "x"}'),
+        *('{"steps": [-1]}', '{"steps": [1e400]}', '{"steps": [NaN]}', '{"steps": [1.5]}'),
+        *('{"steps": [true]}', f'{{"steps": [{"9" * 400}]}}', '"x"', "[" * 100_000),
+    ],
 )
 def test_a_damaged_list(tmp_path, text):
     (tmp_path / "checkpoint.json").write_text(text)
-    with pytest.raises(CheckpointError, match="checkpoint.json is damaged"):
+    with pytest.raises(CheckpointError, match=r"\A[^\n]*checkpoint.json is damaged[^\n]*\Z"):
         checkpoints.steps(tmp_path)
+
+
+@settings(max_examples=100, deadline=None, derandomize=True)
+@given(
+    content=st.binary(max_size=60)
+    | st.text('[]{}":,0123456789stepbrNaue', max_size=30).map(str.encode)
+)
+def test_any_list_gives_steps_or_an_error_of_one_line(tmp_path_factory, content):
+    folder = tmp_path_factory.mktemp("list")
+    (folder / "checkpoint.json").write_bytes(content)
+    try:
+        assert checkpoints.steps(folder) == []
+    except CheckpointError as error:
+        assert "\n" not in str(error)
+
+
+def test_a_missing_list_beside_checkpoints_is_an_error(tmp_path, make_model):
+    model, optimizer = make_model()
+    for step in (1, 2):
+        save(tmp_path, step, model, optimizer, 0)
+    (tmp_path / "checkpoint.json").unlink()
+    calls = [
+        lambda: checkpoints.restore(tmp_path, model, optimizer),
+        lambda: checkpoints.steps(tmp_path),
+        lambda: checkpoints.find(tmp_path, ""),
+        lambda: checkpoints.Saver(tmp_path, 1),
+    ]
+    for call in calls:
+        with pytest.raises(CheckpointError, match=r'is missing .*; write {"steps": \[1, 2\]} into'):
+            call()
+    # A named checkpoint needs no list, and the advice works.
+    assert checkpoints.find(tmp_path, 1) == checkpoints.weights_path(tmp_path, 1)
+    (tmp_path / "checkpoint.json").write_text('{"steps": [1, 2]}')
+    assert checkpoints.restore(tmp_path, model, optimizer) == 2
+
+
+def test_listed_checkpoints_whose_files_are_all_gone(tmp_path, make_model):
+    save(tmp_path, 1, *make_model(), 0)
+    checkpoints.weights_path(tmp_path, 1).unlink()
+    with pytest.raises(CheckpointError, match=r"lists the steps \[1\], but none of their files"):
+        checkpoints.restore(tmp_path, *make_model())
+
+
+def test_a_save_that_is_killed_before_the_list_is_written(tmp_path, make_model, monkeypatch):
+    def die(*args):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoints, "optimizer_path", die)
+        with pytest.raises(KeyboardInterrupt):
+            save(tmp_path, 5, *make_model(), 0)
+    assert checkpoints.weights_path(tmp_path, 5).exists()
+    assert checkpoints.restore(tmp_path, *make_model()) == 0
+
+
+def test_one_process_at_a_time_writes(tmp_path):
+    expected = "another process is training or writing checkpoints"
+    with checkpoints.locked_folder(tmp_path):
+        with pytest.raises(OutputError, match=expected), checkpoints.locked_folder(tmp_path):
+            pass
+        other = tmp_path / "other"
+        with checkpoints.locked_folder(other):
+            pass
+    with checkpoints.locked_folder(tmp_path):
+        pass
+    assert os.listdir(tmp_path) == ["other"]
+
+
+def test_a_file_system_without_locks(tmp_path, monkeypatch, warned):
+    def flock(*args):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(files.fcntl, "flock", flock)
+    with checkpoints.locked_folder(tmp_path):
+        pass
+    assert warned == [f"{tmp_path} has no locks: make sure that no other training runs there"]
 
 
 def test_weights_of_another_shape(tmp_path, make_model):
@@ -168,7 +260,7 @@ def test_weights_of_another_shape(tmp_path, make_model):
 
 
 def write(path, **tensors):
-    checkpoints.write_tensors(path, tensors, {})
+    tensor_files.write_tensors(path, tensors, {})
     return path
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from t2tlite import registry
-from t2tlite.checkpoint import checkpoints
+from t2tlite.checkpoint import checkpoints, tensor_files
 from t2tlite.checkpoint import warm_start as warm_start_module
 from t2tlite.checkpoint.run_record import RunRecord
 from t2tlite.checkpoint.warm_start import VocabularyChange, warm_start
@@ -163,7 +163,7 @@ def test_a_class_that_names_another_file_now(tmp_path, monkeypatch):
 def test_a_weights_file_without_a_run_record(tmp_path, warned):
     old = Model(tmp_path / "old", "a b")
     path = checkpoints.weights_path(tmp_path, 1)
-    checkpoints.write_tensors(path, {**old.weights(), "other": np.zeros(3)}, {})
+    tensor_files.write_tensors(path, {**old.weights(), "other": np.zeros(3)}, {})
     new = Model(tmp_path / "new", "a b c", num_encoder_layers=2)
     summary = new.starts_from(path)
     assert summary.startswith(

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from t2tlite.checkpoint import checkpoints
+from t2tlite.checkpoint import checkpoints, tensor_files
 from t2tlite.errors import CheckpointError, Error, HParamsError
 from t2tlite.t2t_import.model_folder import read_hparams, recorded_flags, training_flags
 
@@ -34,8 +34,8 @@ def test_what_has_no_counterpart_is_listed(write, with_slots, do_import):
 
 def test_adams_moments_are_imported(write, with_slots, do_import, tmp_path):
     assert "state of adam imported" in do_import(write(with_slots)).optimizer
-    state = checkpoints.read_tensors(checkpoints.optimizer_path(tmp_path / "ours", 700))
-    weights = checkpoints.read_tensors(checkpoints.weights_path(tmp_path / "ours", 700))
+    state = tensor_files.read_tensors(checkpoints.optimizer_path(tmp_path / "ours", 700))
+    weights = tensor_files.read_tensors(checkpoints.weights_path(tmp_path / "ours", 700))
     assert state["adam/iteration"] == 700
     for path, value in weights.items():
         slot = f"adam/{path.replace('/', '_')}"
@@ -48,7 +48,7 @@ def test_one_missing_moment_resets_all(write, with_slots, do_import, tmp_path):
     imported = do_import(write(with_slots))
     assert "moments not imported" in imported.optimizer
     assert "no velocities of symbol_modality_258_4/shared/weights_" in imported.optimizer
-    state = checkpoints.read_tensors(checkpoints.optimizer_path(tmp_path / "ours", 700))
+    state = tensor_files.read_tensors(checkpoints.optimizer_path(tmp_path / "ours", 700))
     assert state["adam/iteration"] == 700
     moments = [value for name, value in state.items() if name.endswith(("momentum", "velocity"))]
     assert moments
@@ -65,7 +65,7 @@ def test_sharing_is_read_from_the_checkpoint(write, variables, do_import, tmp_pa
     do_import(write(variables))
     recorded = json.loads((tmp_path / "ours/run.json").read_text())
     assert recorded["hparams"]["shared_embedding_and_softmax_weights"] is False
-    weights = checkpoints.read_tensors(checkpoints.weights_path(tmp_path / "ours", 700))
+    weights = tensor_files.read_tensors(checkpoints.weights_path(tmp_path / "ours", 700))
     embedding, softmax = (
         weights[f"transformer/{one}/embedding"] for one in ("target_embedding", "softmax")
     )
@@ -74,8 +74,8 @@ def test_sharing_is_read_from_the_checkpoint(write, variables, do_import, tmp_pa
 
 def test_moving_averages_start_at_the_weights(write, variables, do_import, tmp_path):
     do_import(write(variables), "ema_decay=0.9")
-    state = checkpoints.read_tensors(checkpoints.optimizer_path(tmp_path / "ours", 700))
-    weights = checkpoints.read_tensors(checkpoints.weights_path(tmp_path / "ours", 700))
+    state = tensor_files.read_tensors(checkpoints.optimizer_path(tmp_path / "ours", 700))
+    weights = tensor_files.read_tensors(checkpoints.weights_path(tmp_path / "ours", 700))
     for path, value in weights.items():
         np.testing.assert_array_equal(state[f"trained/{path}"], value)
 
@@ -136,6 +136,13 @@ def test_recorded_flags(tmp_path):
     (tmp_path / "flags_t2t.txt").write_text("--problem=second\n--hparams=a=1,b=2\n")
     flags = recorded_flags(tmp_path / "model.ckpt-5")
     assert (flags["problem"], flags["hparams"]) == ("second", "a=1,b=2")
+
+
+@pytest.mark.parametrize("flag", ["problem", "problems", "model", "hparams_set"])
+def test_recorded_names_that_lead_out_of_the_folder(tmp_path, flag):
+    (tmp_path / "flags.txt").write_text(f"--{flag}=../../up\n")
+    with pytest.raises(CheckpointError, match="flags.txt: '../../up' isn't a plain file name"):
+        recorded_flags(tmp_path)
 
 
 @pytest.mark.parametrize("hparams_set", ["transformer_tiny", "transformer_base", "nobodys", ""])

@@ -9,7 +9,7 @@ import pytest
 
 from t2tlite.checkpoint import checkpoints, eval_log
 from t2tlite.devices.devices import Devices
-from t2tlite.errors import DataError
+from t2tlite.errors import DataError, OutputError
 from t2tlite.training.setup import TrainingSetup
 from t2tlite.training.train import _steps_per_call, evaluate, train
 from t2tlite.training.train_args import TrainArgs
@@ -51,6 +51,24 @@ def test_training_saves_and_evaluates_and_evaluate_gives_the_same(
     assert {"run.json", "curves.png", "eval.jsonl"} <= {path.name for path in tmp_path.iterdir()}
     train(make_run(), data_dir, str(tmp_path), train_args, CPU)
     assert "already trained for 4 steps; raise --train_steps to continue" in said()
+
+
+def test_one_training_at_a_time_in_a_folder_and_evaluations_beside_it(
+    make_run, data_dir, tmp_path, monkeypatch
+):
+    train_args = TrainArgs(train_steps=2, eval_frequency=2)
+
+    def train_beside(setup):
+        with pytest.raises(OutputError, match="another process is training .* choose another"):
+            train(make_run(), data_dir, str(tmp_path), train_args, CPU)
+        return {"loss": 1.0}
+
+    with monkeypatch.context() as patch:
+        patch.setattr(TrainingSetup, "evaluate", train_beside)
+        train(make_run(), data_dir, str(tmp_path), train_args, CPU)
+    with checkpoints.locked_folder(tmp_path):
+        assert evaluate(make_run(), data_dir, str(tmp_path), train_args, CPU)["loss"] > 0
+    train(make_run(), data_dir, str(tmp_path), train_args, CPU)
 
 
 def test_early_stopping_ends_this_run_and_the_next(make_run, data_dir, tmp_path, monkeypatch, said):
