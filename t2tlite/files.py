@@ -6,6 +6,7 @@ import contextlib
 import errno
 import fcntl
 import functools
+import json
 import logging
 import os
 import secrets
@@ -17,6 +18,9 @@ from typing import IO, Any
 from t2tlite.errors import Error, OutputError
 
 log = logging.getLogger(__name__)
+
+# Some editors write it at the start of a UTF-8 file. It isn't text: whatever reads text drops it.
+BYTE_ORDER_MARK = "\ufeff"
 
 
 @contextlib.contextmanager
@@ -160,6 +164,19 @@ def plain_name(name: object, source: object, error: type[Error] = Error) -> str:
         found = found if len(found) <= 80 else found[:77] + "..."
         raise error(f"{source}: {found} isn't a plain file name; expected one without folders")
     return name
+
+
+def read_json(path: str | os.PathLike[str]) -> Any:
+    """Reads a JSON file.
+
+    Raises:
+      ValueError: it isn't JSON in UTF-8.
+      OSError: it can't be read.
+    """
+    try:
+        return json.loads(Path(path).read_bytes().decode())
+    except RecursionError:
+        raise ValueError("its values are nested too deeply") from None
 
 
 # The longest file name of the usual file systems, in bytes of UTF-8.

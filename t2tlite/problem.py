@@ -23,6 +23,7 @@ from t2tlite.data.manifest import Manifest, check_sizes
 from t2tlite.data.records import find_shards, shard_paths
 from t2tlite.data.streams import Stream
 from t2tlite.errors import DataError
+from t2tlite.files import plain_name
 from t2tlite.metrics import Metrics
 from t2tlite.registry import snake_case
 from t2tlite.t2t_names import problem_hparams
@@ -50,6 +51,9 @@ class SpaceID:
 
 # The names of the splits in file names.
 FILE_WORD = {DatasetSplit.TRAIN: "train", DatasetSplit.EVAL: "dev", DatasetSplit.TEST: "test"}
+
+# Of a split: their names have five digits.
+_MAX_SHARDS = 99_999
 
 
 class Problem:
@@ -80,7 +84,7 @@ class Problem:
 
     @name.setter
     def name(self, value: str) -> None:
-        self._name = value
+        self._name = plain_name(value, f"the name of {type(self).__name__}", DataError)
 
     @property
     def full_name(self) -> str:
@@ -140,17 +144,24 @@ class Problem:
         """Returns the paths of all shards of `dataset_splits`, by split.
 
         Raises:
-          DataError: a split has an unknown name.
+          DataError: a split has an unknown name, or no number of shards.
         """
         paths = {}
         for entry in self.dataset_splits:
-            split = entry["split"]
-            if split not in FILE_WORD:
+            split, shards = (entry.get(key) for key in ("split", "shards"))
+            if split not in FILE_WORD or split in paths:
                 raise DataError(
                     f"{self.name}: dataset_splits names {split!r}; expected one of "
-                    f"{', '.join(FILE_WORD)}"
+                    f"{', '.join(FILE_WORD)}, each at most once"
                 )
-            paths[split] = self._filepaths(split, data_dir, entry["shards"], True)
+            if not isinstance(shards, int) or not 1 <= shards <= _MAX_SHARDS:
+                raise DataError(
+                    f"{self.name}: dataset_splits gives {split!r} {shards!r} shards; expected a "
+                    f"whole number from 1 to {_MAX_SHARDS:,}"
+                )
+            paths[split] = self._filepaths(split, data_dir, shards, True)
+        if not paths:
+            raise DataError(f"{self.name}: dataset_splits is empty; name a split and its shards")
         return paths
 
     def _dataset_of(
@@ -169,13 +180,17 @@ class Problem:
           tmp_dir: the folder of the files that the samples are read from.
         """
 
+        names = [plain_name(n, f"{self.name}: vocab_filename", DataError) for n in vocabularies]
+
         def hashes() -> dict[str, str]:
-            paths = [Path(data_dir) / name for name in vocabularies]
+            paths = [Path(data_dir) / name for name in names]
             return {path.name: vocabulary_sha256(path) for path in paths if path.exists()}
 
         versions = {name: importlib.metadata.version(name) for name in ("sentencepiece", "numpy")}
         manifest = Manifest(
-            problem=self.dataset_filename(),
+            problem=plain_name(
+                self.dataset_filename(), f"{self.name}: dataset_filename", DataError
+            ),
             seed=self.random_seed,
             source=self.source_sha256(),
             versions={"t2tlite": __version__, **versions},

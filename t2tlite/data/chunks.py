@@ -3,7 +3,8 @@
 A chunk file holds some thousand serialized examples, sorted by shard and, within a shard, by a
 random key. A shard is the merge by key of its parts of all chunks: a shuffle of all data that keeps
 only a part of one shard in memory. (An external sort; Knuth, The Art of Computer Programming 3,
-5.4.) Chunk files are named after what they are made from, so that a resumed run recognizes them.
+5.4.) Chunk files are named after what they are made from, so that a resumed run recognizes them,
+and hold a digest of their content, so that it notices damaged ones.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import hashlib
 import json
 import os
 import pickle
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, pairwise
@@ -75,7 +77,7 @@ class ChunkJob:
 
 
 def write_chunk(job: ChunkJob) -> str:
-    """Encodes the samples of a chunk and writes its file, unless it exists.
+    """Encodes the samples of a chunk and writes its file, unless it exists and is intact.
 
     Returns:
       The name of the file.
@@ -85,7 +87,7 @@ def write_chunk(job: ChunkJob) -> str:
       OutputError: the file can't be written.
     """
     path = job.path
-    if path.exists():
+    if is_intact(path):
         return path.name
     samples: list[Mapping[str, Any]] = pickle.loads(job.samples)
     encoding: Encoding = pickle.loads(job.encoding)
@@ -118,9 +120,30 @@ def write_chunk(job: ChunkJob) -> str:
             "max_length": {k: int(v.max(initial=0)) for k, v in chosen_lengths.items()},
             "empty": {k: int(np.asarray(v)[chosen].sum()) for k, v in empty.items()},
         }
+    content = save(arrays, {"splits": json.dumps(splits), "digest": _NO_DIGEST.decode()})
     with atomic(path) as file:
-        file.write(save(arrays, {"splits": json.dumps(splits)}))
+        file.write(content.replace(_NO_DIGEST, _digest(content), 1))
     return path.name
+
+
+# In place of the digest while it is computed.
+_NO_DIGEST = b"-" * 32
+
+
+def _digest(content: bytes) -> bytes:
+    return hashlib.blake2b(content, digest_size=len(_NO_DIGEST) // 2).hexdigest().encode()
+
+
+def is_intact(path: Path) -> bool:
+    """Whether a chunk file exists and each of its bits is as it was written."""
+    try:
+        content = path.read_bytes()
+    except OSError:
+        return False
+    match = re.search(rb'"digest":"([0-9a-f]{32})"', content)
+    if match is None:
+        return False
+    return match[1] == _digest(content.replace(match[1], _NO_DIGEST, 1))
 
 
 def read_splits(path: str | os.PathLike[str]) -> dict[str, Split]:

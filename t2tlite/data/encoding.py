@@ -9,7 +9,7 @@ from typing import Any
 
 from t2tlite.config import EOS_ID
 from t2tlite.data.records import SINGLE, entries_of, entry_of, examples_of, ids_features
-from t2tlite.errors import Error, SampleError
+from t2tlite.errors import DataError, Error, SampleError
 
 # Samples whose texts are encoded by one call.
 _BATCH = 1024
@@ -68,7 +68,7 @@ def serialize(
       SampleError: a text can't be encoded; the message names the sample.
     """
     tables = _encode_texts(encoding, samples, first, source)
-    columns: list[Iterable[bytes]] = []
+    columns: list[Sequence[bytes]] = []
     lengths: dict[str, Sequence[int]] = {}
     empty: dict[str, Sequence[bool]] = {}
     # Columns and look-ups instead of a loop over samples, of which there may be millions.
@@ -78,9 +78,13 @@ def serialize(
             entries, lengths[name], empty[name] = zip(*rows, strict=True)
             columns.append(entries)
         else:
-            columns.append(
-                [entry_of(name, sample[name]) if name in sample else b"" for sample in samples]
-            )
+            column = []
+            for number, sample in enumerate(samples, first):
+                try:
+                    column.append(entry_of(name, sample[name]) if name in sample else b"")
+                except DataError as error:
+                    raise SampleError(f"{source}, sample {number}: {error}") from None
+            columns.append(column)
             values = [sample.get(name, ()) for sample in samples]
             lengths[name] = [1 if isinstance(v, SINGLE) else len(v) for v in values]
     return examples_of(columns), lengths, empty

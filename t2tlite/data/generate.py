@@ -6,8 +6,8 @@ only, not on the number of processes.
 
 Everything is written in a working folder that a stopped run leaves behind and the next run resumes
 from: chunks that would be made from the same samples are kept; once the index of all chunks exists
-the generators aren't run again; finished shards are kept. At the end all shards move into the data
-folder, then the manifest.
+the generators aren't run again; finished shards are kept. Whatever is kept is compared with its
+checksum first. At the end all shards move into the data folder, then the manifest.
 """
 
 from __future__ import annotations
@@ -27,25 +27,29 @@ from t2tlite.data.chunks import (
     ChunkJob,
     ShardJob,
     count_leaks,
+    is_intact,
     read_splits,
     write_chunk,
     write_merged_shard,
 )
 from t2tlite.data.manifest import (
-    FINISHED,
     INDEX,
     Manifest,
     Split,
     changed_files,
     file_state,
     finish,
+    from_json,
+    inner_folder,
+    make_data_folder,
     publish,
     working_folder,
 )
+from t2tlite.data.records import is_whole
 from t2tlite.data.streams import ChunkMaker, Stream
 from t2tlite.data.workers import Workers
-from t2tlite.errors import DataError, SampleError
-from t2tlite.files import atomic, cannot_write, locked, make_folder, opened_below
+from t2tlite.errors import DataError, Error, SampleError
+from t2tlite.files import atomic, cannot_write, locked, opened_below, plain_name, read_json
 
 log = logging.getLogger(__name__)
 
@@ -131,24 +135,32 @@ class Dataset:
         Raises:
           Error: as `write`, and what the arguments raise.
         """
-        make_folder(self.data_dir)
+        make_data_folder(self.data_dir, self.manifest.problem)
         blocked = DataError(
             f"another t2t-datagen is writing this data in {self.data_dir}; wait until it ends, or "
             f"choose another --data_dir"
         )
         try:
             with locked(self.folder / _LOCK, blocked):
+                self._remove_inner_folder(blocked)
                 try:
                     index = self._read_index() or self._make_index(write_chunks)
-                    if not (self.folder / FINISHED).exists():
-                        self._write_shards(index, write_shards)
-                    return publish(self.folder, self.data_dir)
+                    self._write_shards(index, write_shards)
+                    publish(self.folder, self.data_dir, self.manifest)
+                    return self.manifest
                 finally:
                     if not any(self.folder.glob("*.chunk")):
                         # There is nothing to resume from.
                         shutil.rmtree(self.folder, ignore_errors=True)
         except OSError as error:
             raise cannot_write(self.data_dir, error) from error
+
+    def _remove_inner_folder(self, blocked: DataError) -> None:
+        """Removes what earlier versions left inside the data folder, where hooks would find it."""
+        inner = inner_folder(self.data_dir, self.manifest.problem)
+        if inner != self.folder and inner.is_dir():
+            with locked(inner / _LOCK, blocked):
+                shutil.rmtree(inner)
 
     # From generators to chunks.
 
@@ -169,13 +181,20 @@ class Dataset:
             if any(self.folder.glob("*.chunk")):
                 log.info("resuming from %s", self.folder)
             return None
-        index = _Index(**json.loads(path.read_text(encoding="utf-8")))
         settings = self._settings()
+        try:
+            index: _Index = from_json(_Index, read_json(path))
+            names = [plain_name(name, path) for name in chain(*index.chunks)]
+        except (ValueError, TypeError, Error) as error:
+            log.warning("%s is damaged (%s); generating again", path, error)
+            return None
         changed = [key for key in settings if settings[key] != index.settings.get(key)]
         changed += changed_files(self.source_dir, index.sources)
         if index.vocabularies != self.vocabularies():
             changed.append("the vocabulary")
-        if not changed:
+        if not changed and not all(is_intact(self.folder / name) for name in names):
+            changed.append("a chunk file, which is damaged")
+        if not changed and len(index.chunks) == len(self.streams):
             log.info("resuming from %s", self.folder)
             self._count(index.chunks)
             return index
@@ -237,7 +256,7 @@ class Dataset:
             jobs += [
                 ShardJob(os.fspath(self.folder / name), paths, shard, len(names))
                 for shard, name in enumerate(names)
-                if not (self.folder / name).exists()
+                if not is_whole(self.folder / name)
             ]
         what = f"{self.manifest.problem}: shuffling shards"
         for _ in console.track(write_shards(jobs), what, len(jobs)):

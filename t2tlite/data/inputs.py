@@ -8,8 +8,11 @@ pipeline has to be saved.
 
 from __future__ import annotations
 
+import collections
+import contextlib
 import os
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -17,7 +20,7 @@ import numpy as np
 
 from t2tlite.data.batching import Batching, Sizes, estimate_sizes
 from t2tlite.data.packing import pack
-from t2tlite.data.records import count_records
+from t2tlite.data.records import count_records, read_examples
 from t2tlite.errors import DataError
 
 # Examples, about 100 bytes each, that are shuffled together after the shards are.
@@ -34,11 +37,42 @@ WAITED = "waited"
 ToExamples = Callable[[Any], Any]
 
 
+@contextlib.contextmanager
+def shard_errors(shards: Iterable[str]) -> Iterator[None]:
+    """Turns TensorFlow's errors about damaged records, within the block, into one that names them.
+
+    Args:
+      shards: the TFRecord files that the block reads.
+
+    Raises:
+      DataError: a record is damaged or isn't a tf.Example.
+    """
+    import tensorflow as tf
+
+    try:
+        yield
+    except (tf.errors.DataLossError, tf.errors.InvalidArgumentError) as error:
+        if isinstance(error, tf.errors.InvalidArgumentError) and not _PARSING.search(error.message):
+            raise
+        # TensorFlow doesn't name the file; reading all of them raises an error that does.
+        paths = list(shards)
+        collections.deque(read_examples(paths), maxlen=0)
+        reason = error.message.strip().splitlines()[0]
+        raise DataError(
+            f"a record in {os.path.dirname(paths[0])} is damaged or not of this problem "
+            f"({reason}); run t2t-datagen --overwrite or copy the folder again"
+        ) from error
+
+
+# In TensorFlow's message when a record isn't a tf.Example, or has another feature.
+_PARSING = re.compile("[Pp]ars|Key: ")
+
+
 def measure(shards: Sequence[str], to_examples: ToExamples, batching: Batching) -> Sizes:
     """Counts a split and estimates its batches from the lengths of its first examples.
 
     Raises:
-      DataError: a shard is truncated, or no example is within the length limits.
+      DataError: a shard is damaged, or no example is within the length limits.
     """
     import tensorflow as tf
 
@@ -47,7 +81,8 @@ def measure(shards: Sequence[str], to_examples: ToExamples, batching: Batching) 
     if not examples:
         raise DataError(f"{os.path.dirname(shards[0])} has no example; run t2t-datagen again")
     lengths = to_examples(tf.data.TFRecordDataset(list(shards)).take(SAMPLE)).map(_lengths)
-    table = np.array([row for batch in lengths.batch(1024) for row in batch.numpy()])
+    with shard_errors(shards):
+        table = np.array([row for batch in lengths.batch(1024) for row in batch.numpy()])
     return estimate_sizes(examples, table, batching)
 
 

@@ -1,28 +1,31 @@
 """Data folders on disk: the manifest `{problem}.manifest.json`, and the move of finished shards.
 
 The manifest says what a data folder holds and what it was generated from. Shards are written in a
-hidden working folder; `finish` writes the manifest there once all shards exist, and `publish` moves
-everything into the data folder, the manifest last.
+hidden working folder beside the data folder; `finish` writes the manifest there once all shards
+exist, and `publish` moves everything into the data folder, the manifest last.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import errno
+import glob
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_origin, get_type_hints
 
 from t2tlite.errors import DataError
-from t2tlite.files import atomic, remove_temporaries
+from t2tlite.files import atomic, make_folder, plain_name, read_json, remove_temporaries
 
 FORMAT = 1
 
 # Files of the working folder: the index of all chunks (see `generate.py`), and the manifest, which
-# exists once all shards do, so that only `publish` is left to do.
+# exists once all shards do and `publish` begins to move them.
 INDEX = "index.json"
 FINISHED = "manifest.json"
 
@@ -113,24 +116,80 @@ def read_from(path: Path) -> Manifest:
     """Reads a manifest.
 
     Raises:
-      DataError: it isn't JSON, or has a later format.
+      DataError: it isn't a manifest, names a file outside its folder, or has a later format.
     """
     try:
-        values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        if values["format"] > FORMAT:
-            raise DataError(
-                f"{path} has format {values['format']}, and this t2tlite reads formats up to "
-                f"{FORMAT}; upgrade t2tlite"
-            )
-        splits = {name: Split(**split) for name, split in values.pop("splits").items()}
-        return Manifest(splits=splits, **values)
-    except (ValueError, KeyError, TypeError) as error:
+        values = read_json(path)
+        later = values["format"] if values["format"] > FORMAT else None
+        manifest: Manifest | None = None if later else from_json(Manifest, values)
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"{path} is damaged ({error}); run t2t-datagen --overwrite") from None
+    if manifest is None:
+        raise DataError(
+            f"{path} has format {later!a}, and this t2tlite reads formats up to {FORMAT}; upgrade "
+            f"t2tlite"
+        )
+    for name in (manifest.problem, *manifest.sizes, *manifest.vocabularies):
+        plain_name(name, f"{path} is damaged", DataError)
+    return manifest
+
+
+def from_json(kind: Any, value: Any, name: str = "the file") -> Any:
+    """Converts a value read from JSON to a type.
+
+    Args:
+      kind: a dataclass, dict[str, ...], list[...], Any, int or str.
+      value: the value.
+      name: of the value, for messages.
+
+    Raises:
+      TypeError: the value has another type, or an object other keys; the message is one line.
+    """
+    if kind is Any:
+        return value
+    expected = dict if dataclasses.is_dataclass(kind) else get_origin(kind) or kind
+    if type(value) is not expected:
+        raise TypeError(f"{name} is {type(value).__name__}; expected {expected.__name__}")
+    if expected is list:
+        return [from_json(get_args(kind)[0], item, name) for item in value]
+    if expected is not dict:
+        return value
+    if get_origin(kind) is dict:
+        return {key: from_json(get_args(kind)[1], item, name) for key, item in value.items()}
+    kinds = get_type_hints(kind)
+    if unknown := sorted(value.keys() - kinds):
+        raise TypeError(f"{name} has the unknown key {unknown[0]!a}")
+    return kind(**{key: from_json(kinds[key], item, key) for key, item in value.items()})
 
 
 def working_folder(data_dir: str | Path, problem: str) -> Path:
-    """Returns the folder in which the data of `problem` are generated."""
+    """Returns the folder in which the data of `problem` are generated.
+
+    It is hidden and lies beside the data folder, so that hooks that list the data folder don't find
+    it; inside only if the data folder is a file system of its own or its parent is read-only.
+    """
+    data_dir = Path(data_dir)
+    folder, inner = data_dir.resolve(), inner_folder(data_dir, problem)
+    parent = folder.parent
+    if os.path.ismount(folder) or (parent.exists() and not os.access(parent, os.W_OK | os.X_OK)):
+        return inner
+    return parent / f".{folder.name}{inner.name}"
+
+
+def inner_folder(data_dir: str | Path, problem: str) -> Path:
+    """Returns the working folder if it is inside the data folder, as it always once was."""
     return Path(data_dir) / f".{problem}.unfinished"
+
+
+def make_data_folder(data_dir: str | Path, problem: str) -> None:
+    """Creates a data folder; removes the working folder of one of the same name that is gone.
+
+    Raises:
+      OutputError: the folder can't be created or written to.
+    """
+    if not Path(data_dir).exists():
+        shutil.rmtree(working_folder(data_dir, problem), ignore_errors=True)
+    make_folder(data_dir)
 
 
 def is_complete(data_dir: str | Path, problem: str, paths: Sequence[str]) -> bool:
@@ -144,14 +203,14 @@ def is_complete(data_dir: str | Path, problem: str, paths: Sequence[str]) -> boo
     Raises:
       DataError: a shard in the manifest is missing or has another size.
     """
-    folder = working_folder(data_dir, problem)
-    if (folder / FINISHED).exists():
+    folders = {working_folder(data_dir, problem), inner_folder(data_dir, problem)}
+    if any((folder / FINISHED).exists() for folder in folders):
         # A run was stopped while it moved the shards.
         return False
     manifest = read(data_dir, problem)
     if manifest is None:
         # T2T writes no manifest; a run of t2tlite that was killed leaves its working folder.
-        return not folder.exists() and all(os.path.exists(path) for path in paths)
+        return not any(map(Path.exists, folders)) and all(map(os.path.exists, paths))
     for name, size in manifest.sizes.items():
         _check_size(Path(data_dir) / name, size)
     return True
@@ -183,19 +242,18 @@ def finish(folder: Path, manifest: Manifest) -> None:
     manifest.write(folder / FINISHED)
 
 
-def publish(folder: Path, data_dir: Path) -> Manifest:
-    """Moves shards and manifest from a finished working folder into the data folder.
+def publish(folder: Path, data_dir: Path, manifest: Manifest) -> None:
+    """Moves the shards from a finished working folder into the data folder; writes the manifest.
 
-    It can be stopped at any moment and called again. Shards of an older data set are replaced.
+    It can be stopped at any moment, and the shards merged again. Shards of an older data set are
+    replaced.
     """
-    manifest = read_from(folder / FINISHED)
     names = manifest.sizes.keys()
-    old = read(data_dir, manifest.problem)
-    for name in names:
-        if (folder / name).exists():
-            os.replace(folder / name, data_dir / name)
     # An older data set may have had another number of shards.
-    for name in old.sizes.keys() - names if old else ():
+    stale = _old_shards(data_dir, manifest) - names
+    for name in names:
+        _move(folder / name, data_dir / name)
+    for name in stale:
         (data_dir / name).unlink(missing_ok=True)
     manifest.write(path_of(data_dir, manifest.problem))
     # Left by runs that were killed while they wrote a vocabulary.
@@ -205,7 +263,31 @@ def publish(folder: Path, data_dir: Path) -> Manifest:
     (folder / FINISHED).unlink()
     (folder / INDEX).unlink()
     shutil.rmtree(folder, ignore_errors=True)
-    return manifest
+
+
+def _old_shards(data_dir: Path, manifest: Manifest) -> set[str]:
+    """Returns the names of the shards of an older data set of the same problem."""
+    try:
+        old = read(data_dir, manifest.problem)
+    except DataError:
+        # It is damaged, which is why the data are generated again.
+        stems = {name.rsplit("-", 3)[0] for name in manifest.sizes}
+        patterns = [str(data_dir / f"{glob.escape(stem)}-[0-9]*-of-[0-9]*") for stem in stems]
+        return {os.path.basename(path) for pattern in patterns for path in glob.glob(pattern)}
+    shard = re.compile(rf"{re.escape(manifest.problem)}-.*-\d+-of-\d+")
+    return {name for name in old.sizes if shard.fullmatch(name)} if old else set()
+
+
+def _move(source: Path, target: Path) -> None:
+    """Renames a file; copies it where both folders are mounts of one file system."""
+    try:
+        os.replace(source, target)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        with open(source, "rb") as file, atomic(target) as copy:
+            shutil.copyfileobj(file, copy)
+        source.unlink()
 
 
 def changed_files(folder: str, states: Mapping[str, Sequence[int]]) -> list[str]:
@@ -217,6 +299,6 @@ def file_state(path: Path) -> list[int]:
     """Returns size and modification time in ns; [] if there is no such file."""
     try:
         status = path.stat()
-    except OSError:
+    except (OSError, ValueError):  # ValueError: a NUL in the name
         return []
     return [status.st_size, status.st_mtime_ns]

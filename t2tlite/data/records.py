@@ -5,10 +5,14 @@ They are written without TensorFlow, which would cost each worker process second
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import functools
+import glob
+import logging
 import operator
 import os
+import re
 import struct
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -17,6 +21,9 @@ from typing import IO, Any
 import google_crc32c
 
 from t2tlite.errors import DataError
+from t2tlite.text.encoder import encode_utf8
+
+log = logging.getLogger(__name__)
 
 # A TFRecord is: length (uint64), its checksum (uint32), the data, its checksum (uint32).
 _HEADER_BYTES = 12
@@ -32,12 +39,14 @@ def shard_paths(folder: str | os.PathLike[str], stem: str, shards: int) -> list[
 
 
 def find_shards(folder: str | os.PathLike[str], stem: str) -> list[Path]:
-    """Returns the shards of `stem` in `folder`, in order.
+    """Returns the shards of `stem` in `folder`, in order; warns, once, if they are a subset.
 
     Raises:
-      DataError: there are none, or some are missing.
+      DataError: there are none, or those of several sets.
     """
-    paths = sorted(Path(folder).glob(f"{stem}-[0-9]*-of-[0-9]*"))
+    shard = re.compile(rf"{re.escape(stem)}-\d+-of-\d+")
+    candidates = Path(folder).glob(f"{glob.escape(stem)}-[0-9]*-of-[0-9]*")
+    paths = sorted(path for path in candidates if shard.fullmatch(path.name))
     if not paths:
         raise DataError(
             f"no data: {folder} has no files {stem}-*; run t2t-datagen, or check "
@@ -51,13 +60,16 @@ def find_shards(folder: str | os.PathLike[str], stem: str) -> list[Path]:
         )
     total = int(totals.pop())
     if len(paths) != total:
-        expected = [Path(path) for path in shard_paths(folder, stem, total)]
-        missing = [path.name for path in expected if path not in paths]
-        raise DataError(
-            f"{len(missing)} of {total} shards are missing in {folder}, {missing[0]} first; run "
-            f"t2t-datagen again or copy the whole folder"
+        _warn_once(
+            f"{folder} has {len(paths)} of {total} shards of {stem}: only these are read; copy the "
+            f"others for the whole data set"
         )
     return paths
+
+
+@functools.cache
+def _warn_once(message: str) -> None:
+    log.warning("%s", message)
 
 
 def serialized(example: Mapping[str, Any]) -> bytes:
@@ -68,7 +80,7 @@ def serialized(example: Mapping[str, Any]) -> bytes:
         single such value.
 
     Raises:
-      DataError: a value has another type.
+      DataError: a value has another type, or a text a lone surrogate.
     """
     return examples_of([[entry_of(name, example[name])] for name in sorted(example)])[0]
 
@@ -79,7 +91,7 @@ def entry_of(name: str, value: Any) -> bytes:
     first = values[0] if values else 0
     try:
         if isinstance(first, (str, bytes)):
-            texts = [text.encode() if isinstance(text, str) else text for text in values]
+            texts = [encode_utf8(text) if isinstance(text, str) else text for text in values]
             feature = _field(1, b"".join(_fields(1, texts)))
         elif isinstance(first, float):
             feature = _field(2, _field(1, struct.pack(f"<{len(values)}f", *values)))
@@ -196,45 +208,86 @@ def write_shard(path: str | os.PathLike[str], records: Iterable[bytes]) -> None:
             writer.write(record)
 
 
-def read_shard(path: str | os.PathLike[str], verify: bool = False) -> Iterator[bytes]:
+def read_shard(path: str | os.PathLike[str]) -> Iterator[bytes]:
     """Yields the records of one TFRecord file.
 
-    Args:
-      path: the file.
-      verify: whether to check their checksums, which takes longer.
+    Raises:
+      DataError: the file can't be read or ends within a record, or a checksum is wrong.
+    """
+    with _opened(path) as file:
+        for start, length in _read_headers(file, path):
+            record, footer = file.read(length), file.read(_FOOTER_BYTES)
+            if footer != _masked_checksum(record):
+                raise _damaged(path, start)
+            yield record
+
+
+def read_examples(paths: Iterable[str | os.PathLike[str]]) -> Iterator[tuple[str, Any]]:
+    """Yields, for each record of TFRecord files, its number and path as text, and its features.
 
     Raises:
-      DataError: the file ends within a record, or a checksum is wrong.
+      DataError: a file is damaged, or a record isn't a tf.Example.
     """
-    with open(path, "rb") as file:
-        for start, header, length in _read_headers(file, path):
-            record, footer = file.read(length), file.read(_FOOTER_BYTES)
-            if verify and header + footer != _head(length) + _masked_checksum(record):
+    import tensorflow as tf
+    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+
+    for path in paths:
+        for number, record in enumerate(read_shard(path)):
+            source = f"record {number} of {path}"
+            try:
+                features = tf.train.Example.FromString(record).features.feature
+            except DecodeError:
                 raise DataError(
-                    f"{path}: the record at byte {start:,} is damaged, its checksum is wrong; run "
-                    f"t2t-datagen --overwrite or copy the folder again"
-                )
-            yield record
+                    f"{source} isn't a tf.Example; the file is damaged: copy it again, or run "
+                    f"t2t-datagen --overwrite"
+                ) from None
+            yield source, features
+
+
+def is_whole(path: str | os.PathLike[str]) -> bool:
+    """Whether a TFRecord file exists and all its checksums are right."""
+    try:
+        collections.deque(read_shard(path), maxlen=0)
+    except DataError:
+        return False
+    return True
 
 
 def count_records(path: str | os.PathLike[str]) -> int:
     """Counts the records of one TFRecord file, reading only their headers.
 
     Raises:
-      DataError: the file ends within a record.
+      DataError: the file can't be read or ends within a record, or a header's checksum is wrong.
     """
     count = 0
-    with open(path, "rb") as file:
-        for start, _, length in _read_headers(file, path):
+    with _opened(path) as file:
+        for start, length in _read_headers(file, path):
             file.seek(start + _HEADER_BYTES + length + _FOOTER_BYTES)
             count += 1
     return count
 
 
-def _read_headers(
-    file: IO[bytes], path: str | os.PathLike[str]
-) -> Iterator[tuple[int, bytes, int]]:
-    """Yields position, header and length of each record; the caller must read or skip the rest."""
+@contextlib.contextmanager
+def _opened(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
+    try:
+        with open(path, "rb") as file:
+            yield file
+    except OSError as error:
+        raise DataError(
+            f"can't read {os.fspath(path)}: {error.strerror or error}; copy the folder again, or "
+            f"run t2t-datagen --overwrite"
+        ) from error
+
+
+def _damaged(path: str | os.PathLike[str], start: int) -> DataError:
+    return DataError(
+        f"{path}: the record at byte {start:,} is damaged, its checksum is wrong; run "
+        f"t2t-datagen --overwrite or copy the folder again"
+    )
+
+
+def _read_headers(file: IO[bytes], path: str | os.PathLike[str]) -> Iterator[tuple[int, int]]:
+    """Yields position and length of each record; the caller must read or skip the rest."""
     size = os.fstat(file.fileno()).st_size
     start = 0
     while header := file.read(_HEADER_BYTES):
@@ -247,5 +300,7 @@ def _read_headers(
                 f"{path} is truncated or not a TFRecord file: its {size} bytes end within a "
                 f"record; delete it and run t2t-datagen again, or copy it again"
             )
-        yield start, header, length
+        if header != _head(length):
+            raise _damaged(path, start)
+        yield start, length
         start = end

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator, Mapping
 from itertools import dropwhile
 from typing import Any
 
-from t2tlite.errors import Error, SampleError
+from t2tlite.errors import DataError, Error, SampleError
+from t2tlite.text.encoder import encode_utf8
 
 
 def source_of(name: str, task: int | None) -> str:
@@ -39,6 +40,9 @@ def checked(
             for key, expected in required.items():
                 if key not in sample or not isinstance(sample[key], expected):
                     raise _sample_error(sample, number, source, required)
+            for key, value in sample.items():
+                if type(value) is str and not value.isascii():
+                    _check_text(key, value, number, source)
             yield sample
             number += 1
     except Error:
@@ -94,6 +98,14 @@ def _sample_error(
         f"{where}: {key!r} is {_describe(sample[key])}; expected {required[key].__name__}"
         + (": decode the bytes" if isinstance(sample[key], bytes) else "")
     )
+
+
+def _check_text(key: str, text: str, number: int, source: str) -> None:
+    """Raises SampleError if a text has a lone surrogate."""
+    try:
+        encode_utf8(text)
+    except DataError as error:
+        raise SampleError(f"{source}, sample {number}: {key!a}: {error}") from None
 
 
 def _describe(value: Any) -> str:

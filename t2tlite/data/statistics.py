@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from t2tlite import console
-from t2tlite.data.records import read_shard
+from t2tlite.data.records import read_examples
 from t2tlite.errors import DataError
 from t2tlite.text import EOS_ID, PAD_ID, strip_ids
 
@@ -116,7 +116,7 @@ def summarize(
         keep = split != next(iter(shards))
         summary = SplitSummary(features={counter.name: counter.summary() for counter in counters})
         own_hashes: list[Array] = []
-        for chunk in _chunks(split, _read_examples(shards[split], names)):
+        for chunk in _chunks(split, _read_ids(shards[split], names)):
             summary.first += chunk[: max(shown - summary.examples, 0)]
             summary.examples += len(chunk)
             for counter in counters:
@@ -213,32 +213,23 @@ class _Hashes:
         return count
 
 
-def _read_examples(paths: Iterable[str], names: Sequence[str]) -> Iterator[Ids]:
+def _read_ids(paths: Iterable[str], names: Sequence[str]) -> Iterator[Ids]:
     """Yields the ids of each record by feature.
 
     Raises:
       DataError: a record isn't a tf.Example or lacks a feature.
     """
-    import tensorflow as tf
-    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
-
-    for path in paths:
-        for number, record in enumerate(read_shard(path)):
-            try:
-                features = tf.train.Example.FromString(record).features.feature
-            except DecodeError:
-                raise DataError(
-                    f"record {number} of {path} isn't a tf.Example; the file is damaged: copy it "
-                    f"again, or run t2t-datagen --overwrite"
-                ) from None
-            # Not features[name]: looking up a missing key would add it.
-            if not all(name in features for name in names):
-                present = ", ".join(sorted(features)) or "nothing"
-                raise DataError(
-                    f"record {number} of {path} holds {present}, expected {' and '.join(names)}; "
-                    f"is it the data of this --problem?"
-                )
-            yield {name: list(features[name].int64_list.value) for name in names}
+    for source, features in read_examples(paths):
+        # Not features[name]: looking up a missing key would add it.
+        kinds = {name: features[name].WhichOneof("kind") for name in features}
+        # An empty list may have lost its kind.
+        if not all(kinds.get(name, "absent") in ("int64_list", None) for name in names):
+            present = ", ".join(f"{name!a} ({kinds[name]})" for name in sorted(kinds)) or "nothing"
+            raise DataError(
+                f"{source} holds {present}, expected ids of {' and '.join(names)}; is it the data "
+                f"of this --problem?"
+            )
+        yield {name: list(features[name].int64_list.value) for name in names}
 
 
 def _chunks(split: str, examples: Iterable[Ids]) -> Iterator[list[Ids]]:

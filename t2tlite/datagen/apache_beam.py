@@ -213,7 +213,9 @@ def _write_shard(job: ShardJob) -> Report:
 def _check_shared(folder: Path) -> None:
     """Raises OutputError where a worker doesn't see the folder that it must write to."""
     if not folder.is_dir():
-        raise OutputError(f"a worker doesn't find {folder}; all workers must share --data_dir")
+        raise OutputError(
+            f"a worker doesn't find {folder}; all workers must share the folder that --data_dir is in"
+        )
 
 
 def _failure(error: Error, order: tuple[int, ...]) -> Report:
@@ -261,8 +263,8 @@ def _run(
         ) from error
     if not path.exists():
         raise DataError(
-            f"the Beam pipeline ended without writing {path}; all workers must share --data_dir, "
-            f"and the runner's log says whether it failed"
+            f"the Beam pipeline ended without writing {path}; all workers must share the folder "
+            f"that --data_dir is in, and the runner's log says whether it failed"
         )
     reports: defaultdict[str, list[Any]] = defaultdict(list)
     for kind, report in pickle.loads(path.read_bytes()):

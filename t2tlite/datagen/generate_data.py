@@ -10,7 +10,7 @@ from pathlib import Path
 from t2tlite import plugins, registry
 from t2tlite.data import manifest
 from t2tlite.errors import DataError, VocabularyError
-from t2tlite.files import make_folder
+from t2tlite.files import make_folder, plain_name
 from t2tlite.problem import Problem
 from t2tlite.text.vocabulary import vocabulary_sha256
 
@@ -107,9 +107,9 @@ def _generate(
     problem = registry.problem(name)
     problem.random_seed = seed
     tmp_dir = tmp_dir or data_dir
-    make_folder(data_dir)
+    stem = plain_name(problem.dataset_filename(), f"{name}: dataset_filename", DataError)
+    manifest.make_data_folder(data_dir, stem)
     make_folder(tmp_dir)
-    stem = problem.dataset_filename()
     paths = [path for shards in problem.data_filepaths(data_dir).values() for path in shards]
     if not overwrite and manifest.is_complete(data_dir, stem, paths):
         log.info("%s is complete in %s; --overwrite generates it again", name, data_dir)

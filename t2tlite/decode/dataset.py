@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from t2tlite.config import EOS_ID, PAD_ID
+from t2tlite.data.inputs import shard_errors
 from t2tlite.decode.decoder import Decoder
 from t2tlite.decode.files import decode_file, default_target
 from t2tlite.decode.model_folder import ModelFolder
@@ -87,9 +88,10 @@ def _each_pair(folder: ModelFolder, data_dir: str, split: str) -> Iterator[tuple
         decoded = str(folder.encoders[feature].decode(ids))
         return decoded.removeprefix(folder.text_prefixes[feature])
 
-    for example in examples.as_numpy_iterator():
-        inputs, targets = (text(name, example[name].tolist()) for name in ("inputs", "targets"))
-        yield inputs, targets
+    with shard_errors(shards):
+        for example in examples.as_numpy_iterator():
+            inputs, targets = (text(name, example[name].tolist()) for name in ("inputs", "targets"))
+            yield inputs, targets
 
 
 def _write(target: Path, suffix: str, texts: Iterable[str], delimiter: str) -> Path:

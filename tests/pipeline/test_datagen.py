@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+from t2tlite.data.manifest import working_folder
 from tests.pipeline.conftest import BIN
 
 PLUGIN = '''
@@ -86,7 +87,8 @@ def test_twenty_kills_at_random_moments_change_no_byte(command, words, tmp_path)
 
 def _stage(folder):
     """Returns the number of files of each kind."""
-    names = [name for _, _, names in os.walk(folder) for name in names]
+    folders = folder, working_folder(folder, "many_numbers")
+    names = [name for folder in folders for _, _, names in os.walk(folder) for name in names]
     return tuple(
         sum(end in name for name in names)
         for end in (".chunk", "-of-", ".model", "index.json", "manifest.json")

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import tensorflow as tf
 
+from t2tlite import registry
 from t2tlite.config import HParams, ProblemHParams
 from t2tlite.data.manifest import Manifest, Split, path_of
 from t2tlite.data.records import serialized, shard_paths, write_shard
@@ -57,6 +58,47 @@ def test_an_unknown_split():
 
     with pytest.raises(DataError, match="odd: dataset_splits names 'validation'; expected one of"):
         Odd().data_filepaths("d")
+
+
+@pytest.mark.parametrize("shards", [0, -1, None, "3", 2.0, 100_000])
+def test_a_number_of_shards_that_isnt_possible(shards):
+    class Odd(Problem):
+        dataset_splits = [{"split": "train", "shards": shards}]
+
+    with pytest.raises(DataError, match="odd: dataset_splits gives 'train' .* shards; expected a"):
+        Odd().data_filepaths("d")
+
+
+@pytest.mark.parametrize("splits", [[], [{}], [{"split": "eval", "shards": 1}] * 2])
+def test_splits_that_arent_possible(splits):
+    class Odd(Problem):
+        dataset_splits = splits
+
+    with pytest.raises(DataError, match="odd: dataset_splits"):
+        Odd().data_filepaths("d")
+
+
+@pytest.mark.parametrize("name", ["a/b", "..", "\ud800"])
+def test_a_name_that_cant_begin_file_names(name, own_names):
+    registry.register_problem(name)(WmtEnde8k)
+    with pytest.raises(DataError, match="the name of WmtEnde8k: .* isn't a plain file name"):
+        registry.problem(name)
+
+
+def test_a_subset_of_the_shards(tmp_path, warned):
+    """The manifest knows all 90, and its sizes are still compared."""
+    names = [f"wmt_ende8k-train-{number:05d}-of-00090" for number in range(90)]
+    splits = {"train": Split(90, bytes=dict.fromkeys(names, 0))}
+    Manifest("wmt_ende8k", 0, splits).write(path_of(tmp_path, "wmt_ende8k"))
+    for name in names[80:]:
+        (tmp_path / name).touch()
+    for _ in range(2):
+        paths = WmtEnde8k().shards(str(tmp_path), DatasetSplit.TRAIN)
+        assert [Path(path).name for path in paths] == names[80:]
+    assert ["10 of 90 shards" in line for line in warned] == [True]
+    (tmp_path / names[85]).write_bytes(b"x")
+    with pytest.raises(DataError, match="00085-of-00090 has 1 bytes, the manifest says 0"):
+        WmtEnde8k().shards(str(tmp_path), DatasetSplit.TRAIN)
 
 
 def test_shards_that_exist(tmp_path):

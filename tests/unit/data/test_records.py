@@ -1,15 +1,20 @@
 """tf.Example records in TFRecord shards: writing, reading, counting, finding."""
 
 import os
+import random
 import struct
 
 import pytest
 import tensorflow as tf
+from hypothesis import example, given, seed, settings
+from hypothesis import strategies as st
 
 from t2tlite.data.records import (
     ShardWriter,
     count_records,
     find_shards,
+    is_whole,
+    read_examples,
     read_shard,
     serialized,
     shard_paths,
@@ -72,11 +77,11 @@ def test_a_damaged_byte(shard, place):
     with pytest.raises(
         DataError, match="shard.* is truncated|shard: the record at byte .* damaged"
     ):
-        list(read_shard(shard, verify=True))
+        list(read_shard(shard))
 
 
 def test_whole_records_pass_verification(shard):
-    assert list(read_shard(shard, verify=True)) == RECORDS
+    assert list(read_shard(shard)) == RECORDS
 
 
 def test_a_file_of_another_kind(tmp_path):
@@ -136,10 +141,17 @@ class TestFinding:
         with pytest.raises(DataError, match="has no files p-train-.*t2t-datagen"):
             find_shards(tmp_path, "p-train")
 
-    def test_some_missing(self, tmp_path):
-        self.touch(tmp_path, "p-train-00000-of-00003")
-        with pytest.raises(DataError, match="2 of 3 shards are missing .*, p-train-00001-of-00003"):
-            find_shards(tmp_path, "p-train")
+    def test_a_subset_warns_once(self, tmp_path, warned):
+        names = [f"p-train-{number:05d}-of-00090" for number in range(80, 90)]
+        self.touch(tmp_path, *names)
+        for _ in range(2):
+            assert [path.name for path in find_shards(tmp_path, "p-train")] == names
+        (line,) = warned
+        assert "has 10 of 90 shards of p-train: only these are read" in line
+
+    def test_other_files_are_no_shards(self, tmp_path):
+        self.touch(tmp_path, "p-train-00000-of-00001", "p-train-00000-of-00001.incomplete")
+        assert len(find_shards(tmp_path, "p-train")) == 1
 
     def test_two_sets(self, tmp_path):
         self.touch(tmp_path, "p-train-00000-of-00001", "p-train-00000-of-00002")
@@ -161,3 +173,75 @@ def test_a_record_longer_than_its_file(tmp_path):
     path.write_bytes(struct.pack("<QI", 2**33, 0) + b"x" * 10)
     with pytest.raises(DataError, match="its 22 bytes end within a record"):
         count_records(path)
+
+
+def test_each_flipped_bit_is_noticed(tmp_path):
+    path = tmp_path / "p-train-00000-of-00001"
+    write_shard(path, [b"one", b"", b"three"])
+    content = path.read_bytes()
+    assert is_whole(path)
+    for bit in range(8 * len(content)):
+        flipped = bytearray(content)
+        flipped[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(flipped)
+        assert not is_whole(path)
+        with pytest.raises(DataError, match="p-train-00000-of-00001") as caught:
+            list(read_shard(path))
+        assert len(str(caught.value).splitlines()) == 1
+
+
+@seed(0)
+@settings(max_examples=200, deadline=None)
+@given(st.binary(max_size=60))
+def test_any_bytes_are_a_shard_or_one_line(tmp_path_factory, content):
+    path = tmp_path_factory.getbasetemp() / "any"
+    for read in (read_shard, count_records):
+        path.write_bytes(content)
+        try:
+            assert read(path) is not None
+            assert not content or list(read_shard(path))
+        except DataError as error:
+            assert str(path) in str(error)
+            assert len(str(error).splitlines()) == 1
+
+
+@seed(0)
+@settings(max_examples=200, deadline=None)
+@given(st.binary(max_size=40) | st.integers(0, 2**32).map(
+    lambda number: _damaged_example(random.Random(number))
+))  # fmt: skip
+@example(b"")
+def test_any_record_is_an_example_or_one_line(tmp_path_factory, record):
+    path = tmp_path_factory.getbasetemp() / "record"
+    write_shard(path, [record])
+    try:
+        ((source, features),) = read_examples([path])
+    except DataError as error:
+        assert f"record 0 of {path} isn't a tf.Example" in str(error)
+    else:
+        assert source == f"record 0 of {path}"
+        assert tf.train.Example.FromString(record).features.feature == features
+
+
+def _damaged_example(draw):
+    record = bytearray(serialized({"inputs": [3, 300, 1], "targets": [2**40, 1]}))
+    for _ in range(draw.randrange(3)):
+        record[draw.randrange(len(record))] = draw.randrange(256)
+    return bytes(record[: draw.randrange(len(record) + 1)])
+
+
+@pytest.mark.parametrize("kind", ["absent", "folder"])
+def test_a_shard_that_cant_be_read(tmp_path, kind):
+    path = tmp_path / "shard"
+    if kind == "folder":
+        path.mkdir()
+    for read in (lambda: list(read_shard(path)), lambda: count_records(path)):
+        with pytest.raises(DataError, match=f"^can't read {path}: "):
+            read()
+    assert not is_whole(path)
+
+
+@pytest.mark.parametrize("value", ["a\ud800", ["b", "a\ud800"]])
+def test_a_lone_surrogate(value):
+    with pytest.raises(DataError, match="character 1 of the text is .*surrogate"):
+        serialized({"id": value})

@@ -91,6 +91,7 @@ def test_the_bytes_are_those_of_a_local_run(tmp_path, source, warned, problem):
     local_warnings = about_samples(warned)
     warned.clear()
     # Left by an earlier run that was killed.
+    (tmp_path / "beam").mkdir()
     left = working_folder(tmp_path / "beam", "p")
     (left / "beam-0").mkdir(parents=True)
     (left / "0-000000-000000-aa.chunk").touch()
@@ -202,10 +203,10 @@ def test_options_that_beam_doesnt_know(words, message):
 
 
 def test_a_worker_without_the_shared_folder(tmp_path):
-    path = tmp_path / "data" / ".p.unfinished" / "beam-0" / "shard"
+    path = tmp_path / "data" / "beam-0" / "shard"
     kind, (_, error) = apache_beam._write_shard(ShardJob(str(path), [], 0, 1))
     assert (kind, type(error)) == ("failed", OutputError)
-    assert str(error).endswith("beam-0; all workers must share --data_dir")
+    assert str(error).endswith("beam-0; all workers must share the folder that --data_dir is in")
     assert not (tmp_path / "data").exists()
 
 
