@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import math
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -70,6 +71,9 @@ def parse_flags() -> None:
         t2t_flags.warn_ignored()
     for name in FLAGS:
         value = FLAGS[name].value
+        # absl's bounds let NaN through.
+        if isinstance(value, float) and not math.isfinite(value):
+            raise UsageError(f"--{name}={value} is not a finite number")
         # The shell doesn't expand the ~ in --output_dir=~/model.
         if name.endswith(("_dir", "_file", "_path")) and isinstance(value, str):
             FLAGS[name].value = os.path.expanduser(value)
@@ -136,6 +140,9 @@ def _log_to_stderr() -> None:
     logger.handlers = [handler]
     logger.setLevel(logging.INFO)
     logger.propagate = False
+    # TensorFlow warns when lines of many lengths are traced, which is intended: once for each.
+    tensorflow = logging.getLogger("tensorflow")
+    tensorflow.addFilter(lambda record: "retracing" not in record.getMessage())
 
 
 class _Formatter(logging.Formatter):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -12,11 +13,12 @@ from t2tlite import console
 from t2tlite.decode.attention import Attention, attend
 from t2tlite.decode.batches import Batch, add_prefixes, encode_lines, make_batches
 from t2tlite.decode.decode_hparams import DecodeHParams, Hypothesis
-from t2tlite.decode.engine import Answer, Engine
+from t2tlite.decode.engine import Answer, Engine, Row, not_finite_error
 from t2tlite.decode.keras_engine import KerasEngine
 from t2tlite.decode.model_folder import ModelFolder
 from t2tlite.decode.scoring import Score, score_pairs
 from t2tlite.devices import devices
+from t2tlite.devices.free_memory import is_out_of_memory
 from t2tlite.errors import DataError, DeviceError
 
 _no_meter = contextlib.nullcontext(lambda lines: None)
@@ -116,26 +118,34 @@ class Decoder:
         lines: Sequence[str],
         decode_hparams: DecodeHParams | None = None,
         prefixes: Sequence[str] | None = None,
+        first: int = 0,
     ) -> list[list[Hypothesis]]:
-        """Returns the answers to each line, best first: as many as there are beams.
+        """Returns the answers to each line, best first.
+
+        A line gets as many answers as there are beams, fewer if no others exist, and at least one.
 
         Args:
           lines: texts; for a language model, their beginnings.
           decode_hparams: for this call.
           prefixes: for each line the text that its answers begin with, which scores don't count;
             "": none. White space at its end is left to the model.
+          first: number of the first line, from 0, where it comes from; for messages.
 
         Raises:
-          DataError: the model takes no prefixes, or there isn't one for each line.
+          DataError: the model takes no prefixes, there isn't one for each line, or a line is too
+            long for the memory.
+          CheckpointError: the scores are not finite, so the weights are damaged.
         """
         hypotheses = [[Hypothesis("", 0.0, [])] for _ in lines]
-        batches = self.make_batches(lines, decode_hparams, prefixes)
+        batches = self.make_batches(lines, decode_hparams, prefixes, first)
         count = sum(len(batch.rows) for batch in batches)
         meter = console.meter("decoding", "lines", count) if len(batches) > 2 else _no_meter
         with meter as advance:
             for batch in batches:
                 answers = self.search(batch, decode_hparams)
-                for i, answer in zip(batch.indices, answers, strict=True):
+                for i, row, answer in zip(batch.indices, batch.rows, answers, strict=True):
+                    if not answer:
+                        raise DataError(self.too_long(first + i + 1, row, decode_hparams))
                     hypotheses[i] = answer
                 advance(len(batch.rows))
         return hypotheses
@@ -150,8 +160,7 @@ class Decoder:
         """Returns the batches, for `search`, of the lines that need decoding.
 
         Args:
-          lines, decode_hparams, prefixes: as for `n_best`.
-          first: number of the first line, from 0, in the file it comes from; for messages.
+          lines, decode_hparams, prefixes, first: as for `n_best`.
         """
         decode_hparams = (decode_hparams or self.decode_hparams).check()
         if prefixes is not None and len(prefixes) != len(lines):
@@ -170,13 +179,40 @@ class Decoder:
     ) -> list[list[Hypothesis]]:
         """Returns the answers to each line of a batch of `make_batches`, best first.
 
+        A line that is too long for the memory has none; `too_long` describes it.
+
         Args:
           batch, decode_hparams: what to decode and how.
           seed: makes samples depend on this number and `random_seed` alone; None: they also depend
             on the samples drawn before.
         """
-        rows = self.engine.search(batch.rows, decode_hparams or self.decode_hparams, seed)
+        rows = self._search(batch.rows, decode_hparams or self.decode_hparams, seed)
         return [[self._hypothesis(answer) for answer in answers] for answers in rows]
+
+    def _search(
+        self, rows: Sequence[Row], decode_hparams: DecodeHParams, seed: int | None
+    ) -> list[list[Answer]]:
+        """Returns the answers to each row, after as many searches as the memory demands."""
+        if max(map(_size, rows)) <= self.engine.max_tokens(len(rows), decode_hparams):
+            try:
+                return self.engine.search(rows, decode_hparams, seed)
+            except Exception as error:
+                if not is_out_of_memory(error):
+                    raise
+        if len(rows) == 1:
+            return [[]]
+        middle = len(rows) // 2
+        halves = rows[:middle], rows[middle:]
+        return [answers for half in halves for answers in self._search(half, decode_hparams, seed)]
+
+    def too_long(self, number: int, row: Row, decode_hparams: DecodeHParams | None = None) -> str:
+        """Returns the message for line `number` of a file, from 1, whose row is too long."""
+        most = self.engine.max_tokens(1, decode_hparams or self.decode_hparams)
+        limit = f"at most {most:,} fit" if most < _size(row) else "the memory isn't enough for it"
+        return (
+            f"line {number} has {_size(row):,} tokens, and {limit}; split it, or cut lines by the "
+            f"decode hparam max_input_size"
+        )
 
     def stream(
         self, line: str, decode_hparams: DecodeHParams | None = None
@@ -190,7 +226,14 @@ class Decoder:
             yield self.n_best([line], decode_hparams)[0][0]
             return
         row = encode_lines(self.folder, {0: line}, decode_hparams.max_input_size)[0]
-        yield from map(self._hypothesis, self.engine.stream(row, decode_hparams))
+        if _size(row) > self.engine.max_tokens(1, decode_hparams):
+            raise DataError(self.too_long(1, row, decode_hparams))
+        try:
+            yield from map(self._hypothesis, self.engine.stream(row, decode_hparams))
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+            raise DataError(self.too_long(1, row, decode_hparams)) from None
 
     def streams(self, decode_hparams: DecodeHParams) -> bool:
         """Whether `stream` yields token by token: neither beams nor several devices do."""
@@ -209,6 +252,10 @@ class Decoder:
         """Returns how probable the second text of each pair is, given the first.
 
         A language model reads the second alone.
+
+        Raises:
+          DataError: a pair is too long for the memory, or no label of a classifier.
+          CheckpointError: the scores are not finite, so the weights are damaged.
         """
         with console.meter("scoring", "pairs", len(pairs)) as advance:
             return score_pairs(self.engine, self.folder, pairs, advance)
@@ -240,4 +287,10 @@ class Decoder:
         return bool(line.strip()) or (self.from_nothing and not self.problem.has_inputs)
 
     def _hypothesis(self, answer: Answer) -> Hypothesis:
+        if not math.isfinite(answer.score):
+            raise not_finite_error(self.weights)
         return Hypothesis(self.encoders["targets"].decode(answer.ids), answer.score, answer.ids)
+
+
+def _size(row: Row) -> int:
+    return len(row.ids) + len(row.prefix)

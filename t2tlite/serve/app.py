@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
@@ -19,8 +19,14 @@ from starlette.routing import Route
 from t2tlite.errors import Error
 from t2tlite.serve import protocol
 from t2tlite.serve.batching import Batcher, QueueFullError, StoppingError
+from t2tlite.serve.http_checks import (
+    CLOSE,
+    check_requests,
+    error_response,
+    stopping_response,
+)
 from t2tlite.serve.limits import Limits
-from t2tlite.serve.metrics import Metrics
+from t2tlite.serve.prometheus_metrics import Metrics
 from t2tlite.serve.protocol import RequestError
 from t2tlite.serve.served_model import ATTENTION, Kind, ServedModel
 
@@ -36,8 +42,17 @@ PAGE_HEADERS = {
 CLIENT_GONE = 499
 
 
-def make_app(batcher: Batcher, served: ServedModel, limits: Limits, metrics: Metrics) -> Any:
-    """Returns the ASGI application that answers requests with the lines that `batcher` decodes."""
+def make_app(
+    batcher: Batcher,
+    served: ServedModel,
+    limits: Limits,
+    metrics: Metrics,
+    hosts: Collection[str] = (),
+) -> Any:
+    """Returns the ASGI application that answers requests with the lines that `batcher` decodes.
+
+    `hosts` are accepted as the Host of a request besides this machine's; see `check_requests`.
+    """
     endpoints = _Endpoints(batcher, served, limits, metrics)
     model = "/v1/models/{name}"
     routes = [Route("/v1/models", endpoints.models)]
@@ -55,35 +70,31 @@ def make_app(batcher: Batcher, served: ServedModel, limits: Limits, metrics: Met
         routes.append(Route(url, partial(_page_file, file)))
     errors = [RequestError, QueueFullError, StoppingError, ClientDisconnect, HTTPException]
     handlers: Any = dict.fromkeys([*errors, Exception], _answer_error)
-    return metrics.instrument(Starlette(routes=routes, exception_handlers=handlers))
+    app = Starlette(routes=routes, exception_handlers=handlers)
+    return metrics.instrument(check_requests(app, hosts))
 
 
 async def _page_file(file: Path, _: Request) -> Response:
     return FileResponse(file, headers=PAGE_HEADERS)
 
 
-def _error(status: int, message: str, headers: dict[str, str] | None = None) -> Response:
-    return JSONResponse({"error": message}, status, headers)
-
-
 async def _answer_error(request: Request, error: Exception) -> Response:
     match error:
         case RequestError():
             # The rest of the body may be unread, so the connection can't be used again.
-            headers = {"Connection": "close"} if error.status in (408, 413) else {}
-            return _error(error.status, str(error), headers)
+            headers = CLOSE if error.status in (408, 413) else {}
+            return error_response(error.status, str(error), headers)
         case QueueFullError():
             headers = {"Retry-After": str(error.retry_after_seconds)}
-            return _error(503, "too many lines are waiting; try again later", headers)
+            return error_response(503, "too many lines are waiting; try again later", headers)
         case StoppingError():
-            headers = {"Retry-After": "10", "Connection": "close"}
-            return _error(503, "the server is stopping", headers)
+            return stopping_response()
         case ClientDisconnect():
             return Response(status_code=CLIENT_GONE)
         case HTTPException():
-            message = f"{request.method} {request.url.path}: {error.detail}"
-            return _error(error.status_code, message)
-    return _error(500, "internal error; see the server's log")
+            message = f"{request.method} {request.url.path:.200}: {error.detail}"
+            return error_response(error.status_code, message, error.headers)
+    return error_response(500, "internal error; see the server's log")
 
 
 async def _read_body(request: Request, limits: Limits) -> bytes:
@@ -137,8 +148,7 @@ class _Endpoints:
         parsed = protocol.parse_predict(body, self.served, self.limits)
         # A sample is a row of its own; a beam search returns all hypotheses of a row.
         rows = (parsed.n or 1) if self.served.samples else 1
-        lines = [line for line in parsed.lines for _ in range(rows)]
-        answers = await self._decode(request, parsed.beam_size, lines)
+        answers = await self._decode(request, parsed.beam_size, parsed.lines, rows)
         grouped = [list(chain(*answers[i : i + rows])) for i in range(0, len(answers), rows)]
         return JSONResponse(protocol.predict_response(parsed, grouped))
 
@@ -151,7 +161,7 @@ class _Endpoints:
     async def healthz(self, _: Request) -> Response:
         if self.batcher.alive:
             return JSONResponse({"status": "ok"})
-        return _error(503, "the decoding thread isn't running")
+        return error_response(503, "the decoding thread isn't running")
 
     async def metrics_text(self, _: Request) -> Response:
         return Response(self.metrics.text(), media_type=self.metrics.content_type)
@@ -164,8 +174,10 @@ class _Endpoints:
         if version not in (None, str(served.version)):
             raise RequestError(404, f"no version {version!r:.80}; expected {served.version}")
 
-    async def _decode(self, request: Request, kind: Kind, lines: Sequence[Any]) -> list[Any]:
-        future = self.batcher.submit(kind, lines)
+    async def _decode(
+        self, request: Request, kind: Kind, lines: Sequence[Any], repeat: int = 1
+    ) -> list[Any]:
+        future = self.batcher.submit(kind, lines, repeat)
         answers = asyncio.wrap_future(future)
         # The body has been read, so the next message says that the client disconnected.
         disconnected = asyncio.ensure_future(request.receive())

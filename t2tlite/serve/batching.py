@@ -17,8 +17,9 @@ from t2tlite.serve.limits import Limits
 
 log = logging.getLogger(__name__)
 
-# Takes the kind of a batch and its lines; returns an answer for each line.
-Decode = Callable[[Any, list[Any]], Sequence[Any]]
+# Takes the kind of a batch, its lines, and the number of the first in its request, from 0, for
+# messages; returns an answer for each line.
+Decode = Callable[[Any, list[Any], int], Sequence[Any]]
 
 # A batch takes as long as its longest line, so lines share one only if their lengths have equally
 # many bits; lengths of up to this many bits count as equal.
@@ -38,11 +39,15 @@ class StoppingError(Exception):
 
 @dataclass(eq=False, frozen=True)
 class _Line:
-    """A line in the queue; all lines of a request have the same `future` and `answers`."""
+    """A line in the queue; all lines of a request have the same `future` and `answers`.
+
+    `answers[index]` is where its answer belongs, `number` the line in its request, from 0.
+    """
 
     future: Future[list[Any]]
     answers: list[Any]
     index: int
+    number: int
     content: Any
     kind: Hashable
     arrival: float
@@ -94,15 +99,17 @@ class Batcher:
     def __len__(self) -> int:
         return len(self._queue)
 
-    def submit(self, kind: Hashable, lines: Sequence[Any]) -> Future[list[Any]]:
+    def submit(self, kind: Hashable, lines: Sequence[Any], repeat: int = 1) -> Future[list[Any]]:
         """Appends a request's lines to the queue.
 
         Args:
           kind: only lines of the same kind share a batch.
           lines: at least one; anything with a length.
+          repeat: how often each line is decoded.
 
         Returns:
-          A future of the answers in the lines' order; it raises the first error of a line.
+          A future of the answers in the lines' order, `repeat` for each; it raises the first error
+          of a line.
 
         Raises:
           QueueFullError: the queue has no room for all of them.
@@ -111,13 +118,15 @@ class Batcher:
         with self._changed:
             if self._stopping or not self._thread.is_alive():
                 raise StoppingError
-            if len(self._queue) + len(lines) > self._limits.max_queue:
+            count = len(lines) * repeat
+            if len(self._queue) + count > self._limits.max_queue:
                 raise QueueFullError(max(1, math.ceil(len(self._queue) * self._seconds_per_line)))
             future: Future[list[Any]] = Future()
-            answers: list[Any] = [None] * len(lines)
+            answers: list[Any] = [None] * count
             now = time.monotonic()
             self._queue += [
-                _Line(future, answers, i, line, kind, now) for i, line in enumerate(lines)
+                _Line(future, answers, i, i // repeat, lines[i // repeat], kind, now)
+                for i in range(count)
             ]
             self._changed.notify()
         return future
@@ -128,12 +137,13 @@ class Batcher:
             self._queue = [line for line in self._queue if line.future is not future]
         future.cancel()
 
-    def stop(self, timeout_seconds: float | None = None) -> None:
-        """Refuses new requests and waits until the queue is decoded."""
+    def stop(self, timeout_seconds: float | None = None) -> bool:
+        """Refuses new requests and waits until the queue is decoded; returns whether it is."""
         with self._changed:
             self._stopping = True
             self._changed.notify()
         self._thread.join(timeout_seconds)
+        return not self._thread.is_alive()
 
     def _run(self, load: Callable[[], Decode]) -> None:
         try:
@@ -171,7 +181,7 @@ class Batcher:
     def _decode(self, decode: Decode, batch: list[_Line]) -> None:
         first = batch[0]
         try:
-            answers = decode(first.kind, [line.content for line in batch])
+            answers = decode(first.kind, [line.content for line in batch], first.number)
         except Exception as error:
             if len(batch) > 1:
                 # Decoded one by one, so that only the line at fault fails.

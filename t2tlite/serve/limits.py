@@ -17,3 +17,4 @@ class Limits:
     max_batch_size: int = 64
     batch_timeout_ms: float = 5.0
     timeout_secs: float = 60.0
+    stop_secs: float = 20.0

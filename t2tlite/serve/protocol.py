@@ -15,6 +15,7 @@ from typing import Any
 
 from t2tlite.config import EOS_ID, PAD_ID
 from t2tlite.decode.decode_hparams import Hypothesis
+from t2tlite.files import BYTE_ORDER_MARK
 from t2tlite.serve.limits import Limits
 from t2tlite.serve.served_model import Line, ServedModel
 
@@ -68,7 +69,7 @@ def parse_predict(body: bytes, served: ServedModel, limits: Limits) -> PredictRe
     if len(rows) > limits.max_instances:
         raise RequestError(413, f"{len(rows)} lines are more than {limits.max_instances} a request")
     only_examples = signature == "serialized_examples"
-    lines = [_parse_line(row, i, served, limits, only_examples) for i, row in enumerate(rows)]
+    lines = [_parse_line(row, i, served, limits, only_examples) for i, row in enumerate(rows, 1)]
     beam_size, n = _parse_parameters(content.get("parameters", {}), served, limits)
     if served.samples and len(lines) * (n or 1) > limits.max_instances:
         raise RequestError(
@@ -89,6 +90,7 @@ def parse_attention(body: bytes, limits: Limits) -> tuple[str, str | None]:
         or not isinstance(answer, str | None)
     ):
         raise RequestError(400, f"the body isn't {expected}, where the answer is optional")
+    line = line.removeprefix(BYTE_ORDER_MARK)
     if not line.strip():
         raise RequestError(400, "the line is blank, so it has no attention map")
     for name, text in (("the line", line), ("the answer", answer or "")):
@@ -184,15 +186,15 @@ def _parse_parameters(
 
 
 def _parse_line(
-    row: Any, index: int, served: ServedModel, limits: Limits, only_examples: bool
+    row: Any, number: int, served: ServedModel, limits: Limits, only_examples: bool
 ) -> Line:
-    label = f"line {index}"
+    label = f"line {number}"
     if isinstance(row, dict) and "b64" not in row:
         row = _only_value(row, served, label)
     if isinstance(row, dict):
         line = _parse_example(row, label, served)
     elif isinstance(row, str) and not only_examples:
-        line = row
+        line = row.removeprefix(BYTE_ORDER_MARK)
     else:
         expected = '{"b64": TF.EXAMPLE}' if only_examples else "a string"
         raise RequestError(400, f"{label} is {row!r:.80}; expected {expected}")
@@ -237,7 +239,7 @@ def _parse_example(row: dict[str, Any], label: str, served: ServedModel) -> Line
     kind = feature.WhichOneof("kind") if feature else None
     if kind == "bytes_list" and len(feature.bytes_list.value) == 1:
         try:
-            return str(feature.bytes_list.value[0], "utf-8")
+            return str(feature.bytes_list.value[0], "utf-8-sig")
         except UnicodeDecodeError:
             raise RequestError(400, f"{label} isn't UTF-8") from None
     if kind != "int64_list":

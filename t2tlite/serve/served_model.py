@@ -61,15 +61,17 @@ class BatchDecoder:
             has_attention=decoder.has_attention,
         )
 
-    def __call__(self, kind: Kind, contents: Sequence[Any]) -> Sequence[Any]:
+    def __call__(self, kind: Kind, contents: Sequence[Any], first: int) -> Sequence[Any]:
         """Returns the hypotheses of each line of a batch, best first.
 
-        With ATTENTION `contents` are pairs (line, answer or None); each gets its map.
+        With ATTENTION `contents` are pairs (line, answer or None); each gets its map. Errors count
+        lines from `first`.
         """
         if kind == ATTENTION:
             return [self._decoder.attention(line, answer).map() for line, answer in contents]
         decode_hparams = dataclasses.replace(self._decoder.decode_hparams, beam_size=kind)
-        return self._decoder.n_best([self._text(line) for line in contents], decode_hparams)
+        lines = [self._text(line) for line in contents]
+        return self._decoder.n_best(lines, decode_hparams, first=first)
 
     def warm_up(self) -> None:
         """Decodes one token, so that the first request doesn't wait for compilation."""

@@ -1,10 +1,13 @@
 """The commands t2t-server and t2t-query-server, started and stopped as a user does."""
 
+import http.client
+import json
 import re
 import shutil
 import signal
 import socket
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -31,8 +34,38 @@ def test_serves_until_it_is_stopped(command, tmp_path):
             ("1 2", "2 1"),
             ("9", "9"),
         ]
+        # Lines of as many lengths as make TensorFlow warn of retracing.
+        many = "".join(f"{'1 ' * length}\n" for length in range(1, 400, 30))
+        command("t2t-query-server", f"--server={match[1]}", "--timeout_secs=60", stdin=many)
         process.send_signal(signal.SIGTERM)
         _, rest = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == 0
+    assert rest.splitlines()[-1].endswith("stopped")
+    assert "Traceback" not in rest
+    assert "retracing" not in rest
+
+
+@pytest.mark.slow
+def test_sigterm_while_a_batch_takes_long(tmp_path):
+    # 100,000 characters take minutes.
+    words = [BIN / "t2t-server", f"--output_dir={GOLDEN}", "--port=0", "--stop_secs=1"]
+    words += ["--max_line_length=100000", "--decode_hparams=extra_length=100000"]
+    process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
+    try:
+        ready = next(line for line in process.stderr if "serving" in line)
+        port = int(ready.rpartition(":")[2])
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+        body = json.dumps({"instances": ["1 2 3"] * 64, "parameters": {"beam_size": 16}})
+        connection.request("POST", "/v1/models/reverse_digits:predict", body)
+        time.sleep(2)
+        began = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        response = connection.getresponse()
+        assert (response.status, json.load(response)) == (503, {"error": "the server is stopping"})
+        _, rest = process.communicate(timeout=30)
+        assert time.monotonic() - began < 15
     finally:
         process.kill()
     assert process.returncode == 0
@@ -56,6 +89,8 @@ def test_an_address_in_use_is_an_error_of_one_line(command):
         (["t2t-server", "--output_dir=nowhere"], 1, "nowhere holds no model"),
         (["t2t-server", "--output_dir=x", "--max_queue=0"], 2, "flag --max_queue=0"),
         (["t2t-server", "--output_dir=x", "--max_queue=9"], 2, "=256 exceeds --max_queue=9"),
+        (["t2t-server", "--output_dir=x", "--allowed_hosts=a,b:1"], 2, "--allowed_hosts has 'b:1'"),
+        (["t2t-server", "--output_dir=x", "--allowed_hosts=http://a"], 2, "without a port"),
         (["t2t-query-server"], 2, "--server"),
         (["t2t-query-server", "--server=host"], 2, "--server=host is not host:port"),
         (["t2t-query-server", "--server=grpc://host:1"], 2, "only HTTP is supported"),

@@ -19,9 +19,9 @@ from t2tlite.decode.decode_hparams import Hypothesis  # noqa: E402
 from t2tlite.serve.app import make_app  # noqa: E402
 from t2tlite.serve.batching import Batcher  # noqa: E402
 from t2tlite.serve.limits import Limits  # noqa: E402
-from t2tlite.serve.metrics import Metrics  # noqa: E402
+from t2tlite.serve.prometheus_metrics import Metrics  # noqa: E402
 from t2tlite.serve.served_model import ATTENTION, BatchDecoder, ServedModel  # noqa: E402
-from t2tlite.serve.server import listen  # noqa: E402
+from t2tlite.serve.server import listen, server_config  # noqa: E402
 
 MODEL = Path(__file__).parents[2] / "golden" / "model"
 SERVED = ServedModel(
@@ -35,7 +35,7 @@ SERVED = ServedModel(
 )
 
 
-def echo(kind, contents):
+def echo(kind, contents, first=0):
     """Answers a line with its reversed text, once for each beam."""
     if kind == ATTENTION:
         return [AttentionMap("", list(answer or "?"), list(line), ()) for line, answer in contents]
@@ -51,11 +51,13 @@ class Server:
     Attributes:
       address: host:port.
       batches: the number of lines of each batch.
+      stop: stops it as SIGTERM does.
     """
 
-    def __init__(self, port, batcher, batches):
+    def __init__(self, port, batcher, batches, stop):
         self.port, self.batcher, self.batches = port, batcher, batches
         self.address = f"127.0.0.1:{port}"
+        self.stop = stop
 
     def ask(self, method, path, body=None, headers=()):
         """Returns status, headers and body, read as JSON where it is."""
@@ -81,9 +83,9 @@ class Server:
 
 
 @contextlib.contextmanager
-def running(decode=echo, served=SERVED, **limits):
+def running(decode=echo, served=SERVED, hosts=(), **limits):
     """A server that decodes with `decode`, or with a small trained model if `served` is None."""
-    limits, batches = Limits(**limits), []
+    limits, batches = Limits(**{"stop_secs": 5, **limits}), []
     metrics = Metrics(lambda: len(batcher))
 
     def observe(lines):
@@ -99,20 +101,22 @@ def running(decode=echo, served=SERVED, **limits):
 
     batcher = Batcher(load, limits, observe)
     model = batcher.wait_ready()
-    app = make_app(batcher, served or model.served, limits, metrics)
-    config = uvicorn.Config(
-        app, lifespan="off", log_config=None, access_log=False, timeout_graceful_shutdown=5
-    )
+    app = make_app(batcher, served or model.served, limits, metrics, hosts)
+    config = server_config(app, limits)
     server = uvicorn.Server(config)
     with listen(("127.0.0.1", 0)) as listener:
         thread = threading.Thread(target=server.run, args=([listener],))
         thread.start()
-        try:
-            until(lambda: server.started)
-            yield Server(listener.getsockname()[1], batcher, batches)
-        finally:
+
+        def stop():
             server.should_exit = True
             thread.join()
+
+        try:
+            until(lambda: server.started)
+            yield Server(listener.getsockname()[1], batcher, batches, stop)
+        finally:
+            stop()
             batcher.stop(10)
 
 

@@ -13,7 +13,7 @@ from t2tlite.data.records import serialized
 from t2tlite.errors import DataError
 from tests.unit.serve.conftest import SERVED, echo, until
 
-POST = b"POST /v1/models/echo:predict HTTP/1.1\r\nHost: x\r\n"
+POST = b"POST /v1/models/echo:predict HTTP/1.1\r\nHost: localhost\r\n"
 
 
 def example(**features):
@@ -50,7 +50,7 @@ def test_several_answers(echoing):
 def test_samples_are_drawn_one_a_row(start):
     asked = []
 
-    def drawing(kind, lines):
+    def drawing(kind, lines, first):
         asked.append(list(lines))
         return [row[:1] for row in echo(kind, lines)]
 
@@ -74,7 +74,7 @@ def test_examples_of_ids_are_answered_with_ids(echoing):
 def test_the_best_row_without_a_score_has_none(start):
     from t2tlite.decode.decode_hparams import Hypothesis
 
-    server = start(lambda kind, lines: [[Hypothesis("", float("-inf"), [])] for _ in lines])
+    server = start(lambda kind, lines, first: [[Hypothesis("", float("-inf"), [])] for _ in lines])
     assert server.predict({"instances": ["a"]})[1]["predictions"][0]["scores"] is None
 
 
@@ -119,8 +119,8 @@ def test_a_model_without_attention_has_no_url_for_it(start):
         ({"instances": ["a"], "inputs": ["a"]}, 400, 'either "instances" or "inputs"'),
         ({"instances": []}, 400, "at least one line"),
         ({"instances": "abc"}, 400, "at least one line"),
-        ({"instances": [3]}, 400, "line 0 is 3; expected a string"),
-        ({"instances": ["a", {"text": "b"}]}, 400, "line 1 has the keys ['text']"),
+        ({"instances": [3]}, 400, "line 1 is 3; expected a string"),
+        ({"instances": ["a", {"text": "b"}]}, 400, "line 2 has the keys ['text']"),
         ({"instances": ["\ud800"]}, 400, "unpaired surrogate"),
         ({"instances": ["a"], "signature_name": "x"}, 400, "unknown signature_name 'x'"),
         ({"instances": ["a"], "signature_name": "serialized_examples"}, 400, '"b64": TF.EX'),
@@ -133,8 +133,8 @@ def test_a_model_without_attention_has_no_url_for_it(start):
         ({"instances": ["a"], "parameters": {"alpha": 1}}, 400, "must be an object of"),
         ({"instances": ["a"], "parameters": {"n": 3, "beam_size": 2}}, 400, "more than"),
         ({"instances": ["a"] * 5}, 413, "5 lines are more than 4 a request"),
-        ({"instances": ["a" * 21]}, 413, "line 0 has 21 characters, more than 20"),
-        ({"instances": [example(inputs=[3] * 21)]}, 413, "line 0 has 21 tokens"),
+        ({"instances": ["a" * 21]}, 413, "line 1 has 21 characters, more than 20"),
+        ({"instances": [example(inputs=[3] * 21)]}, 413, "line 1 has 21 tokens"),
         ({"instances": ["a" * 5000]}, 413, "the body is longer than 5000 bytes"),
     ],
 )
@@ -196,7 +196,7 @@ def test_a_body_that_never_comes(start):
     server = start(timeout_secs=1)
     with socket.create_connection(("127.0.0.1", server.port), 10) as client:
         client.sendall(
-            b"POST /v1/models/echo:predict HTTP/1.1\r\nHost: x\r\nContent-Length: 99\r\n"
+            b"POST /v1/models/echo:predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99\r\n"
         )
         client.sendall(b'\r\n{"inst')
         assert server.predict({"instances": ["ab"]})[0] == 200
@@ -218,7 +218,7 @@ def gate():
     """A decode function that waits for an event, and that event."""
     opened = threading.Event()
 
-    def decode(kind, lines):
+    def decode(kind, lines, first):
         assert opened.wait(20)
         if "bad" in lines:
             raise DataError("that line can't be decoded")
@@ -280,10 +280,7 @@ def test_lines_of_a_client_that_hung_up_are_not_decoded(start, gate):
         until(lambda: server.batches)
         body = json.dumps({"instances": ["gone"] * 8}).encode()
         with socket.create_connection(("127.0.0.1", server.port), 10) as client:
-            head = (
-                f"POST /v1/models/echo:predict HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}"
-            )
-            client.sendall(head.encode() + b"\r\n\r\n" + body)
+            client.sendall(POST + f"Content-Length: {len(body)}\r\n\r\n".encode() + body)
             until(lambda: len(server.batcher) == 8)
         until(lambda: len(server.batcher) == 0)
         opened.set()
@@ -314,3 +311,37 @@ def test_health(start):
     status, headers, answer = server.ask("POST", "/v1/models/echo:predict", {"instances": ["a"]})
     assert (status, answer["error"]) == (503, "the server is stopping")
     assert "Retry-After" in headers
+
+
+@pytest.mark.parametrize("content", [{"n": 2}, {"beam_size": 1}, {}])
+def test_an_error_names_the_line_of_the_request(model_server, content):
+    rows = ["1 2", "3", "one", "4"]
+    with ThreadPoolExecutor(3) as pool:
+        body = {"instances": rows, "parameters": content}
+        failing = pool.submit(model_server.predict, body, "reverse_digits")
+        others = [
+            pool.submit(model_server.predict, {"instances": ["5 6"]}, "reverse_digits")
+            for _ in range(2)
+        ]
+        status, answer = failing.result()
+        assert status == 400
+        assert answer["error"].startswith("line 3: ")
+        assert "'one'" in answer["error"]
+        assert [other.result()[0] for other in others] == [200, 200]
+
+
+@pytest.mark.parametrize("rows", ["instances", "inputs"])
+@pytest.mark.parametrize("bad", ["a\ud800b", "\udfff", 3, {"text": "a"}, {"b64": "??"}, "a" * 21])
+def test_a_malformed_line_is_named_by_its_number(echoing, rows, bad):
+    status, answer = echoing.predict({rows: ["a", "\U0001f4e6", bad]})
+    assert status in (400, 413)
+    assert answer["error"].startswith("line 3 ")
+
+
+def test_surrogates_in_other_parts_of_a_request(echoing):
+    for content in ({"\ud800": 1}, {"instances": ["a"], "signature_name": "\ud800"}):
+        status, answer = echoing.predict(content)
+        assert (status, list(answer)) == (400, ["error"])
+    # CESU-8, which isn't UTF-8.
+    status, answer = echoing.predict(b'{"instances": ["a", "\xed\xa0\x80"]}')
+    assert (status, answer["error"]) == (400, "line 2 has an unpaired surrogate")

@@ -17,9 +17,11 @@ class Gate:
     def __init__(self):
         self.open = threading.Event()
         self.batches = []
+        self.firsts = []
 
-    def __call__(self, kind, lines):
+    def __call__(self, kind, lines, first):
         self.batches.append((kind, list(lines)))
+        self.firsts.append(first)
         assert self.open.wait(10)
         if "bad" in lines:
             raise DataError("a bad line")
@@ -157,3 +159,17 @@ def test_an_error_while_loading_is_raised():
 
     with pytest.raises(DataError, match="no model"):
         Batcher(load, Limits()).wait_ready()
+
+
+def test_a_line_that_fails_is_decoded_alone_with_its_number_in_the_request(make_batcher, gate):
+    batcher = make_batcher()
+    first = submit_first(batcher, gate)
+    other = batcher.submit("k", ["a"])
+    failing = batcher.submit("k", ["b", "c", "bad"], repeat=2)
+    gate.open.set()
+    assert answered(first, other) == [["FIRST"], ["A"]]
+    with pytest.raises(DataError):
+        failing.result(10)
+    until(lambda: len(gate.firsts) == 9)
+    # The first line, the batch of seven, then each of its lines.
+    assert gate.firsts == [0, 0, 0, 0, 0, 1, 1, 2, 2]
