@@ -2,6 +2,7 @@
 # make test   runs all tests
 # make quick  runs the fast tests, in less than 2 minutes
 # make lint   runs the linter, the formatter's check, the type checker and the import contracts
+# make lower-bounds  runs the tests that aren't slow with the lowest versions that setup.py admits
 # make clean  removes everything that the other targets created
 #
 # Each target sets up what it needs; you need only Python 3.11 or later and a package index. PYTHON
@@ -19,7 +20,7 @@ METADATA := setup.py pyproject.toml
 MAKE_VENV = { $$python -m venv --clear $(VENV) || { $$python -m venv --clear --without-pip $(VENV) \
 	&& $$python -m pip -q --python $(PY) install pip; }; } >$(VENV).log 2>&1
 
-.PHONY: help test quick lint demo clean
+.PHONY: help test quick lint lower-bounds demo clean
 
 help:
 	@sed -n '/^# make/s/^# //p' Makefile
@@ -35,6 +36,9 @@ lint: $(VENV)/dev.stamp
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
 	$(VENV)/bin/lint-imports
+
+lower-bounds:
+	.ci/lower-bounds $(ARGS)
 
 demo: $(VENV)/demo.stamp
 	PATH="$(abspath $(VENV))/bin:$$PATH" examples/demo.sh

@@ -14,8 +14,9 @@ ROOT = Path(__file__).resolve().parent
 # t2tlite/hparams.py would hide them in an editable install, so there must be none.
 MAPPED = {"t2tlite.problems": "problems", "t2tlite.hparams": "hparams"}
 
-# Lower bounds are versions that the tests ran with; upper bounds exclude the next major version.
-# tensorflow-text requires the tensorflow release that it was built for.
+# Lower bounds are versions that the tests ran with (make lower-bounds); upper bounds exclude the
+# next major version.
+# tensorflow-text requires the tensorflow release that it was built for; its 2.21.0 is broken.
 REQUIRES = [
     "absl-py>=2.3",
     "google-crc32c>=1.5",
@@ -29,7 +30,7 @@ REQUIRES = [
     "sentencepiece>=0.2.1",
     "tensorboard>=2.20",
     "tensorflow>=2.21,<3",
-    "tensorflow-text>=2.21,<3",
+    "tensorflow-text>=2.21.1,<3",
 ]
 JAX = ["jax>=0.10"]
 # Not a plain `libtpu`: this extra of jax requires the matching libtpu release.
@@ -58,7 +59,7 @@ DEV = [
     # Drives the server's web page if Chromium is installed.
     "playwright>=1.55",
     "pre-commit>=4.0",
-    "pytest-xdist>=3.6",
+    "pytest-xdist>=3.8",
     "pytest>=9.0",
     "ruff>=0.17,<0.18",
     # The packaging tests build a wheel without the network, with the installed setuptools.
