@@ -8,6 +8,7 @@ The page is at http://localhost:8501/. Requests have TensorFlow Serving's REST f
 
 from __future__ import annotations
 
+import re
 from dataclasses import fields
 from typing import Any
 
@@ -23,6 +24,12 @@ shared_flags.define_device_flags()
 shared_flags.define_decoding_flags()
 flags.DEFINE_string("output_dir", "", "Model folder: checkpoints, run.json, vocabulary.")
 flags.DEFINE_string("host", "127.0.0.1", "Address to listen on; 0.0.0.0: every interface.")
+flags.DEFINE_list(
+    "allowed_hosts",
+    [],
+    "Host names and addresses, comma-separated, by which clients reach the server, besides --host, "
+    "localhost and the address that a client connects to; *: any. Other Host headers get 403.",
+)
 flags.DEFINE_integer("port", 8501, "Port to listen on; 0: any free port.", 0, 65535)
 flags.DEFINE_string("servable_name", "", "Model name in URLs; the problem's name by default.")
 flags.DEFINE_integer("max_body_bytes", 2**20, "Most bytes of a request.", 1)
@@ -33,6 +40,9 @@ flags.DEFINE_integer("max_queue", 1024, "Most lines in the queue; others get 503
 flags.DEFINE_integer("max_batch_size", 64, "Most lines in a batch.", 1)
 flags.DEFINE_float("batch_timeout_ms", 5.0, "How long a line waits for its batch to fill.", 0.0)
 flags.DEFINE_float("timeout_secs", 60.0, "Seconds until an unanswered request gets 504.", 1.0)
+flags.DEFINE_float(
+    "stop_secs", 20.0, "Seconds from SIGTERM until requests without an answer get 503.", 0.0, 1e6
+)
 
 
 def main() -> None:
@@ -45,6 +55,12 @@ def main() -> None:
             f"--max_instances={limits.max_instances} exceeds --max_queue={limits.max_queue}: lower "
             f"the first or raise the second"
         )
+    for host in FLAGS.allowed_hosts:
+        if not re.fullmatch(r"[\w.-]+|\[[0-9a-fA-F:.]+\]|\*", host):
+            raise app.UsageError(
+                f"--allowed_hosts has {host!r}; expected names, addresses (IPv6 in brackets), both "
+                f"without a port, or *"
+            )
     from t2tlite.serve.server import serve
 
     # Flags are checked before the slow steps: importing Keras and loading the model.
@@ -55,6 +71,7 @@ def main() -> None:
         FLAGS.servable_name,
         (FLAGS.host, FLAGS.port),
         limits,
+        FLAGS.allowed_hosts,
     )
 
 
