@@ -11,6 +11,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 import t2tlite
 
@@ -132,3 +133,16 @@ def test_wheel_finds_its_plugins_without_tensorflow(installed: Path, tmp_path: P
     assert Path(hparams) == installed / "t2tlite" / "hparams" / "__init__.py"
     assert loaded == "False False"
     assert {"transformer_poetry", "transformer", "psalm_line_problem"} <= set(names.split())
+
+
+def test_every_dependency_has_a_lower_bound_that_works(installed: Path) -> None:
+    (path,) = installed.glob("*.dist-info/METADATA")
+    lines = path.read_text(encoding="utf-8").splitlines()
+    # .ci/lower-bounds runs the tests with these bounds.
+    requires = [
+        Requirement(line.partition(": ")[2]) for line in lines if line.startswith("Requires-Dist: ")
+    ]
+    assert [r.name for r in requires if ">=" not in str(r.specifier)] == []
+    (tensorflow_text,) = (r.specifier for r in requires if r.name == "tensorflow-text")
+    assert not tensorflow_text.contains("2.21.0")
+    assert tensorflow_text.contains("2.21.1")
