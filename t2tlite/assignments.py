@@ -2,24 +2,85 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
+import functools
+import math
+import operator
+import os
 import re
 import types
 import typing
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple, Self
 
 from t2tlite.errors import HParamsError
 
-_DESCRIPTIONS = {bool: "true or false", int: "an integer", float: "a number", str: "a string"}
+_DESCRIPTIONS = {
+    bool: "true or false",
+    int: "an integer",
+    float: "a finite number",
+    str: "a string",
+}
 _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 
 
 class Bounds(NamedTuple):
-    """The least and the greatest allowed value, as metadata of an `Annotated` type."""
+    """The least and the greatest allowed value, as metadata of an `Annotated` type.
+
+    `also` is a value outside of them that is allowed, such as -1 for "all".
+    """
 
     low: float
     high: float
+    also: float | None = None
+
+
+SEEDS = Bounds(0, 2**32 - 1)  # those that NumPy takes
+
+
+class Pattern(NamedTuple):
+    """A regular expression that a whole string matches, as metadata of an `Annotated` type."""
+
+    regex: str
+    expected: str  # what it matches, in words
+
+
+class CheckedFields:
+    """Base class of dataclasses: converts a value when it is assigned, and checks all of them."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        hints = field_hints(type(self))
+        if name not in hints:
+            close = " or ".join(difflib.get_close_matches(name, hints, n=3))
+            hint = f"did you mean {close}?" if close else f"it has {list(hints)}"
+            raise HParamsError(f"{type(self).__name__} has no field {shown(name)}: {hint}")
+        object.__setattr__(self, name, convert(name, value, hints[name]))
+
+    def check(self) -> Self:
+        """Checks that each value is within its field's bounds or choices; returns self.
+
+        Raises:
+          HParamsError: the first value that isn't, with the values that are.
+        """
+        check_fields(self, field_hints(type(self)))
+        return self
+
+
+@functools.cache
+def field_hints(cls: type) -> dict[str, Any]:
+    """Returns the type hints of a dataclass by field, with the metadata of `Annotated` types."""
+    return typing.get_type_hints(cls, include_extras=True)
+
+
+def shown(value: Any, quoted: bool = False) -> str:
+    """Returns a value for an error message: one line of at most 80 characters."""
+    try:
+        plain = isinstance(value, str) and value.isprintable() and not quoted
+        text = value if plain else repr(value)
+    except ValueError:  # Python doesn't print integers of over 4300 digits
+        text = "a number of thousands of digits"
+    return text if len(text) <= 80 else f"{text[:77]}..."
 
 
 def parse_assignments(assignments: str) -> list[tuple[str, str]]:
@@ -29,27 +90,30 @@ def parse_assignments(assignments: str) -> list[tuple[str, str]]:
       HParamsError: a part isn't `name=value`.
     """
     pairs = []
-    for part in re.findall(r"(?:\[[^\]]*\]|[^,\[])+", assignments):
+    for part in re.findall(r"(?:\[[^\]]*\]|[^,])+", assignments):
         if not part.strip():
             continue
         name, equals, value = part.partition("=")
         if not equals or not name.strip():
-            raise HParamsError(f"{part.strip()!r} is not name=value; write --hparams='a=1,b=2'")
+            found = shown(part.strip(), quoted=True)
+            raise HParamsError(f"{found} is not name=value; write --hparams='a=1,b=2'")
         pairs.append((name.strip(), value.strip()))
     return pairs
 
 
 def convert(name: str, value: Any, hint: Any) -> Any:
-    """Converts a value to the type of a field: strings are parsed, ints become floats.
+    """Converts a value to the type of a field: strings are parsed, 4.0 and 4 are the same.
 
     Args:
       name: of the hparam, for the error message.
       value: a value of the type, or its text.
-      hint: a type, a `Literal` or `TYPE | None`.
+      hint: a type, a `Literal`, `TYPE | None`, or one of them in `Annotated`.
 
     Raises:
-      HParamsError: the value isn't of the type.
+      HParamsError: the value isn't of the type, or isn't finite.
     """
+    if typing.get_origin(hint) is Annotated:
+        hint = hint.__origin__
     if isinstance(hint, types.UnionType):
         if value is None or value in ("None", "none", ""):
             return None
@@ -59,55 +123,88 @@ def convert(name: str, value: Any, hint: Any) -> Any:
         kind = type(typing.get_args(hint)[0])
     if kind is str and value is None:
         return "none"
+    if kind is str and isinstance(value, os.PathLike):
+        return os.fspath(value)
     try:
         if kind is bool:
             return value if isinstance(value, bool) else _BOOLEANS[str(value).lower()]
         if kind in (int, float):
-            number = float(value)
-            if isinstance(value, bool) or (kind is int and number != int(number)):
-                raise ValueError
-            # An int isn't rounded to 53 bits by way of float.
-            return int(value) if kind is int and isinstance(value, int) else kind(number)
+            return _parse_number(value, kind)
     except (KeyError, TypeError, ValueError, OverflowError):
-        raise HParamsError(f"{name}={value!r} is not {_DESCRIPTIONS[kind]}") from None
+        raise HParamsError(
+            f"{name}={shown(value, quoted=True)} is not {_DESCRIPTIONS[kind]}"
+        ) from None
     if not isinstance(value, kind):
-        raise HParamsError(f"{name}={value!r} is not {_DESCRIPTIONS.get(kind, kind.__name__)}")
+        expected = _DESCRIPTIONS.get(kind, kind.__name__)
+        raise HParamsError(f"{name}={shown(value, quoted=True)} is not {expected}")
     return value
 
 
+def _parse_number(value: Any, kind: type) -> int | float:
+    if isinstance(value, bool):
+        raise ValueError
+    if kind is int:
+        # An integer isn't rounded to 53 bits by way of float.
+        with contextlib.suppress(TypeError, ValueError):
+            return int(value) if isinstance(value, str) else operator.index(value)
+    number = float(value)
+    if not math.isfinite(number) or (kind is int and number != int(number)):
+        raise ValueError
+    return kind(number)
+
+
 def check_fields(hparams: Any, hints: Mapping[str, Any]) -> None:
-    """Checks that each value is within its field's bounds or choices.
+    """Checks that each value of a dataclass is within its field's bounds or choices.
 
     Args:
       hparams: an instance of a dataclass.
-      hints: its types by field, of which `Annotated[..., Bounds]` and `Literal` are checked.
+      hints: its types by field, as of `field_hints`.
 
     Raises:
       HParamsError: the first value that isn't, with the values that are.
     """
     for name, hint in hints.items():
-        value = getattr(hparams, name)
-        for low, high in getattr(hint, "__metadata__", ()):
-            if low == high != value:
-                raise HParamsError(f"{name}={value} is not supported; leave it at {low}")
-            if not low <= value <= high:
-                raise HParamsError(f"{name}={value} is outside {low} to {high}")
-        choices = typing.get_args(hint) if typing.get_origin(hint) is typing.Literal else ()
-        if choices and value not in choices:
-            shown = [choice for choice in choices if choice]
-            close = difflib.get_close_matches(str(value), shown, n=1)
-            advice = f"; did you mean {close[0]}?" if close else ""
-            raise HParamsError(f"{name}={value} is not one of: {', '.join(shown)}{advice}")
+        check_value(name, getattr(hparams, name), hint)
 
 
-def parse_like(name: str, text: str, example: Any) -> Any:
-    """Parses the value of an hparam that has no typed field, by the type of its present value.
+def check_value(name: str, value: Any, hint: Any) -> None:
+    """Checks a value by `Bounds` or `Pattern` in an `Annotated` type, or by a `Literal`.
 
     Raises:
-      HParamsError: the text isn't of that type.
+      HParamsError: it isn't allowed; the message says what is.
     """
-    if isinstance(example, (list, tuple)):
-        items = [item.strip() for item in text.strip("[]").split(",") if item.strip()]
-        kind = type(example[0]) if example else str
-        return [convert(name, item, kind) for item in items]
-    return text if example is None else convert(name, text, type(example))
+    choices = typing.get_args(hint) if typing.get_origin(hint) is typing.Literal else ()
+    if choices and value not in choices:
+        listed = [choice for choice in choices if choice]
+        close = difflib.get_close_matches(str(value), listed, n=1)
+        advice = f"; did you mean {close[0]}?" if close else ""
+        raise HParamsError(f"{name}={shown(value)} is not one of: {', '.join(listed)}{advice}")
+    for rule in getattr(hint, "__metadata__", ()):
+        if value is None:
+            continue
+        if isinstance(rule, Pattern):
+            if not re.fullmatch(rule.regex, value):
+                raise HParamsError(f"{name}={shown(value)} is not {rule.expected}")
+        elif rule.low == rule.high != value:
+            raise HParamsError(f"{name}={value} is not supported; leave it at {rule.low}")
+        elif not rule.low <= value <= rule.high and value != rule.also:
+            other = "" if rule.also is None else f", and not {rule.also}"
+            raise HParamsError(f"{name}={shown(value)} is outside {rule.low} to {rule.high}{other}")
+
+
+def parse_like(name: str, value: Any, example: Any) -> Any:
+    """Converts the value of an hparam that has no typed field, by the type of its present value.
+
+    Raises:
+      HParamsError: the value isn't of that type.
+    """
+    if example is None:
+        return value
+    if not isinstance(example, (list, tuple)):
+        return convert(name, value, type(example))
+    if isinstance(value, str):
+        value = [item.strip() for item in value.strip("[]").split(",") if item.strip()]
+    if not isinstance(value, (list, tuple)):
+        raise HParamsError(f"{name}={shown(value)} is not a list; write {name}=[1,2]")
+    kind = type(example[0]) if example else None
+    return [convert(name, item, kind) if kind else item for item in value]

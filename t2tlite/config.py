@@ -18,7 +18,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from t2tlite.assignments import Bounds, check_fields, convert, parse_assignments, parse_like
+from t2tlite.assignments import (
+    Bounds,
+    Pattern,
+    check_fields,
+    convert,
+    field_hints,
+    parse_assignments,
+    parse_like,
+    shown,
+)
 from t2tlite.errors import HParamsError
 from t2tlite.t2t_names.hparams import T2T_ONLY
 
@@ -27,10 +36,23 @@ log = logging.getLogger(__name__)
 PAD_ID = 0  # padding, in every vocabulary
 EOS_ID = 1  # end of a sequence, in every vocabulary
 
-Size = Annotated[int, Bounds(1, 2**31)]
-SizeOrZero = Annotated[int, Bounds(0, 2**31)]
+# The bounds admit far more than any known model has, and nothing that can't work.
+Size = Annotated[int, Bounds(1, 2**15)]
+SizeOrZero = Annotated[int, Bounds(0, 2**15)]
+Layers = Annotated[int, Bounds(1, 1000)]
+LayersOrZero = Annotated[int, Bounds(0, 1000)]
+Tokens = Annotated[int, Bounds(1, 2**22)]
+TokensOrZero = Annotated[int, Bounds(0, 2**22)]
+Steps = Annotated[int, Bounds(0, 2**31 - 1)]
+Period = Annotated[int, Bounds(1, 2**31 - 1)]  # in steps
 Rate = Annotated[float, Bounds(0.0, 0.99999)]
+Decay = Annotated[float, Bounds(0.0, 0.9999999)]  # of a moving average; at 1 it never moves
+Factor = Annotated[float, Bounds(0.0, 1e6)]
+Epsilon = Annotated[float, Bounds(1e-20, 1.0)]  # 0 would divide 0 by 0
 NotSupported = Annotated[float, Bounds(0.0, 0.0)]
+Name = Annotated[str, Pattern(r"\w+", "a name")]
+Axes3 = Annotated[str, Pattern(r"((^|,) *([0-2]|-[1-3]) *)*", "axes of [0, 1, 2], as 0,1")]
+Axes4 = Annotated[str, Pattern(r"((^|,) *([0-3]|-[1-4]) *)*", "axes of [0, 1, 2, 3], as 0,1")]
 
 
 @dataclass
@@ -48,31 +70,40 @@ class HParams:
 
     # Size of the model.
     hidden_size: Size = 512  # width of each layer's output, d_model in the paper
-    num_hidden_layers: Size = 6  # layers of the encoder and of the decoder
-    num_encoder_layers: int = 0  # layers of the encoder; 0: num_hidden_layers
-    num_decoder_layers: int = 0  # layers of the decoder; 0: num_hidden_layers
+    num_hidden_layers: Layers = 6  # layers of the encoder and of the decoder
+    num_encoder_layers: LayersOrZero = 0  # layers of the encoder; 0: num_hidden_layers
+    num_decoder_layers: LayersOrZero = 0  # layers of the decoder; 0: num_hidden_layers
     num_heads: Size = 8  # attention heads
-    filter_size: Size = 2048  # inner width of the feed-forward layers
-    attention_key_channels: int = 0  # total width of the keys of all heads; 0: hidden_size
-    attention_value_channels: int = 0  # total width of the values of all heads; 0: hidden_size
+    filter_size: Annotated[int, Bounds(1, 2**17)] = 2048  # inner width of the feed-forward layers
+    attention_key_channels: SizeOrZero = 0  # total width of the keys of all heads; 0: hidden_size
+    attention_value_channels: SizeOrZero = (
+        0  # total width of the values of all heads; 0: hidden_size
+    )
     vocab_divisor: Size = 1  # the embedding table is padded to a multiple of this many rows
 
     # Layers.
-    layer_preprocess_sequence: str = "n"  # before a sublayer: n norm, d dropout, a add; or none
-    layer_postprocess_sequence: str = "da"  # after a sublayer; with "none" before, "dan": post-norm
-    norm_epsilon: float = 1e-6  # added to the variance in layer norm
+    # Before and after a sublayer: n norm, d dropout, a residual add; "none" and "dan": post-norm.
+    layer_preprocess_sequence: Annotated[
+        str, Pattern("none||n|d|nd|dn", "n, d, nd, dn or none (n: norm, d: dropout)")
+    ] = "n"
+    layer_postprocess_sequence: Annotated[
+        str,
+        Pattern(r"none||(?!.*(.).*\1)[nda]+", "letters of n (norm), d (dropout), a (add), or none"),
+    ] = "da"
+    norm_epsilon: Epsilon = 1e-6  # added to the variance in layer norm
     pos: Literal["timing", "none"] = "timing"  # position encoding; timing: sinusoids
     # dot_product_relative: Shaw et al. 2018.
     self_attention_type: Literal["dot_product", "dot_product_relative"] = "dot_product"
-    max_relative_position: int = 0  # largest distance that dot_product_relative tells apart
+    max_relative_position: SizeOrZero = 0  # largest distance that dot_product_relative tells apart
     shared_embedding_and_softmax_weights: bool = True  # one table for inputs, targets and logits
-    multiply_embedding_mode: str = "sqrt_depth"  # embeddings times sqrt(hidden_size); else times 1
+    # sqrt_depth: embeddings times sqrt(hidden_size).
+    multiply_embedding_mode: Literal["sqrt_depth", "none", ""] = "sqrt_depth"
     use_target_space_embedding: bool = True  # add a learned vector of the target language to inputs
     unidirectional_encoder: bool = False  # causal self-attention in the encoder
     initializer: Literal[
         "uniform_unit_scaling", "normal_unit_scaling", "orthogonal", "uniform", "normal"
     ] = "uniform_unit_scaling"
-    initializer_gain: float = 1.0  # scale of the initializer
+    initializer_gain: Annotated[float, Bounds(1e-6, 1e3)] = 1.0  # scale of the initializer
 
     # Regularisation. A dropout is the probability that a value is dropped.
     layer_prepostprocess_dropout: Rate = 0.1  # of embeddings and of each sublayer's output
@@ -81,56 +112,59 @@ class HParams:
     dropout: Rate = 0.2  # of the input of each LSTM layer; Transformers don't read it
     symbol_dropout: Rate = 0.0  # of whole input and target tokens
     # Axes along which a dropout mask is shared: fewer random numbers.
-    layer_prepostprocess_dropout_broadcast_dims: str = ""  # of [batch, length, width], as "1"
-    attention_dropout_broadcast_dims: str = ""  # of [batch, head, query, key], as "0,1"
-    relu_dropout_broadcast_dims: str = ""  # of [batch, length, filter], as "1"
+    layer_prepostprocess_dropout_broadcast_dims: Axes3 = ""  # of [batch, length, width], as "1"
+    attention_dropout_broadcast_dims: Axes4 = ""  # of [batch, head, query, key], as "0,1"
+    relu_dropout_broadcast_dims: Axes3 = ""  # of [batch, length, filter], as "1"
     label_smoothing: Rate = 0.1  # probability moved from the target to all other tokens
-    weight_decay: float = 0.0  # decoupled, in units of the learning rate
+    weight_decay: Annotated[float, Bounds(0.0, 100.0)] = 0.0  # decoupled, times the learning rate
 
     # Learning rate: the product of the schedule's factors.
-    learning_rate_schedule: str = "constant*linear_warmup*rsqrt_decay*rsqrt_hidden_size"
-    learning_rate_constant: float = 2.0  # the factor "constant"
-    learning_rate_warmup_steps: SizeOrZero = 8000  # also the step at which rsqrt_decay starts
-    learning_rate: float = 0.2  # read by the schedule "legacy" only
-    learning_rate_decay_scheme: str = "noam"  # of "legacy": noam, none, exp, cosine, sqrt, ...
-    learning_rate_decay_rate: float = 1.0  # factor per learning_rate_decay_steps of exp decay
-    learning_rate_decay_steps: int = 5000  # steps per decay
+    learning_rate_schedule: Annotated[str, Pattern(r"[\w *]+", "names joined by *")] = (
+        "constant*linear_warmup*rsqrt_decay*rsqrt_hidden_size"
+    )
+    learning_rate_constant: Factor = 2.0  # the factor "constant"
+    learning_rate_warmup_steps: Steps = 8000  # also the step at which rsqrt_decay starts
+    learning_rate: Factor = 0.2  # read by the schedule "legacy" only
+    learning_rate_decay_scheme: Name = "noam"  # of "legacy": noam, none, exp, cosine, sqrt, ...
+    learning_rate_decay_rate: Annotated[float, Bounds(0.0, 10.0)] = 1.0  # factor of exp
+    learning_rate_decay_steps: Period = 5000  # steps per decay
     learning_rate_decay_staircase: bool = False  # decay once per learning_rate_decay_steps
-    learning_rate_minimum: float | None = None  # lower bound of the learning rate
-    learning_rate_cosine_cycle_steps: int = 250000  # steps of half a cosine
+    learning_rate_minimum: Annotated[float | None, Bounds(0.0, 1e6)] = None
+    learning_rate_cosine_cycle_steps: Period = 250000  # steps of half a cosine
 
     # Optimizer.
-    optimizer: str = "adam"  # adam, multistep_adam, adafactor, momentum, sgd, true_adam
-    optimizer_adam_beta1: float = 0.9
-    optimizer_adam_beta2: float = 0.997
-    optimizer_adam_epsilon: float = 1e-9
-    optimizer_adafactor_beta1: Rate = 0.0  # momentum of the update; 0: none
-    optimizer_adafactor_beta2: float = 0.999  # of the decay type "adam"
+    optimizer: Name = "adam"  # adam, multistep_adam, adafactor, momentum, sgd, true_adam
+    optimizer_adam_beta1: Decay = 0.9
+    optimizer_adam_beta2: Decay = 0.997
+    optimizer_adam_epsilon: Epsilon = 1e-9
+    optimizer_adafactor_beta1: Decay = 0.0  # momentum of the update; 0: none
+    optimizer_adafactor_beta2: Decay = 0.999  # of the decay type "adam"
     optimizer_adafactor_factored: bool = True  # second moments of matrices as rows and columns
     optimizer_adafactor_decay_type: Literal["pow", "adam"] = "pow"
-    optimizer_adafactor_memory_exponent: float = 0.8  # pow: beta2 at step t is 1 - t^-exponent
-    optimizer_adafactor_clipping_threshold: float = 1.0  # of the update's root mean square
+    # pow: beta2 at step t is 1 - t^-exponent.
+    optimizer_adafactor_memory_exponent: Annotated[float, Bounds(0.0, 10.0)] = 0.8
+    optimizer_adafactor_clipping_threshold: Factor = 1.0  # of the update's root mean square
     # The learning rate is relative to the root mean square of the weights.
     optimizer_adafactor_multiply_by_parameter_scale: bool = True
-    optimizer_momentum_momentum: float = 0.9
+    optimizer_momentum_momentum: Decay = 0.9
     optimizer_momentum_nesterov: bool = False
     optimizer_multistep_accumulate_steps: SizeOrZero = 0  # batches per update; 0 and 1: one
-    clip_grad_norm: float = 0.0  # largest global norm of the gradient; 0: no limit
-    ema_decay: Rate = 0.0  # decay of the exponential moving average of the weights; 0: none
+    clip_grad_norm: Factor = 0.0  # largest global norm of the gradient; 0: no limit
+    ema_decay: Decay = 0.0  # decay of the exponential moving average of the weights; 0: none
     grad_noise_scale: NotSupported = 0.0
     weight_noise: NotSupported = 0.0
 
     # Batches.
-    batch_size: Size = 4096  # padded tokens per batch and replica, of inputs or targets
+    batch_size: Tokens = 4096  # padded tokens per batch and replica, of inputs or targets
     # bucket: rows of similar length; pack: several examples per row; pad: to max_length; auto: pack
     # where static shapes are needed, else bucket.
     batching: Literal["auto", "bucket", "pack", "pad"] = "auto"
     pack_dataset: bool = False  # T2T's name for batching=pack
-    max_length: SizeOrZero = 256  # longest training example in tokens; 0: batch_size
-    min_length: int = 0  # shortest training example in tokens
-    max_input_seq_length: int = 0  # longer training inputs are truncated; 0: no limit
-    max_target_seq_length: int = 0  # longer training targets are truncated; 0: no limit
-    min_length_bucket: Size = 8  # upper bound of the first bucket in tokens
+    max_length: TokensOrZero = 256  # longest training example in tokens; 0: batch_size
+    min_length: TokensOrZero = 0  # shortest training example in tokens
+    max_input_seq_length: TokensOrZero = 0  # longer training inputs are truncated; 0: no limit
+    max_target_seq_length: TokensOrZero = 0  # longer training targets are truncated; 0: no limit
+    min_length_bucket: Tokens = 8  # upper bound of the first bucket in tokens
     # Ratio of the bounds of neighbouring buckets.
     length_bucket_step: Annotated[float, Bounds(1.0001, 1000.0)] = 1.1
     eval_drop_long_sequences: bool = False  # apply max_length to evaluation too
@@ -140,8 +174,9 @@ class HParams:
 
     # Sampling while decoding; --decode_hparams overrides it.
     sampling_method: Literal["argmax", "random"] = "argmax"
-    sampling_temp: float = 1.0  # logits are divided by the temperature
-    sampling_keep_top_k: int = -1  # sample from the k most probable tokens; -1: all
+    sampling_temp: Annotated[float, Bounds(1e-3, 1e3)] = 1.0  # divides the logits
+    # Sample from the k most probable tokens; -1: all.
+    sampling_keep_top_k: Annotated[int, Bounds(-1, 2**31 - 1)] = -1
 
     extra: dict[str, Any] = field(default_factory=dict, repr=False)
 
@@ -182,7 +217,11 @@ class HParams:
         pairs = parse_assignments(assignments)
         for name, text in pairs:
             present = self.value_of(name)
-            setattr(self, name, text if name in _TYPES else parse_like(name, text, present))
+            if name not in _TYPES:
+                setattr(self, name, parse_like(name, text, present))
+            else:
+                # Brackets may keep a comma in a string.
+                setattr(self, name, text.strip("[]") if _TYPES[name] is str else text)
         for name, _ in pairs:
             if reason := self.without_effect(name):
                 log.warning("%s", reason)
@@ -195,8 +234,8 @@ class HParams:
           HParamsError: a name doesn't exist, or a value isn't of its type.
         """
         for name, value in values.items():
-            self.value_of(name)
-            setattr(self, name, value)
+            present = self.value_of(name)
+            setattr(self, name, parse_like(name, value, present) if name in self.extra else value)
         return self
 
     def assign_json(self, path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -209,8 +248,8 @@ class HParams:
           HParamsError: the file can't be read, a name doesn't exist, or a value isn't of its type.
         """
         try:
-            values = json.loads(Path(path).read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+            values = json.loads(Path(path).read_text(encoding="utf-8-sig"))
+        except (OSError, ValueError, RecursionError) as error:
             raise HParamsError(f"can't read hparams from {path}: {error}") from None
         if not isinstance(values, dict):
             raise HParamsError(f'{path} holds no hparams; expected {{"name": value, ...}}')
@@ -275,7 +314,7 @@ class HParams:
                 f"max_relative_position={self.max_relative_position} leaves "
                 f"self_attention_type=dot_product_relative no positions; choose 1 or more (T2T: 20)"
             )
-        check_fields(self, _HINTS)
+        check_fields(self, field_hints(type(self)))
         return self
 
     def values(self) -> dict[str, Any]:
@@ -290,7 +329,7 @@ class HParams:
     @classmethod
     def from_values(cls, values: Mapping[str, Any]) -> HParams:
         """Creates an HParams from the result of `values()`; unknown names go to `extra`."""
-        known = {name: value for name, value in values.items() if name in _TYPES}
+        known = {name: values[name] for name in values if name in _TYPES and name != "extra"}
         return cls(**known, extra={name: values[name] for name in values if name not in known})
 
     def copy(self) -> HParams:
@@ -301,11 +340,10 @@ class HParams:
         names = [*_TYPES, *T2T_ONLY, *self.__dict__.get("extra", {})]
         close = difflib.get_close_matches(name, names, n=3, cutoff=0.6)
         hint = f"did you mean {' or '.join(close)}?" if close else "none is close"
-        return f"no hparam is named {name}: {hint}"
+        return f"no hparam is named {shown(name)}: {hint}"
 
 
 _TYPES: dict[str, Any] = typing.get_type_hints(HParams)
-_HINTS: dict[str, Any] = typing.get_type_hints(HParams, include_extras=True)
 
 # The factors of learning_rate_schedule that read an hparam.
 _SCHEDULE_FACTORS = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from t2tlite.assignments import check_value, convert, field_hints
 from t2tlite.config import HParams
 from t2tlite.errors import HParamsError
 
@@ -80,6 +81,7 @@ class RangedHParams:
                 raise HParamsError(
                     f"the range of {name} has {point!r}, which is not a number; use set_categorical"
                 )
+            convert(name, point, float)
         self._set("discrete", name, sorted(feasible_points), scale, length)
 
     def set_categorical(
@@ -100,7 +102,8 @@ class RangedHParams:
     def _set_interval(
         self, kind: str, name: str, values: list[Any], scale: str | None, length: int | None
     ) -> None:
-        low, high = values
+        number = int if kind == "int" else float
+        low, high = values = [convert(name, value, number) for value in values]
         if low > high:
             raise HParamsError(f"the range of {name} ends ({high}) before it starts ({low})")
         if scale in (self.LOG_SCALE, self.REVERSE_LOG_SCALE) and low <= 0:
@@ -143,4 +146,5 @@ class RangedHParams:
                     f"and its range is of floats; use set_int, set_discrete or set_categorical"
                 )
             for value in values if length is None else []:
-                setattr(hparams.copy(), name, value)
+                changed = hparams.copy().assign({name: value})
+                check_value(name, changed.value_of(name), field_hints(HParams).get(name))

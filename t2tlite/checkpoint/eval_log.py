@@ -18,26 +18,53 @@ EVALUATIONS = "eval.jsonl"
 def read_evaluations(output_dir: str | Path) -> list[dict[str, Any]]:
     """Reads eval.jsonl, oldest first; a last line that a kill cut off is skipped.
 
+    Returns:
+      A dict for each evaluation: "step", and the metrics by name. A metric that wasn't finite when
+      it was written is NaN.
+
     Raises:
-      DataError: another line isn't JSON.
+      DataError: the file can't be read, or another line isn't an evaluation.
     """
     path = Path(output_dir) / EVALUATIONS
+    if not path.exists():
+        return []
+    try:
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"can't read {path}: {error}; delete the file to go without it") from None
     rows = []
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    for number, line in enumerate(lines):
+    for number, line in enumerate(lines, 1):
         try:
-            rows.append(json.loads(line))
-        except ValueError:
-            if number < len(lines) - 1:
-                raise DataError(f"{path}, line {number + 1} isn't JSON; delete the line") from None
+            # Old files have NaN and Infinity, which JSON doesn't.
+            rows.append(_parse_row(line))
+        except (ValueError, RecursionError):
+            # Only a killed writer leaves a last line without its end.
+            is_cut_off = number == len(lines) and line.startswith("{")
+            if line.strip() and not is_cut_off:
+                raise DataError(
+                    f"{path}, line {number} isn't an evaluation, a JSON object with a step and "
+                    f"numbers; delete the line"
+                ) from None
     return rows
 
 
+def _parse_row(line: str) -> dict[str, Any]:
+    row = json.loads(line)
+    if not isinstance(row, dict) or type(row.get("step")) is not int or row["step"] < 0:
+        raise ValueError
+    values = {name: math.nan if value is None else value for name, value in row.items()}
+    for value in values.values():
+        if type(value) is not float and not (type(value) is int and abs(value) < 2**63):
+            raise ValueError
+    return values
+
+
 def write_evaluations(output_dir: str | Path, rows: list[dict[str, Any]]) -> None:
-    """Writes eval.jsonl atomically."""
+    """Writes eval.jsonl atomically; NaN and infinity, which JSON doesn't have, become null."""
     with atomic(Path(output_dir) / EVALUATIONS, "w") as file:
         for row in rows:
-            file.write(json.dumps(row) + "\n")
+            finite = {n: value if math.isfinite(value) else None for n, value in row.items()}
+            file.write(json.dumps(finite, allow_nan=False) + "\n")
 
 
 def best_first(rows: Sequence[Mapping[str, Any]], metric: str, minimize: bool) -> list[int]:

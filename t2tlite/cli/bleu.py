@@ -20,8 +20,8 @@ flags.DEFINE_string("reference", "", "File of references; several joined by comm
 flags.DEFINE_string("tokenize", "13a", "sacrebleu's tokenizer: 13a, intl, char, none, ...")
 flags.DEFINE_bool("lowercase", False, "Ignore case (T2T's uncased BLEU).")
 flags.DEFINE_string("event_dir", "", "Folder of TensorBoard events of --translations_dir.")
-flags.DEFINE_integer("min_steps", 0, "Skip files of fewer steps.", -1)
-flags.DEFINE_float("wait_minutes", 0, "Minutes to wait for a new file.", 0.0)
+flags.DEFINE_integer("min_steps", 0, "Skip files of fewer steps.", -1, 2**31 - 1)
+flags.DEFINE_float("wait_minutes", 0, "Minutes to wait for a new file.", 0.0, 1e6)
 
 
 def main() -> None:

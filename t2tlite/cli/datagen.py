@@ -19,12 +19,16 @@ from t2tlite.datagen.generate_data import generate_data, generate_data_with_beam
 
 FLAGS = flags.FLAGS
 
-flags.DEFINE_integer("random_seed", 0, "Seed of the shuffle, and of random numbers in hooks.")
-flags.DEFINE_integer("num_workers", 0, "Processes that encode; 0: one per core.", 0)
+flags.DEFINE_integer(
+    "random_seed", 0, "Seed of the shuffle, and of random numbers in hooks.", -(2**63), 2**63 - 1
+)
+flags.DEFINE_integer("num_workers", 0, "Processes that encode; 0: one per core.", 0, 1024)
 flags.DEFINE_bool("only_list", False, "List the problems, and exit.")
 flags.DEFINE_bool("overwrite", False, "Generate the data again even if it is complete.")
 flags.DEFINE_string("exclude_problems", "", "Problems to leave out, separated by commas.")
-flags.DEFINE_integer("task_id", -1, "Part of the data, for problems that support it; -1: all.")
+flags.DEFINE_integer(
+    "task_id", -1, "Part of the data, for problems that support it; -1: all.", -1, shared_flags.MAX
+)
 flags.DEFINE_enum("runner", "local", ["local", "beam"], "See docs/datagen.md.")
 flags.DEFINE_string("beam_options", "", "With --runner=beam: Beam's own options, as one string.")
 t2t_flags.define(t2t_flags.GENERATING)

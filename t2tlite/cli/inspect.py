@@ -16,7 +16,9 @@ from t2tlite.cli import app, shared_flags
 FLAGS = flags.FLAGS
 
 flags.DEFINE_enum("split", "", ["", "train", "dev", "test"], "Show one split only; default: all.")
-flags.DEFINE_integer("n", 5, "Number of examples of each kind.", lower_bound=0)
+flags.DEFINE_integer(
+    "n", 5, "Number of examples of each kind.", lower_bound=0, upper_bound=1_000_000
+)
 
 
 def main() -> None:

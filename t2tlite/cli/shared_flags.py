@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 FLAGS = flags.FLAGS
 log = logging.getLogger("t2tlite.cli")
 
+MAX = 2**31 - 1  # of numbers that have no smaller bound
+
 flags.DEFINE_string("t2t_usr_dir", "", "Plugin folder with your problems; several with commas.")
 flags.DEFINE_string("problem", "", "Registered problem; also NAME_rev and NAME_copy.")
 flags.DEFINE_alias("problems", "problem")
@@ -28,9 +30,11 @@ def define_device_flags() -> None:
     """Defines the flags that choose where to run."""
     flags.DEFINE_bool("use_tpu", False, "Run on all TPU cores of this machine or pod, with JAX.")
     flags.DEFINE_string("backend", "", "Backend of Keras: tensorflow (the default) or jax.")
-    flags.DEFINE_integer("worker_gpu", 1, "Number of GPUs to use, if there are any.", 0)
+    flags.DEFINE_integer("worker_gpu", 1, "Number of GPUs to use, if there are any.", 0, 1024)
     flags.DEFINE_float("worker_gpu_memory_fraction", 0.95, "Share of GPU memory (JAX).", 0.0, 1.0)
-    flags.DEFINE_integer("model_parallel", 1, "Devices that share each large weight (JAX).", 1)
+    flags.DEFINE_integer(
+        "model_parallel", 1, "Devices that share each large weight (JAX).", 1, 2**20
+    )
 
 
 def define_model_flags() -> None:

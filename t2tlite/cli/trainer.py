@@ -12,7 +12,7 @@ from typing import Any
 from absl import flags
 
 from t2tlite import registry
-from t2tlite.assignments import parse_assignments
+from t2tlite.assignments import SEEDS, parse_assignments
 from t2tlite.checkpoint import run_record
 from t2tlite.cli import app, shared_flags, t2t_flags, tuning
 from t2tlite.config import HParams
@@ -30,25 +30,43 @@ SCHEDULES = ["continuous_train_and_eval", "train_and_evaluate", "train", "evalua
 shared_flags.define_model_flags()
 shared_flags.define_device_flags()
 flags.DEFINE_enum("schedule", SCHEDULES[0], SCHEDULES, "What to do; the first two are the same.")
-flags.DEFINE_integer("train_steps", 250_000, "Last step; those of earlier runs count.", 1)
-flags.DEFINE_integer("local_eval_frequency", 1_000, "Steps between evaluations and saves.", 1)
-flags.DEFINE_integer("eval_steps", 100, "Most batches of an evaluation; 0: all.", 0)
+flags.DEFINE_integer(
+    "train_steps", 250_000, "Last step; those of earlier runs count.", 1, shared_flags.MAX
+)
+flags.DEFINE_integer(
+    "local_eval_frequency", 1_000, "Steps between evaluations and saves.", 1, shared_flags.MAX
+)
+flags.DEFINE_integer(
+    "eval_steps", 100, "Most batches of an evaluation; 0: all.", 0, shared_flags.MAX
+)
 flags.DEFINE_bool("eval_use_test_set", False, "Evaluate on the test split.")
-flags.DEFINE_integer("save_checkpoints_secs", 0, "Seconds between saves; 0: at evaluations.", 0)
-flags.DEFINE_integer("keep_checkpoint_max", 20, "Newest checkpoints to keep; 0: all.", 0)
-flags.DEFINE_integer("eval_early_stopping_steps", 0, "Stop after steps without improvement.", 0)
+flags.DEFINE_integer(
+    "save_checkpoints_secs", 0, "Seconds between saves; 0: at evaluations.", 0, shared_flags.MAX
+)
+flags.DEFINE_integer(
+    "keep_checkpoint_max", 20, "Newest checkpoints to keep; 0: all.", 0, shared_flags.MAX
+)
+flags.DEFINE_integer(
+    "eval_early_stopping_steps", 0, "Stop after steps without improvement.", 0, shared_flags.MAX
+)
 flags.DEFINE_string("eval_early_stopping_metric", "loss", "Metric that should improve.")
-flags.DEFINE_float("eval_early_stopping_metric_delta", 0.1, "Smallest improvement that counts.")
+flags.DEFINE_float(
+    "eval_early_stopping_metric_delta", 0.1, "Smallest improvement that counts.", 0.0, 1e9
+)
 flags.DEFINE_bool("eval_early_stopping_metric_minimize", True, "Whether a lower metric is better.")
 flags.DEFINE_string("hparams_json_path", "", "JSON file of hparams; --hparams wins over it.")
 flags.DEFINE_string("warm_start_from", "", "Model folder or weights file to start from.")
 flags.DEFINE_string("checkpoint_path", "", "For --schedule=evaluate: a weights file, step or best.")
-flags.DEFINE_integer("iterations_per_loop", 1, "Most steps in one compiled call.", 1)
+flags.DEFINE_integer("iterations_per_loop", 1, "Most steps in one compiled call.", 1, 1_000_000)
 flags.DEFINE_bool("profile", False, "Trace some steps; show where their time goes.")
-flags.DEFINE_integer("random_seed", 0, "Seed of weights, dropout and the order of the data.")
+flags.DEFINE_integer(
+    "random_seed", 0, "Seed of weights, dropout and the order of the data.", *SEEDS[:2]
+)
 flags.DEFINE_bool("generate_data", False, "Generate the data first, as t2t-datagen does.")
 flags.DEFINE_bool("overwrite", False, "With --generate_data: generate it again.")
-flags.DEFINE_integer("task_id", -1, "With --generate_data: as in t2t-datagen.")
+flags.DEFINE_integer(
+    "task_id", -1, "With --generate_data: as in t2t-datagen.", -1, shared_flags.MAX
+)
 t2t_flags.define(t2t_flags.DECODING)
 
 

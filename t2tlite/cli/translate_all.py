@@ -18,7 +18,7 @@ from absl import flags
 
 from t2tlite.cli import app, shared_flags
 from t2tlite.decode.all_checkpoints import Translate, translate_all
-from t2tlite.decode.decode_hparams import DecodeHParams
+from t2tlite.decode.decode_hparams import ALPHA, BEAMS, DecodeHParams
 from t2tlite.errors import OutputError
 from t2tlite.sources import text_files
 
@@ -32,10 +32,10 @@ shared_flags.define_device_flags()
 flags.DEFINE_alias("model_dir", "output_dir")
 flags.DEFINE_string("source", "", "File of lines to translate.")
 flags.DEFINE_string("translations_dir", "translations", "Folder of the translated files.")
-flags.DEFINE_integer("min_steps", 0, "Skip checkpoints of fewer steps.", 0)
-flags.DEFINE_float("wait_minutes", 0, "Minutes to wait for a new checkpoint.", 0.0)
-flags.DEFINE_integer("beam_size", 4, "Beams; 1: greedy.")
-flags.DEFINE_float("alpha", 0.6, "Exponent of the length penalty.")
+flags.DEFINE_integer("min_steps", 0, "Skip checkpoints of fewer steps.", 0, shared_flags.MAX)
+flags.DEFINE_float("wait_minutes", 0, "Minutes to wait for a new checkpoint.", 0.0, 1e6)
+flags.DEFINE_integer("beam_size", 4, "Beams; 1: greedy.", *BEAMS[:2])
+flags.DEFINE_float("alpha", 0.6, "Exponent of the length penalty.", *ALPHA[:2])
 flags.DEFINE_string("decode_hparams", "", "More on how to decode, as for t2t-decoder.")
 flags.DEFINE_string(
     "decoder_command",

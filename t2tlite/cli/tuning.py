@@ -25,8 +25,10 @@ FLAGS = flags.FLAGS
 flags.DEFINE_string("hparams_range", "", "Search hparams: a registered range.")
 flags.DEFINE_string("autotune_objective", "", "Metric to optimize: metrics-PROBLEM/NAME or loss.")
 flags.DEFINE_bool("autotune_maximize", True, "Whether higher is better.")
-flags.DEFINE_integer("autotune_max_trials", 10, "Trials in total, earlier runs included.", 1)
-flags.DEFINE_integer("autotune_parallel_trials", 1, "Trials to run at once.", 1)
+flags.DEFINE_integer(
+    "autotune_max_trials", 10, "Trials in total, earlier runs included.", 1, 1_000_000
+)
+flags.DEFINE_integer("autotune_parallel_trials", 1, "Trials to run at once.", 1, 1024)
 
 # Flags that must not change when a search is resumed.
 _FIXED = ["problem", "model", "hparams_set", "autotune_maximize", "train_steps", "eval_steps"]

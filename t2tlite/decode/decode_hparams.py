@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import difflib
-import typing
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from t2tlite.assignments import Bounds, check_fields, convert, parse_assignments
+from t2tlite.assignments import (
+    SEEDS,
+    Bounds,
+    CheckedFields,
+    convert,
+    field_hints,
+    parse_assignments,
+    shown,
+)
 from t2tlite.errors import HParamsError
 from t2tlite.t2t_names import decode_hparams as t2t_names
 
-_MAX = 2**31
-_Count = Annotated[int, Bounds(0, _MAX)]
-_Nonnegative = Annotated[float, Bounds(0.0, float("inf"))]
+BEAMS = Bounds(1, 1000)
+ALPHA = Bounds(0.0, 10.0)
+MAX_LENGTH = 100_000
+_Tokens = Annotated[int, Bounds(0, MAX_LENGTH)]
 # Fields about the lines of files and the output, which a compiled search doesn't depend on.
 _ABOUT_FILES = {
     *("batch_size", "return_beams", "write_beam_scores", "num_samples", "max_input_size"),
@@ -23,27 +31,33 @@ _ABOUT_FILES = {
 
 
 @dataclass
-class DecodeHParams:
+class DecodeHParams(CheckedFields):
     """How to decode, with T2T's names and defaults."""
 
-    beam_size: Annotated[int, Bounds(1, _MAX)] = 4  # 1: greedy
-    alpha: _Nonnegative = 0.6  # exponent of the length penalty ((5 + n) / 6)^alpha (Wu et al. 2016)
-    extra_length: _Count = 100  # tokens that an answer may be longer than its input
+    beam_size: Annotated[int, BEAMS] = 4  # 1: greedy
+    # Exponent of the length penalty ((5 + n) / 6)^alpha (Wu et al. 2016).
+    alpha: Annotated[float, ALPHA] = 0.6
+    extra_length: _Tokens = 100  # tokens that an answer may be longer than its input
     force_decode_length: bool = False  # every answer is as long as it may be
-    min_length: _Count = 0  # fewest tokens of an answer; for a language model the line counts
-    no_repeat_ngram_size: _Count = 0  # no n-gram of this size occurs twice in an answer; 0: any may
-    batch_size: int = 0  # lines per batch; 0: as many as fit the memory that a batch may use
+    min_length: _Tokens = 0  # fewest tokens of an answer; for a language model the line counts
+    no_repeat_ngram_size: _Tokens = 0  # no n-gram of this size occurs twice in an answer; 0: any
+    # Lines per batch; 0: as many as fit the memory that a batch may use.
+    batch_size: Annotated[int, Bounds(0, 100_000)] = 0
     return_beams: bool = False  # write all beams instead of the best, separated by tabs
     write_beam_scores: bool = False  # write each answer's score after it, separated by a tab
-    num_samples: int = -1  # lines of the input file to decode; -1: all
-    max_input_size: int = -1  # longer inputs are cut to this many tokens, with a warning; -1: never
+    # Lines of the input file to decode; -1: all.
+    num_samples: Annotated[int, Bounds(-1, 2**63 - 1)] = -1
+    # Longer inputs are cut to this many tokens, with a warning; -1: never.
+    max_input_size: Annotated[int, Bounds(-1, 2**31 - 1)] = -1
     delimiter: str = "\n"  # between the lines of files
     decode_in_memory: bool = False  # no .part file: an interrupted decode of a file starts over
     sampling_method: Literal["", "argmax", "random"] = ""  # "": of the model's hparams
-    sampling_temp: _Nonnegative = 0.0  # divides the logits; 0: of the model's hparams
-    sampling_keep_top_k: int = 0  # most probable tokens to sample from; 0: the model's, -1: all
+    # Divides the logits; 0: of the model's hparams.
+    sampling_temp: Annotated[float, Bounds(1e-3, 1e3, also=0.0)] = 0.0
+    # Most probable tokens to sample from; 0: the model's, -1: all.
+    sampling_keep_top_k: Annotated[int, Bounds(-1, 2**31 - 1)] = 0
     sampling_top_p: Annotated[float, Bounds(1e-6, 1.0)] = 1.0  # probability mass to sample from
-    random_seed: int = 0  # of sampling
+    random_seed: Annotated[int, SEEDS] = 0  # of sampling
 
     def override(self, assignments: str) -> DecodeHParams:
         """Assigns from T2T's `--decode_hparams="beam_size=4,alpha=0.6"`; returns self.
@@ -51,33 +65,21 @@ class DecodeHParams:
         Raises:
           HParamsError: a name doesn't exist, or a value isn't of its type.
         """
+        hints = field_hints(DecodeHParams)
         for name, text in parse_assignments(assignments):
-            if name in _TYPES:
-                setattr(self, name, convert(f"decode hparam {name}", text, _TYPES[name]))
+            if name in hints:
+                setattr(self, name, convert(f"decode hparam {name}", text, hints[name]))
             elif name in t2t_names.T2T_ONLY:
                 t2t_names.assign(name, text)
             else:
-                close = " or ".join(difflib.get_close_matches(name, _TYPES, n=3))
-                hint = f"did you mean {close}?" if close else f"it has {list(_TYPES)}"
-                raise HParamsError(f"no decode hparam is named {name}: {hint}")
-        return self
-
-    def check(self) -> DecodeHParams:
-        """Checks that each value is within its field's bounds or choices; returns self.
-
-        Raises:
-          HParamsError: the first value that isn't, with the values that are.
-        """
-        check_fields(self, _HINTS)
+                close = " or ".join(difflib.get_close_matches(name, hints, n=3))
+                hint = f"did you mean {close}?" if close else f"it has {list(hints)}"
+                raise HParamsError(f"no decode hparam is named {shown(name)}: {hint}")
         return self
 
     def of_search(self) -> tuple[Any, ...]:
         """Returns the values that a search depends on; equal ones share a compiled search."""
         return tuple(value for name, value in vars(self).items() if name not in _ABOUT_FILES)
-
-
-_TYPES: dict[str, Any] = typing.get_type_hints(DecodeHParams)
-_HINTS: dict[str, Any] = typing.get_type_hints(DecodeHParams, include_extras=True)
 
 
 @dataclass(frozen=True)

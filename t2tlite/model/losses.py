@@ -30,7 +30,7 @@ def _smoothed_distribution(label_smoothing, vocab_size):
     return on - off, off, entropy
 
 
-def cross_entropy(logits_BTV, targets_BT, label_smoothing=0.0):
+def cross_entropy(logits_BTV, targets_BT, label_smoothing=0.0, vocab_size=None):
     """Label-smoothed cross-entropy of each position, in nats (Szegedy et al. 2016, as in T2T).
 
     The target has probability 1 - label_smoothing, the other tokens share the rest equally. The
@@ -40,10 +40,13 @@ def cross_entropy(logits_BTV, targets_BT, label_smoothing=0.0):
       logits_BTV: float32.
       targets_BT: int32 ids.
       label_smoothing: between 0 and 1.
+      vocab_size: number of tokens; later logits only fill V to a multiple of vocab_divisor, and
+        don't count. By default V.
 
     Returns:
       float32 [B, T].
     """
+    logits_BTV = logits_BTV[..., :vocab_size]
     peak, floor, entropy = _smoothed_distribution(label_smoothing, logits_BTV.shape[-1])
     log_norm_BT = ops.logsumexp(logits_BTV, axis=-1)
     picked_BT = ops.take_along_axis(logits_BTV, targets_BT[..., None], axis=-1)[..., 0]

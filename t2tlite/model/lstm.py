@@ -8,17 +8,23 @@ arXiv 1508.04025). `t2tlite.model.transformer` describes a model's protocol.
 Shapes: as in `t2tlite.model.lstm_layers`.
 """
 
-from typing import Any
+from typing import Any, Literal
 
 from keras import ops
 
-from t2tlite.config import PAD_ID
+from t2tlite.assignments import check_value, convert
+from t2tlite.config import PAD_ID, Size
 from t2tlite.errors import HParamsError
 from t2tlite.model.layers import Embedding
 from t2tlite.model.lstm_layers import LSTMStack
 from t2tlite.model.text_model import TextModel
 
-MECHANISMS = ("bahdanau", "luong")
+# Of the hparams that T2T's sets add.
+TYPES: dict[str, Any] = {
+    "attention_mechanism": Literal["bahdanau", "luong"],
+    "attention_layer_size": Size,
+    "output_attention": bool,
+}
 
 
 class LSTMSeq2seq(TextModel):
@@ -81,21 +87,15 @@ class LSTMSeq2seq(TextModel):
             )
         if not self.attends:
             return
-        for name in ("attention_mechanism", "attention_layer_size", "output_attention"):
+        for name in TYPES:
             if name not in hparams.values():
                 raise HParamsError(
                     f"an LSTM model with attention needs the hparam {name}, which is missing; use "
                     f"--hparams_set=lstm_bahdanau_attention or lstm_luong_attention"
                 )
-        if hparams.attention_layer_size < 1:
-            raise HParamsError(
-                f"attention_layer_size={hparams.attention_layer_size}: expected 1 or more"
-            )
-        if hparams.attention_mechanism not in MECHANISMS:
-            raise HParamsError(
-                f"attention_mechanism={hparams.attention_mechanism} is not one of: "
-                f"{', '.join(MECHANISMS)}"
-            )
+        for name, hint in TYPES.items():
+            setattr(hparams, name, convert(name, getattr(hparams, name), hint))
+            check_value(name, getattr(hparams, name), hint)
 
     def encode(self, features, training=False):
         """Runs the encoder on the inputs.

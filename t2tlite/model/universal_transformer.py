@@ -14,11 +14,13 @@ T2T's other recurrences and variants don't exist here; their hparams are an erro
 Shapes: as in `t2tlite.model.layers`; S runs.
 """
 
-from typing import Any
+from typing import Annotated, Any
 
 import keras
 from keras import ops
 
+from t2tlite.assignments import Bounds, check_value, convert
+from t2tlite.config import Factor, Layers
 from t2tlite.errors import HParamsError
 from t2tlite.model.layers import initializer, sinusoids
 from t2tlite.model.stacks import Stack
@@ -45,11 +47,16 @@ CHOICES = {
     "transform_bias_init": (-1.0,),
     "use_memory_as_final_state": (False,),
 }
-NUMBERS = ("num_rec_steps", "num_inrecurrence_layers", "act_max_steps")
-OTHERS = (
-    *("add_position_timing_signal", "add_step_timing_signal"),
-    *("act_epsilon", "act_halting_bias_init", "act_loss_weight"),
-)
+TYPES = {
+    "num_rec_steps": Layers,
+    "num_inrecurrence_layers": Layers,
+    "act_max_steps": Layers,
+    "add_position_timing_signal": bool,
+    "add_step_timing_signal": bool,
+    "act_epsilon": Annotated[float, Bounds(1e-6, 0.999999)],
+    "act_halting_bias_init": Annotated[float, Bounds(-100.0, 100.0)],
+    "act_loss_weight": Factor,
+}
 
 
 class RecurrentStack(Stack):
@@ -177,7 +184,7 @@ def _runs(hparams):
 
 def _check(hparams):
     values = hparams.values()
-    for name in (*CHOICES, *NUMBERS, *OTHERS):
+    for name in (*CHOICES, *TYPES):
         if name not in values:
             raise HParamsError(
                 f"a universal Transformer needs the hparam {name}, which is missing; use "
@@ -190,10 +197,6 @@ def _check(hparams):
                 f"{name}={values[name]} is a variant of the universal Transformer that t2tlite "
                 f"doesn't have; choose {choices}"
             )
-    for name in NUMBERS:
-        if values[name] < 1:
-            raise HParamsError(f"{name}={values[name]} leaves no layers; choose 1 or more")
-    if not 0 < hparams.act_epsilon < 1:
-        raise HParamsError(
-            f"act_epsilon={hparams.act_epsilon} isn't between 0 and 1; choose about 0.01"
-        )
+    for name, hint in TYPES.items():
+        setattr(hparams, name, convert(name, values[name], hint))
+        check_value(name, getattr(hparams, name), hint)

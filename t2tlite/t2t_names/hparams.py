@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Any, NamedTuple
 
+from t2tlite.assignments import shown
 from t2tlite.errors import HParamsError
 
 log = logging.getLogger(__name__)
@@ -26,8 +27,8 @@ class T2TOnly(NamedTuple):
         if value == self.default:
             return
         if not self.harmless:
-            raise HParamsError(f"{kind} {name}={value} is not supported: it {self.reason}")
-        log.warning("%s %s=%s is ignored: it %s", kind, name, value, self.reason)
+            raise HParamsError(f"{kind} {name}={shown(value)} is not supported: it {self.reason}")
+        log.warning("%s %s=%s is ignored: it %s", kind, name, shown(value), self.reason)
 
 
 def refused(reason: str, **defaults: Any) -> dict[str, T2TOnly]:

@@ -6,18 +6,22 @@ import logging
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 from t2tlite import metrics
+from t2tlite.assignments import SEEDS, Bounds, CheckedFields
 from t2tlite.config import HParams
 from t2tlite.errors import HParamsError
 from t2tlite.problem import DatasetSplit
 
 log = logging.getLogger(__name__)
 
+_Count = Annotated[int, Bounds(0, 2**31 - 1)]
+_Period = Annotated[int, Bounds(1, 2**31 - 1)]
+
 
 @dataclass
-class TrainArgs:
+class TrainArgs(CheckedFields):
     """How long to train, and what happens between steps.
 
     Attributes:
@@ -38,21 +42,21 @@ class TrainArgs:
       seed: of initial weights, dropout and the order of the data.
     """
 
-    train_steps: int = 250_000
+    train_steps: _Period = 250_000
     evaluate: bool = True
-    eval_frequency: int = 1_000
-    eval_steps: int = 100
+    eval_frequency: _Period = 1_000
+    eval_steps: _Count = 100
     eval_split: str = DatasetSplit.EVAL
-    save_seconds: int = 0
-    keep_checkpoints: int = 20
-    stop_after_steps: int = 0
+    save_seconds: _Count = 0
+    keep_checkpoints: _Count = 20
+    stop_after_steps: _Count = 0
     stop_metric: str = "loss"
-    stop_delta: float = 0.1
+    stop_delta: Annotated[float, Bounds(0.0, 1e9)] = 0.1
     stop_minimize: bool = True
-    warm_start_from: str = ""
-    steps_per_call: int = 1
+    warm_start_from: str | None = None
+    steps_per_call: Annotated[int, Bounds(1, 1_000_000)] = 1
     profile: bool = False
-    seed: int = 0
+    seed: Annotated[int, SEEDS] = 0
 
     def check_direction(self) -> None:
         """Warns if stop_minimize is wrong for a metric whose direction is known."""
@@ -103,7 +107,7 @@ class TrainArgs:
         sign = 1.0 if self.stop_minimize else -1.0
         best, best_step = math.inf, rows[0]["step"]
         for row in rows:
-            if sign * row[name] < best - self.stop_delta:
+            if sign * row.get(name, math.nan) < best - self.stop_delta:
                 best, best_step = sign * row[name], row["step"]
         waited = rows[-1]["step"] - best_step
         if waited < self.stop_after_steps:

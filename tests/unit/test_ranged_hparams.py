@@ -14,7 +14,9 @@ def test_t2ts_methods():
     ranged.set_discrete("hidden_size", (256, 128), scale=ranged.REVERSE_LOG_SCALE)
     ranged.set_categorical("optimizer", ["adam", "adafactor"])
     ranged.set_int("added", 1, 5, length=3)
+    ranged.set_int("num_hidden_layers", 2.0, 4.0)
     assert ranged.ranges == {
+        "num_hidden_layers": ("int", [2, 4], "linear", None),
         "learning_rate_constant": ("float", [0.5, 4.0], "log", None),
         "num_heads": ("int", [2, 8], "linear", None),
         "hidden_size": ("discrete", [128, 256], "reverse_log", None),
@@ -33,6 +35,10 @@ def test_t2ts_methods():
         ("set_discrete", ("num_heads", []), "num_heads has no value"),
         ("set_discrete", ("num_heads", ["a"]), "'a', which is not a number"),
         ("set_categorical", ("optimizer", [["adam"]]), "expected strings, numbers or booleans"),
+        ("set_float", ("learning_rate", 0.1, float("nan")), "nan is not a finite number"),
+        ("set_float", ("learning_rate", 0.1, float("inf")), "inf is not a finite number"),
+        ("set_int", ("num_heads", 1, 2.5), "num_heads=2.5 is not an integer"),
+        ("set_discrete", ("num_heads", [float("nan")]), "nan is not a finite number"),
     ],
 )
 def test_invalid_ranges(method, arguments, message):
@@ -49,6 +55,9 @@ def test_invalid_ranges(method, arguments, message):
         ("set_float", ("num_heads", 1.0, 2.0), "num_heads is an integer, and its range is of fl"),
         ("set_float", ("pack_dataset", 0.0, 1.0), "pack_dataset is true or false"),
         ("set_discrete", ("num_heads", [1, 2.5]), "num_heads=2.5 is not an integer"),
+        ("set_int", ("num_encoder_layers", -1, 2), "num_encoder_layers=-1 is outside 0 to 1000"),
+        ("set_float", ("weight_decay", -1.0, 0.5), "weight_decay=-1.0 is outside"),
+        ("set_categorical", ("pos", ["timing", "time"]), "pos=time is not one of: timing, none"),
         ("set_categorical", ("hidden_size", ["wide"]), "hidden_size='wide' is not an integer"),
         ("set_categorical", ("ffn_layer", ["conv_relu_conv"]), "ffn_layer=.* is not supported"),
     ],

@@ -1,8 +1,11 @@
 """eval.jsonl: read, written, and which evaluation is the best."""
 
 import json
+import math
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from t2tlite.checkpoint import eval_log
 from t2tlite.errors import DataError
@@ -24,7 +27,7 @@ def test_a_line_that_a_kill_cut_off(tmp_path):
     path.write_text(path.read_text()[:-10])
     assert eval_log.read_evaluations(tmp_path) == ROWS[:1]
     path.write_text("{broken\n" + json.dumps(ROWS[0]) + "\n")
-    with pytest.raises(DataError, match="eval.jsonl, line 1 isn't JSON"):
+    with pytest.raises(DataError, match="eval.jsonl, line 1 isn't an evaluation"):
         eval_log.read_evaluations(tmp_path)
 
 
@@ -46,6 +49,52 @@ def test_best_first(values, minimize, best):
     rows = [{"loss": value} for value in values]
     order = eval_log.best_first([{}, *rows], "metrics-problem/loss", minimize)
     assert order[:1] == ([] if best is None else [best + 1])
+
+
+def test_values_that_json_lacks(tmp_path):
+    rows = [{"step": 1, "loss": NAN, "accuracy": 0.5}, {"step": 2, "loss": math.inf}]
+    eval_log.write_evaluations(tmp_path, rows)
+    path = tmp_path / "eval.jsonl"
+    assert path.read_text().splitlines() == [
+        '{"step": 1, "loss": null, "accuracy": 0.5}',
+        '{"step": 2, "loss": null}',
+    ]
+    first, second = eval_log.read_evaluations(tmp_path)
+    assert math.isnan(first.pop("loss")) and first == {"step": 1, "accuracy": 0.5}
+    assert math.isnan(second["loss"])
+    # Older files have them bare.
+    path.write_text('{"step": 1, "loss": NaN}\n{"step": 2, "loss": -Infinity}\n')
+    first, second = eval_log.read_evaluations(tmp_path)
+    assert math.isnan(first["loss"]) and second["loss"] == -math.inf
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        *(b"\x00\xff\x81random", b"[1]", b"3", b'"step"', b'{"step": "1"}', b'{"loss": 1.0}'),
+        *(b'{"step": 1, "loss": "low"}', b'{"step": 1.5}', b'{"step": true}', b'{"step": -1}'),
+        *(b'{"step": 1' + b"0" * 30 + b"}", b"[" * 100_000, b'{"step": 1, "loss": [1]}'),
+    ],
+)
+def test_damaged_files(tmp_path, content):
+    path = tmp_path / "eval.jsonl"
+    path.write_bytes(content + b"\n")
+    with pytest.raises(DataError, match=r"eval\.jsonl.*delete the") as caught:
+        eval_log.read_evaluations(tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+@given(st.binary(max_size=60) | st.text(max_size=40).map(lambda text: text.encode()))
+def test_any_bytes(tmp_path_factory, content):
+    path = tmp_path_factory.mktemp("run") / "eval.jsonl"
+    path.write_bytes(b'{"step": 1, "loss": 2.0}\n' + content)
+    try:
+        rows = eval_log.read_evaluations(path.parent)
+    except DataError as error:
+        assert "\n" not in str(error)
+    else:
+        assert rows[0] == {"step": 1, "loss": 2.0}
+        eval_log.write_evaluations(path.parent, rows)
 
 
 def test_best_steps(tmp_path):

@@ -57,6 +57,10 @@ def test_line_n_gets_answer_n_and_nothing_else(decoder, pipe):
     assert shown.err == ""
 
 
+def test_a_byte_order_mark_is_not_text(decoder, pipe):
+    assert pipe("\ufeff3 1 4\n".encode()).out == f"{decoder.decode(['3 1 4'])[0]}\n"
+
+
 def test_commands_as_in_t2t(decoder, pipe):
     shown = pipe(b"ns=2\n3 1 4\nns=1\ndl=0\nit=text\n3 1 4\nq\n9\n")
     best = decoder.n_best(["3 1 4"])[0]
@@ -138,7 +142,7 @@ def test_a_space_makes_text_of_a_command(decoder, monkeypatch, pipe):
     [
         ("ns=0", "ns takes a whole number from 1 to 100, not '0'"),
         ("ns=101", "from 1 to 100"),
-        ("dl=-1", "dl takes a whole number of 0 or more, not '-1'"),
+        ("dl=-1", "dl takes a whole number from 0 to 100000, not '-1'"),
         ("it=image", "it=image isn't supported; the input is text"),
         (":next", "there is no answer yet"),
         (":attention", "there is no answer yet"),

@@ -31,6 +31,16 @@ def test_cross_entropy(smoothing):
     np.testing.assert_allclose(found, reference(logits, targets, smoothing), rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_rows_of_vocab_divisor_dont_count(smoothing):
+    """13 tokens in a table of 16 rows: T2T's loss of the 13."""
+    logits, targets = random(0, 2, 5, 16, scale=3), np.arange(10).reshape(2, 5)
+    logits[..., 13:] = -1e9
+    loss = losses.cross_entropy(ops.convert_to_tensor(logits), targets, smoothing, 13)
+    expected = reference(logits[..., :13], targets, smoothing)
+    np.testing.assert_allclose(loss, expected, rtol=1e-5, atol=1e-5)
+
+
 def test_a_perfect_prediction_costs_nothing():
     smoothed = np.log([0.9, 0.05, 0.05]).astype("float32")
     loss = losses.cross_entropy(

@@ -2,7 +2,6 @@
 
 import json
 import logging
-import math
 
 import numpy as np
 import pytest
@@ -86,7 +85,9 @@ def test_early_stopping_ends_this_run_and_the_next(make_run, data_dir, tmp_path,
 
 
 def test_a_loss_that_is_not_finite(make_run, data_dir, tmp_path):
-    run = make_run(optimizer="sgd", learning_rate_constant=math.inf)
+    # A learning rate of 1e42, which is infinite in float32.
+    schedule = "*".join(7 * ["constant"])
+    run = make_run(optimizer="sgd", learning_rate_schedule=schedule, learning_rate_constant=1e6)
     with pytest.raises(DataError, match="not finite at step 2; its batch, from .*; none was saved"):
         train(run, data_dir, str(tmp_path), TrainArgs(train_steps=4, eval_frequency=4), CPU)
     assert checkpoints.steps(tmp_path) == []
