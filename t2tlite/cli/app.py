@@ -140,7 +140,7 @@ def _log_to_stderr() -> None:
     logger.handlers = [handler]
     logger.setLevel(logging.INFO)
     logger.propagate = False
-    # TensorFlow warns when lines of many lengths are traced, which is intended: once for each.
+    # TensorFlow warns of tracing for many lengths and beam sizes, which is intended: once for each.
     tensorflow = logging.getLogger("tensorflow")
     tensorflow.addFilter(lambda record: "retracing" not in record.getMessage())
 

@@ -149,3 +149,13 @@ def test_log_lines_go_to_standard_error(command):
         logger.warning("careful")
 
     assert command(main) == (0, "", "plain\nwarning: careful\n")
+
+
+def test_tensorflows_warnings_of_retracing_are_hidden(command, caplog):
+    def main():
+        logger = logging.getLogger("tensorflow")
+        logger.warning("%d out of the last %d calls to f triggered tf.function retracing.", 5, 26)
+        logger.warning("something else")
+
+    assert command(main)[0] == 0
+    assert [record.getMessage() for record in caplog.records] == ["something else"]
