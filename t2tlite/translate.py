@@ -260,8 +260,8 @@ def _is_current(record: Path, inputs: dict[str, Any]) -> bool:
         return True
     try:
         recorded = json.loads(record.read_text(encoding="utf-8"))
-        files = recorded.pop("files")
-    except (ValueError, LookupError):
+        files = dict(recorded.pop("files"))
+    except (AttributeError, LookupError, TypeError, ValueError):
         return False
     # Corpora may be deleted once they are compiled.
     return recorded == inputs and all(

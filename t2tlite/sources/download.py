@@ -1,23 +1,17 @@
-"""Downloads into a problem's tmp_dir: resumable, atomic, with checksums; and unpacking archives."""
+"""Downloads into a problem's tmp_dir: resumable, atomic, with checksums."""
 
 from __future__ import annotations
 
 import contextlib
-import gzip
 import hashlib
 import http.client
 import json
 import logging
 import os
-import shutil
-import tarfile
-import tempfile
 import time
 import urllib.error
 import urllib.parse
 import urllib.request
-import zipfile
-import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
@@ -25,6 +19,8 @@ from typing import IO, Any
 from t2tlite import console
 from t2tlite.errors import DownloadError
 from t2tlite.files import atomic, cannot_write, locked
+from t2tlite.sources.archives import gunzip_file as gunzip_file
+from t2tlite.sources.archives import unpack as unpack
 
 log = logging.getLogger(__name__)
 
@@ -95,26 +91,6 @@ def maybe_download(
     return str(path)
 
 
-def gunzip_file(gz_path: str | os.PathLike[str], new_path: str | os.PathLike[str]) -> None:
-    """Unpacks a gzip file, unless `new_path` exists.
-
-    Raises:
-      DownloadError: `gz_path` is missing, or isn't a whole gzip file.
-      OutputError: `new_path` can't be written.
-    """
-    if os.path.exists(new_path):
-        return
-    if not os.path.exists(gz_path):
-        raise DownloadError(f"{gz_path} doesn't exist; download it first")
-    with atomic(new_path) as unpacked, gzip.open(gz_path) as packed:
-        try:
-            shutil.copyfileobj(packed, unpacked)
-        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-            raise DownloadError(
-                f"{gz_path} isn't a whole gzip file ({error}); delete it and download it again"
-            ) from error
-
-
 def _download(path: Path, uri: str, sha256: str | None) -> None:
     """Makes one attempt, which resumes an earlier one if the server can."""
     part = path.with_name(f".{path.name}.part")
@@ -156,11 +132,10 @@ def _chunks(uri: str, name: str, file: IO[bytes], note: Path) -> Iterator[bytes]
     except ValueError as error:
         raise _Interrupted(str(error), final=True) from error
     received = file.tell()
-    known = json.loads(note.read_text()) if received and note.exists() else {}
-    if known.get("uri") == uri:
+    if received and (validator := _read_note(note, uri)):
         request.add_header("Range", f"bytes={received}-")
         # If the content has changed, the server sends the whole file.
-        request.add_header("If-Range", known["validator"])
+        request.add_header("If-Range", validator)
     total = None
     try:
         with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as response:
@@ -190,6 +165,15 @@ def _chunks(uri: str, name: str, file: IO[bytes], note: Path) -> Iterator[bytes]
     # http.client takes a connection closed early for the end of the content.
     if total is not None and received < total:
         raise _Interrupted(f"interrupted after {received} of {total} bytes")
+
+
+def _read_note(note: Path, uri: str) -> str:
+    """Returns the identifier that `_write_note` wrote; "" if there is none of this address."""
+    try:
+        known = dict(json.loads(note.read_bytes()))
+        return str(known["validator"]) if known["uri"] == uri else ""
+    except (OSError, ValueError, TypeError, LookupError):
+        return ""
 
 
 def _write_note(note: Path, uri: str, headers: Mapping[str, str]) -> None:
@@ -225,50 +209,3 @@ def _check_sha256(path: Path, expected: str, source: str | Path, advice: str) ->
         actual = hashlib.file_digest(file, "sha256").hexdigest()
     if actual != expected.lower():
         raise DownloadError(f"{source} has sha256 {actual}; expected {expected}: {advice}")
-
-
-def unpack(archive: str | os.PathLike[str], folder: str | os.PathLike[str]) -> None:
-    """Unpacks a .tar, .tgz, .tar.gz (.bz2, .xz), .zip or .gz file into a folder.
-
-    Files that exist in the folder are kept. New ones appear after all are unpacked, each of them
-    complete.
-
-    Raises:
-      DownloadError: the archive is of another kind, damaged, or has paths outside the folder.
-      OutputError: the folder can't be written to.
-    """
-    archive, folder = Path(archive), Path(folder)
-    log.info("unpacking %s into %s", archive, folder)
-    try:
-        with tempfile.TemporaryDirectory(prefix=f".{archive.name}.", dir=folder) as unpacked:
-            _unpack(archive, Path(unpacked))
-            _move(Path(unpacked), folder)
-    except (tarfile.TarError, zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, EOFError) as error:
-        raise DownloadError(
-            f"{archive} can't be unpacked ({error}); delete it and get it again"
-        ) from error
-    except OSError as error:
-        raise cannot_write(folder, error) from error
-
-
-def _unpack(archive: Path, folder: Path) -> None:
-    if zipfile.is_zipfile(archive):
-        with zipfile.ZipFile(archive) as packed:
-            packed.extractall(folder)
-    elif tarfile.is_tarfile(archive):
-        with tarfile.open(archive) as packed_files:
-            packed_files.extractall(folder, filter="data")
-    elif archive.suffix == ".gz":
-        gunzip_file(archive, folder / archive.stem)
-    else:
-        raise tarfile.ReadError("found no tar, zip or gzip file")
-
-
-def _move(source: Path, target: Path) -> None:
-    """Moves the content of a folder into another one, except files that exist there."""
-    for path in source.iterdir():
-        new_path = target / path.name
-        if path.is_dir() and new_path.is_dir():
-            _move(path, new_path)
-        elif not new_path.exists():
-            os.replace(path, new_path)
