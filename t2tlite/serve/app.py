@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import mimetypes
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -13,10 +14,10 @@ from typing import Any
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from t2tlite.errors import Error
+from t2tlite.errors import CheckpointError, Error
 from t2tlite.serve import protocol
 from t2tlite.serve.batching import Batcher, QueueFullError, StoppingError
 from t2tlite.serve.http_checks import (
@@ -67,15 +68,18 @@ def make_app(
         routes.insert(0, Route(f"{model}:attention", endpoints.attention, methods=["POST"]))
     for file in PAGE.iterdir():
         url = "/" if file.name == "index.html" else f"/{file.name}"
-        routes.append(Route(url, partial(_page_file, file)))
+        media_type = mimetypes.guess_type(file.name)[0]
+        # Not a FileResponse, which answers a malformed Range with an error that isn't JSON.
+        page = Response(file.read_bytes(), headers=PAGE_HEADERS, media_type=media_type)
+        routes.append(Route(url, partial(_page_file, page)))
     errors = [RequestError, QueueFullError, StoppingError, ClientDisconnect, HTTPException]
     handlers: Any = dict.fromkeys([*errors, Exception], _answer_error)
     app = Starlette(routes=routes, exception_handlers=handlers)
     return metrics.instrument(check_requests(app, hosts))
 
 
-async def _page_file(file: Path, _: Request) -> Response:
-    return FileResponse(file, headers=PAGE_HEADERS)
+async def _page_file(page: Response, _: Request) -> Response:
+    return page
 
 
 async def _answer_error(request: Request, error: Exception) -> Response:
@@ -192,7 +196,9 @@ class _Endpoints:
                 raise ClientDisconnect
             raise RequestError(504, f"no answer within {seconds:g} s")
         except Error as error:
-            raise RequestError(400, str(error)) from None
+            # Damaged weights aren't the client's fault.
+            status = 500 if isinstance(error, CheckpointError) else 400
+            raise RequestError(status, str(error)) from None
         finally:
             disconnected.cancel()
             if not answers.done():

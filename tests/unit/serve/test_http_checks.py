@@ -187,6 +187,15 @@ def test_errors_of_the_router_are_json(echoing):
         assert len(answer["error"]) < 300
 
 
+@pytest.mark.parametrize(
+    "range_", ["bytes=x", "bytes=9-1", "bytes=99999999-", "lines=1-2", "bytes=0-0"]
+)
+def test_the_page_has_no_ranges(echoing, range_):
+    status, headers, page = echoing.ask("GET", "/", headers={"Range": range_})
+    assert (status, headers.get_content_type()) == (200, "text/html")
+    assert page.startswith(b"<!doctype html>")
+
+
 def test_when_the_time_to_stop_is_over_the_rest_gets_503(start):
     opened = threading.Event()
     answers = {}
