@@ -64,7 +64,7 @@ class RunRecord:
 
     @classmethod
     def describe(cls, problem: str, model: str, hparams: HParams, usr_dirs: list[str]) -> RunRecord:
-        """Returns the record of a run that is about to start; `usr_dirs` are trusted from now on."""
+        """Returns the record of a run that is about to start; `usr_dirs` are trusted from then."""
         libraries = ["tensorflow", "keras", "sentencepiece", "numpy"]
         folders = [Path(folder).expanduser().resolve() for folder in usr_dirs]
         for folder in folders:
@@ -169,11 +169,14 @@ def build(model: Any, problem_hparams: ProblemHParams) -> None:
     """Creates the weights of a model by running it on a batch of two rows of three tokens."""
     import numpy as np
 
+    from t2tlite.model import protocol
+
     features = {}
     for name, modality in problem_hparams.modality.items():
         length = 1 if modality == "class_label" else 3
         features[name] = np.ones((2, length), np.int32)
     model(features)
+    protocol.check(model, problem_hparams.vocab_size)
 
 
 def read(output_dir: str | os.PathLike[str]) -> RunRecord:
@@ -197,9 +200,11 @@ def read(output_dir: str | os.PathLike[str]) -> RunRecord:
     except (ValueError, TypeError, OSError) as error:
         raise CheckpointError(f"{path} is damaged ({error}); train again or restore it") from None
     # Paths are made of these names. A problem may read vocabularies in folders below its data_dir.
-    parts = [part for name in run.vocabularies for part in name.split("/")]
-    for name in (run.problem, run.model, run.hparams_set or "-", *parts):
+    for name in (run.problem, run.model, run.hparams_set or "-"):
         plain_name(name, path, CheckpointError)
+    for name in run.vocabularies:
+        for part in name.split("/"):
+            plain_name(part, f"{path}: in vocabulary {ascii(name)[:80]}", CheckpointError)
     return run
 
 

@@ -9,7 +9,7 @@ from keras import ops
 
 from t2tlite.config import HParams, ProblemHParams
 from t2tlite.decode.decode_hparams import DecodeHParams
-from t2tlite.model import search
+from t2tlite.model import protocol, search
 from t2tlite.model.constraints import at_least, forced, no_repeat
 
 
@@ -55,7 +55,7 @@ class Search(keras.Model):
     ):
         super().__init__(name="search")
         self.network = network
-        self.has_cache = hasattr(network, "start") and hasattr(network, "step")
+        self.has_cache = protocol.has_cache(network)
         self.has_inputs = has_inputs
         self.decode_hparams = decode_hparams
         self.samples = (decode_hparams.sampling_method or hparams.sampling_method) == "random"

@@ -14,6 +14,9 @@ Shapes: as in `t2tlite.model.layers`. The protocol of a model, also of a plugin'
 - optional: `attention_weights(features)`, see `t2tlite.model.attention_weights.by_kind`;
 - optional: `packs = True`, if it masks the other examples of a packed row;
 - losses from `add_loss` in training are added to the loss.
+
+The optional methods compute the same as `call`. A subclass that overrides `call` alone does without
+those that it inherits; where methods of a plugin's model disagree, building it is an error.
 """
 
 from typing import Any

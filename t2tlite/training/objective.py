@@ -11,6 +11,7 @@ from keras import ops
 
 from t2tlite.config import HParams, ProblemHParams
 from t2tlite.data.inputs import WAITED
+from t2tlite.model import protocol
 from t2tlite.model.losses import cross_entropy, projected_cross_entropy, token_weights
 
 
@@ -46,8 +47,8 @@ class Objective(keras.Model):
     """A network with its loss and the sums of `Totals`.
 
     Args:
-      network: takes a dict of int32 [B, T] features and returns logits [B, T, V]; one with
-        `hidden` and `softmax`, as the Transformer, never computes the logits of a whole batch.
+      network: takes a dict of int32 [B, T] features and returns logits [B, T, V]; where
+        `protocol.projects`, as for the Transformer, the logits of a whole batch never exist.
       hparams: reads label_smoothing.
       problem_hparams: reads modality and loss_multiplier.
       sum_over_replicas: sums a vector over the devices that share a batch.
@@ -67,9 +68,10 @@ class Objective(keras.Model):
     ):
         super().__init__(name="objective")
         self.network = network
-        self.projects = hasattr(network, "hidden") and hasattr(network, "softmax")
+        self.projects = protocol.projects(network)
         self.modality = problem_hparams.modality["targets"]
         self.label_smoothing = hparams.label_smoothing
+        self.vocab_size = problem_hparams.vocab_size["targets"]
         self.loss_multiplier = problem_hparams.loss_multiplier
         self.sum_over_replicas = sum_over_replicas
         self.row_shares = row_shares
@@ -113,7 +115,7 @@ class Objective(keras.Model):
                 self.row_shares,
             )
         else:
-            losses_BT = cross_entropy(y_pred, targets_BT, self.label_smoothing)
+            losses_BT = cross_entropy(y_pred, targets_BT, self.label_smoothing, self.vocab_size)
             total = ops.sum(losses_BT * weights_BT)
         slots = ops.cast(ops.size(targets_BT), "float32")
         waited = ops.sum(x[WAITED]) if WAITED in x else 0.0

@@ -37,7 +37,7 @@ class TrainingSetup:
         import keras
 
         self.run = run
-        self.train_args = train_args
+        self.train_args = train_args.check()
         self.device = device
         self.hparams = HParams.from_values(run.hparams).check()
         self.problem = registry.problem(run.problem)
@@ -48,14 +48,21 @@ class TrainingSetup:
         }
         self.problem_hparams: ProblemHParams = self.problem.get_hparams(self.hparams, data_dir)
         keras.utils.set_random_seed(train_args.seed)
-        with device.scope():
-            self.network = run.make_model(self.problem_hparams)
+        try:
+            with device.scope():
+                self.network = run.make_model(self.problem_hparams)
+        except Exception as error:
+            if free_memory.is_out_of_memory(error):
+                raise memory_estimate.weights_error(self.hparams) from error
+            raise
 
     @functools.cached_property
     def batching(self) -> Batching:
         """How training examples are batched."""
+        from t2tlite.model import protocol
+
         labels = self.problem_hparams.modality["targets"] == "class_label"
-        return choose_batching(
+        batching = choose_batching(
             self.hparams,
             static=self.device.static_shapes,
             replicas=self.device.count,
@@ -64,6 +71,9 @@ class TrainingSetup:
             can_pack=bool(getattr(self.network, "packs", False)) and not labels,
             packed_length=self.problem.packed_length,
         )
+        if batching.kind == "pack":
+            protocol.check_packing(self.network, self.problem_hparams.vocab_size)
+        return batching
 
     @functools.cached_property
     def evaluation_batching(self) -> Batching:
@@ -100,6 +110,8 @@ class TrainingSetup:
     @functools.cached_property
     def job(self) -> memory_estimate.Job:
         """What the memory estimate depends on."""
+        from t2tlite.model import protocol
+
         return memory_estimate.Job(
             self.hparams,
             self.problem_hparams,
@@ -108,7 +120,7 @@ class TrainingSetup:
             batch_tokens=self.hparams.batch_size,
             longest=self.sizes.row_length,
             evaluates=self.train_args.evaluate,
-            chunks_logits=hasattr(self.network, "softmax"),
+            chunks_logits=protocol.projects(self.network),
             layer_runs=getattr(self.network, "layer_runs", None),
         )
 

@@ -52,6 +52,23 @@ def test_the_mean_over_all_target_tokens(make_model):
     assert loss(network, elsewhere=5.0)[0] == pytest.approx(value / 2, rel=1e-5)
 
 
+def test_a_subclass_that_overrides_call_alone_trains_what_it_evaluates(make_model):
+    from t2tlite.model.transformer import Transformer
+
+    class Reversed(Transformer):
+        def call(self, features, training=False):
+            return super().call(features, training)[..., ::-1]
+
+    drops = ["layer_prepostprocess_dropout", "attention_dropout", "relu_dropout"]
+    network, _ = make_model(**dict.fromkeys(drops, 0.0))
+    plain = loss(network)[0]
+    network.__class__ = Reversed
+    losses = np.array(cross_entropy(network({"targets": TARGETS}), TARGETS, 0.1))
+    value, _ = loss(network)
+    assert value == pytest.approx(losses[TARGETS > 0].sum() / 5, rel=1e-5)
+    assert value != pytest.approx(plain, rel=1e-2)
+
+
 def gradients(model, batch):
     """Returns how one step of plain gradient descent changes each weight."""
     problem_hparams = ProblemHParams(dict.fromkeys(model.vocab_size, 11), {"targets": "symbol"})
