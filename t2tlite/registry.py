@@ -19,7 +19,8 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, TypeVar, overload
 
-from t2tlite.errors import DuplicateNameError, UnknownNameError
+from t2tlite.errors import DuplicateNameError, PluginError, UnknownNameError
+from t2tlite.files import plain_name
 
 P = TypeVar("P", bound=Callable[..., Any])
 
@@ -82,7 +83,9 @@ class Registry:
 
         Raises:
           DuplicateNameError: another entry has the name, and neither is built in.
+          PluginError: files can't be named by it.
         """
+        plain_name(name, f"the name of a {self.kind}", PluginError)
         old = self._entries.get(name)
         # A module that is imported again (a reload in a notebook) defines the same entry again.
         if old is not None and _location(old) != _location(entry):

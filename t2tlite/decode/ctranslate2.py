@@ -5,9 +5,9 @@ docs/export.md says where its beam search differs from T2T's.
 
 from __future__ import annotations
 
-import json
 import logging
 import os
+import zlib
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -19,7 +19,8 @@ from t2tlite.decode.decode_hparams import DecodeHParams
 from t2tlite.decode.decoder import Decoder
 from t2tlite.decode.engine import Answer, Engine, Row
 from t2tlite.decode.model_folder import ModelFolder
-from t2tlite.errors import CheckpointError, DataError, HParamsError, OutputError, VocabularyError
+from t2tlite.errors import CheckpointError, HParamsError, OutputError, VocabularyError
+from t2tlite.files import read_json
 
 log = logging.getLogger(__name__)
 
@@ -30,9 +31,6 @@ POSITIONS = 4096
 # A beam search ends after `PATIENCE * beam_size` finished hypotheses. T2T's ends when no other
 # hypothesis can win, and its length penalty ranks them differently.
 PATIENCE = 2
-
-# Fills an n-best list, as in `t2tlite.model.beams`, which needs Keras.
-_MISSING = Answer([], -1e7)
 
 
 class CTranslate2Engine(Engine):
@@ -76,13 +74,21 @@ class CTranslate2Engine(Engine):
         self._target_ids = {token: id_ for id_, token in enumerate(targets)}
 
     def _check_origin(self) -> None:
-        """Raises VocabularyError for an export of another model; warns of an old checkpoint."""
-        config = json.loads((self._export_dir / "config.json").read_text(encoding="utf-8"))
-        output_dir = self._folder.path
+        """Checks that the export is whole and of this model; warns of an old checkpoint."""
+        path, output_dir = self._export_dir / "config.json", self._folder.path
+        try:
+            config = dict(read_json(path))
+        except (OSError, TypeError, ValueError) as error:
+            raise CheckpointError(f"{path} is damaged ({error}); export the model again") from None
         if config.get("vocabularies") != self._folder.run.vocabularies:
             raise VocabularyError(
                 f"{self._export_dir} isn't an export of {output_dir}: its vocabularies are "
                 f"others; export the model again"
+            )
+        # Older exports have no checksum.
+        if config.get("model_crc32", checksum := weights_checksum(self.weights)) != checksum:
+            raise CheckpointError(
+                f"{self.weights} is damaged (its checksum is wrong); export the model again"
             )
         exported = config.get("checkpoint")
         steps = checkpoints.steps(output_dir)
@@ -96,12 +102,6 @@ class CTranslate2Engine(Engine):
         _check(self._folder, decode_hparams)
         if any(row.prefix for row in rows):
             raise HParamsError("CTranslate2 takes no prefixes of answers; use --engine=keras")
-        longest = max(len(row.ids) for row in rows)
-        if longest > POSITIONS:
-            raise DataError(
-                f"a line has {longest:,} tokens, and an export to CTranslate2 takes "
-                f"{POSITIONS:,}; cut lines by max_input_size={POSITIONS}, or use --engine=keras"
-            )
         limits = [len(row.ids) + decode_hparams.extra_length for row in rows]
         # CTranslate2 takes one limit for all; rows with an answer beyond their own are repeated.
         answers = self._translate(rows, max(limits), decode_hparams)
@@ -114,6 +114,9 @@ class CTranslate2Engine(Engine):
             for i, row_answers in zip(indices, shorter, strict=True):
                 answers[i] = row_answers
         return [_rank(row_answers, decode_hparams) for row_answers in answers]
+
+    def max_tokens(self, rows: int, decode_hparams: DecodeHParams | None = None) -> int:
+        return POSITIONS
 
     def _translate(
         self, rows: Sequence[Row], limit: int, decode_hparams: DecodeHParams
@@ -179,14 +182,14 @@ def _rank(answers: Sequence[Answer], decode_hparams: DecodeHParams) -> list[Answ
     """Returns answers as a search of ours does: best first, scored as by `t2tlite.model.beams`."""
     beams = decode_hparams.beam_size
     # Answers that ran into their limit count only where none ended before.
-    ended = [answer for answer in answers if answer.ids[-1] == EOS_ID] or answers
+    ended = [answer for answer in answers if answer.ids[-1:] == [EOS_ID]] or answers
     ranked = []
     for ids, log_prob in ended:
         penalty = ((5 + len(ids)) / 6) ** decode_hparams.alpha if beams > 1 else 1.0
         ids = [id_ for id_ in ids if id_ not in (PAD_ID, EOS_ID)]
         ranked.append(Answer(ids, log_prob / penalty))
     ranked.sort(key=lambda answer: -answer.score)
-    return (ranked + [_MISSING] * beams)[:beams]
+    return ranked[:beams]
 
 
 def require_library(what: str) -> Any:
@@ -196,6 +199,15 @@ def require_library(what: str) -> Any:
     except ImportError:
         raise OutputError(f"{what} needs CTranslate2; pip install t2tlite[ct2]") from None
     return ctranslate2
+
+
+def weights_checksum(path: Path) -> str:
+    """Returns the CRC-32 of an export's model.bin, in hexadecimal."""
+    crc = 0
+    with open(path, "rb") as file:
+        while chunk := file.read(1 << 20):
+            crc = zlib.crc32(chunk, crc)
+    return f"{crc:08x}"
 
 
 def tokens(encoder: Any) -> list[str]:

@@ -15,6 +15,7 @@ embedding of PAD.
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from pathlib import Path
@@ -24,7 +25,7 @@ import numpy as np
 from keras import ops
 
 from t2tlite.config import HParams
-from t2tlite.decode.ctranslate2 import POSITIONS, require_library, tokens
+from t2tlite.decode.ctranslate2 import POSITIONS, require_library, tokens, weights_checksum
 from t2tlite.decode.decoder import Decoder
 from t2tlite.errors import HParamsError, OutputError
 from t2tlite.export.export_folder import content, replace, working_folder
@@ -52,7 +53,11 @@ def export(
     spec.optimize(quantization=quantization)
     with working_folder(target.parent) as folder:
         spec.save(str(folder))
+        config = json.loads((folder / "config.json").read_text())
+        config["model_crc32"] = weights_checksum(folder / "model.bin")
+        (folder / "config.json").write_text(json.dumps(config, indent=2))
         for name in decoder.run.vocabularies:
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(Path(decoder.output_dir) / name, folder / name)
         replace(folder, target)
     return target
