@@ -42,7 +42,7 @@ class G2pG014b2b(token_vocabulary.KnownTokensProblem):
         self, data_dir: str, tmp_dir: str, dataset_split: str
     ) -> Iterator[dict[str, Any]]:
         path = _TRAIN.find(self.name, tmp_dir, _SOURCE)
-        pairs = [line.split("\t") for line in path.read_text(encoding="utf-8").splitlines()]
+        pairs = [line.split("\t") for line in path.read_text(encoding="utf-8-sig").splitlines()]
         words = sorted({word for word, _ in pairs})
         held_out = set(random.Random(_SEED).sample(words, _HELD_OUT_WORDS))
         for word, phonemes in pairs:

@@ -29,7 +29,7 @@ class MyPoetryLines(text_problems.Text2TextProblem):
         poems = Path(tmp_dir, "poems.txt")
         if not poems.exists():
             poems = Path(__file__).with_name("poems.txt")
-        lines = [line.strip() for line in poems.read_text(encoding="utf-8").split("\n")]
+        lines = [line.strip() for line in poems.read_text(encoding="utf-8-sig").split("\n")]
         for line, next_line in zip(lines, lines[1:], strict=False):
             if line and next_line:  # a blank line separates poems
                 yield {"inputs": line, "targets": next_line}

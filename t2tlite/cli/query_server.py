@@ -8,6 +8,7 @@ With --problem and --data_dir lines are sent as T2T sends them: as token ids in 
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -22,7 +23,7 @@ FLAGS = flags.FLAGS
 flags.DEFINE_string("server", "", "host:port of the server's REST interface.")
 flags.DEFINE_string("servable_name", "", "Name of the model; by default the server's only model.")
 flags.DEFINE_string("inputs_once", "", "Send this line, then exit.")
-flags.DEFINE_integer("timeout_secs", 10, "Seconds to wait for an answer.", 1)
+flags.DEFINE_integer("timeout_secs", 10, "Seconds to wait for an answer.", 1, 1_000_000)
 flags.DEFINE_string("cloud_mlengine_model_name", "", "T2T's, for a service that no longer exists.")
 flags.DEFINE_string("cloud_mlengine_model_version", "", "See --cloud_mlengine_model_name.")
 
@@ -60,13 +61,17 @@ def _host_and_port(address: str) -> str:
 
 def _input_lines() -> Iterator[str]:
     """Yields the lines of standard input that aren't blank; prompts on a terminal."""
-    while True:
-        try:
-            line = input(">> " if sys.stdin.isatty() else "")
-        except EOFError:
-            return
+    from t2tlite.interactive.prompt import piped_lines
+
+    for line in _typed_lines() if sys.stdin.isatty() else piped_lines():
         if line.strip():
             yield line
+
+
+def _typed_lines() -> Iterator[str]:
+    with contextlib.suppress(EOFError):
+        while True:
+            yield input(">> ")
 
 
 def _print(line: str, outputs: Any, scores: Any) -> None:

@@ -14,6 +14,7 @@ from prompt_toolkit.filters import Condition
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 
 from t2tlite.errors import DataError
+from t2tlite.files import BYTE_ORDER_MARK
 
 
 def make_session(
@@ -63,7 +64,7 @@ def _open_history() -> History:
 
 
 def piped_lines() -> Iterator[str]:
-    """Yields each line of standard input as soon as it arrives.
+    """Yields each line of standard input as soon as it arrives, without a byte-order mark.
 
     Raises:
       DataError: a line isn't UTF-8.
@@ -76,4 +77,6 @@ def piped_lines() -> Iterator[str]:
                 f"standard input, line {number}: byte {line[error.start]:#04x} is not UTF-8; "
                 f"convert the text to UTF-8"
             ) from None
+        if number == 1:
+            text = text.removeprefix(BYTE_ORDER_MARK)
         yield text.removesuffix("\n").removesuffix("\r")

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from t2tlite.errors import DataError
+from t2tlite.files import BYTE_ORDER_MARK
 
 log = logging.getLogger(__name__)
 
@@ -27,32 +28,39 @@ def each_line(path: File, delimiter: str = "\n") -> Iterator[str]:
     """Yields the lines of a UTF-8 file without their line breaks.
 
     Only the delimiter ends a line, not the other line breaks of Unicode. A last delimiter opens no
-    further line.
+    further line. A byte-order mark at the start of the file is dropped.
 
     Args:
       path: the file, packed by gzip if its name ends in .gz; "\\r\\n" is read as "\\n".
       delimiter: ends a line.
 
     Raises:
-      DataError: the file is missing, isn't UTF-8, or isn't a whole gzip file.
+      DataError: the file is missing, unreadable, isn't UTF-8, or isn't a whole gzip file.
     """
     path = Path(path)
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise DataError(f"{path} doesn't exist; put it there, or check the path")
-    separator = delimiter.encode()
+    separator, byte_order_mark = delimiter.encode(), BYTE_ORDER_MARK.encode()
     # Number, as editors count, of the line at which `rest` begins.
     number, rest = 1, b""
-    with gzip.open(path) if path.suffix == ".gz" else open(path, "rb") as file:
-        try:
-            while chunk := file.read(_CHUNK_BYTES):
+    try:
+        with gzip.open(path) if path.suffix == ".gz" else open(path, "rb") as file:
+            if file.read(len(byte_order_mark)) != byte_order_mark:
+                file.seek(0)
+            # At least as much as the rest, so that the time for a long line is linear.
+            while chunk := file.read(max(_CHUNK_BYTES, len(rest))):
                 *pieces, rest = (rest + chunk).split(separator)
                 for piece in pieces:
                     yield _decode(piece + separator, path, number).removesuffix(delimiter)
                     number += piece.count(b"\n") + separator.count(b"\n")
-        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-            raise DataError(
-                f"{path} isn't a whole gzip file ({error}); delete it and get it again"
-            ) from error
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise DataError(
+            f"{path} isn't a whole gzip file ({error}); delete it and get it again"
+        ) from error
+    except OSError as error:
+        raise DataError(
+            f"can't read {path}: {error.strerror or error}; check its permissions"
+        ) from error
     if rest:
         yield _decode(rest, path, number)
 

@@ -44,8 +44,8 @@ def escape(text: str) -> str:
 def unescape(text: str) -> str:
     """Returns the text of what SentencePiece decodes; undefined escapes stay unchanged.
 
-    SentencePiece decodes its pieces' U+2581 as spaces, but not one that is encoded as bytes, because
-    the vocabulary was learned from text without spaces. Escaped text has no other U+2581.
+    SentencePiece decodes the U+2581 of its pieces as spaces, but not one that is encoded as bytes,
+    as a vocabulary does that was learned from text without spaces. Escaped text has no other.
     """
     text = text.replace(SPACE_MARK, " ")
     if ESCAPE not in text:
@@ -72,6 +72,10 @@ class SentencePieceEncoder(TextEncoder):
         content = read_vocabulary(filename)
         try:
             self._processor = sentencepiece.SentencePieceProcessor(model_proto=content)
+            # A damaged piece that isn't UTF-8 would fail only when it is decoded.
+            ids = list(range(self.vocab_size))
+            self._processor.id_to_piece(ids)
+            self._processor.decode(ids)
         except (RuntimeError, ValueError, OSError) as error:
             raise VocabularyError(
                 f"{self.filename} isn't a SentencePiece model, or is damaged; delete it and run "

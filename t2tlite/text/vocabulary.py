@@ -6,6 +6,7 @@ import hashlib
 import os
 from pathlib import Path
 
+from t2tlite.files import BYTE_ORDER_MARK
 from t2tlite.text.encoder import PAD, TextEncoder
 from t2tlite.text.sentencepiece_encoder import SentencePieceEncoder
 from t2tlite.text.subword_encoder import SubwordTextEncoder
@@ -27,7 +28,8 @@ def load_vocabulary(path: str | os.PathLike[str]) -> TextEncoder:
     if suffix == ".model":
         return SentencePieceEncoder(path)
     quoted_pad = tuple(f"{quote}{PAD}".encode() for quote in "'\"")
-    if suffix == ".subwords" or read_vocabulary(path).startswith(quoted_pad):
+    content = read_vocabulary(path).removeprefix(BYTE_ORDER_MARK.encode())
+    if suffix == ".subwords" or content.startswith(quoted_pad):
         return SubwordTextEncoder(path)
     return TokenTextEncoder(path)
 

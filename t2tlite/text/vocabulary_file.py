@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from t2tlite.errors import VocabularyError
+from t2tlite.files import BYTE_ORDER_MARK
 
 
 def read_vocabulary(path: str | os.PathLike[str]) -> bytes:
@@ -37,7 +38,8 @@ def read_vocabulary_lines(path: str | os.PathLike[str]) -> list[str]:
     """Returns the lines of a vocabulary file, split as T2T (tf.io.gfile) splits them.
 
     Only a newline ends a line, not Unicode's other line breaks, and all carriage returns are
-    removed, even inside a line. Ids are line numbers, so another line break would shift them.
+    removed, even inside a line. Ids are line numbers, so another line break would shift them. A
+    byte-order mark at the start is dropped, which T2T would take for a part of the first token.
 
     Raises:
       VocabularyError: the file is missing, empty, unreadable or not UTF-8.
@@ -50,7 +52,7 @@ def read_vocabulary_lines(path: str | os.PathLike[str]) -> list[str]:
             f"{os.fspath(path)} isn't UTF-8 text (see byte {error.start}); expected one token per "
             "line"
         ) from error
-    lines = text.replace("\r", "").split("\n")
+    lines = text.removeprefix(BYTE_ORDER_MARK).replace("\r", "").split("\n")
     if not lines[-1]:
         lines.pop()
     return lines

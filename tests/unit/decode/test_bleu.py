@@ -93,3 +93,9 @@ def test_all_translations_of_a_folder(write, tmp_path):
     assert [(one.step, one.value) for one in exact] == [(30, 50), (200, 100), (300, 50)]
     assert exact[2].wall_time == (tmp_path / "out/p-300").stat().st_mtime
     assert events.Scalars("BLEU_cased")[1].value == pytest.approx(100)
+
+
+def test_a_byte_order_mark_is_not_text(write):
+    ours, right = write("ours", RIGHT), write("right", f"\ufeff{RIGHT}")
+    assert (file_bleu(ours, right).exact, file_bleu(right, ours).exact) == (100, 100)
+    assert file_bleu(right, ours).bleu == pytest.approx(100)

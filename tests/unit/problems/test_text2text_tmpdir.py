@@ -35,6 +35,14 @@ def test_is_registered_and_described(name: str) -> None:
     assert registry.problems.describe(name).endswith(".")
 
 
+def test_a_byte_order_mark_is_not_text(folder: Path) -> None:
+    for path in folder.iterdir():
+        path.write_text(path.read_text(encoding="utf-8"), encoding="utf-8-sig")
+    problem = registry.problem("text2text_tmpdir")
+    samples = problem.generate_samples("", str(folder), "train")
+    assert next(iter(samples)) == {"inputs": "one fish", "targets": "ein Fisch"}
+
+
 def test_missing_files(folder: Path) -> None:
     (folder / "inputs.eval.txt").unlink()
     (folder / "targets.train.txt").unlink()

@@ -32,6 +32,14 @@ def test_rows(echoing):
     assert echoing.predict(named)[1]["predictions"][0]["outputs"] == "cba"
 
 
+def test_a_byte_order_mark_is_not_text(echoing):
+    rows = ["\ufeffabc", {"inputs": "\ufeffabc"}, {"input": example(inputs=["\ufeffabc".encode()])}]
+    _, answer = echoing.predict({"instances": rows[:2]})
+    assert [row["outputs"] for row in answer["predictions"]] == ["cba", "cba"]
+    _, answer = echoing.predict({"signature_name": "serialized_examples", "instances": rows[2:]})
+    assert answer["predictions"][0]["outputs"] == "cba"
+
+
 def test_columns(echoing):
     for inputs in (["abc", "de"], {"inputs": ["abc", "de"]}):
         _, answer = echoing.predict({"inputs": inputs})

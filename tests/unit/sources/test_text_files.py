@@ -1,6 +1,10 @@
 """Lines of files, for all byte sequences and sizes of the chunks they are read in."""
 
+import gzip
+
 import pytest
+from hypothesis import HealthCheck, given, seed, settings
+from hypothesis import strategies as st
 
 from t2tlite.errors import DataError
 from t2tlite.sources import text_files
@@ -34,7 +38,9 @@ def write(tmp_path):
         (b"\n", [""]),
         (b"one\n\ntwo", ["one", "", "two"]),
         (b"one\r\n\r\ntwo\r\n", ["one", "", "two"]),
-        ("\ufeffé\u2028ü\n\x0c\x00\t \n".encode(), ["\ufeffé\u2028ü", "\x0c\x00\t "]),
+        ("\ufeffé\u2028ü\n\x0c\x00\t \n".encode(), ["é\u2028ü", "\x0c\x00\t "]),
+        ("\ufeff".encode(), []),
+        ("\ufeff\ufeffa\n\ufeffb".encode(), ["\ufeffa", "\ufeffb"]),
     ],
 )
 @pytest.mark.parametrize("chunk", [1, 3, 1 << 20])
@@ -57,6 +63,52 @@ def test_broken_utf8_is_named_by_its_line(write, monkeypatch, chunk, delimiter):
     path = write(b"good;\n\nb\xffd;\n")
     with pytest.raises(DataError, match="lines, line 3: byte 0xff is not UTF-8; convert the file$"):
         count_lines(path, delimiter)
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_a_byte_order_mark_in_every_kind_of_sample(write, pack):
+    name = "a.gz" if pack is gzip.compress else "a"
+    path = write(pack("\ufeffa\tb\nc\td\n".encode()), name)
+    assert next(text2text_txt_tab_iterator(path)) == {"inputs": "a", "targets": "b"}
+    labels = write(pack("\ufeff1\n0\n".encode()), f"labels.{name}")
+    assert next(text2class_txt_iterator(path, labels))["label"] == 1
+    assert next(text2self_txt_iterator(path)) == {"targets": "a\tb"}
+
+
+def test_a_long_line_takes_linear_time(write, monkeypatch):
+    monkeypatch.setattr(text_files, "_CHUNK_BYTES", 10)
+    assert len(read_lines(write(b"x" * 3_000_000))[0]) == 3_000_000
+
+
+@seed(1)
+@settings(
+    max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    st.lists(
+        st.sampled_from([b"\xef\xbb\xbf", b"\xff", b"\xc3", b"\n", b"\r", b"\0", b"\t", b"ab"])
+        | st.binary(max_size=3),
+        max_size=8,
+    ).map(b"".join),
+    st.sampled_from([bytes, gzip.compress, lambda raw: gzip.compress(raw)[:-3]]),
+    st.sampled_from(["lines", "lines.gz"]),
+    st.sampled_from([1, 4, 1 << 20]),
+)
+def test_any_bytes(write, monkeypatch, raw, pack, name, chunk):
+    """Lines as they are written, or one line of error."""
+    monkeypatch.setattr(text_files, "_CHUNK_BYTES", chunk)
+    path = write(pack(raw), name)
+    content = raw if name.endswith("gz") else path.read_bytes()
+    try:
+        lines = read_lines(path)
+    except DataError as error:
+        assert "\n" not in str(error)
+        with pytest.raises((UnicodeDecodeError, EOFError, gzip.BadGzipFile)):
+            read = gzip.decompress if name.endswith("gz") else bytes
+            read(path.read_bytes()).decode()
+        return
+    text = content.decode("utf-8-sig").replace("\r\n", "\n")
+    assert lines == (text.removesuffix("\n").split("\n") if text else [])
 
 
 def test_lines_come_before_the_file_was_read_to_its_end(write, monkeypatch):

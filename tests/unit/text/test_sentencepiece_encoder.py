@@ -115,6 +115,16 @@ def test_a_truncated_file(tmp_path, sentencepiece_file) -> None:
         SentencePieceEncoder(path)
 
 
+@pytest.mark.parametrize("old", ["\u2581and", "\ufffd"])
+def test_a_piece_that_is_not_utf8(tmp_path, sentencepiece_file, old: str) -> None:
+    raw = sentencepiece_file.read_bytes()
+    assert old.encode() in raw
+    path = tmp_path / "vocab.model"
+    path.write_bytes(raw.replace(old.encode(), b"\xff" * len(old.encode())))
+    with pytest.raises(VocabularyError, match="vocab.model isn't a SentencePiece model"):
+        SentencePieceEncoder(path)
+
+
 def test_a_model_with_other_ids_for_pad_and_eos(tmp_path) -> None:
     model = io.BytesIO()
     sentencepiece.SentencePieceTrainer.train(

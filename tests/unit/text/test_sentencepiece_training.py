@@ -5,6 +5,8 @@ import subprocess
 import sys
 
 import pytest
+from hypothesis import HealthCheck, given, seed, settings
+from hypothesis import strategies as st
 
 from t2tlite.errors import DataError, OutputError, VocabularyError
 from t2tlite.text import load_vocabulary, train_sentencepiece
@@ -184,3 +186,46 @@ def test_of_much_text_a_sample_is_learned_from(tmp_path, caplog) -> None:
     pieces = load_vocabulary(tmp_path / "a.model").decode_list(range(259, 300))
     assert any("x" in piece for piece in pieces)
     assert any("a" in piece for piece in pieces)
+
+
+PARTS = [
+    "a",
+    "bc",
+    "é",
+    "中",
+    " ",
+    "\n",
+    "\r",
+    "\t",
+    "\0",
+    "\u2581",
+    "\x1a",
+    "\x1a_",
+    "\u2585",
+    "<pad>",
+]
+TEXTS = st.lists(st.sampled_from([*PARTS, "<0xE2>", "\U0001f332"]), max_size=9).map("".join)
+
+
+@seed(1)
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    st.lists(TEXTS, min_size=1, max_size=4),
+    st.lists(TEXTS, max_size=9),
+    st.sampled_from([None, 1, 3]),
+)
+def test_lossless_whatever_was_learned_from(tmp_path, texts, others, longest) -> None:
+    """Above all without a space, which then has no piece."""
+    encoder = train_sentencepiece(
+        ["thequickbrown", *texts], 300, tmp_path / "vocab.model", max_subtoken_length=longest
+    )
+    for text in [*others, *texts, "the quick\u2581fox \0"]:
+        assert encoder.decode(encoder.encode(text)) == text
+
+
+def test_a_space_that_was_not_learned(tmp_path) -> None:
+    encoder = train_sentencepiece(["thequickbrown", "fox"], 300, tmp_path / "vocab.model")
+    assert encoder.decode(encoder.encode("the quick fox")) == "the quick fox"
+    assert encoder.decode(encoder.encode(" \u2581")) == " \u2581"

@@ -3,9 +3,12 @@ import subprocess
 import sys
 
 import pytest
+from hypothesis import HealthCheck, given, seed, settings
+from hypothesis import strategies as st
 
-from t2tlite.errors import VocabularyError
+from t2tlite.errors import Error, VocabularyError
 from t2tlite.text import (
+    ClassLabelEncoder,
     SentencePieceEncoder,
     SubwordTextEncoder,
     TokenTextEncoder,
@@ -67,3 +70,44 @@ def test_no_tensorflow() -> None:
         "sys.exit(any(name in sys.modules for name in ('tensorflow', 'keras', 'jax')))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("name", ["vocab.subwords", "vocab.tokens", "vocab.quoted"])
+def test_a_byte_order_mark_is_not_a_token(tmp_path, name: str) -> None:
+    quote = "" if name == "vocab.tokens" else "'"
+    lines = [f"{quote}{token}{quote}\n" for token in ("<pad>", "<EOS>", "a", "_")]
+    plain, marked = tmp_path / f"plain.{name}", tmp_path / name
+    plain.write_text("".join(lines), encoding="utf-8")
+    marked.write_text("".join(lines), encoding="utf-8-sig")
+    expected, encoder = load_vocabulary(plain), load_vocabulary(marked)
+    assert type(encoder) is type(expected)
+    assert encoder.decode_list(range(4)) == expected.decode_list(range(4))
+    assert encoder.encode("a") == expected.encode("a")
+
+
+def test_a_byte_order_mark_is_not_part_of_a_label(tmp_path) -> None:
+    (tmp_path / "labels").write_text("sad\nglad\n", encoding="utf-8-sig")
+    assert ClassLabelEncoder(class_labels_fname=tmp_path / "labels").encode("sad") == 0
+
+
+@pytest.mark.parametrize("name", ["vocab.subwords", "vocab.tokens", "vocab.model", "vocab"])
+@seed(1)
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(data=st.data())
+def test_any_bytes(tmp_path, sentencepiece_file, subword_file, name: str, data) -> None:
+    """Damaged or nonsense: one line, or an encoder that works."""
+    raw = bytearray((sentencepiece_file if name.endswith("model") else subword_file).read_bytes())
+    for _ in range(data.draw(st.integers(1, 3))):
+        # The ends have what isn't a piece.
+        start = data.draw(st.integers(-80, 80) | st.integers(0, len(raw)))
+        raw[start : start + data.draw(st.integers(0, 9))] = data.draw(st.binary(max_size=9))
+    (tmp_path / name).write_bytes(raw)
+    try:
+        encoder = load_vocabulary(tmp_path / name)
+        ids = encoder.encode("the woods\0 \u2581 é")
+        assert isinstance(encoder.decode(ids), str)
+        encoder.decode_list(range(encoder.vocab_size))
+    except Error as error:
+        assert "\n" not in str(error)

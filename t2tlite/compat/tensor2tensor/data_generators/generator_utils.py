@@ -17,6 +17,7 @@ from t2tlite.files import make_folder
 from t2tlite.plugins.absent import absent_names
 from t2tlite.sources import download
 from t2tlite.sources.download import gunzip_file
+from t2tlite.sources.text_files import txt_line_iterator
 from t2tlite.translate import generate_lines_for_vocab
 
 __getattr__ = absent_names(__name__)
@@ -206,10 +207,9 @@ def get_or_generate_tabbed_vocab(
     """Returns the vocabulary of a file, learned from one column of a TSV file if missing."""
 
     def texts() -> Iterator[str]:
-        with open(os.path.join(tmp_dir, source_filename), encoding="utf-8") as file:
-            for line in file:
-                if "\t" in line:
-                    yield line.strip().split("\t", 1)[index].strip()
+        for line in txt_line_iterator(os.path.join(tmp_dir, source_filename)):
+            if "\t" in line:
+                yield line.split("\t", 1)[index].strip()
 
     return get_or_generate_vocab_inner(data_dir, vocab_filename, vocab_size, texts())
 
@@ -223,7 +223,6 @@ def get_or_generate_txt_vocab(
 
     def texts() -> Iterator[str]:
         for name in files:
-            with open(name, encoding="utf-8") as file:
-                yield from (line.strip() for line in file)
+            yield from txt_line_iterator(name)
 
     return get_or_generate_vocab_inner(data_dir, vocab_filename, vocab_size, texts())
