@@ -36,8 +36,8 @@ ALWAYS_ALLOWED_BYTES = 10 * 10**6
 
 _CHUNK_BYTES = 2**20
 _MAX_NAME_BYTES, _MAX_PATH_BYTES = 255, 1000
-# Long names, and attributes that aren't used; `tarfile` holds them in memory.
-_MAX_HEADER_BYTES = 2**16
+# Of long names, and of attributes that are not used: `tarfile` takes quadratic time for them.
+_MAX_HEADER_BYTES = 2**13
 _EXTENDED_HEADERS = {
     tarfile.XHDTYPE,
     tarfile.XGLTYPE,
@@ -282,7 +282,7 @@ def _reading(archive: Path, damaged: str = "can't be unpacked") -> Iterator[None
 def _check_name(archive: Path, name: str) -> PurePosixPath:
     path = PurePosixPath(name)
     if path.is_absolute() or ".." in path.parts or "\0" in name:
-        raise _refused(archive, name, "leads out of the folder")
+        raise _refused(archive, name, "isn't a path inside the folder")
     sizes = [len(os.fsencode(part)) for part in path.parts]
     if max(sizes, default=0) > _MAX_NAME_BYTES or sum(sizes) + len(sizes) > _MAX_PATH_BYTES:
         raise _refused(archive, name[:40] + "...", "has a name that is too long")

@@ -188,7 +188,7 @@ def test_a_missing_archive(inside: Path) -> None:
 
 @pytest.mark.parametrize("name", ["../out", "a/../../out", "/tmp/out", "a/..", "//out", ".."])
 def test_names_that_lead_out(inside: Path, name: str) -> None:
-    message = "leads out of the folder; expected an archive of files and folders"
+    message = "isn.t a path inside the folder; expected an archive of files and folders"
     refuse(inside, "x.tar", tar_file([("a/ok", b""), (name, b"x")]), message)
     refuse(inside, "x.zip", zip_file([("a/ok", b""), (name, b"x")]), message)
 
@@ -309,9 +309,9 @@ class TestSize:
 
     def test_headers_that_take_memory_or_time(self, inside: Path) -> None:
         header = tarfile.TarInfo("././@PaxHeader")
-        header.type, header.size = tarfile.XHDTYPE, 2**17
-        raw = tar_file([(header, b"1" * 2**17), ("a", b"")])  # type: ignore[list-item]
-        refuse(inside, "x.tar", raw, "a header of 131072 bytes")
+        header.type, header.size = tarfile.XHDTYPE, 2**14
+        raw = tar_file([(header, b"1" * 2**14), ("a", b"")])  # type: ignore[list-item]
+        refuse(inside, "x.tar", raw, "a header of 16384 bytes")
 
 
 @pytest.mark.parametrize("kind", KINDS)
