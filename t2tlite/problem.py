@@ -84,7 +84,7 @@ class Problem:
 
     @name.setter
     def name(self, value: str) -> None:
-        self._name = plain_name(value, f"the name of {type(self).__name__}", DataError)
+        self._name = value
 
     @property
     def full_name(self) -> str:

@@ -51,13 +51,17 @@ def shard_errors(shards: Iterable[str]) -> Iterator[None]:
 
     try:
         yield
-    except (tf.errors.DataLossError, tf.errors.InvalidArgumentError) as error:
-        if isinstance(error, tf.errors.InvalidArgumentError) and not _PARSING.search(error.message):
+    except (tf.errors.DataLossError, tf.errors.InvalidArgumentError, UnicodeDecodeError) as error:
+        # TensorFlow quotes a record that isn't a tf.Example; Python can't decode that as UTF-8.
+        message = error.reason if isinstance(error, UnicodeDecodeError) else error.message
+        if isinstance(error, tf.errors.InvalidArgumentError) and not _PARSING.search(message):
             raise
         # TensorFlow doesn't name the file; reading all of them raises an error that does.
         paths = list(shards)
         collections.deque(read_examples(paths), maxlen=0)
-        reason = error.message.strip().splitlines()[0]
+        if isinstance(error, UnicodeDecodeError):
+            raise
+        reason = message.strip().splitlines()[0]
         raise DataError(
             f"a record in {os.path.dirname(paths[0])} is damaged or not of this problem "
             f"({reason}); run t2t-datagen --overwrite or copy the folder again"

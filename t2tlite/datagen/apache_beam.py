@@ -214,7 +214,8 @@ def _check_shared(folder: Path) -> None:
     """Raises OutputError where a worker doesn't see the folder that it must write to."""
     if not folder.is_dir():
         raise OutputError(
-            f"a worker doesn't find {folder}; all workers must share the folder that --data_dir is in"
+            f"a worker doesn't find {folder}; all workers must share the folder that --data_dir "
+            f"is in"
         )
 
 

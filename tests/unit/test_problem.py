@@ -1,5 +1,6 @@
 """Problem: names, paths, _rev and _copy, reading records."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,8 @@ from t2tlite import registry
 from t2tlite.config import HParams, ProblemHParams
 from t2tlite.data.manifest import Manifest, Split, path_of
 from t2tlite.data.records import serialized, shard_paths, write_shard
-from t2tlite.errors import DataError
+from t2tlite.datagen.generate_data import generate_data
+from t2tlite.errors import DataError, PluginError
 from t2tlite.problem import DatasetSplit, Problem
 
 
@@ -79,10 +81,18 @@ def test_splits_that_arent_possible(splits):
 
 
 @pytest.mark.parametrize("name", ["a/b", "..", "\ud800"])
-def test_a_name_that_cant_begin_file_names(name, own_names):
-    registry.register_problem(name)(WmtEnde8k)
-    with pytest.raises(DataError, match="the name of WmtEnde8k: .* isn't a plain file name"):
-        registry.problem(name)
+def test_a_name_that_cant_begin_file_names(tmp_path, name, own_names):
+    with pytest.raises(PluginError, match="the name of a problem: .* isn't a plain file name"):
+        registry.register_problem(name)(WmtEnde8k)
+
+    class Odd(WmtEnde8k):
+        def dataset_filename(self):
+            return name
+
+    registry.register_problem(Odd)
+    with pytest.raises(DataError, match="odd: dataset_filename: .* isn't a plain file name"):
+        generate_data("odd", str(tmp_path / "data"))
+    assert not os.listdir(tmp_path)
 
 
 def test_a_subset_of_the_shards(tmp_path, warned):

@@ -3,6 +3,7 @@
 import collections
 import itertools
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -290,3 +291,34 @@ class TestMeasure:
             file.truncate(20)
         with pytest.raises(DataError, match="shard1 is truncated"):
             measure(paths, to_examples, PAD)
+
+
+@pytest.mark.parametrize("record", [b"\xff\xff\xff", serialized({"targets": "text"})])
+def test_a_record_that_is_no_example(tmp_path, record):
+    path = str(tmp_path / "p-train-00000-of-00001")
+    write_shard(path, [record])
+    batching = BUCKET
+    with pytest.raises(DataError, match="record 0 of .*00000|a record in .* is damaged") as caught:
+        measure([path], to_examples, batching)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_a_flipped_byte_names_the_file(tmp_path):
+    shards = write(tmp_path, [5] * 50)
+    data = bytearray(Path(shards[-1]).read_bytes())
+    data[-20] ^= 8
+    Path(shards[-1]).write_bytes(data)
+    batching = BUCKET
+    with pytest.raises(DataError, match=f"^{shards[-1]}: the record at byte .* is damaged"):
+        measure(shards, to_examples, batching)
+    for batches in (
+        evaluation_batches(shards, to_examples, batching),
+        training_batches(shards, to_examples, batching, seed=0, epoch_batches=5),
+    ):
+        with (
+            pytest.raises(DataError, match=f"^{shards[-1]}: the record at byte .* is damaged"),
+            inputs.shard_errors(shards),
+        ):
+            list(batches.as_numpy_iterator())
+    with pytest.raises(tf.errors.InvalidArgumentError), inputs.shard_errors(shards):
+        tf.debugging.assert_equal(1, 2)

@@ -86,7 +86,7 @@ VALUES = st.recursive(
 
 
 @seed(0)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(
     st.binary(max_size=80)
     | VALUES.map(lambda value: json.dumps(value).encode())

@@ -93,3 +93,12 @@ def test_errors_with_words_of_their_own_pass(error):
     with pytest.raises(type(error)) as caught:
         list(check(samples()))
     assert caught.value is error
+
+
+@pytest.mark.parametrize("key", ["inputs", "note"])
+def test_a_lone_surrogate_names_the_sample(key):
+    """Also in a text that no encoder sees."""
+    sample = {"inputs": "a", "note": "ü", key: "ü\udcff"}
+    samples = checked(lambda: [{"inputs": "a"}, sample], "p: hook", {"inputs": str})
+    with pytest.raises(SampleError, match=f"^p: hook, sample 1: '{key}': character 1 of the text"):
+        list(samples)
