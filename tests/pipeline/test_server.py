@@ -29,7 +29,8 @@ def test_serves_until_it_is_stopped(command, tmp_path):
         match = re.search(r"serving digits, version 250, at http://(127\.0\.0\.1:\d+)", ready)
         answer = command("t2t-query-server", f"--server={match[1]}", "--inputs_once=3 1 4").stdout
         assert re.fullmatch(r"\nInput:\n3 1 4\n\nOutput \(Score -\d\.\d+\):\n4 1 3\n\n", answer)
-        several = command("t2t-query-server", f"--server=http://{match[1]}/", stdin="1 2\n\n9\n")
+        lines = "\ufeff1 2\n\n9\n"
+        several = command("t2t-query-server", f"--server=http://{match[1]}/", stdin=lines)
         assert re.findall(r"Input:\n(.*)\n\nOutput .*:\n(.*)", several.stdout) == [
             ("1 2", "2 1"),
             ("9", "9"),
