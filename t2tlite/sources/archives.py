@@ -13,10 +13,10 @@ import io
 import logging
 import lzma
 import os
+import shutil
 import stat
 import struct
 import tarfile
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -25,7 +25,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 from t2tlite.errors import DownloadError
-from t2tlite.files import atomic, cannot_write
+from t2tlite.files import atomic, cannot_write, locked
 
 log = logging.getLogger(__name__)
 
@@ -86,10 +86,10 @@ def unpack(
     log.info("unpacking %s into %s", archive, folder)
     limit = _Limit(archive, folder, max_bytes)
     try:
-        with tempfile.TemporaryDirectory(prefix=f".{archive.name}.", dir=folder) as unpacked:
+        with _working_folder(archive, folder) as unpacked:
             for path, content in _members(archive, limit):
-                _write(Path(unpacked, path), content, f"{archive} holds {str(path)!r}")
-            _move(Path(unpacked), folder)
+                _write(unpacked / path, content, f"{archive} holds {str(path)!r}")
+            _move(unpacked, folder)
     except OSError as error:
         raise cannot_write(folder, error) from error
 
@@ -110,6 +110,22 @@ def gunzip_file(gz_path: str | os.PathLike[str], new_path: str | os.PathLike[str
     chunks = _chunks(gz_path, limit, partial(gzip.open, gz_path), "isn't a whole gzip file")
     with atomic(new_path) as unpacked:
         unpacked.writelines(chunks)
+
+
+@contextlib.contextmanager
+def _working_folder(archive: Path, folder: Path) -> Iterator[Path]:
+    """Makes a folder in `folder` that is removed at the end; after a kill, by the next run."""
+    path = folder / f".{archive.name}.unpacked"
+    lock_path = folder / f".{archive.name}.lock"
+    with locked(lock_path, waiting=f"waiting for another run that unpacks {archive}"):
+        try:
+            if path.exists():
+                shutil.rmtree(path)
+            path.mkdir()
+            yield path
+        finally:
+            shutil.rmtree(path, ignore_errors=True)
+            lock_path.unlink(missing_ok=True)
 
 
 class _Limit:

@@ -90,6 +90,14 @@ def test_unpacks_what_is_missing(inside: Path, kind: str) -> None:
     assert content_of(inside) == {**FILES, "a/train.de": b"mine"}
 
 
+def test_what_a_killed_run_left_is_removed(inside: Path) -> None:
+    (inside / ".x.tar.unpacked" / "half").mkdir(parents=True)
+    (inside / ".x.tar.lock").touch()
+    (inside.parent / "x.tar").write_bytes(archive_of("tar"))
+    unpack(inside.parent / "x.tar", inside)
+    assert sorted(os.listdir(inside)) == ["a", "train.en"]
+
+
 def test_a_tar_file_that_holds_a_zip_file_is_a_tar_file(inside: Path) -> None:
     inner = zip_file([("inner.txt", b"x")])
     (inside.parent / "x.tar").write_bytes(tar_file([("inner.zip", inner)]))
