@@ -11,7 +11,7 @@ import os
 import re
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, NamedTuple, Self
 
 from t2tlite.errors import HParamsError
@@ -36,7 +36,7 @@ class Bounds(NamedTuple):
     also: float | None = None
 
 
-SEEDS = Bounds(0, 2**32 - 1)  # those that NumPy takes
+MAX_SEED = 2**32 - 1  # of NumPy
 
 
 class Pattern(NamedTuple):
@@ -67,10 +67,10 @@ class CheckedFields:
         return self
 
 
-@functools.cache
-def field_hints(cls: type) -> dict[str, Any]:
-    """Returns the type hints of a dataclass by field, with the metadata of `Annotated` types."""
-    return typing.get_type_hints(cls, include_extras=True)
+# Returns the type hints of a dataclass by field, with the metadata of `Annotated` types.
+field_hints: Callable[[type], dict[str, Any]] = functools.cache(
+    functools.partial(typing.get_type_hints, include_extras=True)
+)
 
 
 def shown(value: Any, quoted: bool = False) -> str:
@@ -150,7 +150,7 @@ def _parse_number(value: Any, kind: type) -> int | float:
     number = float(value)
     if not math.isfinite(number) or (kind is int and number != int(number)):
         raise ValueError
-    return kind(number)
+    return int(number) if kind is int else number
 
 
 def check_fields(hparams: Any, hints: Mapping[str, Any]) -> None:

@@ -337,7 +337,7 @@ class HParams:
         return dataclasses.replace(self, extra=dict(self.extra))
 
     def _unknown(self, name: str) -> str:
-        names = [*_TYPES, *T2T_ONLY, *self.__dict__.get("extra", {})]
+        names = [*(_TYPES.keys() - {"extra"}), *T2T_ONLY, *self.__dict__.get("extra", {})]
         close = difflib.get_close_matches(name, names, n=3, cutoff=0.6)
         hint = f"did you mean {' or '.join(close)}?" if close else "none is close"
         return f"no hparam is named {shown(name)}: {hint}"

@@ -16,6 +16,7 @@ from absl import flags
 
 from t2tlite.checkpoint import run_record
 from t2tlite.cli import app, shared_flags
+from t2tlite.decode.decode_hparams import MAX_BEAMS
 from t2tlite.serve.limits import Limits
 
 FLAGS = flags.FLAGS
@@ -32,16 +33,28 @@ flags.DEFINE_list(
 )
 flags.DEFINE_integer("port", 8501, "Port to listen on; 0: any free port.", 0, 65535)
 flags.DEFINE_string("servable_name", "", "Model name in URLs; the problem's name by default.")
-flags.DEFINE_integer("max_body_bytes", 2**20, "Most bytes of a request.", 1)
-flags.DEFINE_integer("max_instances", 256, "Most lines of a request.", 1)
-flags.DEFINE_integer("max_line_length", 1000, "Most characters (or token ids) of a line.", 1)
-flags.DEFINE_integer("max_beam_size", 16, "Largest beam size that a request may ask for.", 1)
-flags.DEFINE_integer("max_queue", 1024, "Most lines in the queue; others get 503.", 1)
-flags.DEFINE_integer("max_batch_size", 64, "Most lines in a batch.", 1)
-flags.DEFINE_float("batch_timeout_ms", 5.0, "How long a line waits for its batch to fill.", 0.0)
-flags.DEFINE_float("timeout_secs", 60.0, "Seconds until an unanswered request gets 504.", 1.0)
+flags.DEFINE_integer("max_body_bytes", 2**20, "Most bytes of a request.", 1, shared_flags.MAX)
+flags.DEFINE_integer("max_instances", 256, "Most lines of a request.", 1, shared_flags.MAX)
+flags.DEFINE_integer(
+    "max_line_length", 1000, "Most characters (or token ids) of a line.", 1, shared_flags.MAX
+)
+flags.DEFINE_integer(
+    "max_beam_size", 16, "Largest beam size that a request may ask for.", 1, MAX_BEAMS
+)
+flags.DEFINE_integer(
+    "max_queue", 1024, "Most lines in the queue; others get 503.", 1, shared_flags.MAX
+)
+flags.DEFINE_integer("max_batch_size", 64, "Most lines in a batch.", 1, 100_000)
 flags.DEFINE_float(
-    "stop_secs", 20.0, "Seconds from SIGTERM until requests without an answer get 503.", 0.0, 1e6
+    "batch_timeout_ms", 5.0, "How long a line waits for its batch to fill.", 0.0, 1e6
+)
+flags.DEFINE_float("timeout_secs", 60.0, "Seconds until an unanswered request gets 504.", 1.0, 1e6)
+flags.DEFINE_float(
+    "stop_secs",
+    20.0,
+    "Seconds from SIGTERM until requests without an answer get 503.",
+    0.0,
+    1e6,
 )
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from absl import flags
 
 from t2tlite import registry
-from t2tlite.assignments import SEEDS, parse_assignments
+from t2tlite.assignments import MAX_SEED, parse_assignments
 from t2tlite.checkpoint import run_record
 from t2tlite.cli import app, shared_flags, t2t_flags, tuning
 from t2tlite.config import HParams
@@ -37,7 +37,12 @@ flags.DEFINE_integer(
     "local_eval_frequency", 1_000, "Steps between evaluations and saves.", 1, shared_flags.MAX
 )
 flags.DEFINE_integer(
-    "eval_steps", 100, "Most batches of an evaluation; 0: all.", 0, shared_flags.MAX
+    "eval_steps",
+    None,
+    "About the most batches of an evaluation, of examples drawn at random; 0: all. Default: 100 or "
+    "a tenth of --local_eval_frequency, whichever is more; with --schedule=evaluate, all.",
+    0,
+    shared_flags.MAX,
 )
 flags.DEFINE_bool("eval_use_test_set", False, "Evaluate on the test split.")
 flags.DEFINE_integer(
@@ -60,7 +65,7 @@ flags.DEFINE_string("checkpoint_path", "", "For --schedule=evaluate: a weights f
 flags.DEFINE_integer("iterations_per_loop", 1, "Most steps in one compiled call.", 1, 1_000_000)
 flags.DEFINE_bool("profile", False, "Trace some steps; show where their time goes.")
 flags.DEFINE_integer(
-    "random_seed", 0, "Seed of weights, dropout and the order of the data.", *SEEDS[:2]
+    "random_seed", 0, "Seed of weights, dropout and the order of the data.", 0, MAX_SEED
 )
 flags.DEFINE_bool("generate_data", False, "Generate the data first, as t2t-datagen does.")
 flags.DEFINE_bool("overwrite", False, "With --generate_data: generate it again.")

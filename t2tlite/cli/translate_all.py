@@ -18,8 +18,9 @@ from absl import flags
 
 from t2tlite.cli import app, shared_flags
 from t2tlite.decode.all_checkpoints import Translate, translate_all
-from t2tlite.decode.decode_hparams import ALPHA, BEAMS, DecodeHParams
+from t2tlite.decode.decode_hparams import MAX_ALPHA, MAX_BEAMS, DecodeHParams
 from t2tlite.errors import OutputError
+from t2tlite.files import make_folder
 from t2tlite.sources import text_files
 
 if TYPE_CHECKING:
@@ -34,8 +35,8 @@ flags.DEFINE_string("source", "", "File of lines to translate.")
 flags.DEFINE_string("translations_dir", "translations", "Folder of the translated files.")
 flags.DEFINE_integer("min_steps", 0, "Skip checkpoints of fewer steps.", 0, shared_flags.MAX)
 flags.DEFINE_float("wait_minutes", 0, "Minutes to wait for a new checkpoint.", 0.0, 1e6)
-flags.DEFINE_integer("beam_size", 4, "Beams; 1: greedy.", *BEAMS[:2])
-flags.DEFINE_float("alpha", 0.6, "Exponent of the length penalty.", *ALPHA[:2])
+flags.DEFINE_integer("beam_size", 4, "Beams; 1: greedy.", 1, MAX_BEAMS)
+flags.DEFINE_float("alpha", 0.6, "Exponent of the length penalty.", 0.0, MAX_ALPHA)
 flags.DEFINE_string("decode_hparams", "", "More on how to decode, as for t2t-decoder.")
 flags.DEFINE_string(
     "decoder_command",
@@ -57,6 +58,7 @@ def main() -> None:
     decode_hparams = DecodeHParams().override(settings).check()
     shared_flags.log_unneeded("problem", "model", "hparams_set", "hparams", "data_dir")
     text_files.count_lines(FLAGS.source, decode_hparams.delimiter)
+    make_folder(FLAGS.translations_dir)
     translate_all(
         FLAGS.output_dir,
         FLAGS.translations_dir,

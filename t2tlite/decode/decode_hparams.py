@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from t2tlite.assignments import (
-    SEEDS,
+    MAX_SEED,
     Bounds,
     CheckedFields,
+    Pattern,
     convert,
     field_hints,
     parse_assignments,
@@ -19,8 +21,8 @@ from t2tlite.assignments import (
 from t2tlite.errors import HParamsError
 from t2tlite.t2t_names import decode_hparams as t2t_names
 
-BEAMS = Bounds(1, 1000)
-ALPHA = Bounds(0.0, 10.0)
+MAX_BEAMS = 1000
+MAX_ALPHA = 10.0
 MAX_LENGTH = 100_000
 _Tokens = Annotated[int, Bounds(0, MAX_LENGTH)]
 # Fields about the lines of files and the output, which a compiled search doesn't depend on.
@@ -34,9 +36,9 @@ _ABOUT_FILES = {
 class DecodeHParams(CheckedFields):
     """How to decode, with T2T's names and defaults."""
 
-    beam_size: Annotated[int, BEAMS] = 4  # 1: greedy
+    beam_size: Annotated[int, Bounds(1, MAX_BEAMS)] = 4  # 1: greedy
     # Exponent of the length penalty ((5 + n) / 6)^alpha (Wu et al. 2016).
-    alpha: Annotated[float, ALPHA] = 0.6
+    alpha: Annotated[float, Bounds(0.0, MAX_ALPHA)] = 0.6
     extra_length: _Tokens = 100  # tokens that an answer may be longer than its input
     force_decode_length: bool = False  # every answer is as long as it may be
     min_length: _Tokens = 0  # fewest tokens of an answer; for a language model the line counts
@@ -49,7 +51,8 @@ class DecodeHParams(CheckedFields):
     num_samples: Annotated[int, Bounds(-1, 2**63 - 1)] = -1
     # Longer inputs are cut to this many tokens, with a warning; -1: never.
     max_input_size: Annotated[int, Bounds(-1, 2**31 - 1)] = -1
-    delimiter: str = "\n"  # between the lines of files
+    # Between the lines of files.
+    delimiter: Annotated[str, Pattern("(?s).+", "a text of one character or more")] = "\n"
     decode_in_memory: bool = False  # no .part file: an interrupted decode of a file starts over
     sampling_method: Literal["", "argmax", "random"] = ""  # "": of the model's hparams
     # Divides the logits; 0: of the model's hparams.
@@ -57,7 +60,7 @@ class DecodeHParams(CheckedFields):
     # Most probable tokens to sample from; 0: the model's, -1: all.
     sampling_keep_top_k: Annotated[int, Bounds(-1, 2**31 - 1)] = 0
     sampling_top_p: Annotated[float, Bounds(1e-6, 1.0)] = 1.0  # probability mass to sample from
-    random_seed: Annotated[int, SEEDS] = 0  # of sampling
+    random_seed: Annotated[int, Bounds(0, MAX_SEED)] = 0  # of sampling
 
     def override(self, assignments: str) -> DecodeHParams:
         """Assigns from T2T's `--decode_hparams="beam_size=4,alpha=0.6"`; returns self.
@@ -66,6 +69,10 @@ class DecodeHParams(CheckedFields):
           HParamsError: a name doesn't exist, or a value isn't of its type.
         """
         hints = field_hints(DecodeHParams)
+        # A comma ends an assignment; as the delimiter it is accepted where it ends the string.
+        if re.search(r"(^|,)\s*delimiter\s*=\s*,$", assignments):
+            self.delimiter = ","
+            assignments = assignments.rpartition("delimiter")[0]
         for name, text in parse_assignments(assignments):
             if name in hints:
                 setattr(self, name, convert(f"decode hparam {name}", text, hints[name]))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from t2tlite import metrics
-from t2tlite.assignments import SEEDS, Bounds, CheckedFields
+from t2tlite.assignments import MAX_SEED, Bounds, CheckedFields
 from t2tlite.config import HParams
 from t2tlite.errors import HParamsError
 from t2tlite.problem import DatasetSplit
@@ -28,7 +28,8 @@ class TrainArgs(CheckedFields):
       train_steps: last step; the steps of earlier runs count.
       evaluate: whether to evaluate during training.
       eval_frequency: steps between evaluations, and between checkpoints if save_seconds is 0.
-      eval_steps: largest number of batches in an evaluation; 0: all.
+      eval_steps: how many batches an evaluation has at most, about, of examples drawn at random
+        from the split; 0: all. None: 100 or a tenth of eval_frequency, whichever is more.
       eval_split: "eval" or "test".
       save_seconds: seconds between checkpoints; 0: one at each evaluation.
       keep_checkpoints: how many of the newest checkpoints to keep; 0: all. The best is always kept.
@@ -45,7 +46,7 @@ class TrainArgs(CheckedFields):
     train_steps: _Period = 250_000
     evaluate: bool = True
     eval_frequency: _Period = 1_000
-    eval_steps: _Count = 100
+    eval_steps: Annotated[int | None, Bounds(0, 2**31 - 1)] = None
     eval_split: str = DatasetSplit.EVAL
     save_seconds: _Count = 0
     keep_checkpoints: _Count = 20
@@ -56,7 +57,18 @@ class TrainArgs(CheckedFields):
     warm_start_from: str | None = None
     steps_per_call: Annotated[int, Bounds(1, 1_000_000)] = 1
     profile: bool = False
-    seed: Annotated[int, SEEDS] = 0
+    seed: Annotated[int, Bounds(0, MAX_SEED)] = 0
+
+    @property
+    def most_eval_batches(self) -> float:
+        """About the most batches that an evaluation has.
+
+        The default is T2T's 100, or more where that takes under a tenth of the time that training
+        takes between evaluations: a batch is evaluated in less time than it is trained on.
+        """
+        if self.eval_steps is None:
+            return max(100, self.eval_frequency // 10)
+        return self.eval_steps or math.inf
 
     def check_direction(self) -> None:
         """Warns if stop_minimize is wrong for a metric whose direction is known."""
