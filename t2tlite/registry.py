@@ -20,7 +20,6 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, TypeVar, overload
 
 from t2tlite.errors import DuplicateNameError, PluginError, UnknownNameError
-from t2tlite.files import plain_name
 
 P = TypeVar("P", bound=Callable[..., Any])
 
@@ -85,7 +84,10 @@ class Registry:
           DuplicateNameError: another entry has the name, and neither is built in.
           PluginError: files can't be named by it.
         """
-        plain_name(name, f"the name of a {self.kind}", PluginError)
+        if not name.strip(".") or set(name) & set("/\\") or not name.isprintable():
+            raise PluginError(
+                f"the name of a {self.kind}: {name!a} isn't a plain file name; leave out slashes"
+            )
         old = self._entries.get(name)
         # A module that is imported again (a reload in a notebook) defines the same entry again.
         if old is not None and _location(old) != _location(entry):

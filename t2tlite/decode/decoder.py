@@ -35,7 +35,8 @@ class Decoder:
       checkpoint: a step, or the path of a weights file; "best": the best that was evaluated in
         training; "": the newest.
       decode_hparams: how to decode; T2T's names in one string or a `DecodeHParams`.
-      usr_dirs: plugin folders, if they have moved since training.
+      usr_dirs: plugin folders, if the model needs some that this user hasn't loaded before on this
+        machine, or that have moved; their code is imported.
       device: where Keras computes; None: one device of its current backend.
       make_engine: loads another engine than Keras, which reads `checkpoint` and `device`.
 

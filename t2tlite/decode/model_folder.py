@@ -17,7 +17,7 @@ class ModelFolder:
 
     Args:
       output_dir: what t2t-trainer wrote.
-      usr_dirs: plugin folders, if they have moved since training.
+      usr_dirs: as for `Decoder`.
 
     Attributes:
       problem_hparams: modalities and vocabulary sizes by feature.

@@ -21,6 +21,11 @@ NAME = "tuning.journal"
 # Optuna's user attributes: of the study, what is searched; of a trial, its values by dimension name
 # and why it was pruned or failed.
 _DESCRIPTION, VALUES, REASON = "description", "hparams", "why"
+# What Optuna raises for a file that isn't its own.
+_DAMAGE = (
+    *(ArithmeticError, AssertionError, AttributeError),
+    *(LookupError, RecursionError, TypeError, ValueError),
+)
 # Trials that must finish before a later one can be pruned.
 PRUNING_STARTS = 4
 
@@ -67,9 +72,12 @@ class Journal:
                     n_min_trials=PRUNING_STARTS,
                 ),
             )
-        except (ValueError, KeyError) as error:
-            raise DataError(f"{path} is damaged ({error}); choose a new --output_dir") from None
-        self._check_description()
+            self._check_description()
+            # Reads all values.
+            self.trials()
+        except _DAMAGE as error:
+            reason = " ".join(str(error).split())[:200]
+            raise DataError(f"{path} is damaged ({reason}); choose a new --output_dir") from None
 
     def _check_description(self) -> None:
         # The journal is JSON, which has no tuples.

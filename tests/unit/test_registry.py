@@ -5,7 +5,7 @@ import json
 import pytest
 
 from t2tlite import registry
-from t2tlite.errors import DuplicateNameError, UnknownNameError
+from t2tlite.errors import DuplicateNameError, PluginError, UnknownNameError
 from t2tlite.registry import Registry
 
 NAMES = {
@@ -65,6 +65,12 @@ def test_a_duplicate_names_both_locations():
     assert message.startswith("hparams set twice is registered twice: at ")
     assert message.count("test_registry.py:") == 2
     assert registry.hparams_sets.get("twice") is first
+
+
+@pytest.mark.parametrize("name", ["a/b", "../up", "..", "a\\b", "nul\0"])
+def test_names_that_are_no_part_of_a_file_s_name(name):
+    with pytest.raises(PluginError, match="the name of a hparams set: .* isn't a plain file name"):
+        registry.register_hparams(name)(lambda: None)
 
 
 @pytest.mark.usefixtures("no_names")

@@ -1,6 +1,7 @@
 """The journal of a search: what it refuses, and what a kill or a full disk may leave."""
 
 import errno
+import json
 import os
 
 import pytest
@@ -56,6 +57,27 @@ def test_a_damaged_journal_is_an_error(opened, tmp_path):
     path = tmp_path / journal.NAME
     path.write_bytes(b"garbage\n" + path.read_bytes())
     with pytest.raises(DataError, match=r"tuning.journal is damaged .*; choose a new --output_dir"):
+        opened()
+
+
+LINES = [b"[1]", b"null", b"{}", b'{"op_code": 99, "worker_id": "x"}', b"[" * 100_000, b"\xff"]
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_lines_that_are_not_optunas(opened, tmp_path, line):
+    opened()
+    path = tmp_path / journal.NAME
+    path.write_bytes(path.read_bytes() + line + b"\n")
+    with pytest.raises(DataError, match=r"tuning.journal is damaged .*; choose a new") as caught:
+        opened()
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("values", ["[1]", '{"../up": 1}', "3"])
+def test_values_of_a_trial_that_are_none(opened, tmp_path, values):
+    trial = opened().next_trial([])
+    trial.set_user_attr(journal.VALUES, json.loads(values))
+    with pytest.raises(DataError, match=r"tuning.journal is damaged"):
         opened()
 
 
