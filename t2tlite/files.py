@@ -136,6 +136,17 @@ def make_folder(path: str | os.PathLike[str]) -> Path:
     return folder
 
 
+def split_paths(paths: str) -> list[str]:
+    """Splits paths that are joined by commas; a path that exists may have commas in its name."""
+    parts, result = paths.split(","), []
+    while parts:
+        counts = (n for n in range(len(parts), 1, -1) if os.path.exists(",".join(parts[:n])))
+        count = next(counts, 1)
+        result.append(",".join(parts[:count]))
+        del parts[:count]
+    return [path for path in result if path]
+
+
 def plain_name(name: object, source: object, error: type[Error] = Error) -> str:
     """Checks a file name that was read from a file, so that no path built from it leaves a folder.
 

@@ -290,9 +290,17 @@ def load_weights(model: Any, path: Path) -> None:
     """Assigns all weights of a built model from a file.
 
     Raises:
-      CheckpointError: the file is missing, damaged or of another model.
+      CheckpointError: the file is missing, damaged or of another model, or a trained weight in it
+        isn't finite.
     """
-    _assign({weight.path: weight for weight in model.weights}, read_tensors(path), path)
+    tensors = read_tensors(path)
+    for weight in model.trainable_weights:
+        if not np.isfinite(tensors.get(weight.path, 0.0)).all():
+            raise CheckpointError(
+                f"{path} is damaged ({weight.path} has values that are NaN or infinite); delete it "
+                f"to use the previous checkpoint"
+            )
+    _assign({weight.path: weight for weight in model.weights}, tensors, path)
 
 
 def restore(folder: str | os.PathLike[str], model: Any, optimizer: Any) -> int:

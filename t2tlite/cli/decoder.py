@@ -17,7 +17,7 @@ from absl import flags
 from t2tlite.checkpoint import run_record
 from t2tlite.cli import app, shared_flags, t2t_flags
 from t2tlite.decode.decode_hparams import DecodeHParams
-from t2tlite.files import atomic
+from t2tlite.files import atomic, split_paths
 from t2tlite.sources import text_files
 
 if TYPE_CHECKING:
@@ -52,7 +52,9 @@ def main() -> None:
     decode_hparams = shared_flags.decode_hparams()
     decode_hparams.decode_in_memory = decode_hparams.decode_in_memory or FLAGS.decode_in_memory
     _check_files(decode_hparams.delimiter)
-    _report_other_flags(run_record.read(FLAGS.output_dir))
+    run = run_record.read(FLAGS.output_dir)
+    _check_target(run, decode_hparams)
+    _report_other_flags(run)
     decoder = _load_decoder(decode_hparams)
     if FLAGS.decode_interactive:
         from t2tlite.interactive.session import interactive
@@ -91,10 +93,28 @@ def _check_files(delimiter: str) -> None:
     """Raises DataError where an input file is missing, isn't UTF-8 or has too few lines."""
     if FLAGS.decode_from_file:
         count = text_files.count_lines(FLAGS.decode_from_file, delimiter)
-        for path in filter(None, [FLAGS.decode_prefix_file, *FLAGS.decode_reference.split(",")]):
+        for path in filter(None, [FLAGS.decode_prefix_file, *split_paths(FLAGS.decode_reference)]):
             text_files.check_line_count(path, FLAGS.decode_from_file, count, delimiter)
     if FLAGS.score_file:
         text_files.count_lines(FLAGS.score_file)
+
+
+def _check_target(run: run_record.RunRecord, decode_hparams: DecodeHParams) -> None:
+    """Raises OutputError where the output can't be written."""
+    from t2tlite.decode import dataset, files
+
+    target, source = FLAGS.decode_to_file, FLAGS.decode_from_file
+    if not target and source:
+        target = files.default_target(run, decode_hparams, source)
+    elif not target and not (FLAGS.decode_interactive or FLAGS.score_file):
+        target = dataset.dataset_target(run, decode_hparams, FLAGS.output_dir, _split())
+    if target:
+        references = split_paths(FLAGS.decode_reference)
+        files.check_target(target, source, FLAGS.score_file, FLAGS.decode_prefix_file, *references)
+
+
+def _split() -> str:
+    return "test" if FLAGS.eval_use_test_set else "eval"
 
 
 def _report_other_flags(run: run_record.RunRecord) -> None:
@@ -124,9 +144,7 @@ def _decode(decoder: Decoder) -> None:
     if source:
         path = files.decode_file(decoder, source, target, FLAGS.decode_prefix_file)
     else:
-        split = "test" if FLAGS.eval_use_test_set else "eval"
-        path, references = dataset.decode_dataset(decoder, FLAGS.data_dir, split, target)
-        reference = ",".join(map(str, references))
+        path, reference = dataset.decode_dataset(decoder, FLAGS.data_dir, _split(), target)
     log.info("wrote %s", path)
     decode_hparams = decoder.decode_hparams
     if reference and decoder.classifies:

@@ -9,6 +9,7 @@ from absl import flags
 
 from t2tlite.decode.decode_hparams import DecodeHParams
 from t2tlite.devices import devices
+from t2tlite.files import split_paths
 
 if TYPE_CHECKING:
     from t2tlite.decode.decoder import Decoder
@@ -60,7 +61,7 @@ def log_unneeded(*names: str) -> None:
 
 def usr_dirs() -> list[str]:
     """The plugin folders of --t2t_usr_dir."""
-    return [path for path in FLAGS.t2t_usr_dir.split(",") if path]
+    return split_paths(FLAGS.t2t_usr_dir)
 
 
 def device() -> devices.Devices:

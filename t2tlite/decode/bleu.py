@@ -13,7 +13,7 @@ from t2tlite.decode.all_checkpoints import as_they_appear, translations
 from t2tlite.decode.decode_hparams import DecodeHParams
 from t2tlite.decode.files import best_answers
 from t2tlite.errors import DataError
-from t2tlite.files import atomic, make_folder
+from t2tlite.files import atomic, make_folder, split_paths
 from t2tlite.sources.text_files import read_lines
 
 # File in the folder of events with their last step; T2T's name.
@@ -41,7 +41,7 @@ class Quality:
 
 def file_bleu(
     translation: str | os.PathLike[str],
-    reference: str,
+    reference: str | Sequence[str | os.PathLike[str]],
     tokenize: str = "13a",
     lowercase: bool = False,
     decode_hparams: DecodeHParams | None = None,
@@ -50,7 +50,7 @@ def file_bleu(
 
     Args:
       translation: a file of decoded lines.
-      reference: a file of references; several joined by commas.
+      reference: a file of references; several in a list, or joined by commas.
       tokenize: sacrebleu's tokenizer.
       lowercase: whether to ignore case.
       decode_hparams: how `decode_file` wrote the translation: the best answer of each line counts,
@@ -62,7 +62,7 @@ def file_bleu(
     layout = decode_hparams or DecodeHParams()
     answers = best_answers(translation, layout)
     references = []
-    for path in reference.split(","):
+    for path in split_paths(reference) if isinstance(reference, str) else reference:
         lines = read_lines(path, layout.delimiter)[: len(answers) if decode_hparams else None]
         if len(lines) != len(answers):
             raise DataError(

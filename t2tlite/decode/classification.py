@@ -10,6 +10,7 @@ from t2tlite import console
 from t2tlite.decode.decode_hparams import DecodeHParams
 from t2tlite.decode.files import best_answers
 from t2tlite.errors import DataError
+from t2tlite.files import split_paths
 from t2tlite.sources.text_files import read_lines
 
 # The most labels of a confusion matrix; of more labels the most frequent confusions are listed.
@@ -18,7 +19,7 @@ MATRIX_LABELS = 20
 
 def answers_report(
     path: str | os.PathLike[str],
-    reference: str,
+    reference: str | Sequence[str | os.PathLike[str]],
     decode_hparams: DecodeHParams,
     labels: Sequence[str],
 ) -> str:
@@ -26,15 +27,16 @@ def answers_report(
 
     Args:
       path: the decoded file, of which each line's best answer counts; blank answers don't.
-      reference: a file of right labels, a line each; of several, joined by commas, any is right.
-        They may have more lines than num_samples asks for.
+      reference: a file of right labels, a line each; of several, in a list or joined by commas, any
+        is right. They may have more lines than num_samples asks for.
       decode_hparams: how the file was decoded.
       labels: of the classifier.
 
     Raises:
       DataError: a file is missing, too short or empty, or has a line that is no label.
     """
-    answers, names = best_answers(path, decode_hparams), reference.split(",")
+    answers = best_answers(path, decode_hparams)
+    names = split_paths(reference) if isinstance(reference, str) else reference
     references = [read_lines(name, decode_hparams.delimiter) for name in names]
     pairs = []
     for i, answer in enumerate(answers):

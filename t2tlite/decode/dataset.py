@@ -8,8 +8,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from t2tlite.checkpoint.run_record import RunRecord
 from t2tlite.config import EOS_ID, PAD_ID
 from t2tlite.data.inputs import shard_errors
+from t2tlite.decode.decode_hparams import DecodeHParams
 from t2tlite.decode.decoder import Decoder
 from t2tlite.decode.files import decode_file, default_target
 from t2tlite.decode.model_folder import ModelFolder
@@ -60,11 +62,8 @@ def decode_dataset(
             "in its place, so the scores may differ from those of an evaluation in training",
             flattened,
         )
-    if not target:
-        stem = Path(decoder.output_dir, f"{decoder.run.problem}.{FILE_WORD[split]}")
-        # The name of the problem is in the stem already.
-        target = default_target(decoder, stem).replace(f".{decoder.run.problem}.beam", ".beam")
-    target = Path(target)
+    default = dataset_target(decoder.run, decoder.decode_hparams, decoder.output_dir, split)
+    target = Path(target or default)
     source = _write(target, "inputs", references, delimiter)
     paths = []
     columns = [list(targets) for targets in references.values()]
@@ -75,12 +74,22 @@ def decode_dataset(
     return decode_file(decoder, source, target), paths
 
 
+def dataset_target(
+    run: RunRecord, decode_hparams: DecodeHParams, output_dir: str, split: str
+) -> str:
+    """Returns the default target of `decode_dataset`."""
+    stem = Path(output_dir, f"{run.problem}.{FILE_WORD[split]}")
+    # The name of the problem is in the stem already.
+    return default_target(run, decode_hparams, stem).replace(f".{run.problem}.beam", ".beam")
+
+
 def _each_pair(folder: ModelFolder, data_dir: str, split: str) -> Iterator[tuple[str, str]]:
     """Yields inputs and targets of each example as text, without the problem's prefixes."""
     import tensorflow as tf
 
     shards = folder.problem.shards(data_dir, split)
-    examples = folder.problem.examples(tf.data.TFRecordDataset(shards), split, folder.hparams)
+    records = tf.data.TFRecordDataset(shards)
+    examples = folder.problem.examples(records, split, folder.hparams, for_training=False)
 
     def text(feature: str, ids: Any) -> str:
         if feature == "inputs" or not folder.classifies:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from t2tlite.decode.decode_hparams import DecodeHParams
-from t2tlite.errors import DeviceError
+from t2tlite.errors import CheckpointError, DeviceError
 
 
 class Row(NamedTuple):
@@ -72,8 +73,18 @@ class Engine(ABC):
             on the samples drawn before.
 
         Returns:
-          For each row its answers, best first: one per beam; of a classifier, all labels.
+          For each row its answers, best first: one per beam, or fewer if the search found fewer;
+          of a classifier, all labels.
         """
+
+    def max_tokens(self, rows: int, decode_hparams: DecodeHParams | None = None) -> int:
+        """Returns the most tokens, of a line and its prefix, that `search` takes.
+
+        Args:
+          rows: in the batch.
+          decode_hparams: of the search; None: of the features that `score` takes.
+        """
+        return sys.maxsize
 
     def stream(self, row: Row, decode_hparams: DecodeHParams) -> Iterator[Answer]:
         """Decodes a row without a beam; yields the answer after each of its tokens."""
@@ -113,3 +124,11 @@ class Engine(ABC):
     def _unsupported(self, ability: str) -> DeviceError:
         advice = "use a Decoder of Keras (--engine=keras)"
         return DeviceError(f"{self.backend} doesn't {ability}; {advice}")
+
+
+def not_finite_error(weights: Path) -> CheckpointError:
+    """Returns the error for scores that are NaN or infinite."""
+    return CheckpointError(
+        f"{weights} gives scores that are not finite (NaN or infinity): its weights are damaged; "
+        f"use another checkpoint, or train again"
+    )

@@ -19,7 +19,7 @@ from t2tlite.decode import batches
 from t2tlite.decode.decode_hparams import DecodeHookArgs, DecodeHParams, Hypothesis
 from t2tlite.decode.decoder import Decoder
 from t2tlite.errors import OutputError
-from t2tlite.files import atomic, cannot_write, locked, remove_temporaries
+from t2tlite.files import atomic, cannot_write, locked, make_folder, remove_temporaries
 from t2tlite.sources.text_files import check_line_count, count_lines, each_line, read_lines
 
 log = logging.getLogger(__name__)
@@ -37,6 +37,8 @@ def decode_file(
     prefix_file: str | os.PathLike[str] = "",
 ) -> Path:
     """Decodes a file of lines; line n of the output answers line n of the input.
+
+    The answer to a line that is too long for the memory is blank; a warning has its number.
 
     Called again after an interruption, it resumes, and the output is the same as without one.
     Meanwhile the answers are in a file .NAME.part beside the output, unless the decode hparam
@@ -62,7 +64,7 @@ def decode_file(
     if decode_hparams.num_samples >= 0:
         count = min(count, decode_hparams.num_samples)
     texts = _Texts(source, prefix_file, decode_hparams.delimiter, count)
-    target = Path(target or default_target(decoder, source))
+    target = Path(target or default_target(decoder.run, decode_hparams, source))
     if decode_hparams.decode_in_memory:
         _decode(decoder, texts, target, None)
         return target
@@ -175,11 +177,14 @@ def _decode(decoder: Decoder, texts: _Texts, target: Path, part: _PartFile | Non
             todo = decoder.make_batches(lines, prefixes=prefixes, first=first)
             for number, batch in enumerate(todo, first):
                 rows = _decode_batch(decoder, batch, number, part)
-                for i, row in zip(batch.indices, rows, strict=True):
+                for i, encoded, row in zip(batch.indices, batch.rows, rows, strict=True):
                     answers[i] = row
+                    if not row:
+                        message = decoder.too_long(first + i + 1, encoded)
+                        log.warning("%s; its answer is blank", message)
                 advance(len(rows))
             file.writelines(_format(decoder, row) + decode_hparams.delimiter for row in answers)
-            advance(answers.count([]))  # blank lines
+            advance(len(lines) - sum(len(batch.rows) for batch in todo))  # blank lines
             if hooks:
                 all_lines += lines
                 all_answers += [row or [Hypothesis("", 0.0, [])] for row in answers]
@@ -228,12 +233,33 @@ def best_answers(path: str | os.PathLike[str], decode_hparams: DecodeHParams) ->
     return [line.split("\t")[0] for line in lines] if has_fields(decode_hparams) else lines
 
 
-def default_target(decoder: Decoder, source: str | os.PathLike[str]) -> str:
+def check_target(target: str | os.PathLike[str], *sources: str | os.PathLike[str]) -> None:
+    """Checks, before the slow work, that `decode_file` can write a file; creates its folder.
+
+    Raises:
+      OutputError: it can't, or the file is one of the `sources` that are read.
+    """
+    path = Path(target)
+    try:
+        # The name of the temporary file is the longest.
+        path.with_name(f".{path.name}.{'0' * 16}.tmp").exists()
+        is_folder = path.is_dir()
+        is_source = path.exists() and any(map(path.samefile, filter(os.path.exists, sources)))
+    except OSError as error:
+        raise cannot_write(path, error) from error
+    if is_folder or is_source:
+        found = "is a folder" if is_folder else "is read by this command"
+        raise OutputError(f"can't write {path}: it {found}; choose another --decode_to_file")
+    make_folder(path.parent)
+
+
+def default_target(
+    run: run_record.RunRecord, decode_hparams: DecodeHParams, source: str | os.PathLike[str]
+) -> str:
     """Returns T2T's name of the output: SOURCE.MODEL.HPARAMS_SET.PROBLEM.beamB.alphaA.decodes.
 
     HPARAMS_SET is left out if the run record doesn't name it.
     """
-    decode_hparams, run = decoder.decode_hparams, decoder.run
     names = [os.fspath(source), run.model, run.hparams_set, run.problem]
     names += [f"beam{decode_hparams.beam_size}", f"alpha{decode_hparams.alpha}", "decodes"]
     return ".".join(filter(None, names))

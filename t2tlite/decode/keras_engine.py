@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import bisect
 import dataclasses
 import functools
-from collections.abc import Iterator, Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,14 +15,19 @@ from t2tlite.checkpoint import checkpoints
 from t2tlite.config import EOS_ID, PAD_ID
 from t2tlite.decode.decode_hparams import DecodeHParams
 from t2tlite.decode.engine import Answer, Engine, Row
+from t2tlite.decode.memory import DecodingMemory
 from t2tlite.decode.model_folder import ModelFolder
-from t2tlite.devices import devices
-from t2tlite.errors import DeviceError
+from t2tlite.devices import devices, free_memory
+from t2tlite.errors import DataError, DeviceError
 
 # Rows are padded to a multiple of this many tokens, so that few shapes are traced.
 LENGTH_STEP = 8
 # Compiled searches that are kept; each change of the decode hparams adds one.
 MOST_SEARCHES = 8
+# A batch that needs no more memory than this is always tried: estimates are rough.
+_SMALL_BYTES = 2**28
+# Of a row, even where memory suffices for more.
+_MOST_TOKENS = 2**24
 
 
 class KerasEngine(Engine):
@@ -72,6 +79,29 @@ class KerasEngine(Engine):
         # Rows that only fill the batch are left out.
         return [self._answers(outputs["ids"][i], outputs["scores"][i]) for i in range(len(rows))]
 
+    def max_tokens(self, rows: int, decode_hparams: DecodeHParams | None = None) -> int:
+        memory = self._memory
+        return self._most_tokens(
+            rows,
+            lambda tokens: (
+                memory.search(tokens, decode_hparams) if decode_hparams else memory.score(tokens)
+            ),
+        )
+
+    def _most_tokens(self, rows: int, row_bytes: Callable[[int], int]) -> int:
+        """Returns the most tokens of a row for which the memory that is left suffices."""
+        left = free_memory.left(self._device)
+        if left is None:
+            return sys.maxsize
+
+        def batch_bytes(tokens: int) -> int:
+            width = max(self.min_width, tokens)
+            batch_rows, width = padded_shape(rows, width, self._device)
+            return -(-batch_rows // self._device.row_shares) * row_bytes(width)
+
+        budget = max(left, _SMALL_BYTES)
+        return bisect.bisect_right(range(_MOST_TOKENS), budget, key=batch_bytes) - 1
+
     def stream(self, row: Row, decode_hparams: DecodeHParams) -> Iterator[Answer]:
         features = self._search_features([row])
         for ids_BKT, scores_BK in self._stream_model(decode_hparams).steps(features):
@@ -93,6 +123,12 @@ class KerasEngine(Engine):
         return [(-loss, int(tokens)) for loss, tokens in pairs][: len(features["targets"])]
 
     def attention(self, features: Mapping[str, Sequence[int]]) -> dict[str, Any]:
+        longest = max(map(len, features.values()))
+        if longest > (most := self._most_tokens(1, self._memory.attention)):
+            raise DataError(
+                f"the attention weights of {longest:,} tokens don't fit in memory, and those of "
+                f"{most:,} do; give a shorter line"
+            )
         padded = {name: self.pad([ids]) for name, ids in features.items()}
         outputs = self._attention_model.predict_on_batch(self._device.feed(padded))
         weights = {}
@@ -121,8 +157,13 @@ class KerasEngine(Engine):
         return features
 
     def _answers(self, ids_KT: Any, scores_K: Any) -> list[Answer]:
-        answers = []
+        from t2tlite.model.beams import MISSING_SCORE
+
+        answers: list[Answer] = []
         for ids, score in zip(ids_KT.tolist(), scores_K.tolist(), strict=True):
+            # The rest of an n-best list that the search couldn't fill.
+            if answers and score <= MISSING_SCORE:
+                break
             if not self._folder.classifies:
                 ids = ids[: ids.index(EOS_ID)] if EOS_ID in ids else ids
                 ids = [id_ for id_ in ids if id_ != PAD_ID]
@@ -162,6 +203,10 @@ class KerasEngine(Engine):
         from t2tlite.model.scorer import AttentionRecorder
 
         return self._compile(AttentionRecorder(self.network, self._device.gather))
+
+    @functools.cached_property
+    def _memory(self) -> DecodingMemory:
+        return DecodingMemory(self.network, self._folder.hparams, self._folder.problem_hparams)
 
     def _compile(self, model: Any) -> Any:
         model.compile(jit_compile=self._device.static_shapes)

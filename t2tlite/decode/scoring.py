@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import itertools
+import logging
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from t2tlite import console
 from t2tlite.decode.batches import group_by_size
-from t2tlite.decode.engine import Engine
+from t2tlite.decode.engine import Engine, not_finite_error
 from t2tlite.decode.model_folder import ModelFolder
+from t2tlite.devices.free_memory import is_out_of_memory
 from t2tlite.errors import DataError
 from t2tlite.metrics import perplexity
 from t2tlite.sources.text_files import File, each_line
@@ -18,6 +21,8 @@ from t2tlite.sources.text_files import File, each_line
 BATCH_TOKENS = 4096
 # Lines of a file that are sorted by length together, and whose tokens are in memory together.
 BLOCK_LINES = 65_536
+
+log = logging.getLogger(__name__)
 
 _Pair = tuple[str, str]  # input and target
 
@@ -69,8 +74,20 @@ def score_pairs(
       advance: called with the number of pairs just scored.
 
     Raises:
-      DataError: the target of a classifier is no label.
+      DataError: a pair is too long for the memory, or the target of a classifier is no label.
+      CheckpointError: a score is not finite.
     """
+    scores = _score(engine, folder, pairs, advance)
+    for number, score in enumerate(scores, 1):
+        if isinstance(score, str):
+            raise DataError(f"pair {number} {score}")
+    return [score for score in scores if isinstance(score, Score)]
+
+
+def _score(
+    engine: Engine, folder: ModelFolder, pairs: Sequence[_Pair], advance: Callable[[int], None]
+) -> list[Score | str]:
+    """Returns the score of each pair; of one that is too long, what to say about it."""
     inputs, targets = zip(*pairs, strict=True) if pairs else ((), ())
     if folder.classifies:
         rows = {"targets": [[folder.encoders["targets"].encode(label)] for label in targets]}
@@ -80,14 +97,39 @@ def score_pairs(
         rows["inputs"] = folder.encoding.ids("inputs", inputs)
     sizes = [max(map(len, pair)) for pair in zip(*rows.values(), strict=True)]
     batches = group_by_size(dict(enumerate(sizes)), lambda size: max(1, BATCH_TOKENS // size))
-    scores: dict[int, Score] = {}
+    scores: dict[int, Score | str] = {}
     for batch in batches:
         features = {name: [ids[i] for i in batch] for name, ids in rows.items()}
-        for i, (log_prob, tokens) in zip(batch, engine.score(features), strict=True):
+        for i, result in zip(batch, _score_features(engine, features), strict=True):
+            if result is None:
+                scores[i] = f"has {sizes[i]:,} tokens, more than the memory is enough for; split it"
+                continue
+            log_prob, tokens = result
+            if not math.isfinite(log_prob):
+                raise not_finite_error(engine.weights)
             text = targets[i]
             scores[i] = Score(log_prob, tokens, len(text.split()) + 1, len(text.encode()) + 1)
         advance(len(batch))
     return [scores[i] for i in range(len(pairs))]
+
+
+def _score_features(
+    engine: Engine, features: dict[str, list[list[int]]]
+) -> list[tuple[float, int] | None]:
+    """Scores rows, after as many calls as the memory demands; None: a row is too long for it."""
+    count = len(features["targets"])
+    if max(len(ids) for rows in features.values() for ids in rows) <= engine.max_tokens(count):
+        try:
+            return [*engine.score(features)]
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+    if count == 1:
+        return [None]
+    middle = count // 2
+    halves = slice(0, middle), slice(middle, count)
+    parts = [{name: rows[half] for name, rows in features.items()} for half in halves]
+    return [result for part in parts for result in _score_features(engine, part)]
 
 
 def score_file(engine: Engine, folder: ModelFolder, source: File) -> Iterator[Score | None]:
@@ -97,20 +139,27 @@ def score_file(engine: Engine, folder: ModelFolder, source: File) -> Iterator[Sc
     scored, which may take hours.
 
     Yields:
-      The score of each line; None for a blank line.
+      The score of each line; None for a blank line, and for one that is too long for the memory, of
+      which a warning has the number.
 
     Raises:
       DataError: the file is missing or isn't UTF-8, or a line doesn't have exactly one tab, or has
         no label of the classifier.
     """
     count = sum(1 for _ in _each_pair(folder, source))
+    number = 0
     lines = _each_pair(folder, source)
     with console.meter("scoring", "lines", count) as advance:
         while block := list(itertools.islice(lines, BLOCK_LINES)):
             pairs = [pair for pair in block if pair]
-            scores = iter(score_pairs(engine, folder, pairs, advance))
+            scores = iter(_score(engine, folder, pairs, advance))
             advance(len(block) - len(pairs))
-            yield from (next(scores) if pair else None for pair in block)
+            for pair in block:
+                number += 1
+                score = next(scores) if pair else None
+                if isinstance(score, str):
+                    log.warning("%s, line %d %s; it gets no score", source, number, score)
+                yield score if isinstance(score, Score) else None
 
 
 def _each_pair(folder: ModelFolder, source: File) -> Iterator[_Pair | None]:

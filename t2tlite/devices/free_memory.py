@@ -1,12 +1,15 @@
-"""How much memory a training can use, before it starts."""
+"""How much memory a process can use, and whether an exception says that it ran out."""
 
 from __future__ import annotations
 
 import ctypes
+import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 from t2tlite.devices.devices import Devices
+from t2tlite.errors import Error
 
 
 def find(device: Devices, root: Path = Path("/")) -> int | None:
@@ -22,6 +25,43 @@ def find(device: Devices, root: Path = Path("/")) -> int | None:
 
         return (jax.local_devices()[0].memory_stats() or {}).get("bytes_limit")
     return _gpu()
+
+
+def left(device: Devices, root: Path = Path("/")) -> int | None:
+    """Returns the bytes of `find` without those that this process uses, as far as that is known."""
+    found = find(device, root)
+    if found is None or device.kind != "CPU":
+        return found
+    return max(0, found - _number(root / "proc/self/status", "RssAnon"))
+
+
+# TensorFlow and XLA also call a full disk or too many open files an exhausted resource.
+OUT_OF_MEMORY = re.compile(
+    r"[Oo]ut of memory|OUT_OF_MEMORY|OOM when allocating|[Rr]an out of memory|ALLOC_FAILED|"
+    r"([Ff]ailed|[Uu]nable) to allocate|[Cc]annot allocate memory|Dst tensor is not initialized"
+)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an exception, or one that led to it, says that memory ran out.
+
+    Seen on a CPU under `ulimit -v`: TensorFlow's ResourceExhaustedError, also as the context of a
+    MemoryError; JAX's JaxRuntimeError with the code INTERNAL, once results are read. Nothing is
+    raised where the kernel kills the process or a library aborts it.
+    """
+    backend_errors: list[type[BaseException]] = [RuntimeError]  # of JAX and CTranslate2
+    if tf := sys.modules.get("tensorflow"):
+        backend_errors.append(tf.errors.OpError)
+    cause: BaseException | None = error
+    seen: list[BaseException] = []
+    # An `Error` has a message for the user already.
+    while cause and cause not in seen and not isinstance(cause, Error):
+        of_backend = isinstance(cause, tuple(backend_errors))
+        if isinstance(cause, MemoryError) or of_backend and OUT_OF_MEMORY.search(str(cause)):
+            return True
+        seen.append(cause)
+        cause = cause.__cause__ or cause.__context__
+    return False
 
 
 def _host(root: Path) -> int | None:

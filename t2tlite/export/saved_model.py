@@ -12,7 +12,9 @@ Signatures:
                          float32 [B]: the signature that T2T's clients use
 
 With `return_beams` outputs are [B, K] and [B, K, T] and scores [B, K]: the K best answers to each
-text, best first, as in `Decoder.n_best`. A blank text gets blank answers with score 0.
+text, best first, as in `Decoder.n_best`. A blank text gets blank answers with score 0. K is fixed,
+so where the search finds fewer answers, blank ones with score -10000000 fill the rest. Scores that
+are NaN or infinite, as of damaged weights, are an error.
 
 Shapes: B texts, L ids of the longest text, K beams (of a classifier: labels), T ids of an answer,
 N = B K.
@@ -28,12 +30,14 @@ from typing import Any
 import tensorflow as tf
 
 from t2tlite.decode.decoder import Decoder
+from t2tlite.decode.engine import not_finite_error
 from t2tlite.decode.keras_engine import LENGTH_STEP
 from t2tlite.decode.search_model import make_search
 from t2tlite.errors import DeviceError, OutputError
 from t2tlite.export.export_folder import PREFIX, content, replace, working_folder
 from t2tlite.export.graph_encoders import graph_encoder
 from t2tlite.export.graph_strings import is_blank, well_formed
+from t2tlite.files import BYTE_ORDER_MARK
 from t2tlite.text import EOS_ID, PAD_ID
 
 
@@ -112,7 +116,7 @@ class TextModel(tf.Module):
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="inputs")])
     def answer_texts(self, inputs: Any) -> dict[str, Any]:
         """The signature serving_default."""
-        texts_B = well_formed(inputs)
+        texts_B = tf.strings.regex_replace(well_formed(inputs), f"^{BYTE_ORDER_MARK}", "")
         blank_B = is_blank(texts_B)
         rows = self.encoder.encode(tf.strings.join([self._prefix, texts_B]))
         if self._decoder.problem.has_inputs:
@@ -145,7 +149,11 @@ class TextModel(tf.Module):
         missing = width - tf.shape(ids_BL)[1]
         ids_BL = tf.pad(ids_BL, [[0, 0], [0, missing]], constant_values=PAD_ID)
         lengths_B = tf.where(blank_B, 0, tf.cast(rows.row_lengths(), tf.int32))
-        return self._search({"ids": ids_BL, "lengths": lengths_B})
+        answers = self._search({"ids": ids_BL, "lengths": lengths_B})
+        message = str(not_finite_error(self._decoder.weights))
+        scores_BK = tf.debugging.assert_all_finite(answers["scores"], message)
+        with tf.control_dependencies([scores_BK]):
+            return {"ids": tf.identity(answers["ids"]), "scores": scores_BK}
 
     def _decode_answers(self, ids_BKT: Any) -> Any:
         shape = tf.shape(ids_BKT)

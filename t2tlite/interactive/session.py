@@ -9,12 +9,11 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from t2tlite.decode.decode_hparams import DecodeHParams, Hypothesis
+from t2tlite.decode.decode_hparams import MAX_LENGTH, DecodeHParams, Hypothesis
 from t2tlite.decode.decoder import Decoder
-from t2tlite.errors import DataError, Error
+from t2tlite.errors import CheckpointError, DataError, Error
 from t2tlite.interactive.prompt import make_session, piped_lines, typed_lines
 from t2tlite.interactive.screen import Screen
-from t2tlite.model.beams import MISSING_SCORE
 
 T = TypeVar("T")
 
@@ -76,6 +75,7 @@ class Session:
         if decoder.classifies and screen.is_terminal:
             self._max_answers = min(_LABELS, decoder.encoders["targets"].vocab_size)
         self._line, self._answers = "", list[Hypothesis]()
+        self._number = 0  # of the line, from 1
         # On a terminal, a thread decodes: the main thread hears Ctrl-C meanwhile, and the model
         # warms up while the user types. Keras remembers in the main thread alone how several
         # devices share work.
@@ -101,6 +101,7 @@ class Session:
 
     def take(self, line: str) -> bool:
         """Answers a line or obeys a command; returns False if it says to quit."""
+        self._number += 1
         if line == "q":
             return False
         command = _COMMAND.fullmatch(line)
@@ -110,6 +111,9 @@ class Session:
                 self._obey(command[1] or command[3], (command[2] or command[4] or "").strip())
             else:
                 self._answer(line[1:] if is_escaped else line)
+        except CheckpointError:
+            # The weights are damaged: no line would get an answer.
+            raise
         except Error as error:
             self.screen.print_error(str(error))
             if not command:
@@ -154,8 +158,9 @@ class Session:
             states = iter(lambda: self._run(lambda: next(stream, None)), None)
             answers = [self.screen.stream(states)]
         else:
-            n_best = self._run(lambda: self.decoder.n_best([line] * rows, hparams))
-            answers = [answer for row in n_best for answer in row if answer.score > MISSING_SCORE]
+            first = self._number - 1
+            n_best = self._run(lambda: self.decoder.n_best([line] * rows, hparams, first=first))
+            answers = [answer for row in n_best for answer in row]
             answers = sorted(answers, key=lambda answer: -answer.score)[: self._max_answers]
             self.screen.show(answers, self._max_answers > 1, self.decoder.classifies)
         self._line, self._answers = line, answers
@@ -166,7 +171,7 @@ class Session:
         if name == "ns":
             self._max_answers = _parse_number(name, value, 1, _MAX_ANSWERS)
         elif name == "dl":
-            self._hparams.extra_length = _parse_number(name, value, 0)
+            self._hparams.extra_length = _parse_number(name, value, 0, MAX_LENGTH)
         elif name == "it":
             if value != "text":
                 raise DataError(f"it={value} isn't supported; the input is text: it=text")
@@ -197,7 +202,8 @@ class Session:
 
 
 def _parse_number(name: str, text: str, lowest: int, highest: int = sys.maxsize) -> int:
-    if not text.isdecimal() or not lowest <= int(text) <= highest:
+    # Python refuses to parse thousands of digits.
+    if not text.isdecimal() or len(text) > 20 or not lowest <= int(text) <= highest:
         limits = f"from {lowest} to {highest}" if highest < sys.maxsize else f"of {lowest} or more"
         raise DataError(f"{name} takes a whole number {limits}, not {text!r}")
     return int(text)

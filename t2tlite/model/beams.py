@@ -70,7 +70,8 @@ class Beams(NamedTuple):
     def extend(self, logits_NV, position, alpha, eos_id) -> tuple[Beams, Tensor]:
         """Extends the live hypotheses by one id.
 
-        2 * K candidates are enough: at most K of them, one of each beam, end.
+        2 * K candidates are enough: at most K of them, one of each beam, end. A logit that is NaN
+        or infinite makes the row's scores NaN.
 
         Returns:
           The new state, and the indices [B, K] of the beams that the live hypotheses extend.
@@ -93,12 +94,15 @@ class Beams(NamedTuple):
         scores_BM = ops.concatenate([self.finished_scores_BK, ended_BC], axis=1)
         finished_scores_BK, finished_BK = ops.top_k(scores_BM, beam_size)
         ids_BMT = ops.concatenate([self.finished_ids_BKT, ids_BCT], axis=1)
+        # A single NaN or infinite logit makes all log probabilities of a hypothesis NaN.
+        is_nan_BK = ops.reshape(ops.isnan(steps_NV[:, 0]), shape)
+        is_nan_B1 = ops.any(is_nan_BK, axis=1, keepdims=True)
         extended = Beams(
             live_ids_BKT=pick(ids_BCT, live_BK),
-            log_probs_BK=log_probs_BK,
+            log_probs_BK=ops.where(is_nan_B1, float("nan"), log_probs_BK),
             last_BK=pick(chosen_BC, live_BK),
             finished_ids_BKT=pick(ids_BMT, finished_BK),
-            finished_scores_BK=finished_scores_BK,
+            finished_scores_BK=ops.where(is_nan_B1, float("nan"), finished_scores_BK),
             done_B=self.done_B,
         )
         return extended, pick(parents_BC, live_BK)
@@ -113,7 +117,8 @@ class Beams(NamedTuple):
         scores_BK = ops.where(any_B1, self.finished_scores_BK, live_scores_BK)
         ids_BKT = ops.where(any_B1[..., None], self.finished_ids_BKT, self.live_ids_BKT)
         ids_BKT = ops.where((scores_BK > _IMPOSSIBLE)[..., None], ids_BKT, PAD_ID)
-        return ids_BKT, ops.maximum(scores_BK, MISSING_SCORE)
+        # Not `maximum`, which may drop a NaN.
+        return ids_BKT, ops.where(scores_BK < MISSING_SCORE, MISSING_SCORE, scores_BK)
 
 
 def fast_top_k(x_BM, count, width=64):

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from keras import ops
 
-from t2tlite.config import PAD_ID
+from t2tlite.config import EOS_ID, PAD_ID
 from t2tlite.model.beams import write
 from t2tlite.model.layers import MASKED
 from t2tlite.model.search import Cache, Step, Tensor
@@ -31,7 +31,7 @@ def forced(step: Step, prefix_NP: Tensor) -> Step:
     return forced_step
 
 
-def at_least(step: Step, min_lengths_N: Tensor, eos_id: int) -> Step:
+def at_least(step: Step, min_lengths_N: Tensor, eos_id: int = EOS_ID) -> Step:
     """Forbids EOS and PAD before a row has `min_lengths_N` (int32) ids."""
 
     def at_least_step(ids_N, position, cache):

@@ -150,7 +150,8 @@ def beam_search(
 
     Returns:
       ids [B, n_best, T], int32, with EOS, and PAD after it; scores [B, n_best], float32,
-      descending. An empty place has ids PAD and MISSING_SCORE.
+      descending. An empty place has ids PAD and MISSING_SCORE. A logit that is NaN or infinite
+      makes the row's scores NaN.
 
     Raises:
       HParamsError: `n_best` or `alpha` is out of range.
@@ -173,6 +174,7 @@ def beam_search(
         left_B = of_rows(limits_B, rows_R)
         best_possible_B = extended.log_probs_BK[:, 0] / length_penalty(left_B, alpha)
         settled_B = extended.finished_scores_BK[:, n_best - 1] >= best_possible_B
+        settled_B = settled_B | ops.isnan(best_possible_B)
         extended = extended._replace(done_B=settled_B | (position + 1 >= left_B))
         return position + 1, freeze(beams, extended), reorder(cache, parents_BK)
 

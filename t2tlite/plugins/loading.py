@@ -21,6 +21,7 @@ from pathlib import Path
 from types import ModuleType
 
 from t2tlite.errors import DuplicateNameError, PluginError
+from t2tlite.files import split_paths
 from t2tlite.plugins import alias, trust
 from t2tlite.registry import Registry
 
@@ -73,7 +74,7 @@ def load_usr_dir(usr_dir: str | os.PathLike[str]) -> None:
     Raises:
       PluginError: the path doesn't exist, its name is that of another module, or the import failed.
     """
-    for name in str(usr_dir).split(","):
+    for name in split_paths(str(usr_dir)):
         path = Path(name).expanduser().resolve()
         _load_path(path)
         trust.remember(path)

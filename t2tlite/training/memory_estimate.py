@@ -14,13 +14,11 @@ formula is the same without the process itself, nor for LSTM models, which count
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
 
 from t2tlite.config import HParams, ProblemHParams
-from t2tlite.devices.cluster import is_from_jax
 from t2tlite.devices.devices import Devices
-from t2tlite.errors import DeviceError, Error
+from t2tlite.errors import DeviceError
 
 MIB = 2**20
 GB = 10**9
@@ -150,32 +148,11 @@ def _total(job: Job) -> int:
     return sum(estimate(job).values())
 
 
-# TensorFlow and XLA also call a full disk or too many open files an exhausted resource.
-OUT_OF_MEMORY = re.compile(
-    r"[Oo]ut of memory|OUT_OF_MEMORY|OOM when allocating|[Rr]an out of memory|ALLOC_FAILED|"
-    r"([Ff]ailed|[Uu]nable) to allocate|[Cc]annot allocate memory|Dst tensor is not initialized"
-)
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an exception, or one that led to it, says that memory ran out.
-
-    Seen on a CPU under `ulimit -v`: TensorFlow's ResourceExhaustedError, also as the context of a
-    MemoryError; JAX's JaxRuntimeError with the code INTERNAL, once results are read. Nothing is
-    raised where the kernel kills the process or a library aborts it.
-    """
-    import tensorflow as tf
-
-    cause: BaseException | None = error
-    seen: list[BaseException] = []
-    # An `Error` has a message for the user already.
-    while cause and cause not in seen and not isinstance(cause, Error):
-        of_backend = isinstance(cause, tf.errors.OpError) or is_from_jax(cause)
-        if isinstance(cause, MemoryError) or of_backend and OUT_OF_MEMORY.search(str(cause)):
-            return True
-        seen.append(cause)
-        cause = cause.__cause__ or cause.__context__
-    return False
+def weights_error(hparams: HParams) -> DeviceError:
+    """Returns the error that says what to lower after memory ran out for the weights alone."""
+    names = ("hidden_size", "filter_size", "num_hidden_layers")
+    sizes = ", ".join(f"{name}={getattr(hparams, name)}" for name in names)
+    return DeviceError(f"out of memory: the model's weights don't fit; lower {sizes}")
 
 
 def out_of_memory_error(job: Job, available: int | None) -> DeviceError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import itertools
 import logging
 import math
@@ -13,7 +14,7 @@ from t2tlite.checkpoint import checkpoints, eval_log, warm_start
 from t2tlite.checkpoint.run_record import RunRecord
 from t2tlite.config import HParams
 from t2tlite.data.inputs import shard_errors
-from t2tlite.devices import cluster, devices
+from t2tlite.devices import cluster, devices, free_memory
 from t2tlite.files import make_folder
 from t2tlite.training import memory_estimate, reports
 from t2tlite.training.setup import TrainingSetup
@@ -105,7 +106,7 @@ def evaluate(
 
     Args:
       run, data_dir, output_dir, device: as for `train`.
-      train_args: reads eval_split and eval_steps.
+      train_args: reads eval_split and eval_steps, where None is all batches.
       checkpoint: a step, the path of a weights file, or "best"; "": the newest.
 
     Returns:
@@ -115,11 +116,16 @@ def evaluate(
       Error: there is no checkpoint, or data, vocabulary or hparams don't fit.
     """
     weights = checkpoints.find(output_dir, checkpoint)
-    setup = TrainingSetup(run, data_dir, train_args or TrainArgs(), device or devices.current())
+    train_args = train_args or TrainArgs()
+    if train_args.eval_steps is None:
+        train_args = dataclasses.replace(train_args, eval_steps=0)
+    setup = TrainingSetup(run, data_dir, train_args, device or devices.current())
     checkpoints.load_weights(setup.network, weights)
     log.info("evaluating %s on %s", weights, setup.device)
     with _explained_errors(setup):
-        return setup.evaluate()
+        metrics = setup.evaluate()
+    log.info("evaluated %s", setup.coverage)
+    return metrics
 
 
 def _prepare(
@@ -167,6 +173,6 @@ def _explained_errors(setup: TrainingSetup) -> Iterator[None]:
         with shard_errors(shards), cluster.lost_worker_errors(setup.device.workers):
             yield
     except Exception as error:
-        if memory_estimate.is_out_of_memory(error):
+        if free_memory.is_out_of_memory(error):
             raise memory_estimate.out_of_memory_error(setup.job, setup.memory_found) from error
         raise

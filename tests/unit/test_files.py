@@ -9,7 +9,15 @@ from hypothesis import given, seed, settings
 from hypothesis import strategies as st
 
 from t2tlite.errors import DataError, Error, OutputError
-from t2tlite.files import atomic, cannot_write, locked, make_folder, opened_below, plain_name
+from t2tlite.files import (
+    atomic,
+    cannot_write,
+    locked,
+    make_folder,
+    opened_below,
+    plain_name,
+    split_paths,
+)
 
 
 @pytest.mark.parametrize(("mode", "content"), [("wb", b"\x00\xff"), ("w", "ü\n")])
@@ -166,3 +174,12 @@ def test_a_plain_name_stays_in_its_folder(name):
     folder = os.path.abspath("folder")
     assert os.path.dirname(os.path.normpath(os.path.join(folder, name))) == folder
     assert os.fsencode(name)
+
+
+def test_paths_joined_by_commas_may_hold_commas(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "m,rev").mkdir()
+    (tmp_path / "m,rev" / "a,b").touch()
+    assert split_paths("") == []
+    assert split_paths("x,y,,z") == ["x", "y", "z"]
+    assert split_paths("x,m,rev/a,b,y,m,rev") == ["x", "m,rev/a,b", "y", "m,rev"]

@@ -19,10 +19,10 @@ class Folder:
         self.path, self.now, self.coming = path, 0.0, {}
 
     def checkpoint(self, *steps):
+        listed = [*checkpoints.steps(self.path), *steps]
         for step in steps:
             checkpoints.weights_path(self.path, step).write_bytes(b"")
         (self.path / run_record.NAME).write_text('{"problem": "p", "model": "m", "hparams": {}}')
-        listed = [*checkpoints.steps(self.path), *steps]
         (self.path / checkpoints.LIST).write_text(json.dumps({"steps": listed}))
 
     def sleep(self, seconds):

@@ -16,6 +16,7 @@ from t2tlite.checkpoint import checkpoints
 from t2tlite.checkpoint.run_record import RunRecord
 from t2tlite.config import HParams, ProblemHParams
 from t2tlite.decode.ctranslate2 import CTranslate2Decoder, tokens
+from t2tlite.decode.decode_hparams import DecodeHParams
 from t2tlite.decode.files import decode_file
 from t2tlite.errors import (
     CheckpointError,
@@ -110,7 +111,7 @@ def test_probabilities_are_ours(model, tmp_path, problem, values):
     source, target = decoder.encoders["inputs"], decoder.encoders["targets"]
     translator = library.Translator(str(folder))
     names = tokens(source), tokens(target)
-    for text in ("the quick a", "\u2581 \x1ad\U0001f600."):
+    for text in ("the quick a", "\u2581 \x1ad\U0001f600.", "\0a \0\n"):
         # PAD within a text as well: its vector is zero.
         inputs, targets = source.encode(text), [*target.encode(text[::-1]), 0, 7]
         [scored] = translator.score_batch(
@@ -226,10 +227,31 @@ def test_what_it_cannot_do_is_named(golden):
         CTranslate2Decoder(GOLDEN, theirs.weights.parent, how)
     with pytest.raises(HParamsError, match="takes no prefixes of answers"):
         theirs.n_best(["1 2"], prefixes=["2"])
-    with pytest.raises(DataError, match="a line has 5,001 tokens.* takes 4,096"):
+    with pytest.raises(DataError, match="line 1 has 5,001 tokens, and at most 4,096 fit"):
         theirs.n_best(["7 " * 5000])
     with pytest.raises(DeviceError, match="doesn't score given texts; use a Decoder of Keras"):
         theirs.score([("1 2", "2 1")])
+
+
+def test_n_best_lists_are_as_long_as_there_are_answers(golden):
+    lists = golden[1].n_best(["1", "9 9"], DecodeHParams(beam_size=5, extra_length=0))
+    assert min(map(len, lists)) >= 1
+    assert all(one.score > -1e6 for answers in lists for one in answers)
+
+
+def test_a_damaged_export(golden, tmp_path):
+    folder = tmp_path / "export"
+    shutil.copytree(golden[1].weights.parent, folder)
+    content = bytearray((folder / "model.bin").read_bytes())
+    content[len(content) // 2] ^= 4
+    (folder / "model.bin").write_bytes(content)
+    with pytest.raises(CheckpointError, match="model.bin is damaged .its checksum is wrong"):
+        CTranslate2Decoder(GOLDEN, folder)
+    config = json.loads((folder / "config.json").read_text())
+    # Older exports have no checksum.
+    del config["model_crc32"]
+    (folder / "config.json").write_text(json.dumps(config))
+    CTranslate2Decoder(GOLDEN, folder)
 
 
 def test_it_needs_neither_tensorflow_nor_keras(golden):
@@ -271,7 +293,7 @@ def test_a_folder_that_is_none_or_another_models(golden, tmp_path):
         CTranslate2Decoder(GOLDEN, other)
     (other / "config.json").write_text(json.dumps(config))
     (other / "model.bin").write_bytes(b"")
-    with pytest.raises(CheckpointError, match="CTranslate2 can't load .*export the model again"):
+    with pytest.raises(CheckpointError, match="model.bin is damaged .*export the model again"):
         CTranslate2Decoder(GOLDEN, other)
 
 

@@ -1,12 +1,14 @@
 """Decoding from Python, with a small model that has learned to reverse digits."""
 
 import dataclasses
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from t2tlite.checkpoint import checkpoints
+from t2tlite.checkpoint import checkpoints, tensor_files
+from t2tlite.decode import keras_engine
 from t2tlite.decode.decoder import Decoder
 from t2tlite.errors import CheckpointError, DataError, HParamsError, VocabularyError
 
@@ -138,3 +140,72 @@ def test_beams_come_at_once(decoder):
     assert not decoder.streams(decoder.decode_hparams)
     assert list(decoder.stream(LINES[1])) == [decoder.n_best([LINES[1]])[0][0]]
     assert [one.text for one in decoder.stream(" ", how(decoder, "beam_size=1"))] == [""]
+
+
+@pytest.fixture
+def damage(tmp_path):
+    """A function that returns a Decoder of the golden model with one changed weight."""
+
+    def make(value, name, index=(...,)):
+        folder = tmp_path / "damaged"
+        shutil.copytree(MODEL, folder)
+        path = checkpoints.find(folder, "")
+        tensors = tensor_files.read_tensors(path)
+        [key] = [key for key in tensors if name in key]
+        changed = np.array(tensors[key])
+        changed[index] = value
+        tensor_files.write_tensors(path, {**tensors, key: changed}, {})
+        return Decoder(folder, decode_hparams="beam_size=2,extra_length=3")
+
+    return make
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_weights_that_are_not_finite_are_not_loaded(damage, value):
+    name = "encoder/layer_0/self_attention/query/kernel"
+    with pytest.raises(CheckpointError, match=r"safetensors is damaged \(.* NaN or infinite"):
+        damage(value, name, (0, 0))
+
+
+def test_scores_that_are_not_finite_name_the_checkpoint(damage):
+    # Finite itself; products of it aren't.
+    damaged = damage(3e38, "decoder/layer_0/self_attention/query/kernel")
+    calls = [
+        *(lambda text=text: damaged.n_best(LINES, how(damaged, text)) for text in (
+            "beam_size=1", "beam_size=4", "sampling_method=random", "beam_size=2,alpha=0.0",
+            "beam_size=2,force_decode_length=true", "beam_size=2,no_repeat_ngram_size=1",
+        )),
+        lambda: list(damaged.stream(LINES[0], how(damaged, "beam_size=1"))),
+        lambda: damaged.score([("1 2", "2 1")]),
+        lambda: damaged.decode(["1 2"]),
+    ]  # fmt: skip
+    for call in calls:
+        with pytest.raises(CheckpointError, match=r"\A.*model.ckpt-\d+.safetensors gives scores"):
+            call()
+
+
+def test_an_n_best_list_is_as_long_as_there_are_answers(decoder):
+    few = how(decoder, "beam_size=40,extra_length=0")
+    answers = decoder.n_best(["1"], few)[0]
+    assert 1 < len(answers) < 40
+    assert all(one.score > -1e6 for one in answers)
+
+
+def test_a_line_that_is_too_long_is_an_error_before_anything_is_decoded(decoder, monkeypatch):
+    # 10 MB are left.
+    monkeypatch.setattr(keras_engine.free_memory, "left", lambda _: 10**7)
+    monkeypatch.setattr(keras_engine, "_SMALL_BYTES", 0)
+    most = decoder.engine.max_tokens(1, decoder.decode_hparams)
+    assert 100 < most < 5_000
+    assert decoder.engine.max_tokens(4, decoder.decode_hparams) < most
+    long = "7 " * 60_000
+    expected = "has 60,001 tokens, and at most 4.. fit; split it, or cut lines by"
+    with pytest.raises(DataError, match=f"line 3 {expected}"):
+        decoder.n_best(["1", "2", long, "4"])
+    with pytest.raises(DataError, match=f"line 1 {expected}"):
+        list(decoder.stream(long, how(decoder, "beam_size=1")))
+    with pytest.raises(DataError, match="pair 2 has 60,001 tokens, more than the memory"):
+        decoder.score([("1", "1"), (long, "1")])
+    with pytest.raises(DataError, match="attention weights of 60,001 tokens don't fit"):
+        decoder.attention(long, "7")
+    assert decoder.n_best([long, "1"], how(decoder, "max_input_size=9"))[1][0].text == "1"

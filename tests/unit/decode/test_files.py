@@ -10,7 +10,7 @@ from t2tlite.checkpoint.run_record import RunRecord
 from t2tlite.config import HParams
 from t2tlite.decode import files
 from t2tlite.decode.decoder import Decoder
-from t2tlite.decode.engine import Answer
+from t2tlite.decode.engine import Answer, Engine
 from t2tlite.decode.files import default_target
 from t2tlite.decode.keras_engine import KerasEngine
 from t2tlite.errors import DataError, OutputError
@@ -25,7 +25,7 @@ class Bytes(Text2TextProblem):
     vocab_type = VocabType.CHARACTER
 
 
-class Reverser:
+class Reverser(Engine):
     """An engine with two answers to each row: its reverse, and the same in upper case."""
 
     backend, row_shares = "reverser", 1
@@ -123,7 +123,8 @@ def test_blocks_have_so_many_lines_and_characters(source, decoded, monkeypatch):
 
 def test_the_name_of_the_output(make_decoder, source):
     decoder = make_decoder("beam_size=8,alpha=1")
-    assert default_target(decoder, "dev.en") == "dev.en.transformer.bytes.beam8.alpha1.0.decodes"
+    settings = decoder.run, decoder.decode_hparams
+    assert default_target(*settings, "dev.en") == "dev.en.transformer.bytes.beam8.alpha1.0.decodes"
     decoder = make_decoder("beam_size=8,alpha=1", hparams_set="transformer_base")
     assert decode_file(decoder, source).name == (
         "lines.transformer.transformer_base.bytes.beam8.alpha1.0.decodes"
@@ -257,3 +258,54 @@ def test_a_prefix_file(decoder, digits, tmp_path):
     (tmp_path / "begin").write_text("7\n")
     with pytest.raises(DataError, match="lines has 18 lines and .*begin has 1; they must agree"):
         decode_file(decoder, digits, tmp_path / "out", tmp_path / "begin")
+
+
+def test_a_line_that_is_too_long_has_a_blank_answer_and_a_warning(
+    make_decoder, tmp_path, monkeypatch, warned
+):
+    monkeypatch.setattr(files, "BLOCK_LINES", 2)
+    (tmp_path / "lines").write_text("1 2\n\n3\n" + "x" * 100_000 + "\n4 5\n")
+    decoder = make_decoder("batch_size=4,return_beams=true")
+    monkeypatch.setattr(Reverser, "max_tokens", lambda *_: 99)
+    target = decode_file(decoder, tmp_path / "lines")
+    assert target.read_text() == "2 1\t2 1\n\n3\t3\n\n5 4\t5 4\n"
+    assert warned == [
+        "line 4 has 100,001 tokens, and at most 99 fit; split it, or cut lines by the decode "
+        "hparam max_input_size; its answer is blank"
+    ]
+
+
+def test_lines_that_dont_fit_together_are_decoded_alone(make_decoder, monkeypatch):
+    decoder, sizes = make_decoder("batch_size=8"), []
+    expected = decoder.decode(LINES)
+    search = Reverser.search
+
+    def out_of_memory(self, rows, *args):
+        sizes.append(len(rows))
+        if len(rows) > 2:
+            raise MemoryError
+        return search(self, rows, *args)
+
+    monkeypatch.setattr(Reverser, "search", out_of_memory)
+    assert decoder.decode(LINES) == expected
+    assert sizes == [5, 2, 3, 1, 2]
+    monkeypatch.setattr(Reverser, "max_tokens", lambda self, rows, _: 100 if rows == 1 else 0)
+    sizes.clear()
+    assert decoder.decode(LINES) == expected
+    assert sizes == [1] * 5
+
+
+def test_a_target_that_cant_be_written_is_noticed_early(tmp_path):
+    (tmp_path / "source").touch()
+    (tmp_path / "link").symlink_to("source")
+    files.check_target(tmp_path / "new" / "target", tmp_path / "source", "")
+    assert (tmp_path / "new").is_dir()
+    for target, message in {
+        "new": "is a folder",
+        "source": "is read by this command",
+        "link": "is read by this command",
+        "x" * 240: "File name too long",
+        "source/target": "File exists",
+    }.items():
+        with pytest.raises(OutputError, match=rf"\Acan't write [^\n]*{message}[^\n]*\Z"):
+            files.check_target(tmp_path / target, tmp_path / "source")

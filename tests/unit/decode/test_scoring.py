@@ -113,3 +113,17 @@ def test_what_is_no_label_is_named_by_its_line(classifier, tmp_path):
         DataError, match="pairs, line 3: 'mad' isn't a class label; expected one of"
     ):
         next(scoring.score_file(classifier.engine, classifier.folder, tmp_path / "pairs"))
+
+
+def test_a_line_that_is_too_long_gets_no_score_and_a_warning(
+    decoder, tmp_path, monkeypatch, warned
+):
+    monkeypatch.setattr(scoring, "BLOCK_LINES", 2)
+    monkeypatch.setattr(type(decoder.engine), "max_tokens", lambda *_: 50)
+    (tmp_path / "pairs").write_text("1\t1\n\n" + "7 " * 99 + "\t1\n2\t2\n")
+    scores = list(scoring.score_file(decoder.engine, decoder.folder, tmp_path / "pairs"))
+    assert [score is None for score in scores] == [False, True, True, False]
+    assert warned == [
+        f"{tmp_path}/pairs, line 3 has 100 tokens, more than the memory is enough for; split it; "
+        f"it gets no score"
+    ]

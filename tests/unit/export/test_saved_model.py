@@ -5,7 +5,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+import tensorflow as tf
 
 from t2tlite import Decoder, text_problems
 from t2tlite.decode.batches import encode_lines
@@ -120,6 +122,7 @@ def test_a_token_vocabulary(tmp_path, how):
     check_same(decoder, answer(inputs=tf.constant(LINES[:1])), LINES[:1])
     assert answer(inputs=tf.constant([], tf.string))["outputs"].shape[0] == 0
     assert "return_beams" in how or decoder.decode(["3 1 4"]) == ["4 1 3"]
+    check_same(decoder, answer(inputs=tf.constant(["\ufeff3 1 4"])), ["3 1 4"])
     assert (folder / "assets" / "vocab.reverse_digits.tokens").is_file()
     check_t2ts_protocol(decoder, signatures["serialized_examples"])
 
@@ -219,3 +222,28 @@ def test_a_vocabulary_in_python_is_refused(tmp_path):
     with pytest.raises(VocabularyError, match="Own is Python code.*t2t-decoder"):
         saved_model.export(decoder, tmp_path / "export")
     assert not (tmp_path / "export").exists()
+
+
+def test_scores_that_are_not_finite_are_an_error_that_names_the_checkpoint():
+    decoder = Decoder(GOLDEN, decode_hparams="beam_size=2,extra_length=3")
+    [weight] = [
+        weight
+        for weight in decoder.network.weights
+        if "decoder/layer_0/self_attention/query/kernel" in weight.path
+    ]
+    # Finite itself; products of it aren't.
+    weight.assign(np.full(weight.shape, 3e38, "float32"))
+    module = saved_model.TextModel(decoder)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="model.ckpt-250.safetensors gives"):
+        module.answer_texts(tf.constant(["1 2"]))
+
+
+def test_an_n_best_list_is_filled_with_blank_answers():
+    settings = "beam_size=40,extra_length=0,return_beams=true"
+    decoder = Decoder(GOLDEN, decode_hparams=settings)
+    [expected] = decoder.n_best(["1"])
+    found = saved_model.TextModel(decoder).answer_texts(tf.constant(["1"]))
+    assert found["outputs"].shape == (1, 40)
+    texts = [text.decode() for text in found["outputs"][0].numpy()]
+    assert texts == [one.text for one in expected] + [""] * (40 - len(expected))
+    assert (found["scores"][0].numpy()[len(expected) :] == -1e7).all()

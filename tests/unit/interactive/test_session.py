@@ -1,6 +1,7 @@
 """Interactive decoding, with a small model that has learned to reverse digits."""
 
 import io
+import math
 import signal
 import threading
 import types
@@ -11,8 +12,9 @@ import pytest
 
 from t2tlite.decode.decode_hparams import DecodeHParams, Hypothesis
 from t2tlite.decode.decoder import Decoder
+from t2tlite.decode.engine import Answer
 from t2tlite.decode.search_model import Search
-from t2tlite.errors import DataError
+from t2tlite.errors import CheckpointError, DataError
 from t2tlite.interactive import session
 from t2tlite.interactive.screen import Screen
 
@@ -127,7 +129,7 @@ def test_a_language_model_writes_from_nothing(language_model, monkeypatch, capsy
 def test_a_space_makes_text_of_a_command(decoder, monkeypatch, pipe):
     asked = []
 
-    def n_best(lines, decode_hparams):
+    def n_best(lines, decode_hparams, first):
         asked.extend(lines)
         return [[Hypothesis("5", 0.0, [7])] for _ in lines]
 
@@ -163,7 +165,7 @@ def test_a_wrong_command_is_one_line_and_changes_nothing(decoder, pipe, line, me
 
 
 def test_a_line_that_cannot_be_answered_keeps_its_place(decoder, monkeypatch, pipe):
-    def n_best(lines, decode_hparams):
+    def n_best(lines, decode_hparams, first):
         if lines == ["bad"]:
             raise DataError("not this line")
         return [[Hypothesis("5", 0.0, [7])] for _ in lines]
@@ -172,6 +174,22 @@ def test_a_line_that_cannot_be_answered_keeps_its_place(decoder, monkeypatch, pi
     shown = pipe(b"1\nbad\n2\n")
     assert shown.out == "5\n\n5\n"
     assert shown.err == "not this line\n"
+
+
+def test_a_line_that_is_too_long_fails_by_its_number_and_the_session_continues(
+    decoder, monkeypatch, pipe
+):
+    monkeypatch.setattr(type(decoder.engine), "max_tokens", lambda *_: 50)
+    best = decoder.decode(["1 2", "3"])
+    shown = pipe(b"1 2\n" + b"7 " * 60_000 + b"\n3\n")
+    assert shown.out == f"{best[0]}\n\n{best[1]}\n"
+    assert shown.err.startswith("line 2 has 60,001 tokens, and at most 50 fit; split it, or cut")
+
+
+def test_damaged_weights_end_the_session(decoder, monkeypatch, pipe):
+    monkeypatch.setattr(decoder.engine, "search", lambda *_: [[Answer([5], math.nan)]])
+    with pytest.raises(CheckpointError, match="gives scores that are not finite"):
+        pipe(b"1\n2\n")
 
 
 def test_help_shows_all_commands_and_settings(pipe):
@@ -230,12 +248,12 @@ def test_several_answers_are_a_table(decoder, terminal):
 def test_ctrl_c_stops_the_answer_and_not_the_program(decoder, monkeypatch, terminal):
     n_best, stopped = decoder.n_best, threading.Event()
 
-    def slow(lines, decode_hparams):
+    def slow(lines, decode_hparams, first):
         if lines == ["8 8"]:
             # Computes until Ctrl-C has been handled.
             signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
             assert stopped.wait(60)
-        return n_best(lines, decode_hparams)
+        return n_best(lines, decode_hparams, first=first)
 
     def printing(text, **options):
         print(text, **options)

@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 from t2tlite.config import HParams, ProblemHParams
+from t2tlite.devices import free_memory
 from t2tlite.devices.devices import Devices
 from t2tlite.errors import DeviceError
 from t2tlite.training import memory_estimate
@@ -191,12 +192,12 @@ ENDLESS = 2**50
 def test_what_tensorflow_raises():
     error = caught(lambda: tf.zeros((ENDLESS,)))
     assert isinstance(error, tf.errors.ResourceExhaustedError)
-    assert memory_estimate.is_out_of_memory(error)
+    assert free_memory.is_out_of_memory(error)
     full = tf.errors.ResourceExhaustedError(None, None, "/out/events; No space left on device")
-    assert not memory_estimate.is_out_of_memory(full)
+    assert not free_memory.is_out_of_memory(full)
     cuda = "Failed to allocate scratch: CUDA_ERROR_OUT_OF_MEMORY: out of memory"
-    assert memory_estimate.is_out_of_memory(tf.errors.InternalError(None, None, cuda))
-    assert not memory_estimate.is_out_of_memory(
+    assert free_memory.is_out_of_memory(tf.errors.InternalError(None, None, cuda))
+    assert not free_memory.is_out_of_memory(
         tf.errors.InternalError(None, None, "a bug in oom.py")
     )
 
@@ -205,11 +206,11 @@ def test_what_jax_raises():
     jax = pytest.importorskip("jax")
     error = caught(lambda: jax.jit(lambda: jax.numpy.ones((ENDLESS,))).lower().compile()())
     assert isinstance(error, jax.errors.JaxRuntimeError)
-    assert memory_estimate.is_out_of_memory(error)
+    assert free_memory.is_out_of_memory(error)
     # The message of a training step under `ulimit -v`.
     late = "INTERNAL: Error dispatching computation: Out of memory allocating 1232669376 bytes."
-    assert memory_estimate.is_out_of_memory(jax.errors.JaxRuntimeError(late))
-    assert not memory_estimate.is_out_of_memory(jax.errors.JaxRuntimeError("INTERNAL: a bug"))
+    assert free_memory.is_out_of_memory(jax.errors.JaxRuntimeError(late))
+    assert not free_memory.is_out_of_memory(jax.errors.JaxRuntimeError("INTERNAL: a bug"))
 
 
 def test_wrapped_errors():
@@ -218,16 +219,16 @@ def test_wrapped_errors():
         error.__cause__, error.__context__ = cause, context
         return error
 
-    assert memory_estimate.is_out_of_memory(MemoryError("std::bad_alloc"))
-    assert memory_estimate.is_out_of_memory(wrapped(MemoryError()))
-    assert memory_estimate.is_out_of_memory(wrapped(wrapped(None, MemoryError())))
-    assert not memory_estimate.is_out_of_memory(wrapped(None))
+    assert free_memory.is_out_of_memory(MemoryError("std::bad_alloc"))
+    assert free_memory.is_out_of_memory(wrapped(MemoryError()))
+    assert free_memory.is_out_of_memory(wrapped(wrapped(None, MemoryError())))
+    assert not free_memory.is_out_of_memory(wrapped(None))
     around = wrapped(None)
     around.__cause__ = wrapped(around)
-    assert not memory_estimate.is_out_of_memory(around)
+    assert not free_memory.is_out_of_memory(around)
     for_the_user = DeviceError("out of memory")
     for_the_user.__cause__ = MemoryError()
-    assert not memory_estimate.is_out_of_memory(for_the_user)
+    assert not free_memory.is_out_of_memory(for_the_user)
 
 
 def test_the_error_for_the_user():
