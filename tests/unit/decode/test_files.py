@@ -13,7 +13,7 @@ from t2tlite.decode.decoder import Decoder
 from t2tlite.decode.engine import Answer, Engine
 from t2tlite.decode.files import default_target
 from t2tlite.decode.keras_engine import KerasEngine
-from t2tlite.errors import DataError, OutputError
+from t2tlite.errors import DataError, HParamsError, OutputError
 from t2tlite.files import locked
 from t2tlite.text_problems import Text2TextProblem, VocabType
 
@@ -309,3 +309,15 @@ def test_a_target_that_cant_be_written_is_noticed_early(tmp_path):
     }.items():
         with pytest.raises(OutputError, match=rf"\Acan't write [^\n]*{message}[^\n]*\Z"):
             files.check_target(tmp_path / target, tmp_path / "source")
+
+
+def test_a_comma_separates_texts(make_decoder, tmp_path):
+    (tmp_path / "a,b").write_text("1 2,3,,4")
+    decoder = make_decoder("beam_size=2,delimiter=,")
+    assert decode_file(decoder, tmp_path / "a,b", tmp_path / "out").read_text() == "2 1,3,,4,"
+
+
+@pytest.mark.parametrize("text", ["delimiter=", "delimiter=,beam_size=2", "delimiter= "])
+def test_an_empty_delimiter_is_an_error(make_decoder, text):
+    with pytest.raises(HParamsError, match="delimiter= is not a text of one character or more"):
+        make_decoder(text)

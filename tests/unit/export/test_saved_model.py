@@ -242,7 +242,8 @@ def test_an_n_best_list_is_filled_with_blank_answers():
     settings = "beam_size=40,extra_length=0,return_beams=true"
     decoder = Decoder(GOLDEN, decode_hparams=settings)
     [expected] = decoder.n_best(["1"])
-    found = saved_model.TextModel(decoder).answer_texts(tf.constant(["1"]))
+    module = saved_model.TextModel(decoder)
+    found = module.answer_texts(tf.constant(["1"]))
     assert found["outputs"].shape == (1, 40)
     texts = [text.decode() for text in found["outputs"][0].numpy()]
     assert texts == [one.text for one in expected] + [""] * (40 - len(expected))
