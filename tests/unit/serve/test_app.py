@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from t2tlite.data.records import serialized
-from t2tlite.errors import DataError
+from t2tlite.errors import CheckpointError, DataError
 from tests.unit.serve.conftest import SERVED, echo, until
 
 POST = b"POST /v1/models/echo:predict HTTP/1.1\r\nHost: localhost\r\n"
@@ -236,6 +236,14 @@ def gate():
 
     yield decode, opened
     opened.set()
+
+
+def test_damaged_weights_are_not_the_clients_fault(start):
+    def decode(kind, lines, first):
+        raise CheckpointError("model.ckpt-1 gives scores that are not finite")
+
+    expected = 500, {"error": "model.ckpt-1 gives scores that are not finite"}
+    assert start(decode).predict({"instances": ["a", "b"]}) == expected
 
 
 def test_requests_share_batches(start, gate):
