@@ -22,7 +22,8 @@ REQUIRES = [
     "google-crc32c>=1.5",
     "keras>=3.15,<4",
     "matplotlib>=3.10",
-    "numpy>=2.0",
+    # np.isin of 2.0.0 fails for large uint64, the hashes of samples.
+    "numpy>=2.0.1",
     "prompt_toolkit>=3.0.50",
     "rich>=14",
     "sacrebleu>=2.5",
