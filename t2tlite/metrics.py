@@ -1,7 +1,12 @@
 """T2T's evaluation metrics, teacher forced: each position is predicted from the true prefix.
 
-Padding is ignored. `approx_bleu_score` is over teacher-forced token ids; t2t-bleu computes BLEU of
-decoded text.
+Padding is ignored. (T2T counts it in `approx_bleu_score` and rouge, so that their values depend on
+how examples are batched; on rows without padding the values are equal.)
+
+`approx_bleu_score` and rouge compare token ids, EOS included, and t2t-bleu decoded text. They are
+high for a model that only repeats the token that it was given, as an untrained one with a shared
+embedding does: its predictions are the targets shifted by one, so nearly all n-grams match although
+`accuracy` is 0.
 
 Perplexities per word (separated by white space) and per UTF-8 byte are comparable between
 vocabularies, unlike those per token. The end of a text is predicted, too, so it counts as one word
@@ -12,6 +17,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -113,19 +119,40 @@ def text_units(ids: Ids, encoder: Any) -> tuple[int, int]:
 
 
 def approx_bleu(pairs: Sequence[tuple[Ids, Ids]]) -> float:
-    """BLEU-4 over token ids, from 0 to 1 (Papineni et al. 2002)."""
-    import sacrebleu
+    """BLEU-4 over token ids, from 0 to 1, of all pairs together (Papineni et al. 2002).
 
-    if not pairs:
+    It is T2T's `bleu_hook.compute_bleu`: exp(sum of log p_n / 4) for n from 1 to 4, times the
+    brevity penalty exp(1 - true length / predicted length) if that is below 1. p_n is the share of
+    predicted n-grams that match, each at most as often as it is in the true ids. The k-th p_n
+    without a match is 1 / (2**k * predicted n-grams); an n without predicted n-grams adds 0 to the
+    sum.
+
+    Args:
+      pairs: predicted and true ids of each example.
+    """
+    matches, counts = [0] * 4, [0] * 4
+    for predicted, true in pairs:
+        for n in range(4):
+            ngrams, true_ngrams = (
+                Counter(zip(*(ids[i:] for i in range(n + 1)), strict=False))
+                for ids in (predicted, true)
+            )
+            matches[n] += (ngrams & true_ngrams).total()
+            counts[n] += ngrams.total()
+    if not counts[0]:
         return 0.0
-    predicted, true = (
-        [" ".join(map(str, ids)) for ids in side] for side in zip(*pairs, strict=True)
-    )
-    return sacrebleu.corpus_bleu(predicted, [true], tokenize="none", force=True).score / 100.0
+    smoothing, log_sum = 1.0, 0.0
+    for match, count in zip(matches, counts, strict=True):
+        if count and not match:
+            smoothing *= 2.0
+        if count:
+            log_sum += math.log((match or 1.0 / smoothing) / count)
+    ratio = sum(len(true) for _, true in pairs) / counts[0]
+    return math.exp(log_sum / 4 + min(0.0, 1.0 - ratio))
 
 
 def rouge_2_f(predicted: Ids, true: Ids) -> float:
-    """F1 of the sets of bigrams (ROUGE-2, Lin 2004, in T2T's form)."""
+    """F1 of the sets of bigrams (ROUGE-2, Lin 2004): 2 P R / (P + R + 1e-8), T2T's `rouge_n`."""
     bigrams, true_bigrams = (set(itertools.pairwise(ids)) for ids in (predicted, true))
     if not bigrams or not true_bigrams:
         return 0.0
@@ -135,7 +162,11 @@ def rouge_2_f(predicted: Ids, true: Ids) -> float:
 
 
 def rouge_l_f(predicted: Ids, true: Ids) -> float:
-    """F-measure of the longest common subsequence (ROUGE-L, Lin 2004, in T2T's form)."""
+    """F-measure of the longest common subsequence (ROUGE-L, Lin 2004), T2T's `_f_lcs`.
+
+    With its length L, R = L / true length, P = L / predicted length and beta = P / R, it is
+    (1 + beta^2) R P / (R + beta^2 P).
+    """
     if not len(predicted) or not len(true):
         return 0.0
     row = [0] * (len(true) + 1)

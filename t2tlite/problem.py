@@ -306,12 +306,13 @@ class Problem:
         return {name: tf.io.VarLenFeature(tf.int64) for name in names}, None
 
     def preprocess_example(self, example: dict[str, Any], mode: str, hparams: HParams) -> Any:
-        """Preprocesses an example with TensorFlow operations; truncates it by default.
+        """Preprocesses an example with TensorFlow operations; by default, truncates it in training.
 
         Args:
           example: int64 tensors [length] by feature, as in the data.
           mode: the split.
-          hparams: of the model.
+          hparams: of the model; except in training, max_input_seq_length and max_target_seq_length
+            are 0.
 
         Returns:
           The example, or a `tf.data.Dataset` of several.
@@ -320,12 +321,21 @@ class Problem:
             ("inputs", hparams.max_input_seq_length),
             ("targets", hparams.max_target_seq_length),
         ]:
-            if limit > 0 and name in example:
+            if mode == DatasetSplit.TRAIN and limit > 0 and name in example:
                 example[name] = example[name][:limit]
         return example
 
-    def examples(self, serialized: Any, mode: str, hparams: HParams) -> Any:
+    def examples(
+        self, serialized: Any, mode: str, hparams: HParams, for_training: bool | None = None
+    ) -> Any:
         """Parses a tf.data.Dataset of serialized records.
+
+        Args:
+          serialized: the records.
+          mode: the split.
+          hparams: of the model.
+          for_training: whether the hparams' limits truncate examples: an evaluation sees all of
+            its data, and a reference is never cut. None: if the split is "train".
 
         Returns:
           A dataset of dicts of int32 tensors [length] by feature, with `_rev` and `_copy` applied.
@@ -333,6 +343,10 @@ class Problem:
         import tensorflow as tf
 
         spec, _ = self.example_reading_spec()
+        if not (mode == DatasetSplit.TRAIN if for_training is None else for_training):
+            # Here, so that a plugin's preprocess_example doesn't truncate either.
+            hparams = hparams.copy()
+            hparams.max_input_seq_length = hparams.max_target_seq_length = 0
 
         def parse(record: Any) -> dict[str, Any]:
             parsed = tf.io.parse_single_example(record, spec)

@@ -195,7 +195,10 @@ def estimate_sizes(examples: int, lengths: Any, batching: Batching) -> Sizes:
       DataError: no example is within the length limits.
     """
     longest = lengths.max(axis=1)
-    kept = lengths[(longest >= batching.min_length) & (longest <= batching.max_length)]
+    is_kept = longest >= batching.min_length
+    if not batching.unbounded:
+        is_kept &= longest <= batching.max_length
+    kept = lengths[is_kept]
     if not len(kept):
         raise DataError(
             f"no example is between min_length={batching.min_length} and "
@@ -231,3 +234,14 @@ def _estimate_batches(lengths: Any, batching: Batching) -> tuple[float, float]:
     tops = np.array([longest[bucket == i].max(initial=0) for i in range(len(bounds))])
     padded = np.array(bounds) if batching.static else tops
     return batches, float(padded[bucket].sum()) * features
+
+
+def random_part(examples: int, share: float) -> Any:
+    """Returns which examples are a share of all, drawn at random: bool [examples].
+
+    The draw depends on nothing else, so that evaluations can be compared between steps and runs.
+    """
+    count = examples if share >= 1 else max(1, round(examples * share))
+    part = np.zeros(examples, bool)
+    part[np.random.default_rng(0).permutation(examples)[:count]] = True
+    return part

@@ -207,17 +207,29 @@ def timed(batches: Any) -> Any:
     return timed_batches.with_options(options)
 
 
-def evaluation_batches(shards: Sequence[str], to_examples: ToExamples, batching: Batching) -> Any:
+def evaluation_batches(
+    shards: Sequence[str], to_examples: ToExamples, batching: Batching, part: Any = None
+) -> Any:
     """Returns one pass over a split in batches, the last of each bucket with the remainder.
 
     With static shapes, the remainder is filled up with rows of padding.
+
+    Args:
+      shards: TFRecord files.
+      to_examples: parses records.
+      batching: how examples become batches.
+      part: which records to take, bool [records]; None: all.
 
     Returns:
       A tf.data.Dataset of dicts of int32 [rows, length], 0 where padded.
     """
     import tensorflow as tf
 
-    examples = to_examples(tf.data.TFRecordDataset(list(shards)))
+    records = tf.data.TFRecordDataset(list(shards))
+    if part is not None and not part.all():
+        chosen = tf.data.Dataset.zip((records, tf.data.Dataset.from_tensor_slices(part)))
+        records = chosen.filter(lambda _, is_chosen: is_chosen).map(lambda record, _: record)
+    examples = to_examples(records)
     if not batching.unbounded:
         examples = _filter_lengths(examples, batching)
     return _deterministic(_batch(examples, batching, partial=True)).prefetch(8)

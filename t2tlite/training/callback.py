@@ -200,7 +200,7 @@ class TrainingCallback(keras.callbacks.Callback):
             eval_log.write_evaluations(self.output_dir, self._evaluations)
             self._events.evaluation(self.step, metrics)
         shown = "  ".join(f"{name} {value:.4f}" for name, value in metrics.items())
-        self._line.say(f"step {self.step} evaluation: {shown}")
+        self._line.say(f"step {self.step} evaluation: {shown}  {self.setup.coverage}")
         self._mark_best()
         self._begin_window()
 

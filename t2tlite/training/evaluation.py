@@ -20,8 +20,8 @@ def evaluate(
     metric_names: Sequence[str],
     feed: Callable[[dict[str, Any]], dict[str, Any]],
     encoder: Any,
-) -> dict[str, float]:
-    """Returns the loss, in nats a token, and the metrics over all batches.
+) -> tuple[dict[str, float], int]:
+    """Returns the loss, in nats a token, and metrics over all batches; and how many examples.
 
     Args:
       batches: int32 arrays [rows, length] by feature; rows of padding don't count.
@@ -57,7 +57,7 @@ def evaluate(
                 total.pairs.append((pair[0].tolist(), pair[1].tolist()))
     if not total.sequences:
         raise DataError("the evaluation data is empty; run t2t-datagen, or check dataset_splits")
-    return total.result(metric_names)
+    return total.result(metric_names), total.sequences
 
 
 def _computed(metric_names: Sequence[str]) -> list[str]:

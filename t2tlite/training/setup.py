@@ -12,7 +12,13 @@ from t2tlite import registry
 from t2tlite.checkpoint.run_record import RunRecord
 from t2tlite.config import PAD_ID, HParams, ProblemHParams
 from t2tlite.data import inputs
-from t2tlite.data.batching import Batching, Sizes, choose_batching, evaluation_batching
+from t2tlite.data.batching import (
+    Batching,
+    Sizes,
+    choose_batching,
+    evaluation_batching,
+    random_part,
+)
 from t2tlite.devices import free_memory
 from t2tlite.devices.devices import Devices
 from t2tlite.files import atomic
@@ -28,6 +34,7 @@ class TrainingSetup:
       data_dir: the data folder, with the vocabulary.
       shards: paths of the TFRecord files, by split.
       network: the Keras model that `run` names, built in the device's scope.
+      coverage: "on N of M examples", of the last evaluation.
 
     Raises:
       Error: data, vocabulary or hparams don't fit.
@@ -37,6 +44,7 @@ class TrainingSetup:
         import keras
 
         self.run = run
+        self.coverage = ""
         self.train_args = train_args.check()
         self.device = device
         self.hparams = HParams.from_values(run.hparams).check()
@@ -85,21 +93,21 @@ class TrainingSetup:
             length_multiple=self.device.length_multiple,
         )
 
-    def examples(self, split: str) -> inputs.ToExamples:
+    def examples(self, split: str, for_training: bool = False) -> inputs.ToExamples:
         """Returns what turns a dataset of a split's records into one of examples."""
-        return lambda records: self.problem.examples(records, split, self.hparams)
+        return lambda records: self.problem.examples(records, split, self.hparams, for_training)
 
     @functools.cached_property
     def sizes(self) -> Sizes:
         """Counts of training examples and batches."""
         train = DatasetSplit.TRAIN
-        return inputs.measure(self.shards[train], self.examples(train), self.batching)
+        return inputs.measure(self.shards[train], self.examples(train, True), self.batching)
 
     def training_batches(self, start: int) -> Any:
         """Returns the endless tf.data.Dataset of training batches, without the first `start`."""
         return inputs.training_batches(
             self.shards[DatasetSplit.TRAIN],
-            self.examples(DatasetSplit.TRAIN),
+            self.examples(DatasetSplit.TRAIN, for_training=True),
             self.batching,
             seed=self.train_args.seed,
             epoch_batches=self.sizes.batches,
@@ -164,16 +172,36 @@ class TrainingSetup:
         scorer.compile(jit_compile=self.device.static_shapes)
         return scorer
 
+    @functools.cached_property
+    def evaluation_part(self) -> Any:
+        """The records of the evaluation split that are evaluated, bool [records].
+
+        All of them if they make at most eval_steps batches, otherwise a random part that makes
+        about as many. Counted are the batches of one device without static shapes, so that the
+        part depends on nothing but the data, the hparams and the training arguments.
+        """
+        args = self.train_args
+        shards = self.shards[args.eval_split]
+        batching = evaluation_batching(self.hparams, static=False)
+        sizes = inputs.measure(shards, self.examples(args.eval_split), batching)
+        return random_part(sizes.examples, args.most_eval_batches / sizes.batches)
+
     def evaluate(self) -> dict[str, float]:
-        """Returns the loss, in nats a token, and the metrics on the evaluation split."""
+        """Returns the loss, in nats a token, and the metrics on the evaluation split or its part.
+
+        Sets `coverage`.
+        """
         from t2tlite.training.evaluation import evaluate
 
-        split = self.train_args.eval_split
+        split, part = self.train_args.eval_split, self.evaluation_part
         batches = inputs.evaluation_batches(
-            self.shards[split], self.examples(split), self.evaluation_batching
+            self.shards[split], self.examples(split), self.evaluation_batching, part
         )
-        if self.train_args.eval_steps:
-            batches = batches.take(self.train_args.eval_steps)
         names = self.problem.eval_metrics()
         encoder = self.problem_hparams.vocabulary.get("targets")
-        return evaluate(self._scorer, batches.as_numpy_iterator(), names, self.device.feed, encoder)
+        metrics, examples = evaluate(
+            self._scorer, batches.as_numpy_iterator(), names, self.device.feed, encoder
+        )
+        # A plugin may make several examples of a record.
+        self.coverage = f"on {examples} of {max(len(part), examples)} examples"
+        return metrics

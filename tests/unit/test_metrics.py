@@ -92,13 +92,31 @@ def test_rouge_l_of_nothing():
     assert rouge_l_f([], [1]) == rouge_l_f([1], []) == rouge_l_f([1], [2]) == 0.0
 
 
-def test_bleu():
-    right = [2, 3, 4, 5, 6, 7]
-    assert approx_bleu([(right, right)]) == pytest.approx(1.0)
-    assert approx_bleu([]) == 0.0
-    # Four n-gram precisions 6/6, 5/5, 4/4, 3/3, and exp(1 - 8/6) for being short.
-    assert approx_bleu([(right, [*right, 8, 9])]) == pytest.approx(
-        2.718281828 ** (1 - 8 / 6), rel=1e-4
-    )
-    # Over the whole corpus, not sentence by sentence.
-    assert 0.4 < approx_bleu([(right, right), ([8, 9, 8, 9, 8, 9], right)]) < 0.6
+RIGHT = [2, 3, 4, 5, 6, 7]
+
+
+@pytest.mark.parametrize(
+    ("pairs", "bleu"),
+    [
+        ([(RIGHT, RIGHT)], 1.0),
+        ([], 0.0),
+        # Precisions 6/6, 5/5, 4/4, 3/3, and exp(1 - 8/6) for being short.
+        ([(RIGHT, [*RIGHT, 8, 9])], math.exp(1 - 8 / 6)),
+        # Nothing is subtracted for being long: precisions 6/8, 5/7, 4/6, 3/5.
+        ([([*RIGHT, 8, 9], RIGHT)], (6 / 8 * 5 / 7 * 4 / 6 * 3 / 5) ** 0.25),
+        # Over the whole corpus, not sentence by sentence: 6/12, 5/10, 4/8, 3/6.
+        ([(RIGHT, RIGHT), ([8, 9, 8, 9, 8, 9], RIGHT)], 0.5),
+        # A repeated token matches as often as it is in the true ids. Precisions 2/4, 1/3, and
+        # without a match 1/(2*2) and 1/(4*1).
+        ([([5, 5, 5, 5], [5, 5, 6, 7])], (2 / 4 * 1 / 3 * 1 / 4 * 1 / 4) ** 0.25),
+        # No match at all: 1/(2*4), 1/(4*3), 1/(8*2), 1/(16*1).
+        ([([1, 2, 3, 4], [5, 6, 7, 8])], (1 / 8 * 1 / 12 * 1 / 16 * 1 / 16) ** 0.25),
+        # A short prediction has no trigram: 2/2, 1/1, and those that don't exist count as 1.
+        ([([1, 2], [1, 2])], 1.0),
+        ([([1, 2], [1, 3])], (1 / 2 * 1 / 2) ** 0.25),
+        # The true ids shifted by one: 3/4, 2/3, 1/2, 1/(2*1), though no position is right.
+        ([([9, 2, 3, 4], [2, 3, 4, 1])], (3 / 4 * 2 / 3 * 1 / 2 * 1 / 2) ** 0.25),
+    ],
+)
+def test_bleu(pairs, bleu):
+    assert approx_bleu(pairs) == pytest.approx(bleu, rel=1e-9)

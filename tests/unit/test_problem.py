@@ -192,6 +192,27 @@ class TestReading:
         [found] = self.read(Problem(), example, max_input_seq_length=2, max_target_seq_length=3)
         assert found == {"inputs": [2, 3], "targets": [4, 5, 6]}
 
+    @pytest.mark.parametrize(
+        "other", [{"mode": "eval"}, {"mode": "test"}, {"mode": "train", "for_training": False}]
+    )
+    @pytest.mark.parametrize("plugin", [False, True])
+    def test_only_training_truncates(self, other, plugin):
+        class Cuts(Problem):
+            def preprocess_example(self, example, mode, hparams):
+                # T2T's own function doesn't look at the mode.
+                limit = hparams.max_target_seq_length
+                if limit > 0:
+                    example["targets"] = example["targets"][:limit]
+                return super().preprocess_example(example, mode, hparams)
+
+        example = {"inputs": [2, 3, 1], "targets": [4, 5, 6, 1]}
+        records = tf.data.Dataset.from_tensors(serialized(example))
+        hparams = HParams(max_input_seq_length=2, max_target_seq_length=3)
+        problem = Cuts() if plugin else Problem()
+        [result] = problem.examples(records, hparams=hparams, **other).as_numpy_iterator()
+        assert {name: ids.tolist() for name, ids in result.items()} == example
+        assert hparams.max_target_seq_length == 3
+
     def test_a_preprocess_hook_sees_the_data_unreversed_and_may_split_it(self):
         class Halves(Problem):
             def preprocess_example(self, example, mode, hparams):

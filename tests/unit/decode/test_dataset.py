@@ -48,6 +48,20 @@ def test_each_input_is_answered_once_and_has_all_its_targets(decoder, data_dir):
     assert file_bleu(answers, right, decode_hparams=decoder.decode_hparams).exact == 100
 
 
+@pytest.mark.parametrize("split", ["dev", "train"])
+def test_references_and_inputs_are_whole_where_training_truncates(
+    decoder, data_dir, monkeypatch, split
+):
+    for name in ("max_input_seq_length", "max_target_seq_length"):
+        monkeypatch.setattr(decoder.folder.hparams, name, 2)
+    (path,) = data_dir.glob("*-dev-*")
+    path.rename(path.with_name(path.name.replace("-dev-", f"-{split}-")))
+    mode = "eval" if split == "dev" else split
+    answers, references = decode_dataset(decoder, str(data_dir), mode, data_dir / "a")
+    assert Path(f"{answers}.inputs").read_text() == "3 1 4\n9\n5 5\n"
+    assert references[0].read_text() == "4 1 3\n0\n5 5\n"
+
+
 def test_data_of_another_vocabulary(decoder, data_dir):
     for name in decoder.run.vocabularies:
         (data_dir / name).write_text("<pad>\n<EOS>\n1\n")

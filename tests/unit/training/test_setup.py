@@ -1,11 +1,17 @@
 """TrainingSetup: batches and evaluation of a real problem."""
 
 import json
+import math
+import re
 
 import pytest
 
 from t2tlite.checkpoint.run_record import RunRecord
+from t2tlite.data.records import serialized, write_shard
+from t2tlite.devices.devices import Devices
 from t2tlite.errors import DeviceError, HParamsError
+from t2tlite.training.setup import TrainingSetup
+from t2tlite.training.train_args import TrainArgs
 
 
 @pytest.mark.parametrize(
@@ -50,18 +56,77 @@ def test_train_args_out_of_bounds(make_setup, name, value):
         make_setup(**{name: value})
 
 
-def test_eval_steps_bound_the_batches_of_an_evaluation(make_setup, monkeypatch):
-    from t2tlite.training import evaluation
+@pytest.fixture
+def long_tailed(make_run, tmp_path):
+    """A function that makes the setup of a run on data of mostly long texts, the short ones first.
 
-    counts = []
-    evaluate = evaluation.evaluate
+    Its arguments are those of the run's TrainArgs.
+    """
+    texts = ["a"] * 200 + ["b" * 12] * 400
+    records = [serialized({n: [*map(ord, t), 1] for n in ("inputs", "targets")}) for t in texts]
+    for word in ("train", "dev"):
+        write_shard(tmp_path / f"echo-{word}-00000-of-00001", records)
 
-    def counting(scorer, batches, *rest):
-        batches = list(batches)
-        counts.append(len(batches))
-        return evaluate(scorer, batches, *rest)
+    def make(**train_args):
+        device = Devices("tensorflow", "CPU", 1)
+        return TrainingSetup(make_run(), str(tmp_path), TrainArgs(**train_args), device)
 
-    monkeypatch.setattr(evaluation, "evaluate", counting)
-    assert make_setup(eval_steps=2).evaluate()["loss"] > 0
-    assert make_setup(eval_steps=0).evaluate()["loss"] > 0
-    assert counts[0] == 2 < counts[1]
+    return make
+
+
+@pytest.mark.parametrize("static", [False, True])
+def test_part_of_a_split_is_a_fixed_random_one(long_tailed, monkeypatch, static):
+    monkeypatch.setattr(Devices, "static_shapes", static)
+    whole = long_tailed(eval_steps=0)
+    loss = whole.evaluate()["loss"]
+    assert whole.coverage == "on 600 of 600 examples"
+    # A batch holds 64 examples of the short texts, and 9 of the long ones.
+    setup = long_tailed(eval_steps=10)
+    metrics = setup.evaluate()
+    examples = int(re.fullmatch(r"on (\d+) of 600 examples", setup.coverage).group(1))
+    assert 90 < examples < 160
+    assert metrics["loss"] == pytest.approx(loss, rel=0.02)
+    # The shares of short texts agree, so the first batches weren't taken.
+    assert setup.evaluation_part[:200].mean() == pytest.approx(examples / 600, abs=0.06)
+    for train_args in ({"seed": 5}, {"eval_frequency": 7}, {"train_steps": 9}):
+        again = long_tailed(eval_steps=10, **train_args)
+        assert (again.evaluation_part == setup.evaluation_part).all()
+    assert setup.evaluate() == metrics
+    # A larger part holds the smaller one.
+    larger = long_tailed(eval_steps=20).evaluation_part
+    assert larger.sum() > examples
+    assert larger[setup.evaluation_part].all()
+
+
+@pytest.mark.parametrize(
+    ("train_args", "share"),
+    [
+        # The split has about 48 batches, under T2T's limit of 100.
+        ({}, 1.0),
+        ({"eval_steps": 100}, 1.0),
+        ({"eval_frequency": 10}, 1.0),
+        ({"eval_steps": 1}, 0.02),
+    ],
+)
+def test_how_much_is_evaluated(long_tailed, train_args, share):
+    assert long_tailed(**train_args).evaluation_part.mean() == pytest.approx(share, rel=0.2)
+
+
+def test_the_default_grows_with_the_steps_between_evaluations():
+    assert TrainArgs(eval_frequency=50).most_eval_batches == 100
+    assert TrainArgs(eval_frequency=5000).most_eval_batches == 500
+    assert TrainArgs(eval_frequency=5000, eval_steps=3).most_eval_batches == 3
+    assert TrainArgs(eval_steps=0).most_eval_batches == math.inf
+
+
+@pytest.mark.parametrize("split", ["eval", "train"])
+def test_evaluation_sees_whole_texts_and_training_cut_ones(make_run, data_dir, split):
+    def setup(**hparams):
+        device = Devices("tensorflow", "CPU", 1)
+        return TrainingSetup(make_run(**hparams), data_dir, TrainArgs(eval_split=split), device)
+
+    whole, cut = setup(), setup(max_input_seq_length=2, max_target_seq_length=3)
+    assert cut.evaluate() == whole.evaluate()
+    batch = next(cut.training_batches(start=0).as_numpy_iterator())
+    assert (batch["inputs"].shape[1], batch["targets"].shape[1]) == (2, 3)
+    assert cut.sizes.row_length == 3 < whole.sizes.row_length

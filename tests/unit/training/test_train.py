@@ -1,7 +1,9 @@
 """`train` and `evaluate` on a small problem, in this process."""
 
+import dataclasses
 import json
 import logging
+import re
 
 import numpy as np
 import pytest
@@ -44,9 +46,16 @@ def test_training_saves_and_evaluates_and_evaluate_gives_the_same(
     rows = eval_log.read_evaluations(tmp_path)
     assert [row["step"] for row in rows] == [2, 4]
     assert metrics == {name: value for name, value in rows[1].items() if name != "step"}
+    assert re.search("step 4 evaluation: loss .*  on 48 of 48 examples", "\n".join(said()))
     for checkpoint, row in ((2, rows[0]), ("", rows[1])):
         again = evaluate(make_run(), data_dir, str(tmp_path), train_args, CPU, checkpoint)
         assert again["loss"] == pytest.approx(row["loss"], abs=1e-6)
+    # A single evaluation is of everything, unless told otherwise.
+    few = dataclasses.replace(train_args, eval_steps=1)
+    evaluate(make_run(), data_dir, str(tmp_path), few, CPU)
+    evaluated = [line for line in said() if line.startswith("evaluated on ")]
+    assert evaluated[:2] == ["evaluated on 48 of 48 examples"] * 2
+    assert re.fullmatch("evaluated on [12]?[0-9] of 48 examples", evaluated[2])
     assert {"run.json", "curves.png", "eval.jsonl"} <= {path.name for path in tmp_path.iterdir()}
     train(make_run(), data_dir, str(tmp_path), train_args, CPU)
     assert "already trained for 4 steps; raise --train_steps to continue" in said()
