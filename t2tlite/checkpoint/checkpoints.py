@@ -323,7 +323,12 @@ def restore(folder: str | os.PathLike[str], model: Any, optimizer: Any) -> int:
         path = optimizer_path(folder, step)
         try:
             load_weights(model, weights_path(folder, step))
-            _assign(_state(model, optimizer), read_tensors(path), path)
+            tensors = read_tensors(path)
+            if batches := optimizer.gradient_accumulation_steps:
+                # An older checkpoint doesn't count the tokens of accumulated gradients.
+                tokens = optimizer.accumulated_tokens.path
+                tensors.setdefault(tokens, np.array(-(step % batches), "float32"))
+            _assign(_state(model, optimizer), tensors, path)
             return step
         except CheckpointError as error:
             errors.append(error)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -15,7 +17,108 @@ from t2tlite.model.schedules import LearningRate
 EPSILON, MIN_SCALE = 1e-30, 1e-3
 
 
-class Adafactor(keras.optimizers.Optimizer):
+class _Accumulating(keras.optimizers.Optimizer):
+    """With gradient_accumulation_steps, updates as one batch of all target tokens would.
+
+    Keras weights batches equally, updates moving averages after each of them, and can't accumulate
+    on several devices with TensorFlow, where it also clips the gradients of each device apart.
+
+    Attributes:
+      accumulated_tokens: variable, target tokens since the last update. Negative, -N: the sums are
+        of N batches whose tokens weren't counted; each counts like the next batch.
+    """
+
+    def __init__(self, **shared):
+        super().__init__(**shared)
+        # By thread: tf.distribute traces each replica in a thread of its own.
+        self._batch = threading.local()
+
+    def build(self, variables):
+        """Creates the slots, and the token count if gradients are accumulated."""
+        if self.built:
+            return
+        super().build(variables)
+        if self.gradient_accumulation_steps:
+            self.accumulated_tokens = self.add_variable((), "zeros", name="accumulated_tokens")
+
+    def weigh_batch(self, tokens: Any) -> None:
+        """Sets the target tokens, on all devices, of the batch that `apply` gets next."""
+        self._batch.tokens = tokens
+
+    def _backend_apply_gradients(self, grads, trainable_variables):
+        if keras.backend.backend() == "tensorflow":
+            pairs = super()._all_reduce_sum_gradients(zip(grads, trainable_variables, strict=True))
+            grads = [gradient for gradient, _ in pairs]
+        if not self.gradient_accumulation_steps:
+            super()._backend_apply_gradients(grads, trainable_variables)
+            return
+        count = ops.cast(getattr(self._batch, "tokens", 1.0), "float32")
+        before = ops.convert_to_tensor(self.accumulated_tokens)
+        uncounted = before < 0.0
+        tokens = ops.where(uncounted, -before * count, before) + count
+        scale = ops.where(uncounted, count, 1.0)
+        slots = [
+            self._accumulated_gradients[self._get_variable_index(v)] for v in trainable_variables
+        ]
+        sums = [
+            scale * slot + count * gradient for slot, gradient in zip(slots, grads, strict=True)
+        ]
+        ends = (self._iterations + 1) % self.gradient_accumulation_steps == 0
+
+        def update(grads: Sequence[Any]) -> None:
+            self._apply_weight_decay(trainable_variables)
+            self._backend_update_step(grads, trainable_variables, self.learning_rate)
+            self._update_model_variables_moving_average(self._trainable_variables)
+
+        means = [total / ops.maximum(tokens, 1.0) for total in sums]
+        run = _run_if_jax if keras.backend.backend() == "jax" else _run_if_tensorflow
+        run(
+            ends, update, self._clip_gradients(means), [*self._trainable_variables, *self.variables]
+        )
+        for slot, total in zip([self.accumulated_tokens, *slots], [tokens, *sums], strict=True):
+            slot.assign(ops.where(ends, ops.zeros_like(total), total))
+
+    def _all_reduce_sum_gradients(self, grads_and_vars):
+        """Returns its argument: `_backend_apply_gradients` has summed the gradients already."""
+        return grads_and_vars
+
+
+def _run_if_tensorflow(
+    condition: Any, function: Callable[[Any], None], grads: Any, _: Sequence[Any]
+) -> None:
+    """Calls function(grads) on each replica if the condition, which is equal on all, holds."""
+    import tensorflow as tf
+
+    function = tf.autograph.experimental.do_not_convert(function)
+
+    def run(strategy: Any, condition: Any, grads: Any) -> None:
+        # Replicas can't synchronize inside a condition, so the condition is outside of them.
+        condition = strategy.experimental_local_results(condition)[0]
+        tf.cond(condition, lambda: strategy.run(function, args=(grads,)), lambda: None)
+
+    tf.distribute.get_replica_context().merge_call(run, args=(condition, grads))
+
+
+def _run_if_jax(
+    condition: Any, function: Callable[[Any], None], grads: Any, variables: Sequence[Any]
+) -> None:
+    """Calls function(grads), and undoes what it does to the variables unless condition holds."""
+    before = [variable.value for variable in variables]
+    function(grads)
+    for variable, value in zip(variables, before, strict=True):
+        if variable.value is not value:
+            variable.assign(ops.where(condition, variable.value, value))
+
+
+class Adam(_Accumulating, keras.optimizers.Adam):
+    """Keras's Adam."""
+
+
+class SGD(_Accumulating, keras.optimizers.SGD):
+    """Keras's SGD."""
+
+
+class Adafactor(_Accumulating):
     """Adafactor (Shazeer & Stern 2018, arXiv:1804.04235) with all of T2T's settings.
 
     The second moments of a matrix [R, C] are factored into slots [R] and [C].
@@ -121,7 +224,7 @@ def make_optimizer(hparams: HParams, train_steps: int) -> Any:
     name = hparams.optimizer.lower()
     # Explicit names: Keras would number the optimizers of a process, and slots are saved by name.
     if name in ("adam", "true_adam", "multistep_adam", "adamw"):
-        return keras.optimizers.Adam(
+        return Adam(
             name="adam",
             beta_1=hparams.optimizer_adam_beta1,
             beta_2=hparams.optimizer_adam_beta2,
@@ -131,7 +234,7 @@ def make_optimizer(hparams: HParams, train_steps: int) -> Any:
     if name == "adafactor":
         return Adafactor(hparams, **shared)
     if name in ("momentum", "sgd"):
-        return keras.optimizers.SGD(
+        return SGD(
             name="sgd",
             momentum=hparams.optimizer_momentum_momentum if name == "momentum" else 0.0,
             nesterov=hparams.optimizer_momentum_nesterov,

@@ -12,8 +12,9 @@ class LearningRate(keras.optimizers.schedules.LearningRateSchedule):
     """The learning rate by hparam learning_rate_schedule, such as "constant*linear_warmup".
 
     Args:
-      hparams: reads learning_rate_*, hidden_size and optimizer.
-      train_steps: of the whole run, for factors that decay to its end.
+      hparams: reads learning_rate_*, hidden_size, optimizer and
+        optimizer_multistep_accumulate_steps: all steps of a schedule are updates.
+      train_steps: batches of the whole run, for factors that decay to its end.
 
     Raises:
       HParamsError: unknown factor or learning_rate_decay_scheme.
@@ -39,11 +40,15 @@ class LearningRate(keras.optimizers.schedules.LearningRateSchedule):
                 )
 
     def __call__(self, step):
-        """Returns the rate, a float32 scalar; `step` is the number of updates so far."""
+        """Returns the rate, a float32 scalar; `step` is the number of batches so far."""
+        batches = max(self.hparams.optimizer_multistep_accumulate_steps, 1)
+        train_steps = self.train_steps // batches
+        if batches > 1:
+            step = ops.floor_divide(step, batches)
         step = ops.cast(step, "float32")
         rate = ops.ones((), "float32")
         for name in self.factors:
-            rate = rate * _FACTORS[name](self.hparams, step, self.train_steps)
+            rate = rate * _FACTORS[name](self.hparams, step, train_steps)
         if self.hparams.learning_rate_minimum:
             rate = ops.maximum(rate, self.hparams.learning_rate_minimum)
         return rate

@@ -132,6 +132,9 @@ def take_optimizer(network: Any, optimizer: Any, checkpoint: Checkpoint) -> str:
             slots.append((getattr(optimizer, kind)[i], parts))
     for slot, parts in slots:
         slot.assign(checkpoint.join(parts))
+    if batches := optimizer.gradient_accumulation_steps:
+        # T2T doesn't count the tokens of the batches whose gradients it has accumulated.
+        optimizer.accumulated_tokens.assign(-(checkpoint.step % batches))
     return ""
 
 

@@ -95,6 +95,14 @@ class Objective(keras.Model):
             return self.network.hidden(features, training=training)
         return self.network(features, training=training)
 
+    def train_step(self, *args: Any) -> Any:
+        """Trains on a batch, the last argument; before it, JAX passes the state."""
+        if self.optimizer.gradient_accumulation_steps:
+            batch = keras.utils.unpack_x_y_sample_weight(args[-1])[0]
+            tokens = ops.sum(token_weights(batch["targets"], self.modality))
+            self.optimizer.weigh_batch(self.sum_over_replicas(tokens))
+        return super().train_step(*args)
+
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """Returns this device's part of the mean loss over the target tokens of a whole batch.
 

@@ -36,6 +36,8 @@ def startup_panel(setup: TrainingSetup, output_dir: str, origin: str) -> None:
         dtype += " (activation_dtype=bfloat16 should be faster on this device)"
     unit = {"bucket": "buckets by length", "pack": "packed rows", "pad": "padded rows"}
     dropped = sizes.examples - sizes.kept
+    accumulated = setup.hparams.optimizer_multistep_accumulate_steps
+    updates = f"; {accumulated} batches an update" if accumulated > 1 else ""
     outside = f", about {dropped:,} outside the length limits" if dropped > 0 else ""
     console.panel(
         f"{setup.run.problem} with {setup.run.model}",
@@ -45,7 +47,7 @@ def startup_panel(setup: TrainingSetup, output_dir: str, origin: str) -> None:
             "data": f"{sizes.examples:,} training examples in {setup.data_dir}{outside}",
             "batch": f"up to {batching.batch_tokens:,} tokens in {unit[batching.kind]}: about "
             f"{sizes.rows:,.0f} examples, {sizes.tokens:,.0f} target tokens, "
-            f"{sizes.padded_share:.0%} padding",
+            f"{sizes.padded_share:.0%} padding{updates}",
             "memory": memory_estimate.describe(job, setup.memory_found),
             "epoch": f"about {sizes.batches:,} steps; training ends at step "
             f"{setup.train_args.train_steps:,}",

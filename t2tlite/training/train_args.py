@@ -25,7 +25,8 @@ class TrainArgs(CheckedFields):
     """How long to train, and what happens between steps.
 
     Attributes:
-      train_steps: last step; the steps of earlier runs count.
+      train_steps: last step; the steps of earlier runs count. A step is a batch, also where several
+        batches make an update (hparam optimizer_multistep_accumulate_steps).
       evaluate: whether to evaluate during training.
       eval_frequency: steps between evaluations, and between checkpoints if save_seconds is 0.
       eval_steps: how many batches an evaluation has at most, about, of examples drawn at random
@@ -86,11 +87,16 @@ class TrainArgs(CheckedFields):
         warmup_steps = hparams.learning_rate_warmup_steps
         schedule = hparams.learning_rate_schedule
         has_warmup = "linear_warmup" in schedule or "legacy" in schedule
-        if has_warmup and warmup_steps > self.train_steps:
+        batches = max(hparams.optimizer_multistep_accumulate_steps, 1)
+        updates = self.train_steps // batches
+        if has_warmup and warmup_steps > updates:
             log.warning(
-                "training ends before the learning rate's warm-up: --train_steps=%d, "
+                "training ends before the learning rate's warm-up: --train_steps=%d%s, "
                 "learning_rate_warmup_steps=%d; try --hparams=learning_rate_warmup_steps=%d",
-                *(self.train_steps, warmup_steps, math.ceil(self.train_steps / 10)),
+                self.train_steps,
+                f" with {batches} batches an update" if batches > 1 else "",
+                warmup_steps,
+                max(math.ceil(updates / 10), 1),
             )
 
     def early_stop(self, rows: Sequence[Mapping[str, Any]]) -> str | None:

@@ -105,3 +105,34 @@ def test_optimizers(name, kind):
 def test_an_unknown_optimizer():
     with pytest.raises(HParamsError, match="optimizer=adm is not one of: adam"):
         make_optimizer(HParams(optimizer="adm"), 100)
+
+
+def test_the_learning_rate_counts_updates():
+    values = {"learning_rate_schedule": "constant*linear_warmup", "learning_rate_constant": 1.0}
+    values |= {"optimizer": "sgd", "learning_rate_warmup_steps": 100}
+    optimizer = make_optimizer(HParams(optimizer_multistep_accumulate_steps=4, **values), 40)
+    weight = keras.Variable(np.zeros(1, "float32"))
+    for _ in range(40):
+        optimizer.apply([keras.ops.ones(1)], [weight])
+    assert float(optimizer.learning_rate) == pytest.approx(0.1)
+    # Updates 0 to 9, each at a hundredth more.
+    np.testing.assert_allclose(weight.numpy(), [-0.45], rtol=1e-5)
+
+
+def test_batches_whose_tokens_were_not_counted_weigh_as_much_as_the_next_one():
+    hparams = HParams(
+        optimizer="sgd", optimizer_multistep_accumulate_steps=4, learning_rate_constant=1.0
+    )
+    hparams.learning_rate_schedule = "constant"
+    optimizer = make_optimizer(hparams, 40)
+    weight = keras.Variable(np.zeros(1, "float32"))
+    optimizer.build([weight])
+    optimizer._iterations.assign(2)
+    optimizer._accumulated_gradients[0].assign([2.0])
+    optimizer.accumulated_tokens.assign(-2.0)
+    for tokens, gradient in ((5.0, 4.0), (10.0, 7.0)):
+        optimizer.weigh_batch(tokens)
+        optimizer.apply([keras.ops.ones(1) * gradient], [weight])
+    # (2 * 5 + 5 * 4 + 10 * 7) / (3 * 5 + 10)
+    np.testing.assert_allclose(weight.numpy(), [-4.0], rtol=1e-6)
+    assert float(optimizer.accumulated_tokens.numpy()) == 0.0

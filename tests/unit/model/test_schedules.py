@@ -142,3 +142,12 @@ def test_minimum():
 def test_unknown_names(values, message):
     with pytest.raises(HParamsError, match=message):
         LearningRate(HParams(**values), 10)
+
+
+@pytest.mark.parametrize("schedule", ["linear_warmup", "single_cycle_cos_decay", "linear_decay"])
+def test_the_steps_of_a_schedule_are_updates(schedule):
+    for batches, step in ((4, 0), (4, 203), (4, 399), (4, 3600), (8, 7000)):
+        values = {"learning_rate_schedule": schedule}
+        expected = rate(step // batches, 1000, **values)
+        values["optimizer_multistep_accumulate_steps"] = batches
+        assert rate(step, 1000 * batches, **values) == expected

@@ -1,14 +1,23 @@
 """The loss that training minimises, its gradients, and moving averages of the weights."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import keras
 import numpy as np
 import pytest
 
 from t2tlite.checkpoint import checkpoints
+from t2tlite.checkpoint.run_record import build
 from t2tlite.config import HParams, ProblemHParams
+from t2tlite.devices.devices import Devices
 from t2tlite.model.losses import cross_entropy
 from t2tlite.model.optimizers import make_optimizer
+from t2tlite.model.transformer import Transformer
 from t2tlite.training.objective import Objective, Totals
+from tests.unit.conftest import TINY
 
 TARGETS = np.array([[3, 4, 1, 0], [5, 1, 0, 0]], np.int32)
 
@@ -47,6 +56,10 @@ def test_the_mean_over_all_target_tokens(make_model):
     expected = {"tokens": 5, "slots": 8, "loss": total, "waited": 0.75, "stops": 0}
     assert sums == pytest.approx({**expected, "finite_steps": 1}, rel=1e-5)
     assert loss(Plain(network))[0] == pytest.approx(value, rel=1e-5)
+    # The table has 16 rows for 11 tokens; the logits of the others are -1e9.
+    divided, _ = make_model(vocab_divisor=8, **dict.fromkeys(drops, 0.0))
+    assert loss(Plain(divided))[0] == pytest.approx(loss(divided)[0], rel=1e-5)
+    assert loss(divided)[0] < 10
     assert loss(network, loss_multiplier=3.0)[0] == pytest.approx(3 * value, rel=1e-5)
     # Another device with 5 tokens: the two devices' losses add up to the mean over both.
     assert loss(network, elsewhere=5.0)[0] == pytest.approx(value / 2, rel=1e-5)
@@ -133,3 +146,86 @@ def test_moving_averages_of_the_weights(make_model):
     with checkpoints.averaged(model, optimizer):
         np.testing.assert_array_equal(model.weights[0].numpy(), averages[name])
     np.testing.assert_array_equal(model.weights[0].numpy(), now)
+
+
+OPTIMIZERS = [
+    {"optimizer": "sgd"},
+    {"optimizer": "adam", "weight_decay": 0.1, "clip_grad_norm": 0.01},
+    {"optimizer": "adafactor"},
+]
+
+
+def trained(batches, strategy=None, **hparams):
+    """Returns weights, moving averages and learning rate after training twice on the batches."""
+    import tensorflow as tf
+
+    keras.utils.set_random_seed(0)
+    drops = ["layer_prepostprocess_dropout", "attention_dropout", "relu_dropout"]
+    settings = {"ema_decay": 0.75, "learning_rate_schedule": "constant*linear_warmup"}
+    settings |= {"learning_rate_constant": 0.01, "learning_rate_warmup_steps": 10}
+    settings = HParams(**TINY | settings | hparams | dict.fromkeys(drops, 0.0))
+    devices = Devices("", "CPU", strategy.num_replicas_in_sync if strategy else 1, strategy)
+    problem_hparams = ProblemHParams({"targets": 11}, {"targets": "symbol"})
+    with devices.scope():
+        network = Transformer(settings, problem_hparams)
+        build(network, problem_hparams)
+        objective = Objective(network, settings, problem_hparams, devices.sum_over_replicas)
+        optimizer = make_optimizer(settings, 100)
+        optimizer.build(network.trainable_variables)
+    objective.compile(optimizer=optimizer, jit_compile=False)
+    signature = {"targets": tf.TensorSpec((None, 12), tf.int32)}
+    dataset = tf.data.Dataset.from_generator(
+        lambda: ({"targets": batch} for batch in batches * 2), output_signature=signature
+    )
+    steps = len(batches) * 2
+    objective.fit(devices.distribute(dataset), steps_per_epoch=steps, shuffle=False, verbose=0)
+    values = {weight.path: np.array(weight.numpy()) for weight in network.weights}
+    return values, checkpoints.weights(network, optimizer), float(optimizer.learning_rate)
+
+
+def check_accumulation(values, strategy=None):
+    """Batches of 2, 24 and 5 tokens update as one batch of 31 tokens does."""
+    rows = np.zeros((6, 12), np.int32)
+    rows[0, :2], rows[2], rows[3], rows[4, :5] = (3, 1), 4, 7, (5, 6, 7, 8, 1)
+    weights, averages, rate = trained([rows], **values)
+    accumulated = {**values, "optimizer_multistep_accumulate_steps": 3}
+    *found, accumulated_rate = trained([rows[:2], rows[2:4], rows[4:]], strategy, **accumulated)
+    assert accumulated_rate == rate == pytest.approx(0.01 * 2 / 10)
+    for name, value in weights.items():
+        np.testing.assert_allclose(found[0][name], value, atol=1e-6, rtol=0, err_msg=name)
+        np.testing.assert_allclose(found[1][name], averages[name], atol=1e-6, rtol=0, err_msg=name)
+    # One of more tokens changes more than rounding does.
+    other, _, _ = trained([rows[:2], rows[3:4], rows[4:]], **accumulated)
+    assert max(np.abs(other[name] - value).max() for name, value in weights.items()) > 2e-5
+
+
+@pytest.mark.parametrize("values", OPTIMIZERS, ids=lambda values: values["optimizer"])
+def test_accumulated_batches_update_as_one_large_batch(values):
+    check_accumulation(values)
+
+
+ELSEWHERE = """
+from t2tlite.devices import devices
+devices.choose(backend={backend!r})
+import tensorflow as tf
+strategy = None
+if {backend!r} == "tensorflow":
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+from tests.unit.training import test_objective as tests
+for values in tests.OPTIMIZERS:
+    tests.check_accumulation(values, strategy)
+"""
+
+
+@pytest.mark.parametrize("backend", ["tensorflow", "jax"])
+def test_accumulation_on_two_devices_and_on_jax(backend):
+    done = subprocess.run(
+        [sys.executable, "-c", ELSEWHERE.format(backend=backend)],
+        env={**os.environ, "KERAS_BACKEND": backend},
+        cwd=Path(__file__).parents[3],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
