@@ -56,12 +56,14 @@ class KerasEngine(Engine):
                 f"decoding runs on one machine, and this is one of {device.workers}; unset "
                 f"TF_CONFIG, or decode on a machine that is no part of a TPU pod"
             )
+        from t2tlite.model import protocol
+
         with device.scope():
             self.network = folder.run.make_model(folder.problem_hparams)
         self.load_checkpoint(checkpoint)
         self.backend, self.row_shares = device.backend, device.row_shares
         self.is_one_device = self.can_stream = device.count * device.model_parallel == 1
-        self.has_attention = hasattr(self.network, "attention_weights")
+        self.has_attention = protocol.has_attention(self.network)
         self._searches: dict[tuple[Any, ...], Any] = {}
 
     def load_checkpoint(self, checkpoint: str | int) -> None:

@@ -33,7 +33,8 @@ class ModelFolder:
     def __init__(self, output_dir: str | os.PathLike[str], usr_dirs: Sequence[str] = ()):
         self.path = str(output_dir)
         self.run = run_record.read(output_dir)
-        run_record.load_plugins(self.run, list(usr_dirs))
+        usr_dirs = usr_dirs.split(",") if isinstance(usr_dirs, str) else usr_dirs
+        run_record.load_plugins(self.run, [folder for folder in usr_dirs if folder])
         self.run.check_vocabularies(output_dir)
         self.problem = registry.problem(self.run.problem)
         self.hparams = HParams.from_values(self.run.hparams)

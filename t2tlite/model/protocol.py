@@ -7,7 +7,8 @@ and what can't be decided by the class is checked by numbers.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import logging
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,9 @@ from keras.layers import Layer
 
 from t2tlite.errors import PluginError
 from t2tlite.model.layers import Embedding
+from t2tlite.model.transformer import StackModel
+
+log = logging.getLogger(__name__)
 
 # Methods of a T2TModel or a keras.Model that nothing calls here.
 _NEVER_CALLED = {
@@ -54,6 +58,15 @@ def _are_current(network: Any, names: list[str], sources: list[str]) -> bool:
     return max(map(depth, names)) <= min(map(depth, sources))
 
 
+def has_attention(network: Any) -> bool:
+    """Whether `attention_weights` shows the attention of `call`."""
+    method = getattr(type(network), "attention_weights", None)
+    # This one records what `call` does.
+    if method is StackModel.attention_weights:
+        return True
+    return _are_current(network, ["attention_weights"], ["call", "hidden"])
+
+
 def check(network: Any, vocab_size: dict[str, int]) -> None:
     """Checks that the methods of a built plugin's model fit together.
 
@@ -64,23 +77,24 @@ def check(network: Any, vocab_size: dict[str, int]) -> None:
     Raises:
       PluginError: it overrides what nothing calls, or its methods give other logits than `call`.
     """
-    own = [each for each in type(network).__mro__ if not _is_ours(each)]
-    if not own:
+    if not (own := _own_classes(network)):
         return
     _check_overrides(network, own)
-    features = {
-        name: (np.arange(6, dtype=np.int32).reshape(2, 3) * 5 + 1) % max(size - 1, 1) + 1
-        for name, size in vocab_size.items()
-    }
     zeros = [weight for weight in network.trainable_weights if _is_zero(weight)]
     # A new weight that is 0, such as a bias, would hide a difference.
     random = np.random.default_rng(0)
     for weight in zeros:
         weight.assign(random.uniform(0.5, 1.5, weight.shape) * random.choice([-1, 1], weight.shape))
+    features = _make_rows(vocab_size)
     try:
         expected = network(features)
-        for name, logits in _other_logits(network, features):
-            _compare(network, name, logits, expected, vocab_size["targets"])
+        if projects(network):
+            logits = _run(network, "hidden", _project, network, features)
+            _compare(network, "hidden", logits, expected, vocab_size["targets"])
+        if has_cache(network) and not getattr(network, "classifies", False):
+            logits = _run(network, "step", _decode, network, features)
+            _compare(network, "step", logits, expected, vocab_size["targets"])
+        _warn_if_not_causal(network, features, expected)
     finally:
         for weight in zeros:
             weight.assign(np.zeros(weight.shape))
@@ -92,22 +106,30 @@ def check_packing(network: Any, vocab_size: dict[str, int]) -> None:
     Raises:
       PluginError: it doesn't, although its attribute `packs` says so.
     """
-    if all(map(_is_ours, type(network).__mro__)):
+    if not _own_classes(network):
         return
-    ids = np.arange(1, 7, dtype=np.int32).reshape(2, 3)
-    rows = {name: ids % max(size - 1, 1) + 1 for name, size in vocab_size.items()}
-    packed = {}
+    rows, packed = _make_rows(vocab_size), {}
     for name, values in rows.items():
         packed[name] = values.reshape(1, 6)
         packed[f"{name}_segmentation"] = np.array([[1, 1, 1, 2, 2, 2]], np.int32)
         packed[f"{name}_position"] = np.array([[0, 1, 2, 0, 1, 2]], np.int32)
     expected = network(rows)
-    logits = ops.reshape(network(packed), expected.shape)
+    logits = ops.reshape(_run(network, "packs", network, packed), expected.shape)
     _compare(network, "packs", logits, expected, vocab_size["targets"])
 
 
-def _is_ours(kind: type) -> bool:
-    return kind.__module__.split(".")[0] in ("t2tlite", "keras", "builtins")
+def _own_classes(network: Any) -> list[type]:
+    """Returns the classes of a plugin among those of a network."""
+    libraries = ("t2tlite", "keras", "tensorflow", "jax", "builtins")
+    return [
+        each for each in type(network).__mro__ if each.__module__.split(".")[0] not in libraries
+    ]
+
+
+def _make_rows(vocab_size: dict[str, int]) -> dict[str, Any]:
+    """Returns int32 features [2, 3] of different ids, without padding."""
+    ids = np.arange(6, dtype=np.int32).reshape(2, 3) * 5 + 1
+    return {name: ids % max(size - 1, 1) + 1 for name, size in vocab_size.items()}
 
 
 def _check_overrides(network: Any, own: list[type]) -> None:
@@ -124,23 +146,53 @@ def _check_overrides(network: Any, own: list[type]) -> None:
         )
 
 
-def _other_logits(network: Any, features: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Yields the names of the methods in use, and the logits [B, T, V] that they give."""
-    if projects(network):
-        table_VD = ops.convert_to_tensor(network.softmax.weight_VD)[: network.softmax.vocab_size]
-        hidden_BTD = ops.cast(network.hidden(features), "float32")
-        yield "hidden", ops.matmul(hidden_BTD, ops.transpose(table_VD))
+def _run(network: Any, name: str, function: Callable[..., Any], *arguments: Any) -> Any:
+    """Calls a function that uses the method `name`; PluginError if that raises."""
+    try:
+        return function(*arguments)
+    except Exception as error:
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        raise PluginError(
+            f"{_name(network)} can't use {name} ({reason}); mend it, or set {name} = None in its "
+            f"class to do without"
+        ) from error
+
+
+def _project(network: Any, features: dict[str, Any]) -> Any:
+    """Returns the logits [B, T, V] that training uses."""
+    table_VD = ops.convert_to_tensor(network.softmax.weight_VD)[: network.softmax.vocab_size]
+    hidden_BTD = ops.cast(network.hidden(features), "float32")
+    return ops.matmul(hidden_BTD, ops.transpose(table_VD))
+
+
+def _decode(network: Any, features: dict[str, Any]) -> Any:
+    """Returns the logits [B, T, V] of decoding with the targets as answers."""
     targets_BT = features["targets"]
-    if has_cache(network) and not getattr(network, "classifies", False):
-        feature = "inputs" if "inputs" in features else "targets"
-        memory, cache = network.start({feature: features[feature]}, targets_BT.shape[1])
-        steps = []
-        for position in range(targets_BT.shape[1]):
-            ids_N = targets_BT[:, position - 1] if position else np.zeros_like(targets_BT[:, 0])
-            position_ids = ops.convert_to_tensor(ids_N), ops.convert_to_tensor(position, "int32")
-            logits, cache = network.step(*position_ids, memory, cache)
-            steps.append(logits)
-        yield "step", ops.stack(steps, axis=1)
+    length = targets_BT.shape[1]
+    previous_BT = np.pad(targets_BT, [(0, 0), (1, 0)])[:, :-1]
+    feature = "inputs" if "inputs" in features else "targets"
+    memory, cache = network.start({feature: features[feature]}, length)
+    steps = []
+    for position in range(length):
+        ids_N = ops.convert_to_tensor(previous_BT[:, position])
+        logits_NV, cache = network.step(
+            ids_N, ops.convert_to_tensor(position, "int32"), memory, cache
+        )
+        steps.append(logits_NV)
+    return ops.stack(steps, axis=1)
+
+
+def _warn_if_not_causal(network: Any, features: dict[str, Any], expected: Any) -> None:
+    """Warns if logits depend on the target that they predict, which decoding doesn't have."""
+    targets_BT = features["targets"].copy()
+    targets_BT[:, -1] = targets_BT[::-1, -1]
+    difference = ops.max(ops.abs(network({**features, "targets": targets_BT}) - expected))
+    if not getattr(network, "classifies", False) and float(difference) > _ROUNDING:
+        log.warning(
+            "%s sees the target that it predicts, so its loss means nothing and it can't decode: "
+            "position t must depend on the targets before t alone",
+            _name(network),
+        )
 
 
 def _compare(network: Any, name: str, logits: Any, expected: Any, vocab_size: int) -> None:

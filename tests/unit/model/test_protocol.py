@@ -9,7 +9,7 @@ from t2tlite.config import HParams, ProblemHParams
 from t2tlite.errors import PluginError
 from t2tlite.model import protocol
 from t2tlite.model.layers import Embedding, causal_bias
-from t2tlite.model.lstm import LSTMSeq2seq
+from t2tlite.model.lstm import LSTMSeq2seq, LSTMSeq2seqAttention
 from t2tlite.model.transformer import Transformer, TransformerEncoder
 
 SIZES = {"inputs": 11, "targets": 11}
@@ -210,6 +210,50 @@ def test_a_classifier_and_a_model_from_scratch():
 
     network = check(Scratch)
     assert (protocol.projects(network), protocol.has_cache(network)) == (False, False)
+
+
+def test_built_in_models_are_not_checked(monkeypatch):
+    monkeypatch.setattr(protocol, "_compare", lambda *arguments: 1 / 0)
+    for kind in (Transformer, LSTMSeq2seq):
+        check(kind)
+    with pytest.raises(ZeroDivisionError):
+        check(EncodeAlone)
+
+
+def test_a_method_that_fails():
+    class Reads(Transformer):
+        def encode(self, features, training=False):
+            assert features["targets"] is not None
+            return super().encode(features, training)
+
+    with pytest.raises(PluginError, match=r"can't use step \(KeyError: 'targets'\); mend it, or"):
+        check(Reads)
+
+
+@pytest.mark.parametrize(
+    ("kind", "shown"),
+    [(LSTMSeq2seqAttention, True), (LSTMSeq2seq, False), (Transformer, True), (CallAlone, True)],
+)
+def test_attention_of_another_function_is_not_shown(kind, shown):
+    hparams = {"attention_mechanism": "luong", "attention_layer_size": 8, "output_attention": True}
+    network = build(kind, extra=hparams)
+    assert protocol.has_attention(network) is shown
+    if kind is LSTMSeq2seqAttention:
+        own = {"call": lambda self, features, training=False: 0, "__module__": "own"}
+        network.__class__ = type("Own", (kind,), own)
+        assert not protocol.has_attention(network)
+
+
+def test_a_model_that_sees_what_it_predicts(warned):
+    class Sees(Transformer):
+        def call(self, features, training=False):
+            targets = ops.one_hot(features["targets"], 11)
+            return super().call(features, training) + ops.cast(targets, "float32")
+
+    check(CallAlone)
+    assert not warned
+    check(Sees)
+    assert "Sees sees the target that it predicts, so its loss means nothing" in warned[0]
 
 
 def test_packed_rows_must_not_see_each_other():
