@@ -1,12 +1,13 @@
 """T2T's evaluation metrics, teacher forced: each position is predicted from the true prefix.
 
-Padding is ignored. (T2T counts it in `approx_bleu_score` and rouge, so that their values depend on
-how examples are batched; on rows without padding the values are equal.)
+Padding is ignored, and a value is of all examples together. T2T counts padding in
+`approx_bleu_score` and rouge and averages both over batches, so that they depend on how examples
+are batched; of one batch without padding the values are equal.
 
-`approx_bleu_score` and rouge compare token ids, EOS included, and t2t-bleu decoded text. They are
-high for a model that only repeats the token that it was given, as an untrained one with a shared
-embedding does: its predictions are the targets shifted by one, so nearly all n-grams match although
-`accuracy` is 0.
+`approx_bleu_score` and rouge compare token ids, EOS included; t2t-bleu compares decoded text. They
+are high for a model that repeats the token that it is given, as an untrained one with a shared
+embedding does: its predictions are the targets shifted by one, so most n-grams match although
+hardly a position is right. `accuracy` is what to look at early in training.
 
 Perplexities per word (separated by white space) and per UTF-8 byte are comparable between
 vocabularies, unlike those per token. The end of a text is predicted, too, so it counts as one word

@@ -40,7 +40,7 @@ class Scorer(keras.Model):
             real_B1 = ops.any(ops.not_equal(features["inputs"], PAD_ID), axis=1, keepdims=True)
             weights_BT = weights_BT * ops.cast(real_B1, "float32")
         target_logits = ops.take_along_axis(logits_BTV, targets_BT[..., None], axis=-1)
-        ids_V = ops.arange(logits_BTV.shape[-1], dtype="int32")
+        ids_V = ops.arange(ops.shape(logits_BTV)[-1], dtype="int32")
         # As in T2T, of equal logits the first ranks highest.
         is_equal_BTV = (logits_BTV == target_logits) & (ids_V < targets_BT[..., None])
         is_higher_BTV = (logits_BTV > target_logits) | is_equal_BTV

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from t2tlite.config import HParams
 from t2tlite.data import inputs
-from t2tlite.data.batching import Batching, evaluation_batching
+from t2tlite.data.batching import Batching, evaluation_batching, random_part
 from t2tlite.data.inputs import evaluation_batches, measure, training_batches
 from t2tlite.data.records import serialized, write_shard
 from t2tlite.errors import DataError
@@ -223,6 +223,27 @@ def test_evaluation_covers_everything_exactly_once(shards, static, assignments):
                 assert (ids_T == name + 2).sum() == max(1, count - name % 2)
                 seen.append(name)
     assert sorted(seen) == list(range(EXAMPLES))
+
+
+@pytest.mark.parametrize("static", [False, True])
+def test_evaluation_of_a_part(shards, static):
+    batching = evaluation_batching(HParams().override("batch_size=64,max_length=10"), static=static)
+    part = random_part(EXAMPLES, 0.3)
+    result = evaluation_batches(shards, to_examples, batching, part).as_numpy_iterator()
+    in_order = [i for shard in range(SHARDS) for i in range(shard, EXAMPLES, SHARDS)]
+    rows = [{"targets": batch["targets"].tolist()} for batch in result]
+    expected = sorted(i for i, is_chosen in zip(in_order, part, strict=True) if is_chosen)
+    assert sorted(names(rows)) == expected
+    assert len(expected) == 18
+
+
+def test_batches_of_an_evaluation_are_counted_with_its_long_examples(shards):
+    batching = evaluation_batching(HParams().override("batch_size=64,max_length=10"), static=False)
+    assert measure(shards, to_examples, batching).kept == EXAMPLES
+    real = len(list(evaluation_batches(shards, to_examples, batching)))
+    assert measure(shards, to_examples, batching).batches == pytest.approx(
+        real, abs=len(batching.bounds) + 1
+    )
 
 
 @pytest.mark.parametrize("static", [False, True])
