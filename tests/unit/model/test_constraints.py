@@ -52,7 +52,7 @@ def test_a_prefix_is_forced_on_every_beam():
 
 @pytest.mark.parametrize("least", [0, 1, 4])
 def test_no_row_ends_before_its_least_length(least):
-    step = constraints.at_least(favouring(EOS, 0), ops.convert_to_tensor([least, 2]), EOS)
+    step = constraints.at_least(favouring(EOS, 0), ops.convert_to_tensor([least, 2]))
     ids, _ = greedy(step, rows=2)
     for row, expected in zip(ids, [least, 2], strict=True):
         assert row.index(EOS) == expected
@@ -60,7 +60,7 @@ def test_no_row_ends_before_its_least_length(least):
 
 
 def test_a_beam_that_may_not_end_is_as_long_as_its_limit():
-    step = constraints.at_least(favouring(EOS, 0, 3), ops.full((3,), STEPS, "int32"), EOS)
+    step = constraints.at_least(favouring(EOS, 0, 3), ops.full((3,), STEPS, "int32"))
     ids, _ = beams(step)
     assert ids[0] == [3] * STEPS
 

@@ -227,7 +227,7 @@ def test_searches(beams):
     [
         ("plain", {"kind": "class_label"}, "use --model=transformer_encoder$"),
         ("both_ways", {"shared_embedding_and_softmax_weights": True}, "is 16 wide, .*size=8; set"),
-        ("luong", {"attention_layer_size": 0}, "attention_layer_size=0: expected 1 or more"),
+        ("luong", {"attention_layer_size": 0}, "^attention_layer_size=0 is outside 1 to "),
         ("luong", {"attention_mechanism": "none"}, "=none is not one of: bahdanau, luong$"),
     ],
 )
