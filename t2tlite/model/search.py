@@ -10,7 +10,7 @@ nested, of tensors whose first axis is N and whose shapes never change: keys and
 for all steps from the start. A beam search reorders the whole cache at each step, so what all beams
 of a row share, such as the encoder's output, should be in `given`: a dict of tensors of N rows.
 With `given`, the search gets its step from `step(given)`, and on TensorFlow it drops finished rows
-(`t2tlite.model.compaction`). Without it, `step` closes over what it reads.
+(`t2tlite.model.search_loop`). Without it, `step` closes over what it reads.
 
 No row gets more ids than its own limit. A row is finished at EOS or its limit, is frozen then, and
 the search ends when all rows are finished. So greedy and beam results don't depend on the rest of
@@ -42,7 +42,7 @@ from t2tlite.model.beams import (
     reorder,
     write,
 )
-from t2tlite.model.compaction import loop, of_rows
+from t2tlite.model.search_loop import loop, of_rows
 
 Tensor = Any
 Size = Any  # an int, or with TensorFlow a scalar int32 tensor

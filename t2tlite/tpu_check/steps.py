@@ -12,8 +12,8 @@ from t2tlite.data.inputs import WAITED
 from t2tlite.decode.batches import BATCH_TOKENS
 from t2tlite.decode.decode_hparams import DecodeHParams
 from t2tlite.decode.keras_engine import padded_shape
-from t2tlite.decode.search_model import make_search
-from t2tlite.model.scorer import Scorer
+from t2tlite.decode.keras_search import make_search
+from t2tlite.model.teacher_forcing import Scorer
 from t2tlite.tpu_check.program import CannotCompile, Shapes, Step
 from t2tlite.training.setup import TrainingSetup
 

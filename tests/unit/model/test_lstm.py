@@ -7,7 +7,7 @@ import pytest
 from t2tlite import registry
 from t2tlite.config import HParams, ProblemHParams
 from t2tlite.decode.decode_hparams import DecodeHParams
-from t2tlite.decode.search_model import make_search
+from t2tlite.decode.keras_search import make_search
 from t2tlite.errors import HParamsError
 from t2tlite.model.lstm_layers import InputAttention, LSTMCell
 
