@@ -8,9 +8,9 @@ from typing import Any
 
 from t2tlite import problem, registry
 
-from . import known_files, splits, token_vocabulary
+from . import splits, token_vocabulary, verified_files
 
-_TRAIN = known_files.KnownFile(
+_TRAIN = verified_files.KnownFile(
     "g014b2b.train", 2717073, "5882433c3a14a9a0614b5f724ce74872851092e816852c82d6b74913b2085384"
 )
 _SOURCE = "CMUdict's split g014b2b (Bisani and Ney's letter-to-phoneme data)"

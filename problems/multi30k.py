@@ -7,29 +7,29 @@ from typing import Any
 
 from t2tlite import problem, registry, text_problems
 
-from . import known_files, splits
+from . import splits, verified_files
 
 _SOURCE = "multi30k/dataset on GitHub, data/task1/tok"
 _FILES = {
     problem.DatasetSplit.TRAIN: (
-        known_files.KnownFile(
+        verified_files.KnownFile(
             "train.lc.norm.tok.en",
             1837696,
             "08925f8e0572bcd5a006702fc5fe20e2d77c6917d4eebd576fc20de6693c2119",
         ),
-        known_files.KnownFile(
+        verified_files.KnownFile(
             "train.lc.norm.tok.de",
             2150008,
             "cb5a23529b65ec2061f1dc446192a9c37382b63cc75f81a0be59d34894b3a505",
         ),
     ),
     problem.DatasetSplit.EVAL: (
-        known_files.KnownFile(
+        verified_files.KnownFile(
             "val.lc.norm.tok.en",
             64608,
             "46573ce391ae227f1c72f873392436a20ef18e0a6d518098cfbd70b77c8572ec",
         ),
-        known_files.KnownFile(
+        verified_files.KnownFile(
             "val.lc.norm.tok.de",
             77273,
             "97232bd273eceb7207f689527386a97e4be2616b18ada47576bdaf96c8ae1f00",

@@ -7,17 +7,17 @@ from typing import Any
 
 from t2tlite import problem, registry, text_problems
 
-from . import known_files, splits
+from . import splits, verified_files
 
 _SOURCE = "its author: it isn't published (poetry_line_problem downloads and splits the same books)"
 _FILES = {
-    problem.DatasetSplit.TRAIN: known_files.KnownFile(
+    problem.DatasetSplit.TRAIN: verified_files.KnownFile(
         "train.tsv", 2872097, "7c1fd8eff709c2d699e50b570f4c9535e906a3cf2045e09bb0c64dc57ffb1743"
     ),
-    problem.DatasetSplit.EVAL: known_files.KnownFile(
+    problem.DatasetSplit.EVAL: verified_files.KnownFile(
         "dev.tsv", 173685, "53d4126cca8141020e4a812ad37790b52fc6af306ec9063bd3a31841cc4ada98"
     ),
-    problem.DatasetSplit.TEST: known_files.KnownFile(
+    problem.DatasetSplit.TEST: verified_files.KnownFile(
         "test.tsv", 124893, "22741334c0107ec28fffc9da6e19d8e30e535542e1fbdc0264f46766cb43a631"
     ),
 }

@@ -7,9 +7,9 @@ from typing import Any
 
 from t2tlite import registry
 
-from . import char_lm, known_files
+from . import char_lm, verified_files
 
-_FILE = known_files.KnownFile(
+_FILE = verified_files.KnownFile(
     "input.txt", 1115394, "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed"
 )
 _SOURCE = "karpathy/char-rnn on GitHub, data/tinyshakespeare"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from t2tlite import registry
 
-from . import listed_corpora
+from . import translate_corpora
 
 _CZENG = "https://lindat.mff.cuni.cz/repository/xmlui/bitstream/handle/11234/1-1458"
 _WMT13 = "http://www.statmt.org/wmt13"
@@ -35,7 +35,7 @@ _ENCS_TEST_DATASETS = [
 
 
 @registry.register_problem
-class TranslateEncsWmt32k(listed_corpora.ListedCorpora):
+class TranslateEncsWmt32k(translate_corpora.ListedCorpora):
     """English -> Czech, CzEng and WMT, evaluated on newstest2013."""
 
     train_datasets = _ENCS_TRAIN_DATASETS

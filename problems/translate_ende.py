@@ -6,7 +6,7 @@ from typing import Any
 
 from t2tlite import registry
 
-from . import listed_corpora
+from . import translate_corpora
 
 _WMT13 = "http://www.statmt.org/wmt13"
 _WMT17 = "http://data.statmt.org/wmt17/translation-task"
@@ -36,7 +36,7 @@ _ENDE_EVAL_DATASETS = [
 
 
 @registry.register_problem
-class TranslateEndeWmt8k(listed_corpora.ListedCorpora):
+class TranslateEndeWmt8k(translate_corpora.ListedCorpora):
     """English -> German, WMT, evaluated on newstest2013."""
 
     train_datasets = _ENDE_TRAIN_DATASETS

@@ -6,7 +6,7 @@ from typing import Any
 
 from t2tlite import registry
 
-from . import listed_corpora
+from . import translate_corpora
 
 _WMT13 = "http://www.statmt.org/wmt13"
 _WMT17 = "http://data.statmt.org/wmt17/translation-task"
@@ -39,7 +39,7 @@ _ENES_TEST_DATASETS = [
 
 
 @registry.register_problem
-class TranslateEnesWmt32k(listed_corpora.ListedCorpora):
+class TranslateEnesWmt32k(translate_corpora.ListedCorpora):
     """English -> Spanish, WMT, evaluated on newstest2013."""
 
     train_datasets = _ENES_TRAIN_DATASETS

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from t2tlite import registry
 
-from . import listed_corpora
+from . import translate_corpora
 
 _WMT18 = "http://data.statmt.org/wmt18/translation-task"
 _PARACRAWL = "https://s3.amazonaws.com/web-language-models/paracrawl"
@@ -32,7 +32,7 @@ _ENET_TEST_DATASETS = [
 
 
 @registry.register_problem
-class TranslateEnetWmt32k(listed_corpora.ListedCorpora):
+class TranslateEnetWmt32k(translate_corpora.ListedCorpora):
     """English -> Estonian, WMT, evaluated on newsdev2018."""
 
     train_datasets = _ENET_TRAIN_DATASETS

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from t2tlite import registry
 
-from . import listed_corpora
+from . import translate_corpora
 
 _WMT10 = "http://www.statmt.org/wmt10"
 _WMT13 = "http://www.statmt.org/wmt13"
@@ -52,7 +52,7 @@ _ENFR_TEST_LARGE_DATA = [
 
 
 @registry.register_problem
-class TranslateEnfrWmtSmall8k(listed_corpora.ListedCorpora):
+class TranslateEnfrWmtSmall8k(translate_corpora.ListedCorpora):
     """English -> French, a million pairs of WMT."""
 
     train_datasets = _ENFR_TRAIN_SMALL_DATA

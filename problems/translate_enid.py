@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from t2tlite import registry
 
-from . import listed_corpora
+from . import translate_corpora
 
 _REPOSITORY = "https://github.com/prasastoadi/parallel-corpora-en-id/raw/master"
 
@@ -33,7 +33,7 @@ _ENID_TEST_DATASETS = [
 
 
 @registry.register_problem
-class TranslateEnidIwslt32k(listed_corpora.ListedCorpora):
+class TranslateEnidIwslt32k(translate_corpora.ListedCorpora):
     """English -> Indonesian, IWSLT 2017 and PANL, evaluated on tst2017plus."""
 
     train_datasets = _ENID_TRAIN_DATASETS

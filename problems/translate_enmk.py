@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from t2tlite import registry
 
-from . import listed_corpora
+from . import translate_corpora
 
 _ENMK_TRAIN_DATASETS = [
     [
@@ -21,7 +21,7 @@ _ENMK_DEV_DATASETS = [
 
 
 @registry.register_problem
-class TranslateEnmkSetimes32k(listed_corpora.ListedCorpora):
+class TranslateEnmkSetimes32k(translate_corpora.ListedCorpora):
     """English -> Macedonian, SETimes, evaluated on 4,986 pairs of MULTEXT-East's "1984"."""
 
     train_datasets = _ENMK_TRAIN_DATASETS

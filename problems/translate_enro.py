@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from t2tlite import registry
 
-from . import listed_corpora
+from . import translate_corpora
 
 _WMT16 = "http://data.statmt.org/wmt16/translation-task"
 
@@ -27,7 +27,7 @@ _ENRO_TEST_DATASETS = [
 
 
 @registry.register_problem
-class TranslateEnroWmt8k(listed_corpora.ListedCorpora):
+class TranslateEnroWmt8k(translate_corpora.ListedCorpora):
     """English -> Romanian, WMT, evaluated on newsdev2016."""
 
     train_datasets = _ENRO_TRAIN_DATASETS

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from t2tlite import registry
 
-from . import listed_corpora
+from . import translate_corpora
 
 _STANFORD = "https://github.com/stefan-it/nmt-en-vi/raw/master/data"
 
@@ -13,7 +13,7 @@ _ENVI_TEST_DATASETS = [[f"{_STANFORD}/dev-2012-en-vi.tgz", ("tst2012.en", "tst20
 
 
 @registry.register_problem
-class TranslateEnviIwslt32k(listed_corpora.ListedCorpora):
+class TranslateEnviIwslt32k(translate_corpora.ListedCorpora):
     """English -> Vietnamese, IWSLT 2015: 133,000 pairs, evaluated on tst2012."""
 
     train_datasets = _ENVI_TRAIN_DATASETS

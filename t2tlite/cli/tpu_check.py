@@ -44,7 +44,7 @@ def main() -> None:
     # Imports jax and keras, which takes seconds.
     from t2tlite.tpu_check.check import check
 
-    check(record, FLAGS.data_dir, FLAGS.topology, search_batch_size=FLAGS.search_batch_size)
+    check(record, FLAGS.data_dir, FLAGS.topology, FLAGS.search_batch_size)
 
 
 def run() -> None:

@@ -17,7 +17,7 @@ from typing import Any
 from t2tlite import problem, text_problems
 from t2tlite.compat.encoders import TextEncoder
 from t2tlite.config import HParams, ProblemHParams
-from t2tlite.plugins.absent import absent_names
+from t2tlite.plugins.stand_ins import absent_names
 from t2tlite.problem import DatasetSplit
 from t2tlite.text_problems import VocabType
 

@@ -113,9 +113,7 @@ def choose_batching(
         )
     if kind == "auto":
         kind = "pack" if static and can_pack else "pad" if one_shape else "bucket"
-    longest = hparams.max_length or hparams.batch_size
-    if kind == "pack" and packed_length:
-        longest = packed_length
+    longest = (kind == "pack" and packed_length) or hparams.max_length or hparams.batch_size
     if longest > hparams.batch_size:
         raise HParamsError(
             f"max_length={longest} exceeds batch_size={hparams.batch_size} tokens; lower "

@@ -173,7 +173,7 @@ class KerasEngine(Engine):
         return answers
 
     def _search_model(self, decode_hparams: DecodeHParams) -> Any:
-        from t2tlite.decode.search_model import make_search
+        from t2tlite.decode.keras_search import make_search
 
         key = decode_hparams.of_search()
         if key not in self._searches:
@@ -186,7 +186,7 @@ class KerasEngine(Engine):
         return self._searches[key]
 
     def _stream_model(self, decode_hparams: DecodeHParams) -> Any:
-        from t2tlite.decode.streaming import Stream
+        from t2tlite.decode.keras_streaming import Stream
 
         search_model = self._search_model(decode_hparams)
         if search_model.stream is None:
@@ -195,14 +195,14 @@ class KerasEngine(Engine):
 
     @functools.cached_property
     def _scorer(self) -> Any:
-        from t2tlite.model.scorer import Scorer
+        from t2tlite.model.teacher_forcing import Scorer
 
         modality = self._folder.problem_hparams.modality["targets"]
         return self._compile(Scorer(self.network, modality, self._device.gather))
 
     @functools.cached_property
     def _attention_model(self) -> Any:
-        from t2tlite.model.scorer import AttentionRecorder
+        from t2tlite.model.teacher_forcing import AttentionRecorder
 
         return self._compile(AttentionRecorder(self.network, self._device.gather))
 

@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterator
 from typing import Any, NamedTuple, NoReturn
 
-from t2tlite.devices import child
+from t2tlite.devices import child_process
 from t2tlite.errors import DeviceError, WorkerError
 
 log = logging.getLogger(__name__)
@@ -152,7 +152,7 @@ def supervise() -> None:
     while True:
         start = time.monotonic()
         process = subprocess.Popen(
-            child.command([sys.executable, *sys.orig_argv[1:]], signal.SIGKILL),
+            child_process.command([sys.executable, *sys.orig_argv[1:]], signal.SIGKILL),
             env={**os.environ, _SUPERVISED: "1"},
             # Otherwise a terminal's Ctrl-C would reach the child twice.
             start_new_session=True,

@@ -32,7 +32,7 @@ import tensorflow as tf
 from t2tlite.decode.decoder import Decoder
 from t2tlite.decode.engine import not_finite_error
 from t2tlite.decode.keras_engine import LENGTH_STEP
-from t2tlite.decode.search_model import make_search
+from t2tlite.decode.keras_search import make_search
 from t2tlite.errors import DeviceError, OutputError
 from t2tlite.export.export_folder import PREFIX, content, replace, working_folder
 from t2tlite.export.graph_encoders import graph_encoder

@@ -8,46 +8,17 @@ from t2tlite import registry
 
 def register_models() -> None:
     """Registers the built-in models; `plugins` calls it through an entry point."""
-    for name, target, doc in [
-        (
-            "transformer",
-            "t2tlite.model.transformer:Transformer",
-            "Encoder-decoder Transformer; without inputs, a decoder-only language model.",
+    for target, doc in {
+        "transformer:Transformer": "Encoder and decoder; without inputs, a language model.",
+        "transformer:TransformerEncoder": "Encoder that classifies a text; for Text2ClassProblem.",
+        "lstm:LSTMSeq2seq": "LSTM encoder and decoder; without inputs, a language model.",
+        "lstm:LSTMSeq2seqAttention": "lstm_seq2seq with Bahdanau's or Luong's attention.",
+        "lstm:LSTMSeq2seqBidirectionalEncoder": "lstm_seq2seq that reads inputs both ways.",
+        "lstm:LSTMSeq2seqAttentionBidirectionalEncoder": "lstm_seq2seq with attention, both ways.",
+        "universal_transformer:UniversalTransformer": "transformer that repeats one layer.",
+        "universal_transformer:UniversalTransformerEncoder": (
+            "transformer_encoder that repeats one layer."
         ),
-        (
-            "transformer_encoder",
-            "t2tlite.model.transformer:TransformerEncoder",
-            "Transformer encoder that classifies a text; for Text2ClassProblem.",
-        ),
-        (
-            "lstm_seq2seq",
-            "t2tlite.model.lstm:LSTMSeq2seq",
-            "LSTM encoder and decoder; without inputs, a language model.",
-        ),
-        (
-            "lstm_seq2seq_attention",
-            "t2tlite.model.lstm:LSTMSeq2seqAttention",
-            "LSTM encoder and decoder with Bahdanau's or Luong's attention.",
-        ),
-        (
-            "lstm_seq2seq_bidirectional_encoder",
-            "t2tlite.model.lstm:LSTMSeq2seqBidirectionalEncoder",
-            "lstm_seq2seq that reads inputs in both directions.",
-        ),
-        (
-            "lstm_seq2seq_attention_bidirectional_encoder",
-            "t2tlite.model.lstm:LSTMSeq2seqAttentionBidirectionalEncoder",
-            "lstm_seq2seq_attention that reads inputs in both directions.",
-        ),
-        (
-            "universal_transformer",
-            "t2tlite.model.universal_transformer:UniversalTransformer",
-            "Transformer that repeats one layer; without inputs, a language model.",
-        ),
-        (
-            "universal_transformer_encoder",
-            "t2tlite.model.universal_transformer:UniversalTransformerEncoder",
-            "Encoder of universal_transformer that classifies a text; for Text2ClassProblem.",
-        ),
-    ]:
-        registry.models.add(name, registry.Lazy(target, doc))
+    }.items():
+        name = registry.snake_case(target.partition(":")[2])
+        registry.models.add(name, registry.Lazy(f"t2tlite.model.{target}", doc))

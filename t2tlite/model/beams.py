@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import keras
 from keras import ops
 
-from t2tlite.config import PAD_ID
+from t2tlite.config import EOS_ID, PAD_ID
 
 Tensor = Any
 
@@ -67,7 +67,7 @@ class Beams(NamedTuple):
             done_B=limits_B <= 0,
         )
 
-    def extend(self, logits_NV, position, alpha, eos_id) -> tuple[Beams, Tensor]:
+    def extend(self, logits_NV, position, alpha) -> tuple[Beams, Tensor]:
         """Extends the live hypotheses by one id.
 
         2 * K candidates are enough: at most K of them, one of each beam, end. A logit that is NaN
@@ -86,7 +86,7 @@ class Beams(NamedTuple):
         log_probs_BC = ops.where(log_probs_BC > MISSING_SCORE, log_probs_BC, _IMPOSSIBLE)
         parents_BC, chosen_BC = index_BC // vocab_size, index_BC % vocab_size
         ids_BCT = write(pick(self.live_ids_BKT, parents_BC), position, chosen_BC)
-        ends_BC = chosen_BC == eos_id
+        ends_BC = chosen_BC == EOS_ID
 
         log_probs_BK, live_BK = ops.top_k(ops.where(ends_BC, _IMPOSSIBLE, log_probs_BC), beam_size)
         scores_BC = log_probs_BC / length_penalty(position + 1, alpha)

@@ -57,6 +57,11 @@ def initializer(hparams):
     }[hparams.initializer]
 
 
+def dense(width, hparams, name, **options):
+    """Returns a dense layer with the hparams' initializer; options as `keras.layers.Dense`."""
+    return keras.layers.Dense(width, kernel_initializer=initializer(hparams), name=name, **options)
+
+
 def sinusoids(positions, width):
     """Returns sinusoidal position encodings (Vaswani et al. 2017, section 3.5), in T2T's order.
 
@@ -81,15 +86,17 @@ class Dropout(keras.layers.Layer):
     """Dropout (Srivastava et al. 2014) that may share its mask along axes.
 
     Args:
-      rate: share of values to drop.
-      broadcast_dims: T2T's `*_broadcast_dims`: axes that share a mask, for example "0,1", or "".
+      kind: the hparam with the share of values to drop. The hparam `kind`_broadcast_dims has the
+        axes that share a mask, for example "0,1", or "".
+      hparams: the model's.
       seed_generator: the model's, so that its random state is one variable.
     """
 
-    def __init__(self, rate, broadcast_dims, seed_generator, **kwargs):
+    def __init__(self, kind, hparams, seed_generator, **kwargs):
         super().__init__(**kwargs)
-        self.rate = rate
-        self.axes = [int(axis) for axis in broadcast_dims.split(",") if axis.strip()]
+        self.rate = getattr(hparams, kind)
+        axes = getattr(hparams, f"{kind}_broadcast_dims").split(",")
+        self.axes = [int(axis) for axis in axes if axis.strip()]
         self.seed_generator = seed_generator
 
     def call(self, x, training=False):
@@ -155,19 +162,11 @@ class Attention(keras.layers.Layer):
         keys = hparams.attention_key_channels or hparams.hidden_size
         values = hparams.attention_value_channels or hparams.hidden_size
         self.scale = (keys // self.heads) ** -0.5
-
-        def projection(width, name):
-            return keras.layers.Dense(
-                width, use_bias=False, kernel_initializer=initializer(hparams), name=name
-            )
-
-        self.query = projection(keys, "query")
-        self.key = projection(keys, "key")
-        self.value = projection(values, "value")
-        self.output_transform = projection(hparams.hidden_size, "output")
-        self.dropout = Dropout(
-            hparams.attention_dropout, hparams.attention_dropout_broadcast_dims, seed_generator
-        )
+        self.query = dense(keys, hparams, "query", use_bias=False)
+        self.key = dense(keys, hparams, "key", use_bias=False)
+        self.value = dense(values, hparams, "value", use_bias=False)
+        self.output_transform = dense(hparams.hidden_size, hparams, "output", use_bias=False)
+        self.dropout = Dropout("attention_dropout", hparams, seed_generator)
 
     def build(self, input_shape):
         for layer in (self.query, self.key, self.value):
@@ -221,18 +220,9 @@ class FeedForward(keras.layers.Layer):
 
     def __init__(self, hparams, seed_generator, **kwargs):
         super().__init__(**kwargs)
-        self.inner = keras.layers.Dense(
-            hparams.filter_size,
-            activation="relu",
-            kernel_initializer=initializer(hparams),
-            name="inner",
-        )
-        self.outer = keras.layers.Dense(
-            hparams.hidden_size, kernel_initializer=initializer(hparams), name="outer"
-        )
-        self.dropout = Dropout(
-            hparams.relu_dropout, hparams.relu_dropout_broadcast_dims, seed_generator
-        )
+        self.inner = dense(hparams.filter_size, hparams, "inner", activation="relu")
+        self.outer = dense(hparams.hidden_size, hparams, "outer")
+        self.dropout = Dropout("relu_dropout", hparams, seed_generator)
 
     def build(self, input_shape):
         self.inner.build(input_shape)
@@ -258,11 +248,7 @@ class PrePostProcess(keras.layers.Layer):
         if "n" in self.sequence:
             self.norm = keras.layers.LayerNormalization(epsilon=hparams.norm_epsilon, name="norm")
         if "d" in self.sequence:
-            self.dropout = Dropout(
-                hparams.layer_prepostprocess_dropout,
-                hparams.layer_prepostprocess_dropout_broadcast_dims,
-                seed_generator,
-            )
+            self.dropout = Dropout("layer_prepostprocess_dropout", hparams, seed_generator)
 
     def build(self, input_shape):
         if "n" in self.sequence:

@@ -12,15 +12,14 @@ from typing import Any, Literal
 
 from keras import ops
 
-from t2tlite.assignments import check_value, convert
 from t2tlite.config import PAD_ID, Size
 from t2tlite.errors import HParamsError
 from t2tlite.model.layers import Embedding
 from t2tlite.model.lstm_layers import LSTMStack
 from t2tlite.model.text_model import TextModel
 
-# Of the hparams that T2T's sets add.
-TYPES: dict[str, Any] = {
+# Types of the hparams of attention.
+HINTS = {
     "attention_mechanism": Literal["bahdanau", "luong"],
     "attention_layer_size": Size,
     "output_attention": bool,
@@ -34,6 +33,7 @@ class LSTMSeq2seq(TextModel):
     targets.
     """
 
+    family = "lstm_seq2seq"
     bidirectional = False
     attends = False
     unread = (
@@ -42,18 +42,20 @@ class LSTMSeq2seq(TextModel):
         *("attention_key_channels", "attention_value_channels", "unidirectional_encoder"),
     )
 
-    def __init__(self, hparams, problem_hparams, name="lstm_seq2seq"):
-        super().__init__(hparams, problem_hparams, name)
-
     def make_layers(self, hparams, problem_hparams):
-        self._check(hparams)
+        self.check_generates("transformer_encoder")
         sizes, width, seeds = self.vocab_size, hparams.hidden_size, self.seed_generator
-        shared = hparams.shared_embedding_and_softmax_weights
+        if (self.attends or self.bidirectional) and "inputs" not in sizes:
+            raise HParamsError(
+                "this LSTM model reads inputs, and the problem has none; use --model=lstm_seq2seq"
+            )
+        if self.attends:
+            self.check_extra(HINTS, "lstm_bahdanau_attention or lstm_luong_attention")
         decoder_width = 2 * width if self.bidirectional else width
         self.decoder = LSTMStack(width, decoder_width, hparams, seeds, self.attends, name="decoder")
         self.target_embedding = Embedding(sizes["targets"], hparams, name="target_embedding")
         self.softmax = self.target_embedding
-        if not shared:
+        if not hparams.shared_embedding_and_softmax_weights:
             wide = hparams.copy()
             wide.hidden_size = self.decoder.output_width
             self.softmax = Embedding(sizes["targets"], wide, name="softmax")
@@ -65,37 +67,10 @@ class LSTMSeq2seq(TextModel):
         self.input_embedding: Any = None
         self.forward: Any = None
         if "inputs" in sizes:
-            same = shared and sizes["inputs"] == sizes["targets"]
-            self.input_embedding = (
-                self.target_embedding
-                if same
-                else Embedding(sizes["inputs"], hparams, name="input_embedding")
-            )
+            self.input_embedding = self.make_input_embedding(hparams)
             self.backward = LSTMStack(width, width, hparams, seeds, name="encoder_backward")
             if self.bidirectional:
                 self.forward = LSTMStack(width, width, hparams, seeds, name="encoder_forward")
-
-    def _check(self, hparams):
-        if self.classifies:
-            raise HParamsError(
-                "LSTM models generate text, but the problem's targets are class labels; use "
-                "--model=transformer_encoder"
-            )
-        if (self.attends or self.bidirectional) and "inputs" not in self.vocab_size:
-            raise HParamsError(
-                "this LSTM model reads inputs, and the problem has none; use --model=lstm_seq2seq"
-            )
-        if not self.attends:
-            return
-        for name in TYPES:
-            if name not in hparams.values():
-                raise HParamsError(
-                    f"an LSTM model with attention needs the hparam {name}, which is missing; use "
-                    f"--hparams_set=lstm_bahdanau_attention or lstm_luong_attention"
-                )
-        for name, hint in TYPES.items():
-            setattr(hparams, name, convert(name, getattr(hparams, name), hint))
-            check_value(name, getattr(hparams, name), hint)
 
     def encode(self, features, training=False):
         """Runs the encoder on the inputs.

@@ -13,7 +13,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from t2tlite.model.layers import MASKED, initializer
+from t2tlite.model.layers import MASKED, dense, initializer
 
 
 class LSTMCell(keras.layers.Layer):
@@ -161,9 +161,7 @@ class LSTMStack(keras.layers.Layer):
             self.output_width = self.attention.attended
         elif self.outputs_attention:
             # As in T2T, several heads are projected to the width of a layer.
-            self.projection = keras.layers.Dense(
-                width, kernel_initializer=initializer(hparams), name="projection"
-            )
+            self.projection = dense(width, hparams, "projection")
 
     def build(self, _):
         for cell in self.cells:
@@ -253,10 +251,12 @@ class LSTMStack(keras.layers.Layer):
         parts["gates"] = self.cells[0].gates(x_BTI, input_IG)
         # One tensor: Keras's scan on TensorFlow takes several only if their length is static.
         joined_TBJ = ops.transpose(ops.concatenate(list(parts.values()), axis=-1), (1, 0, 2))
-        widths = {name: part.shape[-1] for name, part in parts.items()}
+        columns, end = {}, 0
+        for name, part in parts.items():
+            columns[name] = slice(end, end := end + part.shape[-1])
 
         def scan_step(state, joined_BJ):
-            part = _split(joined_BJ, widths)
+            part = {name: joined_BJ[:, columns[name]] for name in parts}
             first, *others = [part[name] for name in part if name.startswith("mask")] or [None]
             recurrent_BR = self._recurrent(state, first)
             gates_BG = part["gates"] + self.cells[0].gates(recurrent_BR, recurrent_RG)
@@ -268,10 +268,3 @@ class LSTMStack(keras.layers.Layer):
 
         last, states = ops.scan(scan_step, state, joined_TBJ, reverse=reverse)
         return last, {name: ops.transpose(x, (1, 0, 2)) for name, x in states.items()}
-
-
-def _split(joined, widths):
-    parts, begin = {}, 0
-    for name, width in widths.items():
-        parts[name], begin = joined[:, begin : begin + width], begin + width
-    return parts

@@ -33,10 +33,9 @@ class LearningRate(keras.optimizers.schedules.LearningRateSchedule):
                 )
         if "legacy" in self.factors:
             scheme = hparams.learning_rate_decay_scheme
-            known = ["noam", *_DECAYS]
-            if scheme not in known:
+            if scheme not in ("noam", *_DECAYS):
                 raise HParamsError(
-                    f"learning_rate_decay_scheme={scheme} is not one of: {', '.join(known)}"
+                    f"learning_rate_decay_scheme={scheme} is not one of: noam, {', '.join(_DECAYS)}"
                 )
 
     def __call__(self, step):
@@ -61,31 +60,19 @@ def _warmup(hparams):
     return max(hparams.learning_rate_warmup_steps, 1)
 
 
-def _linear_warmup(hparams, step, _):
-    return ops.minimum(1.0, step / _warmup(hparams))
-
-
 def _rsqrt_decay(hparams, step, _):
     return ops.rsqrt(ops.maximum(step, _warmup(hparams)))
-
-
-def _rsqrt_normalized_decay(hparams, step, train_steps):
-    return _rsqrt_decay(hparams, step, train_steps) * _warmup(hparams) ** 0.5
 
 
 def _steps_after_warmup(hparams, step):
     return ops.maximum(step - hparams.learning_rate_warmup_steps, 0.0)
 
 
-def _exp_decay(hparams, step, _):
+def _exp_decay(hparams, step, _=None):
     periods = _steps_after_warmup(hparams, step) / hparams.learning_rate_decay_steps
     if hparams.learning_rate_decay_staircase:
         periods = ops.floor(periods)
     return ops.power(hparams.learning_rate_decay_rate, periods)
-
-
-def _linear_decay(hparams, step, train_steps):
-    return ops.maximum(train_steps - step, 0.0) / hparams.learning_rate_decay_steps
 
 
 def _half_cosine(progress):
@@ -100,9 +87,13 @@ def _single_cycle_cos_decay(hparams, step, train_steps):
 
 def _multi_cycle_cos_decay(hparams, step, _):
     cycle = hparams.learning_rate_warmup_steps + hparams.learning_rate_cosine_cycle_steps
-    position = step - cycle * ops.floor(step / cycle)
+    position = _position_in_cycle(step, cycle)
     progress = _steps_after_warmup(hparams, position) / hparams.learning_rate_cosine_cycle_steps
     return _half_cosine(ops.minimum(progress, 1.0))
+
+
+def _position_in_cycle(step, cycle):
+    return step - cycle * ops.floor(step / cycle)
 
 
 def _legacy(hparams, step, _):
@@ -120,43 +111,43 @@ def _legacy(hparams, step, _):
         return scale * decayed
     # From 1 % to 100 %, by the same factor each step, in float32 as in T2T.
     factor = ops.exp(ops.cast(math.log(0.01) / warmup, "float32"))
-    warming = ops.power(factor, warmup - step)
-    return scale * ops.where(step < warmup, warming, decayed)
+    return scale * ops.where(step < warmup, ops.power(factor, warmup - step), decayed)
 
 
 def _cosine(hparams, step):
     cycle = hparams.learning_rate_cosine_cycle_steps
-    position = step - 2 * cycle * ops.floor(step / (2 * cycle))
-    return _half_cosine((cycle - ops.abs(cycle - position)) / cycle)
+    return _half_cosine((cycle - ops.abs(cycle - _position_in_cycle(step, 2 * cycle))) / cycle)
 
 
 def _cycle_linear(hparams, step):
     cycle = _warmup(hparams)
-    position = step - 2 * cycle * ops.floor(step / (2 * cycle))
+    position = _position_in_cycle(step, 2 * cycle)
     return (1.0 - ops.abs((position - cycle) / cycle) + 0.1) * 3.0
-
-
-def _sqrt(hparams, step):
-    return 500.0 * ops.rsqrt(ops.maximum(step - hparams.learning_rate_warmup_steps, 1.0))
 
 
 _DECAYS = {
     "none": lambda hparams, step: ops.ones((), "float32"),
-    "exp": lambda hparams, step: _exp_decay(hparams, step, None),
+    "exp": _exp_decay,
     "cosine": _cosine,
     "cyclelinear10x": _cycle_linear,
-    "sqrt": _sqrt,
+    "sqrt": lambda hparams, step: (
+        500.0 * ops.rsqrt(ops.maximum(step - hparams.learning_rate_warmup_steps, 1.0))
+    ),
 }
 
 _FACTORS = {
-    "constant": lambda hparams, step, _: hparams.learning_rate_constant,
-    "linear_warmup": _linear_warmup,
-    "linear_decay": _linear_decay,
+    "constant": lambda hparams, *_: hparams.learning_rate_constant,
+    "linear_warmup": lambda hparams, step, _: ops.minimum(1.0, step / _warmup(hparams)),
+    "linear_decay": lambda hparams, step, train_steps: (
+        ops.maximum(train_steps - step, 0.0) / hparams.learning_rate_decay_steps
+    ),
     "rsqrt_decay": _rsqrt_decay,
-    "rsqrt_normalized_decay": _rsqrt_normalized_decay,
+    "rsqrt_normalized_decay": lambda hparams, step, _: (
+        _rsqrt_decay(hparams, step, _) * _warmup(hparams) ** 0.5
+    ),
     "exp_decay": _exp_decay,
     "single_cycle_cos_decay": _single_cycle_cos_decay,
     "multi_cycle_cos_decay": _multi_cycle_cos_decay,
-    "rsqrt_hidden_size": lambda hparams, step, _: hparams.hidden_size**-0.5,
+    "rsqrt_hidden_size": lambda hparams, *_: hparams.hidden_size**-0.5,
     "legacy": _legacy,
 }

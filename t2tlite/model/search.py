@@ -10,11 +10,11 @@ nested, of tensors whose first axis is N and whose shapes never change: keys and
 for all steps from the start. A beam search reorders the whole cache at each step, so what all beams
 of a row share, such as the encoder's output, should be in `given`: a dict of tensors of N rows.
 With `given`, the search gets its step from `step(given)`, and on TensorFlow it drops finished rows
-(`t2tlite.model.compaction`). Without it, `step` closes over what it reads.
+(`t2tlite.model.search_loop`). Without it, `step` closes over what it reads.
 
-No row gets more ids than its own limit. A finished row is frozen, and the search ends when all
-rows are finished. So greedy and beam results don't depend on the rest of the batch. A row of limit
-0, which only fills the batch, costs no steps.
+No row gets more ids than its own limit. A row is finished at EOS or its limit, is frozen then, and
+the search ends when all rows are finished. So greedy and beam results don't depend on the rest of
+the batch. A row of limit 0, which only fills the batch, costs no steps.
 
 On JAX `batch_size` and `max_steps` are Python ints; on TensorFlow either may be a scalar int32
 tensor.
@@ -42,7 +42,7 @@ from t2tlite.model.beams import (
     reorder,
     write,
 )
-from t2tlite.model.compaction import loop, of_rows
+from t2tlite.model.search_loop import loop, of_rows
 
 Tensor = Any
 Size = Any  # an int, or with TensorFlow a scalar int32 tensor
@@ -57,7 +57,6 @@ def greedy(
     batch_size: Size,
     max_steps: Size,
     *,
-    eos_id: int = EOS_ID,
     row_limits_B: Tensor | None = None,
     given: Cache | None = None,
 ) -> tuple[Tensor, Tensor]:
@@ -68,7 +67,6 @@ def greedy(
       cache: the cache at position 0; may be empty.
       batch_size: B.
       max_steps: T, the width of the result.
-      eos_id: the id that ends a row.
       row_limits_B: int32, each row's maximum number of ids; None for `max_steps`.
       given: tensors that all steps read; see the module's docstring.
 
@@ -77,9 +75,7 @@ def greedy(
       probabilities of a row's ids.
     """
     limits_B = _limits(batch_size, max_steps, row_limits_B)
-    start = Sequences.start(limits_B, max_steps)
-    sequences = _follow(most_probable, step, cache, start, eos_id, given)
-    return sequences.ids_BT, sequences.log_probs_B
+    return _follow(most_probable, step, cache, limits_B, max_steps, given)
 
 
 def sample(
@@ -92,14 +88,13 @@ def sample(
     top_p: float = 1.0,
     seed: int | keras.random.SeedGenerator = 0,
     *,
-    eos_id: int = EOS_ID,
     row_limits_B: Tensor | None = None,
     given: Cache | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Draws each id from the model's distribution.
 
     Args:
-      step, cache, batch_size, max_steps, eos_id, row_limits_B, given: as in `greedy`.
+      step, cache, batch_size, max_steps, row_limits_B, given: as in `greedy`.
       temperature: divides the logits; above 0.
       top_k: draws from the `top_k` most probable ids (Fan et al. 2018); 0 or less: from all.
       top_p: draws from the fewest ids whose probability, after `temperature` and `top_k`, sums to
@@ -110,14 +105,13 @@ def sample(
       ids_BT and scores_B as `greedy`; scores ignore temperature, top_k and top_p.
 
     Raises:
-      HParamsError: `temperature` or `top_p` is out of range.
+      HParamsError: `temperature` is not above 0.
     """
     # One number for each step and row, drawn here to keep random state out of the loop.
     uniform_TB = keras.random.uniform((max_steps, batch_size), dtype="float32", seed=seed)
     choose = make_sampler(uniform_TB, temperature, top_k, top_p)
     limits_B = _limits(batch_size, max_steps, row_limits_B)
-    sequences = _follow(choose, step, cache, Sequences.start(limits_B, max_steps), eos_id, given)
-    return sequences.ids_BT, sequences.log_probs_B
+    return _follow(choose, step, cache, limits_B, max_steps, given)
 
 
 def beam_search(
@@ -128,59 +122,41 @@ def beam_search(
     max_steps: Size,
     alpha: float,
     *,
-    n_best: int | None = None,
-    eos_id: int = EOS_ID,
     row_limits_B: Tensor | None = None,
     given: Cache | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Finds the hypotheses of highest log probability / length penalty, as Tensor2Tensor does.
 
     `t2tlite.model.beams` describes a step. A row is done at its limit, or as soon as its best live
-    hypothesis couldn't beat the `n_best`-th finished one even if all further ids had probability 1.
-    (T2T compares with the worst finished one, however few there are, and so may return fewer
-    hypotheses, but the same ones.) A row where none finished returns its live hypotheses. A beam of
-    1 is greedy search, as in T2T.
+    hypothesis couldn't beat the K-th finished one even if all further ids had probability 1. (T2T
+    compares with the worst finished one, however few there are, and so may return fewer hypotheses,
+    but the same ones.) A row where none finished returns its live hypotheses.
 
     Args:
-      step, batch_size, max_steps, eos_id, row_limits_B, given: as in `greedy`, but N = B * K.
+      step, batch_size, max_steps, row_limits_B, given: as in `greedy`, but N = B * K.
       cache: the cache at position 0, each row repeated K times.
       beam_size: K.
-      alpha: exponent of the length penalty; 0: none. T2T's translations use 0.6.
-      n_best: hypotheses to return, at most K; None for K. Fewer let a row finish sooner.
+      alpha: exponent of the length penalty, at least 0. T2T's translations use 0.6.
 
     Returns:
-      ids [B, n_best, T], int32, with EOS, and PAD after it; scores [B, n_best], float32,
-      descending. An empty place has ids PAD and MISSING_SCORE. A logit that is NaN or infinite
-      makes the row's scores NaN.
-
-    Raises:
-      HParamsError: `n_best` or `alpha` is out of range.
+      ids [B, K, T], int32, with EOS, and PAD after it; scores [B, K], float32, descending. An empty
+      place has ids PAD and MISSING_SCORE. A logit that is NaN or infinite makes the row's scores
+      NaN.
     """
-    n_best = beam_size if n_best is None else n_best
-    if not 1 <= n_best <= beam_size:
-        raise HParamsError(f"n_best={n_best} is not in 1 to beam_size={beam_size}")
-    if alpha < 0:
-        raise HParamsError(f"alpha={alpha} is negative; choose 0 for no length penalty")
     limits_B = _limits(batch_size, max_steps, row_limits_B)
-    if beam_size == 1:
-        start = Sequences.start(limits_B, max_steps)
-        sequences = _follow(most_probable, step, cache, start, eos_id, given)
-        scores_B = sequences.log_probs_B / length_penalty(sequences.lengths_B, alpha)
-        return sequences.ids_BT[:, None], scores_B[:, None]
 
     def body(position, beams, cache, given, rows_R):
         logits_NV, cache = _bind(step, given)(ops.reshape(beams.last_BK, (-1,)), position, cache)
-        extended, parents_BK = beams.extend(logits_NV, position, alpha, eos_id)
+        extended, parents_BK = beams.extend(logits_NV, position, alpha)
         left_B = of_rows(limits_B, rows_R)
         best_possible_B = extended.log_probs_BK[:, 0] / length_penalty(left_B, alpha)
-        settled_B = extended.finished_scores_BK[:, n_best - 1] >= best_possible_B
+        settled_B = extended.finished_scores_BK[:, -1] >= best_possible_B
         settled_B = settled_B | ops.isnan(best_possible_B)
         extended = extended._replace(done_B=settled_B | (position + 1 >= left_B))
         return position + 1, freeze(beams, extended), reorder(cache, parents_BK)
 
     beams = loop(body, Beams.start(limits_B, beam_size, max_steps), cache, given, beam_size)
-    ids_BKT, scores_BK = beams.hypotheses(limits_B, alpha)
-    return ids_BKT[:, :n_best], scores_BK[:, :n_best]
+    return beams.hypotheses(limits_B, alpha)
 
 
 class Sequences(NamedTuple):
@@ -188,7 +164,6 @@ class Sequences(NamedTuple):
 
     ids_BT: Tensor
     log_probs_B: Tensor
-    lengths_B: Tensor
     last_B: Tensor
     done_B: Tensor
     limits_B: Tensor
@@ -200,14 +175,13 @@ class Sequences(NamedTuple):
         return cls(
             ids_BT=ops.full((ops.shape(limits_B)[0], max_steps), PAD_ID, "int32"),
             log_probs_B=ops.cast(zeros_B, "float32"),
-            lengths_B=zeros_B,
             last_B=zeros_B,
             done_B=limits_B <= 0,
             limits_B=limits_B,
         )
 
 
-def extend(choose, step, position, sequences, cache, eos_id=EOS_ID, rows_R=None):
+def extend(choose, step, position, sequences, cache, rows_R=None):
     """Appends `choose(logits_BV, position, rows_R)` to each row that isn't done.
 
     Returns:
@@ -221,21 +195,21 @@ def extend(choose, step, position, sequences, cache, eos_id=EOS_ID, rows_R=None)
     extended = sequences._replace(
         ids_BT=write(sequences.ids_BT, position, chosen_B),
         log_probs_B=sequences.log_probs_B + (chosen_logits_B - ops.logsumexp(logits_BV, axis=-1)),
-        lengths_B=sequences.lengths_B + 1,
         last_B=chosen_B,
-        done_B=(chosen_B == eos_id) | (position + 1 >= sequences.limits_B),
+        done_B=(chosen_B == EOS_ID) | (position + 1 >= sequences.limits_B),
     )
     return freeze(sequences, extended), cache
 
 
-def _follow(choose, step, cache, start, eos_id, given) -> Sequences:
-    """Extends the sequences until all are done."""
+def _follow(choose, step, cache, limits_B, max_steps, given):
+    """Extends empty sequences until all are done; returns their ids and log probabilities."""
 
     def body(position, sequences, cache, given, rows_R):
         bound = _bind(step, given)
-        return position + 1, *extend(choose, bound, position, sequences, cache, eos_id, rows_R)
+        return position + 1, *extend(choose, bound, position, sequences, cache, rows_R)
 
-    return loop(body, start, cache, given, 1)
+    sequences = loop(body, Sequences.start(limits_B, max_steps), cache, given, 1)
+    return sequences.ids_BT, sequences.log_probs_B
 
 
 def _bind(step, given):
@@ -248,19 +222,9 @@ def most_probable(logits_BV, position, rows_R=None):
 
 
 def make_sampler(uniform_TB, temperature, top_k, top_p):
-    """Returns a function that chooses ids as `sample` does.
-
-    Args:
-      uniform_TB: float32, random numbers in [0, 1).
-      temperature, top_k, top_p: as in `sample`.
-
-    Raises:
-      HParamsError: `temperature` or `top_p` is out of range.
-    """
+    """Returns a function that chooses ids as `sample` does, by random numbers in [0, 1)."""
     if temperature <= 0:
         raise HParamsError(f"temperature={temperature} is not above 0; for 0 use greedy search")
-    if not 0 < top_p <= 1:
-        raise HParamsError(f"top_p={top_p} is not in (0, 1]; choose 1 to draw from all ids")
 
     def choose(logits_BV, position, rows_R=None):
         uniform_B = of_rows(ops.take(uniform_TB, position, axis=0), rows_R)

@@ -1,11 +1,15 @@
 """`TextModel`: the base class of the built-in models."""
 
 import logging
+import typing
 
 import keras
 from keras import ops
 
+from t2tlite.assignments import check_fields, convert
 from t2tlite.config import PAD_ID, HParams
+from t2tlite.errors import HParamsError
+from t2tlite.model.layers import Embedding
 
 log = logging.getLogger(__name__)
 
@@ -16,25 +20,30 @@ class TextModel(keras.Model):
     Args:
       hparams: `t2tlite.HParams`.
       problem_hparams: `ProblemHParams`; reads vocab_size and modality.
-      name: the first part of all weights' paths.
 
     Attributes:
+      family: the first part of all weights' paths.
       packs: whether it masks the other examples of a packed row.
       unread: hparams that the model ignores; it warns of values other than the default.
     """
 
+    family: str
     packs = False
     unread: tuple[str, ...] = ()
 
-    def __init__(self, hparams, problem_hparams, name):
+    def __init__(self, hparams, problem_hparams):
         bfloat16 = hparams.activation_dtype == "bfloat16"
         # A layer takes the dtype policy that is set while it is created.
         before = keras.config.dtype_policy()
         keras.config.set_dtype_policy("mixed_bfloat16" if bfloat16 else "float32")
         try:
-            super().__init__(name=name)
+            super().__init__(name=self.family)
             self.hparams = hparams.check()
-            self._warn_unread()
+            for name in self.unread:
+                if (value := getattr(hparams, name)) != getattr(HParams(), name):
+                    log.warning(
+                        "hparam %s=%s has no effect: this model doesn't read it", name, value
+                    )
             self.vocab_size = dict(problem_hparams.vocab_size)
             self.classifies = problem_hparams.modality.get("targets") == "class_label"
             # Named, as its path is in checkpoints: Keras numbers unnamed objects.
@@ -43,16 +52,41 @@ class TextModel(keras.Model):
         finally:
             keras.config.set_dtype_policy(before)
 
-    def _warn_unread(self):
-        defaults = HParams()
-        for name in self.unread:
-            value = getattr(self.hparams, name)
-            if value != getattr(defaults, name):
-                log.warning("hparam %s=%s has no effect: this model doesn't read it", name, value)
-
     def make_layers(self, hparams, problem_hparams):
         """Creates the layers; called under the model's dtype policy."""
         raise NotImplementedError
+
+    def make_input_embedding(self, hparams):
+        """Returns the inputs' embedding; as in T2T, only equal vocabularies can share one."""
+        sizes = self.vocab_size
+        if hparams.shared_embedding_and_softmax_weights and sizes["inputs"] == sizes["targets"]:
+            return self.target_embedding
+        return Embedding(sizes["inputs"], hparams, name="input_embedding")
+
+    def check_extra(self, hints, hparams_sets):
+        """Checks hparams that sets add.
+
+        Args:
+          hints: their types by name, for `check_fields`.
+          hparams_sets: the sets to advise where one is missing.
+        """
+        for name, hint in hints.items():
+            if name not in self.hparams.values():
+                raise HParamsError(
+                    f"model {self.family} needs the hparam {name}, which is missing; use "
+                    f"--hparams_set={hparams_sets}"
+                )
+            if typing.get_origin(hint) is not typing.Literal:
+                setattr(self.hparams, name, convert(name, getattr(self.hparams, name), hint))
+        check_fields(self.hparams, hints)
+
+    def check_generates(self, classifier):
+        """Raises HParamsError, with the model to use, if the targets are class labels."""
+        if self.classifies:
+            raise HParamsError(
+                f"model {self.family} generates text, but the problem's targets are class labels; "
+                f"use --model={classifier}"
+            )
 
     def build(self, _=None):
         shape = (None, None, self.hparams.hidden_size)

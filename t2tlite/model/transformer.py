@@ -31,6 +31,7 @@ from t2tlite.model.layers import (
     Dropout,
     Embedding,
     causal_bias,
+    dense,
     initializer,
     mask_bias,
     padding_bias,
@@ -49,7 +50,7 @@ class StackModel(TextModel):
 
     Attributes:
       layer_runs: runs of layers in a stack; None: one for each layer.
-      family: name of the model that generates text; FAMILY_encoder is the classifier.
+      family: also the model that generates text; FAMILY_encoder is the classifier.
     """
 
     layer_runs: int | None = None
@@ -57,17 +58,10 @@ class StackModel(TextModel):
     packs = True
     unread: tuple[str, ...] = ("dropout",)
 
-    def __init__(self, hparams, problem_hparams, name="transformer"):
-        super().__init__(hparams, problem_hparams, name)
-
     def make_layers(self, hparams, problem_hparams):
         hparams.check_attention()
         self.target_space = problem_hparams.target_space_id % TARGET_SPACES
-        self.embed_dropout = Dropout(
-            hparams.layer_prepostprocess_dropout,
-            hparams.layer_prepostprocess_dropout_broadcast_dims,
-            self.seed_generator,
-        )
+        self.embed_dropout = Dropout("layer_prepostprocess_dropout", hparams, self.seed_generator)
 
     def make_stack(self, layers, cross, name):
         """Creates a stack of this many layers, which attends to the encoder's output if `cross`."""
@@ -122,27 +116,16 @@ class Transformer(StackModel):
 
     def make_layers(self, hparams, problem_hparams):
         super().make_layers(hparams, problem_hparams)
-        if self.classifies:
-            raise HParamsError(
-                f"model {self.family} generates text, but the problem's targets are class labels; "
-                f"use --model={self.family}_encoder"
-            )
+        self.check_generates(f"{self.family}_encoder")
         sizes = self.vocab_size
         self.has_inputs = "inputs" in sizes
-        shared = hparams.shared_embedding_and_softmax_weights
         self.target_embedding = Embedding(sizes["targets"], hparams, name="target_embedding")
         if self.has_inputs:
-            # As in T2T, only equal vocabularies can share an embedding.
-            same = shared and sizes["inputs"] == sizes["targets"]
-            self.input_embedding = (
-                self.target_embedding
-                if same
-                else Embedding(sizes["inputs"], hparams, name="input_embedding")
-            )
+            self.input_embedding = self.make_input_embedding(hparams)
             self.make_encoder(hparams)
         self.softmax = (
             self.target_embedding
-            if shared
+            if hparams.shared_embedding_and_softmax_weights
             else Embedding(sizes["targets"], hparams, name="softmax")
         )
         layers = hparams.num_decoder_layers or hparams.num_hidden_layers
@@ -228,12 +211,7 @@ class TransformerEncoder(StackModel):
             )
         self.input_embedding = Embedding(self.vocab_size["inputs"], hparams, name="input_embedding")
         self.make_encoder(hparams)
-        self.classes = keras.layers.Dense(
-            self.vocab_size["targets"],
-            kernel_initializer=initializer(hparams),
-            dtype="float32",
-            name="classes",
-        )
+        self.classes = dense(self.vocab_size["targets"], hparams, "classes", dtype="float32")
 
     def call(self, features, training=False):
         """Returns float32 logits [B, 1, classes]."""

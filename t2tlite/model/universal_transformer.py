@@ -14,48 +14,45 @@ T2T's other recurrences and variants don't exist here; their hparams are an erro
 Shapes: as in `t2tlite.model.layers`; S runs.
 """
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import keras
 from keras import ops
 
-from t2tlite.assignments import Bounds, check_value, convert
+from t2tlite.assignments import Bounds
 from t2tlite.config import Factor, Layers
-from t2tlite.errors import HParamsError
-from t2tlite.model.layers import initializer, sinusoids
+from t2tlite.model.layers import dense, sinusoids
 from t2tlite.model.stacks import Stack
 from t2tlite.model.transformer import StackModel, Transformer, TransformerEncoder
 
-# The supported values of hparams that T2T's sets add.
-CHOICES = {
-    "recurrence_type": ("basic", "act"),
-    "act_type": ("basic",),
-    "step_timing_signal_type": ("learned", "sinusoid"),
-    "add_or_concat_timing_signal": ("add",),
-    "position_start_index": (None, "None", ""),
-    "mix_with_transformer": (None, "None", ""),
-    "transformer_ffn_type": ("fc",),
-    "add_sru": (False,),
-    # T2T reads these in other recurrences only.
-    "add_ffn_unit_to_the_transition_function": (False,),
-    "couple_carry_transform_gates": (True,),
-    "depth_embedding": (True,),
-    "dwa_elements": (True,),
-    "gate_ffn_layer": ("dense",),
-    "lstm_forget_bias": (1.0,),
-    "num_mixedin_layers": (2,),
-    "transform_bias_init": (-1.0,),
-    "use_memory_as_final_state": (False,),
-}
-TYPES = {
+# Types of the hparams that T2T's sets add.
+HINTS = {
+    "recurrence_type": Literal["basic", "act"],
     "num_rec_steps": Layers,
     "num_inrecurrence_layers": Layers,
-    "act_max_steps": Layers,
     "add_position_timing_signal": bool,
     "add_step_timing_signal": bool,
-    "act_epsilon": Annotated[float, Bounds(1e-6, 0.999999)],
+    "step_timing_signal_type": Literal["learned", "sinusoid"],
+    "act_max_steps": Layers,
     "act_halting_bias_init": Annotated[float, Bounds(-100.0, 100.0)],
+    "act_epsilon": Annotated[float, Bounds(1e-9, 0.99999)],
     "act_loss_weight": Factor,
+    "act_type": Literal["basic"],
+    "add_or_concat_timing_signal": Literal["add"],
+    "position_start_index": Literal["None", "", None],
+    "mix_with_transformer": Literal["None", "", None],
+    "transformer_ffn_type": Literal["fc"],
+    "add_sru": Annotated[bool, Bounds(False, False)],
+    # T2T reads these in other recurrences only.
+    "add_ffn_unit_to_the_transition_function": Annotated[bool, Bounds(False, False)],
+    "couple_carry_transform_gates": Annotated[bool, Bounds(True, True)],
+    "depth_embedding": Annotated[bool, Bounds(True, True)],
+    "dwa_elements": Annotated[bool, Bounds(True, True)],
+    "gate_ffn_layer": Literal["dense"],
+    "lstm_forget_bias": Annotated[float, Bounds(1.0, 1.0)],
+    "num_mixedin_layers": Annotated[int, Bounds(2, 2)],
+    "transform_bias_init": Annotated[float, Bounds(-1.0, -1.0)],
+    "use_memory_as_final_state": Annotated[bool, Bounds(False, False)],
 }
 
 
@@ -68,12 +65,8 @@ class RecurrentStack(Stack):
         self.halting: Any = None
         self.steps = _runs(hparams)
         if hparams.recurrence_type == "act":
-            self.halting = keras.layers.Dense(
-                1,
-                kernel_initializer=initializer(hparams),
-                bias_initializer=keras.initializers.Constant(hparams.act_halting_bias_init),
-                name="halting",
-            )
+            bias = keras.initializers.Constant(hparams.act_halting_bias_init)
+            self.halting = dense(1, hparams, "halting", bias_initializer=bias)
 
     def build(self, input_shape):
         super().build(input_shape)
@@ -148,14 +141,11 @@ class RecurrentStack(Stack):
 class _Recurrent(StackModel):
     """Makes the stacks of a model recurrent."""
 
-    def __init__(self, hparams, problem_hparams, name="universal_transformer"):
-        super().__init__(hparams, problem_hparams, name)
-
     family = "universal_transformer"
     unread = (*StackModel.unread, "num_encoder_layers", "num_decoder_layers")
 
     def make_layers(self, hparams, problem_hparams):
-        _check(hparams)
+        self.check_extra(HINTS, "universal_transformer_base or _tiny")
         self.layer_runs = _runs(hparams) * hparams.num_inrecurrence_layers
         super().make_layers(hparams, problem_hparams)
 
@@ -180,23 +170,3 @@ class UniversalTransformerEncoder(_Recurrent, TransformerEncoder):
 def _runs(hparams):
     """Returns the number of runs of a stack."""
     return hparams.act_max_steps if hparams.recurrence_type == "act" else hparams.num_rec_steps
-
-
-def _check(hparams):
-    values = hparams.values()
-    for name in (*CHOICES, *TYPES):
-        if name not in values:
-            raise HParamsError(
-                f"a universal Transformer needs the hparam {name}, which is missing; use "
-                f"--hparams_set=universal_transformer_base or _tiny"
-            )
-    for name, allowed in CHOICES.items():
-        if values[name] not in allowed:
-            choices = " or ".join(str(one) for one in allowed if one not in ("None", ""))
-            raise HParamsError(
-                f"{name}={values[name]} is a variant of the universal Transformer that t2tlite "
-                f"doesn't have; choose {choices}"
-            )
-    for name, hint in TYPES.items():
-        setattr(hparams, name, convert(name, values[name], hint))
-        check_value(name, getattr(hparams, name), hint)

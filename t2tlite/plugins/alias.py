@@ -1,7 +1,7 @@
 """The import name `tensor2tensor`, and TF1's names in `tensorflow`, for plugins.
 
 `tensor2tensor.utils.registry` is `t2tlite.compat.tensor2tensor.utils.registry`, and so on. A module
-that the mirror lacks consists of names that raise when they are used (`absent.py`).
+that the mirror lacks consists of names that raise when they are used (`stand_ins.py`).
 
 Only plugins see these names: code that is imported while a `--t2t_usr_dir` loads, and later code
 that has a plugin's code among its callers. If the real tensor2tensor is installed, nothing changes.
@@ -21,7 +21,7 @@ from pathlib import Path
 from types import ModuleType
 
 from t2tlite.plugins import tf1
-from t2tlite.plugins.absent import AbsentModule
+from t2tlite.plugins.stand_ins import AbsentModule
 
 ALIAS = "tensor2tensor"
 _MIRROR = f"t2tlite.compat.{ALIAS}"

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
-from t2tlite.plugins.absent import AbsentName
+from t2tlite.plugins.stand_ins import AbsentName
 
 # Submodules of tf that had more names in TF1; "" is tf itself.
 _PARTS = ["", "data", "image", "io", "math", "nn", "random", "strings", "summary", "train"]

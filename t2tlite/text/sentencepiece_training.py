@@ -79,12 +79,8 @@ def train_sentencepiece(
         options["max_sentencepiece_length"] = max_subtoken_length
     sample, characters = _draw_sample(texts, budget_characters)
     sentences = list(_sentences(sample))
-    _log.info(
-        "learning %d tokens from %s of %s million characters",
-        vocab_size,
-        f"{sum(map(len, sample)) / 1e6:,.1f}",
-        f"{characters / 1e6:,.1f}",
-    )
+    shares = f"{sum(map(len, sample)) / 1e6:,.1f} of {characters / 1e6:,.1f}"
+    _log.info("learning %d tokens from %s million characters", vocab_size, shares)
     if not sentences:
         raise VocabularyError(
             "there is no text to learn a vocabulary from; check what generate_samples (or "

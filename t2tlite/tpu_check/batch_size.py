@@ -7,20 +7,17 @@ import logging
 from collections.abc import Mapping
 
 from t2tlite.tpu_check import steps
-from t2tlite.tpu_check.program import DoesNotFit, compile_step
-from t2tlite.tpu_check.result import Check
+from t2tlite.tpu_check.program import Check, DoesNotFit, compile_step
 
 log = logging.getLogger(__name__)
 
-# Compilations of a search, besides the first.
-MAX_TRIALS = 3
-# Share of the memory to aim at; the compiler rounds sizes up.
-TARGET = 0.97
+MAX_TRIALS = 3  # compilations of a search, besides the first
+TARGET = 0.97  # share of the memory to aim at; the compiler rounds sizes up
 
 
 def search(check: Check) -> None:
     """Compiles training with other batch sizes and adds the results to `check.batch_sizes`."""
-    setup, training, sizes = check.setup, check.training, check.batch_sizes
+    setup, training, sizes = check.setup, check.programs.get("training"), check.batch_sizes
     step = training.step if training else steps.training(setup)
     sizes[setup.hparams.batch_size] = training.memory if training else None
     available = check.topology.core_memory

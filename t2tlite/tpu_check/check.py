@@ -11,8 +11,7 @@ from t2tlite.checkpoint import run_record
 from t2tlite.devices import devices
 from t2tlite.errors import DeviceError
 from t2tlite.tpu_check import batch_size, report, steps
-from t2tlite.tpu_check.program import DoesNotFit, compile_step
-from t2tlite.tpu_check.result import Check
+from t2tlite.tpu_check.program import Check, DoesNotFit, compile_step
 from t2tlite.tpu_check.topology import describe
 from t2tlite.training.setup import TrainingSetup
 from t2tlite.training.train_args import TrainArgs
@@ -21,17 +20,12 @@ log = logging.getLogger(__name__)
 
 
 def check(
-    run: run_record.RunRecord,
-    data_dir: str,
-    topology_name: str,
-    *,
-    search_batch_size: bool = True,
+    run: run_record.RunRecord, data_dir: str, topology_name: str, search_batch_size: bool
 ) -> None:
     """Compiles training, evaluation and decoding for a TPU and logs a report.
 
     Args:
       run: problem, model and hparams.
-      data_dir: the data folder.
       topology_name: for example "v5e:2x4".
       search_batch_size: whether to look for the largest batch_size that fits.
 

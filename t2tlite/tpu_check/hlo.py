@@ -30,13 +30,9 @@ _CONTROL_FLOW = ("", "while", "body", "cond", "closed_call")
 
 @dataclass(frozen=True)
 class Product:
-    """A matrix product [m, k] x [k, n], `copies` of them, run `times` times a step.
+    """A matrix product [m, k] x [k, n], `copies` of them, run `times` times a step."""
 
-    Attributes:
-      layer: the path of the Keras layer, "" outside of layers.
-    """
-
-    layer: str
+    layer: str  # the path of the Keras layer, "" outside of layers
     m: int
     k: int
     n: int
@@ -59,10 +55,7 @@ class Collective:
 
 
 class Module:
-    """The work of an optimised HLO module.
-
-    Args:
-      serialized: an HloModuleProto.
+    """The work of an optimised HLO module, from its serialized HloModuleProto.
 
     Attributes:
       products: the matrix products, which XLA writes as convolutions for TPUs.

@@ -14,10 +14,8 @@ from dataclasses import dataclass
 from t2tlite.config import HParams, ProblemHParams
 from t2tlite.tpu_check.hlo import Product
 
-# Rows of a register.
-SUBLANES = 8
-# Waste below this share of a step's matrix time isn't reported.
-MIN_WASTE = 0.01
+SUBLANES = 8  # rows of a register
+MIN_WASTE = 0.01  # less waste than this share of a step's matrix time isn't reported
 
 
 def padded_flops(product: Product, unit: int) -> int:
@@ -32,20 +30,13 @@ def _round_up(number: int, step: int) -> int:
 
 @dataclass(frozen=True)
 class Waste:
-    """Products of one size, m x k x n, in the layers of one kind, that waste the matrix unit.
+    """Products of one size in the layers of one kind that waste the matrix unit."""
 
-    Attributes:
-      layer: the layers' path, with "*" for their numbers.
-      share: of the matrix unit's time in a step.
-      used: share of the matrix unit that does useful work in that time.
-      fix: hparams to set; "" where no hparam helps.
-    """
-
-    layer: str
-    size: str
-    share: float
-    used: float
-    fix: str
+    layer: str  # the layers' path, with "*" for their numbers
+    size: str  # m x k x n
+    share: float  # of the matrix unit's time in a step
+    used: float  # share of the matrix unit that does useful work in that time
+    fix: str  # hparams to set; "" where no hparam helps
 
 
 def find_waste(products: Sequence[Product], unit: int, fixes: Mapping[int, str]) -> list[Waste]:

@@ -1,10 +1,10 @@
-"""Compiles a step for a TPU. All sizes are those of one core."""
+"""Compiles a step for a TPU; `Check` has the results. All sizes are those of one core."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import jax
@@ -16,6 +16,7 @@ from t2tlite.devices import silence
 from t2tlite.errors import DeviceError
 from t2tlite.tpu_check.hlo import Module
 from t2tlite.tpu_check.topology import GIB, Topology
+from t2tlite.training.setup import TrainingSetup
 
 # Tensors of a batch: name -> shape and dtype.
 Shapes = dict[str, tuple[tuple[int, ...], str]]
@@ -23,19 +24,12 @@ Shapes = dict[str, tuple[tuple[int, ...], str]]
 
 @dataclass(frozen=True)
 class Step:
-    """What Keras would give to jax.jit.
-
-    Attributes:
-      name: for the report.
-      function: takes state and data, returns outputs and the new state.
-      state: lists of Keras variables. They are donated: the new state reuses their memory.
-      data: shapes of the batch, whose rows are divided among the cores.
-    """
+    """What Keras would give to jax.jit."""
 
     name: str
-    function: Callable[[Any, Any], Any]
-    state: tuple[list[Any], ...]
-    data: Shapes
+    function: Callable[[Any, Any], Any]  # (state, data) -> (outputs, the new state)
+    state: tuple[list[Any], ...]  # Keras variables; the new state reuses their memory
+    data: Shapes  # of the batch, whose rows are divided among the cores
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -46,19 +40,12 @@ class Step:
 
 @dataclass(frozen=True)
 class Program:
-    """A compiled step.
-
-    Attributes:
-      arguments: bytes of weights, optimizer state and batch.
-      temporaries: bytes of values within a step, and of results that don't reuse an argument's.
-      code: bytes of the program itself.
-      module: what it computes.
-    """
+    """A compiled step, and the bytes that it takes."""
 
     step: Step
-    arguments: int
-    temporaries: int
-    code: int
+    arguments: int  # weights, optimizer state and batch
+    temporaries: int  # values within a step, and results that don't reuse an argument's memory
+    code: int  # the program itself
     module: Module
 
     @property
@@ -75,6 +62,35 @@ class CannotCompile(DeviceError):
     """The compiler rejects a step; the message names the layer."""
 
 
+@dataclass
+class Check:
+    """The results of compiling a setup's steps.
+
+    Attributes:
+      programs: the steps that compiled and fit, by name.
+      failures: the errors of the steps that don't fit.
+      batch_sizes: bytes of memory that training takes, by batch_size; None: too many.
+    """
+
+    setup: TrainingSetup
+    topology: Topology
+    programs: dict[str, Program] = field(default_factory=dict)
+    failures: list[DoesNotFit] = field(default_factory=list)
+    batch_sizes: dict[int, float | None] = field(default_factory=dict)
+
+    @property
+    def epoch_tokens(self) -> int:
+        """Padded tokens that a core gets in an epoch: the largest useful batch_size."""
+        setup = self.setup
+        return setup.sizes.batches * setup.batching.batch_tokens // setup.device.count
+
+    @property
+    def largest_batch_size(self) -> int | None:
+        """The largest batch_size that was compiled and fits."""
+        fitting = [size for size, memory in self.batch_sizes.items() if memory is not None]
+        return max(fitting, default=None)
+
+
 def compile_step(step: Step, topology: Topology) -> Program:
     """Compiles a step for a TPU.
 
@@ -83,21 +99,16 @@ def compile_step(step: Step, topology: Topology) -> Program:
       CannotCompile: a shape or a branch depends on data.
     """
     mesh = Mesh(np.array(topology.devices), ("batch",))
-
-    def abstract(shape: tuple[int, ...], dtype: str, spec: PartitionSpec) -> Any:
-        return jax.ShapeDtypeStruct(shape, dtype, sharding=NamedSharding(mesh, spec))
-
+    whole, divided = (NamedSharding(mesh, PartitionSpec(*axes)) for axes in ([], ["batch"]))
     state = tuple(
-        [abstract(variable.shape, variable.dtype, PartitionSpec()) for variable in variables]
+        [jax.ShapeDtypeStruct(each.shape, each.dtype, sharding=whole) for each in variables]
         for variables in step.state
     )
     data = {
-        name: abstract(shape, dtype, PartitionSpec("batch"))
+        name: jax.ShapeDtypeStruct(shape, dtype, sharding=divided)
         for name, (shape, dtype) in step.data.items()
     }
-    shardings = jax.tree.map(lambda leaf: leaf.sharding, state)
-    jitted = jax.jit(step.function, donate_argnums=0, out_shardings=(None, shardings))
-    lowered = _trace(step, lambda: jitted.lower(state, (data,)))
+    lowered = _trace(step, state, data, out_shardings=(None, whole))
     try:
         with silence.standard_error():
             compiled = lowered.compile()
@@ -119,12 +130,13 @@ def compile_step(step: Step, topology: Topology) -> Program:
     return program
 
 
-def _trace(step: Step, trace: Callable[[], Any]) -> Any:
+def _trace(step: Step, state: Any, data: Any, out_shardings: Any) -> Any:
+    jitted = jax.jit(step.function, donate_argnums=0, out_shardings=out_shardings)
     filtered = keras.config.is_traceback_filtering_enabled()
     # Keras would remove the innermost layer's frame, which the message names.
     keras.config.disable_traceback_filtering()
     try:
-        return trace()
+        return jitted.lower(state, (data,))
     except (jax.errors.JAXTypeError, jax.errors.JAXIndexError) as error:
         raise CannotCompile(
             f"{step.name}: {_innermost_layer(error)} needs a value to decide a shape, a branch or "

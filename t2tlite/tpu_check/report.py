@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from t2tlite import console
 from t2tlite.tpu_check import matrix_unit
 from t2tlite.tpu_check.hlo import Module
-from t2tlite.tpu_check.program import Program
-from t2tlite.tpu_check.result import Check
+from t2tlite.tpu_check.program import Check, Program
 from t2tlite.tpu_check.topology import GIB, Topology
 from t2tlite.training.setup import TrainingSetup
 
@@ -42,29 +43,24 @@ def show_result(check: Check) -> None:
         _show_programs(check)
     if len(check.batch_sizes) > 1:
         _show_batch_sizes(check)
-    if check.training is not None:
-        _show_collectives(check.training.module)
-        _show_waste(check, check.training)
+    if training := check.programs.get("training"):
+        _show_collectives(training.module)
+        _show_waste(check, training)
 
 
 def _show_programs(check: Check) -> None:
     rows = []
     for program in check.programs.values():
-        module, sizes = program.module, [program.arguments, program.temporaries, program.code]
+        module, memory = program.module, program.memory
+        sizes = program.arguments, program.temporaries, program.code, memory
         operations = module.matrix_flops + module.other_operations
         work = [f"{operations / 1e9:,.1f}", f"{module.matrix_flops / operations:.0%}"]
         if module.has_unknown_loop:
             # The number of steps of a search depends on the data.
             work = ["-", "-"]
-        rows.append(
-            [
-                program.step.name,
-                "{:,} x {:,}".format(*program.step.shape),
-                *(f"{size / MIB:,.1f}" for size in [*sizes, program.memory]),
-                f"{program.memory / check.topology.core_memory:.1%}",
-                *work,
-            ]
-        )
+        row = [program.step.name, "{:,} x {:,}".format(*program.step.shape)]
+        row += [f"{size / MIB:,.1f}" for size in sizes]
+        rows.append([*row, f"{memory / check.topology.core_memory:.1%}", *work])
     columns = ["rows x tokens", "arguments MiB", "temporary MiB", "program MiB", "total MiB"]
     columns += ["of memory", "GFLOP", "in products"]
     console.table(
@@ -89,30 +85,27 @@ def _show_batch_sizes(check: Check) -> None:
 
 
 def _show_collectives(module: Module) -> None:
-    rows = []
-    for kind in dict.fromkeys(collective.kind for collective in module.collectives):
-        group = [collective for collective in module.collectives if collective.kind == kind]
-        size = sum(collective.bytes * collective.times for collective in group)
-        times = sum(collective.times for collective in group)
-        rows.append([kind, f"{times:,}", f"{size / 1e6:,.1f}"])
+    times, sizes = Counter[str](), Counter[str]()
+    for collective in module.collectives:
+        times[collective.kind] += collective.times
+        sizes[collective.kind] += collective.times * collective.bytes
+    rows = [[kind, f"{times[kind]:,}", f"{sizes[kind] / 1e6:,.1f}"] for kind in times]
     columns = {"kind": "left", "times": "right", "MB": "right"}
     note = "MB: the results, on one core; data parallelism needs no collective but all-reduce"
     console.table("collectives of a training step", columns, rows or [["none", "0", "0.0"]], note)
 
 
 def _show_waste(check: Check, program: Program) -> None:
-    setup, unit = check.setup, check.topology.matrix_unit
-    fixes = matrix_unit.known_fixes(
-        setup.hparams, setup.problem_hparams, program.step.shape[1], unit
-    )
+    setup, unit, (_, length) = check.setup, check.topology.matrix_unit, program.step.shape
+    fixes = matrix_unit.known_fixes(setup.hparams, setup.problem_hparams, length, unit)
     wastes = matrix_unit.find_waste(program.module.products, unit, fixes)
     title = f"products that leave a part of the {unit}-wide matrix unit idle"
-    columns = {"layer": "left", "m x k x n": "right", "of the step": "right", "used": "right"}
+    columns = dict.fromkeys(["m x k x n", "of the step", "used"], "right")
     rows = [
         [waste.layer, waste.size, f"{waste.share:.1%}", f"{waste.used:.0%}", waste.fix or "-"]
         for waste in wastes[:MAX_WASTES]
     ]
     title = title if wastes else f"no product wastes the {unit}-wide matrix unit"
-    hidden = f"{len(wastes) - MAX_WASTES} with less waste not shown"
-    note = hidden if len(wastes) > MAX_WASTES else ""
-    console.table(title, columns | {"fix": "left"}, rows, note)
+    hidden = len(wastes) - len(rows)
+    note = f"{hidden} with less waste not shown" if hidden else ""
+    console.table(title, {"layer": "left", **columns, "fix": "left"}, rows, note)

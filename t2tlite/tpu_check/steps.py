@@ -12,8 +12,8 @@ from t2tlite.data.inputs import WAITED
 from t2tlite.decode.batches import BATCH_TOKENS
 from t2tlite.decode.decode_hparams import DecodeHParams
 from t2tlite.decode.keras_engine import padded_shape
-from t2tlite.decode.search_model import make_search
-from t2tlite.model.scorer import Scorer
+from t2tlite.decode.keras_search import make_search
+from t2tlite.model.teacher_forcing import Scorer
 from t2tlite.tpu_check.program import CannotCompile, Shapes, Step
 from t2tlite.training.setup import TrainingSetup
 
@@ -38,12 +38,8 @@ def training(setup: TrainingSetup) -> Step:
     data = _shapes(setup.training_batches(start=0), setup.batching, setup.sizes.row_length)
     rows = data["targets"][0][0]
     data[WAITED] = ((rows,), "float32")
-    state = (
-        objective.trainable_variables,
-        objective.non_trainable_variables,
-        optimizer.variables,
-        objective.metrics_variables,
-    )
+    weights = objective.trainable_variables, objective.non_trainable_variables
+    state = *weights, optimizer.variables, objective.metrics_variables
     return Step("training", objective.train_step, state, data)
 
 
@@ -104,13 +100,13 @@ def _shapes(batches: Any, batching: Batching, row_length: int) -> Shapes:
     Raises:
       CannotCompile: they aren't fixed.
     """
-    length = batching.row_length
-    if batching.kind == "bucket":
+    length, is_bucket = batching.row_length, batching.kind == "bucket"
+    if is_bucket:
         length = min(bound for bound in [*batching.bounds, length] if bound >= row_length)
     shapes: Shapes = {}
     for name, spec in batches.element_spec.items():
         shape = [batching.rows(length), *spec.shape.as_list()[1:]]
-        if batching.kind == "bucket" and len(shape) == 2:
+        if is_bucket and len(shape) == 2:
             shape[1] = shape[1] or length
         if None in shape:
             raise CannotCompile(

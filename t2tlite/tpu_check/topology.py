@@ -17,7 +17,6 @@ from t2tlite.errors import DeviceError
 EXAMPLES = "v5e:2x4, v6e:2x4, v4:2x2x1 or v5p:2x2x1"
 GIB = 2**30
 
-
 # GiB of a chip that programs may use, a little less than its HBM, as the compiler of libtpu 0.0.52
 # reports them; rows and columns of the matrix unit, from Google's Cloud TPU documentation.
 CHIPS = {"v4": (30.5, 128), "v5e": (15.75, 128), "v5p": (95.73, 128), "v6e": (31.24, 256)}
@@ -25,21 +24,13 @@ CHIPS = {"v4": (30.5, 128), "v5e": (15.75, 128), "v5p": (95.73, 128), "v6e": (31
 
 @dataclass(frozen=True)
 class Topology:
-    """A slice of a TPU.
+    """A slice of a TPU."""
 
-    Attributes:
-      name: for example "v5e:2x4".
-      devices: JAX's descriptions of the cores.
-      chips: number of chips.
-      core_memory: bytes that a program may use on a core.
-      matrix_unit: rows and columns of the matrix unit.
-    """
-
-    name: str
-    devices: tuple[Any, ...]
+    name: str  # for example "v5e:2x4"
+    devices: tuple[Any, ...]  # JAX's descriptions of the cores
     chips: int
-    core_memory: float
-    matrix_unit: int
+    core_memory: float  # bytes that a program may use on a core
+    matrix_unit: int  # rows and columns of the matrix unit
 
     @property
     def cores(self) -> int:
@@ -49,9 +40,7 @@ class Topology:
 
 def set_variables() -> None:
     """Sets the environment variables that let jax and libtpu compile without a TPU."""
-    os.environ["KERAS_BACKEND"] = "jax"
-    os.environ["JAX_PLATFORMS"] = "cpu"
-    os.environ["TPU_SKIP_MDS_QUERY"] = "1"
+    os.environ |= {"KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu", "TPU_SKIP_MDS_QUERY": "1"}
     # libtpu allows one process a machine, which matters only where there is a TPU to hold.
     os.environ["ALLOW_MULTIPLE_LIBTPU_LOAD"] = "1"
 

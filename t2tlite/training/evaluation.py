@@ -8,7 +8,7 @@ from typing import Any
 
 from t2tlite.errors import DataError
 from t2tlite.metrics import KNOWN, NEED_PAIRS, NEED_TEXT, Scores, text_units
-from t2tlite.model.scorer import Scorer
+from t2tlite.model.teacher_forcing import Scorer
 from t2tlite.t2t_names.metrics import NOT_COMPUTED
 
 log = logging.getLogger(__name__)

@@ -166,7 +166,7 @@ class TrainingSetup:
 
     @functools.cached_property
     def _scorer(self) -> Any:
-        from t2tlite.model.scorer import Scorer
+        from t2tlite.model.teacher_forcing import Scorer
 
         scorer = Scorer(self.network, self.problem_hparams.modality["targets"], self.device.gather)
         scorer.compile(jit_compile=self.device.static_shapes)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from t2tlite.devices import child
+from t2tlite.devices import child_process
 from t2tlite.errors import DeviceError
 
 LOG = "log.txt"
@@ -73,7 +73,7 @@ def start(
     gpus = {} if slot.gpus is None else {"CUDA_VISIBLE_DEVICES": slot.gpus}
     with open(folder / LOG, "ab") as log:
         return subprocess.Popen(
-            child.command(command, signal.SIGTERM, slot.cores),
+            child_process.command(command, signal.SIGTERM, slot.cores),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,

@@ -49,7 +49,7 @@ def test_logits_are_t2ts(decoder, recorded):
 @pytest.mark.parametrize("beams", [1, 4])
 def test_decodes_are_t2ts(decoder, recorded, examples, beams):
     from t2tlite.decode.decoder import DecodeHParams
-    from t2tlite.decode.search_model import make_search
+    from t2tlite.decode.keras_search import make_search
 
     search = make_search(
         decoder.network,

@@ -1,6 +1,6 @@
 """As `tensor2tensor.problems`."""
 
-from t2tlite.plugins.absent import absent_names
+from t2tlite.plugins.stand_ins import absent_names
 from t2tlite.registry import list_problems as available
 from t2tlite.registry import problem
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from t2tlite.decode import keras_engine, search_model
+from t2tlite.decode import keras_engine, keras_search
 from t2tlite.decode.decoder import Decoder
 from t2tlite.decode.engine import Row
 from t2tlite.devices import devices
@@ -58,10 +58,10 @@ def test_a_few_compiled_searches_are_kept(decoder, monkeypatch):
 
 def test_shapes_of_any_number_are_traced_a_few_times(decoder, monkeypatch):
     traces = []
-    call = search_model.Search.call
+    call = keras_search.Search.call
     monkeypatch.setattr(decoder.engine, "_searches", {})
     monkeypatch.setattr(
-        search_model.Search,
+        keras_search.Search,
         "call",
         lambda self, features: traces.append(features) or call(self, features),
     )

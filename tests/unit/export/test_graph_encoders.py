@@ -33,13 +33,32 @@ SPECIAL = [
     "\0",
     "a\0b \0",
 ]
-ENCODERS = ["sentencepiece", "sentencepiece without spaces", "subwords", "tokens", "reversed tokens", "bytes"]
+ENCODERS = [
+    "sentencepiece",
+    "sentencepiece without spaces",
+    "subwords",
+    "tokens",
+    "reversed tokens",
+    "bytes",
+]
 
 
 def texts(count):
     """Random texts of letters, white space, escapes and arbitrary characters."""
     draw = random.Random(1)
-    some = [*"abcé ☺\\_u;09,", " ", " ", "\t", "\u3000", "\x1c", "\u2581", "\x1a", "\0", "the", "<EOS>"]
+    some = [
+        *"abcé ☺\\_u;09,",
+        " ",
+        " ",
+        "\t",
+        "\u3000",
+        "\x1c",
+        "\u2581",
+        "\x1a",
+        "\0",
+        "the",
+        "<EOS>",
+    ]
     anything = [*range(0xD800), *range(0xE000, 0x110000)]
     return [
         "".join(

@@ -13,7 +13,7 @@ import pytest
 from t2tlite.decode.decode_hparams import DecodeHParams, Hypothesis
 from t2tlite.decode.decoder import Decoder
 from t2tlite.decode.engine import Answer
-from t2tlite.decode.search_model import Search
+from t2tlite.decode.keras_search import Search
 from t2tlite.errors import CheckpointError, DataError
 from t2tlite.interactive import session
 from t2tlite.interactive.screen import Screen

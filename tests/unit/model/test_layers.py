@@ -60,7 +60,8 @@ class TestDropout:
     """Dropout with and without shared masks."""
 
     def drop(self, dims, training=True, rate=0.5):
-        layer = layers.Dropout(rate, dims, keras.random.SeedGenerator(1))
+        hparams = HParams(relu_dropout=rate, relu_dropout_broadcast_dims=dims)
+        layer = layers.Dropout("relu_dropout", hparams, keras.random.SeedGenerator(1))
         return np.array(layer(np.ones((8, 9, 10), "float32"), training=training))
 
     def test_keeps_the_mean_and_drops_the_rate(self):

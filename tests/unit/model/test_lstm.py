@@ -7,7 +7,7 @@ import pytest
 from t2tlite import registry
 from t2tlite.config import HParams, ProblemHParams
 from t2tlite.decode.decode_hparams import DecodeHParams
-from t2tlite.decode.search_model import make_search
+from t2tlite.decode.keras_search import make_search
 from t2tlite.errors import HParamsError
 from t2tlite.model.lstm_layers import InputAttention, LSTMCell
 
@@ -227,7 +227,7 @@ def test_searches(beams):
     [
         ("plain", {"kind": "class_label"}, "use --model=transformer_encoder$"),
         ("both_ways", {"shared_embedding_and_softmax_weights": True}, "is 16 wide, .*size=8; set"),
-        ("luong", {"attention_layer_size": 0}, "attention_layer_size=0 is outside 1 to"),
+        ("luong", {"attention_layer_size": 0}, "^attention_layer_size=0 is outside 1 to "),
         ("luong", {"attention_mechanism": "none"}, "=none is not one of: bahdanau, luong$"),
     ],
 )

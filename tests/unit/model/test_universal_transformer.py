@@ -164,11 +164,14 @@ def test_classifies():
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"recurrence_type": "lstm"}, "recurrence_type=lstm is a variant .*; choose basic or act$"),
-        ({"add_sru": True}, "add_sru=True is a variant .*; choose False$"),
-        ({"mix_with_transformer": "before_ut"}, "=before_ut is a variant .*; choose None$"),
-        ({"num_rec_steps": 0}, "^num_rec_steps=0 is outside 1 to 1000"),
-        ({"act_epsilon": 5.0}, "^act_epsilon=5.0 is outside"),
+        ({"recurrence_type": "lstm"}, "^recurrence_type=lstm is not one of: basic, act$"),
+        ({"add_sru": True}, "^add_sru=True is not supported; leave it at False$"),
+        (
+            {"mix_with_transformer": "before_ut"},
+            "^mix_with_transformer=before_ut is not one of: None$",
+        ),
+        ({"num_rec_steps": 0}, "^num_rec_steps=0 is outside 1 to "),
+        ({"act_epsilon": 5.0}, "^act_epsilon=5.0 is outside 1e-09 to 0.99999$"),
     ],
 )
 def test_variants_that_do_not_exist(values, message):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from problems.known_files import KnownFile
+from problems.verified_files import KnownFile
 from t2tlite import registry
 from t2tlite.errors import DataError
 

@@ -197,9 +197,7 @@ def test_what_tensorflow_raises():
     assert not free_memory.is_out_of_memory(full)
     cuda = "Failed to allocate scratch: CUDA_ERROR_OUT_OF_MEMORY: out of memory"
     assert free_memory.is_out_of_memory(tf.errors.InternalError(None, None, cuda))
-    assert not free_memory.is_out_of_memory(
-        tf.errors.InternalError(None, None, "a bug in oom.py")
-    )
+    assert not free_memory.is_out_of_memory(tf.errors.InternalError(None, None, "a bug in oom.py"))
 
 
 def test_what_jax_raises():

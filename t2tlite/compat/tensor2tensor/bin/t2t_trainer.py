@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from t2tlite.plugins.absent import absent_names
+from t2tlite.plugins.stand_ins import absent_names
 
 __getattr__ = absent_names(__name__)
 

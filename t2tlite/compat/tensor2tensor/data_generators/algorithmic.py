@@ -6,7 +6,7 @@ from typing import Any
 from t2tlite.compat.problems import Text2TextProblem
 from t2tlite.compat.tensor2tensor.data_generators import generator_utils, text_encoder
 from t2tlite.compat.tensor2tensor.utils import registry
-from t2tlite.plugins.absent import absent_names
+from t2tlite.plugins.stand_ins import absent_names
 from t2tlite.problem import DatasetSplit
 
 __getattr__ = absent_names(__name__)

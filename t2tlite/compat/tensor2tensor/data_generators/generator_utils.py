@@ -14,7 +14,7 @@ from t2tlite.compat.tensor2tensor.data_generators import text_encoder, tokenizer
 from t2tlite.data.records import ShardWriter, read_shard, serialized, shard_paths, write_shard
 from t2tlite.errors import DownloadError
 from t2tlite.files import make_folder
-from t2tlite.plugins.absent import absent_names
+from t2tlite.plugins.stand_ins import absent_names
 from t2tlite.sources import download
 from t2tlite.sources.download import gunzip_file
 from t2tlite.sources.text_files import txt_line_iterator

@@ -7,7 +7,7 @@ from t2tlite.compat.problems import Problem, Text2TextProblem
 from t2tlite.compat.t2t_hparams import HParams
 from t2tlite.compat.tensor2tensor.data_generators import generator_utils, text_encoder
 from t2tlite.compat.tensor2tensor.utils import metrics, registry
-from t2tlite.plugins.absent import absent_names
+from t2tlite.plugins.stand_ins import absent_names
 from t2tlite.problem import DatasetSplit, SpaceID
 
 __getattr__ = absent_names(__name__)

@@ -1,7 +1,7 @@
 """As `tensor2tensor.layers.common_hparams`."""
 
 from t2tlite.compat.t2t_hparams import HParams, built_in_sets
-from t2tlite.plugins.absent import absent_names
+from t2tlite.plugins.stand_ins import absent_names
 from t2tlite.ranged_hparams import RangedHParams
 
 basic_params1 = built_in_sets("lstm")["basic_1"]

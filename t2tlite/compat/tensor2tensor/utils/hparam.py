@@ -1,6 +1,6 @@
 """As `tensor2tensor.utils.hparam`."""
 
 from t2tlite.compat.t2t_hparams import HParams
-from t2tlite.plugins.absent import absent_names
+from t2tlite.plugins.stand_ins import absent_names
 
 __getattr__ = absent_names(__name__)

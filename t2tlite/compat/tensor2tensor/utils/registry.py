@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from t2tlite.plugins.absent import absent_names
+from t2tlite.plugins.stand_ins import absent_names
 from t2tlite.registry import (
     help_string,
     hparams,

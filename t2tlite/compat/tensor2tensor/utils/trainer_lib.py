@@ -2,7 +2,7 @@
 
 from t2tlite import registry
 from t2tlite.compat.t2t_hparams import HParams, with_t2t_methods
-from t2tlite.plugins.absent import absent_names
+from t2tlite.plugins.stand_ins import absent_names
 
 __getattr__ = absent_names(__name__)
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from t2tlite.model.scorer import Scorer
+from t2tlite.model.teacher_forcing import Scorer
 
 
 def score(logits, targets, modality="symbol"):

@@ -10,7 +10,7 @@ from keras import ops
 from t2tlite.config import HParams, ProblemHParams
 from t2tlite.decode.decode_hparams import DecodeHParams
 from t2tlite.model import protocol, search
-from t2tlite.model.constraints import at_least, forced, no_repeat
+from t2tlite.model.search_constraints import at_least, forced, no_repeat
 
 
 def make_search(

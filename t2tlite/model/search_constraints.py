@@ -31,13 +31,13 @@ def forced(step: Step, prefix_NP: Tensor) -> Step:
     return forced_step
 
 
-def at_least(step: Step, min_lengths_N: Tensor, eos_id: int = EOS_ID) -> Step:
+def at_least(step: Step, min_lengths_N: Tensor) -> Step:
     """Forbids EOS and PAD before a row has `min_lengths_N` (int32) ids."""
 
     def at_least_step(ids_N, position, cache):
         logits_NV, cache = step(ids_N, position, cache)
         ids_1V = ops.arange(logits_NV.shape[-1], dtype="int32")[None]
-        ends_1V = (ids_1V == eos_id) | (ids_1V == PAD_ID)
+        ends_1V = (ids_1V == EOS_ID) | (ids_1V == PAD_ID)
         banned_NV = (position < min_lengths_N)[:, None] & ends_1V
         return ops.where(banned_NV, MASKED, logits_NV), cache
 

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from t2tlite.decode.search_model import Search
+from t2tlite.decode.keras_search import Search
 from t2tlite.model import search
 
 
