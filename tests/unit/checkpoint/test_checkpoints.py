@@ -59,6 +59,24 @@ def test_all_variables_come_back(tmp_path, make_model):
     assert same(values(other, its_optimizer), expected)
 
 
+@pytest.mark.parametrize(("step", "uncounted"), [(6, 0), (8, -2)])
+def test_accumulated_gradients_without_a_token_count(tmp_path, make_model, step, uncounted):
+    """As older versions saved them."""
+    model, optimizer = make_model(optimizer_multistep_accumulate_steps=3)
+    scramble(model, optimizer, 1)
+    expected = values(model, optimizer)
+    save(tmp_path, step, model, optimizer, keep=0)
+    path = checkpoints.optimizer_path(tmp_path, step)
+    tensors = tensor_files.read_tensors(path)
+    name = optimizer.accumulated_tokens.path
+    del tensors[name]
+    tensor_files.write_tensors(path, tensors, {"step": str(step)})
+    other, its_optimizer = make_model(seed=5, optimizer_multistep_accumulate_steps=3)
+    assert checkpoints.restore(tmp_path, other, its_optimizer) == step
+    expected[name] = np.float32(uncounted)
+    assert same(values(other, its_optimizer), expected)
+
+
 def test_an_empty_folder(tmp_path, make_model):
     assert checkpoints.restore(tmp_path, *make_model()) == 0
     assert checkpoints.steps(tmp_path) == []

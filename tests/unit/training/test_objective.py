@@ -199,6 +199,17 @@ def check_accumulation(values, strategy=None):
     assert max(np.abs(other[name] - value).max() for name, value in weights.items()) > 2e-5
 
 
+def check_clipping(strategy):
+    """The norm is of the gradient of all devices."""
+    rows = np.array([[3] * 12, [4] * 11 + [1]], np.int32)
+    values = {"optimizer": "sgd", "clip_grad_norm": 0.1, "learning_rate_constant": 1.0}
+    expected, clipped = (trained([rows], where, **values)[0] for where in (None, strategy))
+    for name, value in expected.items():
+        np.testing.assert_allclose(clipped[name], value, atol=1e-6, rtol=0, err_msg=name)
+    wider = trained([rows], **{**values, "clip_grad_norm": 0.11})[0]
+    assert max(np.abs(wider[name] - value).max() for name, value in expected.items()) > 1e-5
+
+
 @pytest.mark.parametrize("values", OPTIMIZERS, ids=lambda values: values["optimizer"])
 def test_accumulated_batches_update_as_one_large_batch(values):
     check_accumulation(values)
@@ -216,6 +227,7 @@ if {backend!r} == "tensorflow":
 from tests.unit.training import test_objective as tests
 for values in tests.OPTIMIZERS:
     tests.check_accumulation(values, strategy)
+tests.check_clipping(strategy)
 """
 
 

@@ -76,6 +76,9 @@ def test_a_metric_that_is_better_the_other_way_round(warned, metric, minimize, w
 def test_a_warm_up_longer_than_training(warned, steps, schedule, warns):
     hparams = HParams(learning_rate_schedule=schedule, learning_rate_warmup_steps=400)
     TrainArgs(steps).check_warmup(hparams)
-    assert [line.split("; ")[1] for line in warned] == warns * [
+    # Four times the batches make as many updates.
+    hparams.optimizer_multistep_accumulate_steps = 4
+    TrainArgs(steps * 4 + 3).check_warmup(hparams)
+    assert [line.split("; ")[1] for line in warned] == 2 * warns * [
         "try --hparams=learning_rate_warmup_steps=40"
     ]
