@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 from t2tlite.config import EOS_ID, PAD_ID
 from t2tlite.data.encoding import encode_batch
 from t2tlite.decode.decode_hparams import DecodeHParams
-from t2tlite.decode.engine import Row
+from t2tlite.decode.engine import Answer, Engine, Row
 from t2tlite.decode.model_folder import ModelFolder
+from t2tlite.devices.free_memory import is_out_of_memory
 from t2tlite.errors import DataError, Error
 
 log = logging.getLogger(__name__)
@@ -99,7 +100,7 @@ def make_batches(
         tokens = decode_hparams.beam_size * (2 * size + room)
         return decode_hparams.batch_size or max(1, row_shares * BATCH_TOKENS // tokens)
 
-    sizes = {i: len(row.ids) + len(row.prefix) for i, row in rows.items()}
+    sizes = {i: row.size for i, row in rows.items()}
     return [Batch(group, [rows[i] for i in group]) for group in group_by_size(sizes, most_rows)]
 
 
@@ -118,3 +119,37 @@ def group_by_size(sizes: Mapping[int, int], most_rows: Callable[[int], int]) -> 
             groups.append([])
         groups[-1].append(i)
     return groups
+
+
+def search_rows(
+    engine: Engine, rows: Sequence[Row], decode_hparams: DecodeHParams, seed: int | None
+) -> list[list[Answer]]:
+    """Searches a batch, in halves if the memory isn't enough for it.
+
+    Returns:
+      The answers to each row; none to a row that is too long for the memory by itself.
+    """
+    if max(row.size for row in rows) <= engine.max_tokens(len(rows), decode_hparams):
+        try:
+            return engine.search(rows, decode_hparams, seed)
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+    if len(rows) == 1:
+        return [[]]
+    middle = len(rows) // 2
+    return [
+        answers
+        for half in (rows[:middle], rows[middle:])
+        for answers in search_rows(engine, half, decode_hparams, seed)
+    ]
+
+
+def too_long(engine: Engine, number: int, row: Row, decode_hparams: DecodeHParams) -> str:
+    """Returns the message for line `number` of a file, from 1, that the memory isn't enough for."""
+    most = engine.max_tokens(1, decode_hparams)
+    limit = f"at most {most:,} fit" if most < row.size else "the memory isn't enough for it"
+    return (
+        f"line {number} has {row.size:,} tokens, and {limit}; split it, or cut lines by the decode "
+        f"hparam max_input_size"
+    )

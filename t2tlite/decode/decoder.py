@@ -11,9 +11,16 @@ from typing import Any
 
 from t2tlite import console
 from t2tlite.decode.attention import Attention, attend
-from t2tlite.decode.batches import Batch, add_prefixes, encode_lines, make_batches
+from t2tlite.decode.batches import (
+    Batch,
+    add_prefixes,
+    encode_lines,
+    make_batches,
+    search_rows,
+    too_long,
+)
 from t2tlite.decode.decode_hparams import DecodeHParams, Hypothesis
-from t2tlite.decode.engine import Answer, Engine, Row, not_finite_error
+from t2tlite.decode.engine import Answer, Engine, not_finite_error
 from t2tlite.decode.keras_engine import KerasEngine
 from t2tlite.decode.model_folder import ModelFolder
 from t2tlite.decode.scoring import Score, score_pairs
@@ -137,6 +144,7 @@ class Decoder:
             long for the memory.
           CheckpointError: the scores are not finite, so the weights are damaged.
         """
+        decode_hparams = decode_hparams or self.decode_hparams
         hypotheses = [[Hypothesis("", 0.0, [])] for _ in lines]
         batches = self.make_batches(lines, decode_hparams, prefixes, first)
         count = sum(len(batch.rows) for batch in batches)
@@ -146,7 +154,7 @@ class Decoder:
                 answers = self.search(batch, decode_hparams)
                 for i, row, answer in zip(batch.indices, batch.rows, answers, strict=True):
                     if not answer:
-                        raise DataError(self.too_long(first + i + 1, row, decode_hparams))
+                        raise DataError(too_long(self.engine, first + i + 1, row, decode_hparams))
                     hypotheses[i] = answer
                 advance(len(batch.rows))
         return hypotheses
@@ -180,40 +188,16 @@ class Decoder:
     ) -> list[list[Hypothesis]]:
         """Returns the answers to each line of a batch of `make_batches`, best first.
 
-        A line that is too long for the memory has none; `too_long` describes it.
+        A line that is too long for the memory has none.
 
         Args:
           batch, decode_hparams: what to decode and how.
           seed: makes samples depend on this number and `random_seed` alone; None: they also depend
             on the samples drawn before.
         """
-        rows = self._search(batch.rows, decode_hparams or self.decode_hparams, seed)
+        decode_hparams = decode_hparams or self.decode_hparams
+        rows = search_rows(self.engine, batch.rows, decode_hparams, seed)
         return [[self._hypothesis(answer) for answer in answers] for answers in rows]
-
-    def _search(
-        self, rows: Sequence[Row], decode_hparams: DecodeHParams, seed: int | None
-    ) -> list[list[Answer]]:
-        """Returns the answers to each row, after as many searches as the memory demands."""
-        if max(map(_size, rows)) <= self.engine.max_tokens(len(rows), decode_hparams):
-            try:
-                return self.engine.search(rows, decode_hparams, seed)
-            except Exception as error:
-                if not is_out_of_memory(error):
-                    raise
-        if len(rows) == 1:
-            return [[]]
-        middle = len(rows) // 2
-        halves = rows[:middle], rows[middle:]
-        return [answers for half in halves for answers in self._search(half, decode_hparams, seed)]
-
-    def too_long(self, number: int, row: Row, decode_hparams: DecodeHParams | None = None) -> str:
-        """Returns the message for line `number` of a file, from 1, whose row is too long."""
-        most = self.engine.max_tokens(1, decode_hparams or self.decode_hparams)
-        limit = f"at most {most:,} fit" if most < _size(row) else "the memory isn't enough for it"
-        return (
-            f"line {number} has {_size(row):,} tokens, and {limit}; split it, or cut lines by the "
-            f"decode hparam max_input_size"
-        )
 
     def stream(
         self, line: str, decode_hparams: DecodeHParams | None = None
@@ -227,14 +211,14 @@ class Decoder:
             yield self.n_best([line], decode_hparams)[0][0]
             return
         row = encode_lines(self.folder, {0: line}, decode_hparams.max_input_size)[0]
-        if _size(row) > self.engine.max_tokens(1, decode_hparams):
-            raise DataError(self.too_long(1, row, decode_hparams))
+        if row.size > self.engine.max_tokens(1, decode_hparams):
+            raise DataError(too_long(self.engine, 1, row, decode_hparams))
         try:
             yield from map(self._hypothesis, self.engine.stream(row, decode_hparams))
         except Exception as error:
             if not is_out_of_memory(error):
                 raise
-            raise DataError(self.too_long(1, row, decode_hparams)) from None
+            raise DataError(too_long(self.engine, 1, row, decode_hparams)) from None
 
     def streams(self, decode_hparams: DecodeHParams) -> bool:
         """Whether `stream` yields token by token: neither beams nor several devices do."""
@@ -291,7 +275,3 @@ class Decoder:
         if not math.isfinite(answer.score):
             raise not_finite_error(self.weights)
         return Hypothesis(self.encoders["targets"].decode(answer.ids), answer.score, answer.ids)
-
-
-def _size(row: Row) -> int:
-    return len(row.ids) + len(row.prefix)

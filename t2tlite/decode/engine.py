@@ -23,6 +23,11 @@ class Row(NamedTuple):
     ids: Sequence[int]
     prefix: Sequence[int] = ()
 
+    @property
+    def size(self) -> int:
+        """Number of tokens, the prefix included."""
+        return len(self.ids) + len(self.prefix)
+
 
 class Answer(NamedTuple):
     """One answer to a row, as token ids.

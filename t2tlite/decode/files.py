@@ -16,6 +16,7 @@ from typing import IO, NamedTuple
 from t2tlite import console
 from t2tlite.checkpoint import run_record
 from t2tlite.decode import batches
+from t2tlite.decode.batches import too_long
 from t2tlite.decode.decode_hparams import DecodeHookArgs, DecodeHParams, Hypothesis
 from t2tlite.decode.decoder import Decoder
 from t2tlite.errors import OutputError
@@ -180,7 +181,7 @@ def _decode(decoder: Decoder, texts: _Texts, target: Path, part: _PartFile | Non
                 for i, encoded, row in zip(batch.indices, batch.rows, rows, strict=True):
                     answers[i] = row
                     if not row:
-                        message = decoder.too_long(first + i + 1, encoded)
+                        message = too_long(decoder.engine, first + i + 1, encoded, decode_hparams)
                         log.warning("%s; its answer is blank", message)
                 advance(len(rows))
             file.writelines(_format(decoder, row) + decode_hparams.delimiter for row in answers)
