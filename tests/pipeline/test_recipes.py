@@ -130,7 +130,7 @@ def test_a_users_model_trains_and_decodes(command, plugin, tmp_path):
         stdin="bc\n:attention\n",
     )
     assert done.stdout.startswith("bca")
-    assert "model bag_of_embeddings doesn't tell its attention weights" in done.stderr
+    assert "model bag_of_embeddings doesn't give its attention weights" in done.stderr
 
 
 def test_generator_on_text_is_refused_for_classes(command, plugin, tmp_path):
