@@ -10,6 +10,7 @@ import importlib
 import importlib.util
 import os
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -117,6 +118,22 @@ class Devices:
         import tensorflow as tf
 
         return tf.distribute.get_replica_context().all_reduce("sum", value)
+
+    def run_if(self, condition: Any, function: Callable[[Any], Any], values: Any) -> None:
+        """Calls function(values) on each replica of a strategy, inside a training step.
+
+        It is called only if `condition` holds, which must be equal on all replicas. They can't
+        synchronize within a condition, so the condition surrounds them.
+        """
+        import tensorflow as tf
+
+        function = tf.autograph.experimental.do_not_convert(function)
+
+        def run(strategy: Any, condition: Any, values: Any) -> None:
+            condition = strategy.experimental_local_results(condition)[0]
+            tf.cond(condition, lambda: strategy.run(function, args=(values,)), lambda: None)
+
+        tf.distribute.get_replica_context().merge_call(run, args=(condition, values))
 
     def __str__(self) -> str:
         devices = self.count * self.model_parallel

@@ -23,13 +23,18 @@ class _Accumulating(keras.optimizers.Optimizer):
     Keras weights batches equally, updates moving averages after each of them, and can't accumulate
     on several devices with TensorFlow, where it also clips the gradients of each device apart.
 
+    Args:
+      run_if: of `make_optimizer`.
+      **shared: arguments of every Keras optimizer, such as learning_rate.
+
     Attributes:
       accumulated_tokens: variable, target tokens since the last update. Negative, -N: the sums are
         of N batches whose tokens weren't counted; each counts like the next batch.
     """
 
-    def __init__(self, **shared):
+    def __init__(self, run_if=None, **shared):
         super().__init__(**shared)
+        self._run_if = run_if or _run_if
         # By thread: tf.distribute traces each replica in a thread of its own.
         self._batch = threading.local()
 
@@ -70,44 +75,33 @@ class _Accumulating(keras.optimizers.Optimizer):
             self._backend_update_step(grads, trainable_variables, self.learning_rate)
             self._update_model_variables_moving_average(self._trainable_variables)
 
-        means = [total / ops.maximum(tokens, 1.0) for total in sums]
-        run = _run_if_jax if keras.backend.backend() == "jax" else _run_if_tensorflow
-        run(
-            ends, update, self._clip_gradients(means), [*self._trainable_variables, *self.variables]
-        )
+        means = self._clip_gradients([total / ops.maximum(tokens, 1.0) for total in sums])
+        if keras.backend.backend() == "jax":
+            self._undo_unless(ends, lambda: update(means))
+        else:
+            self._run_if(ends, update, means)
         for slot, total in zip([self.accumulated_tokens, *slots], [tokens, *sums], strict=True):
             slot.assign(ops.where(ends, ops.zeros_like(total), total))
+
+    def _undo_unless(self, condition: Any, function: Callable[[], None]) -> None:
+        """Calls the function, and keeps what it assigns if the condition holds.
+
+        JAX's condition must be a function without side effects.
+        """
+        variables = [*self._trainable_variables, *self.variables]
+        before = [variable.value for variable in variables]
+        function()
+        for variable, value in zip(variables, before, strict=True):
+            if variable.value is not value:
+                variable.assign(ops.where(condition, variable.value, value))
 
     def _all_reduce_sum_gradients(self, grads_and_vars):
         """Returns its argument: `_backend_apply_gradients` has summed the gradients already."""
         return grads_and_vars
 
 
-def _run_if_tensorflow(
-    condition: Any, function: Callable[[Any], None], grads: Any, _: Sequence[Any]
-) -> None:
-    """Calls function(grads) on each replica if the condition, which is equal on all, holds."""
-    import tensorflow as tf
-
-    function = tf.autograph.experimental.do_not_convert(function)
-
-    def run(strategy: Any, condition: Any, grads: Any) -> None:
-        # Replicas can't synchronize inside a condition, so the condition is outside of them.
-        condition = strategy.experimental_local_results(condition)[0]
-        tf.cond(condition, lambda: strategy.run(function, args=(grads,)), lambda: None)
-
-    tf.distribute.get_replica_context().merge_call(run, args=(condition, grads))
-
-
-def _run_if_jax(
-    condition: Any, function: Callable[[Any], None], grads: Any, variables: Sequence[Any]
-) -> None:
-    """Calls function(grads), and undoes what it does to the variables unless condition holds."""
-    before = [variable.value for variable in variables]
-    function(grads)
-    for variable, value in zip(variables, before, strict=True):
-        if variable.value is not value:
-            variable.assign(ops.where(condition, variable.value, value))
+def _run_if(condition: Any, function: Callable[[Any], None], values: Any) -> None:
+    ops.cond(condition, lambda: function(values), lambda: None)
 
 
 class Adam(_Accumulating, keras.optimizers.Adam):
@@ -202,17 +196,21 @@ def _rms(values):
     return ops.sqrt(ops.mean(ops.square(ops.convert_to_tensor(values))))
 
 
-def make_optimizer(hparams: HParams, train_steps: int) -> Any:
+def make_optimizer(
+    hparams: HParams, train_steps: int, run_if: Callable[[Any, Any, Any], None] | None = None
+) -> Any:
     """Returns the Keras optimizer that the hparams name, with its learning rate schedule.
 
     Args:
       hparams: reads optimizer*, learning_rate*, clip_grad_norm, weight_decay and ema_decay.
       train_steps: of the whole run, for learning rates that decay to its end.
+      run_if: for several devices on TensorFlow, `Devices.run_if`.
 
     Raises:
       HParamsError: unknown optimizer or learning rate schedule.
     """
     shared: dict[str, Any] = {
+        "run_if": run_if,
         "learning_rate": LearningRate(hparams, train_steps),
         "global_clipnorm": hparams.clip_grad_norm or None,
         "weight_decay": hparams.weight_decay or None,

@@ -170,7 +170,7 @@ def trained(batches, strategy=None, **hparams):
         network = Transformer(settings, problem_hparams)
         build(network, problem_hparams)
         objective = Objective(network, settings, problem_hparams, devices.sum_over_replicas)
-        optimizer = make_optimizer(settings, 100)
+        optimizer = make_optimizer(settings, 100, devices.run_if if strategy else None)
         optimizer.build(network.trainable_variables)
     objective.compile(optimizer=optimizer, jit_compile=False)
     signature = {"targets": tf.TensorSpec((None, 12), tf.int32)}
