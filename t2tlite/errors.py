@@ -6,14 +6,22 @@ and keeps its traceback. A message says what was found, what was expected and wh
 
 
 class Error(Exception):
-    """Base of all errors that a user can cause and fix."""
+    """Base of all errors that a user can cause and fix.
+
+    The message is one line: unprintable characters, which a quoted file may contain, are escaped.
+    """
+
+    def __str__(self) -> str:
+        message = super().__str__()
+        return "".join(char if char.isprintable() else repr(char)[1:-1] for char in message)
 
 
 class UnknownNameError(Error, KeyError):
     """A name that isn't registered; the message suggests close names."""
 
-    # KeyError.__str__ returns the repr of its argument, with quotes around the sentence.
-    __str__ = Exception.__str__
+    def __str__(self) -> str:
+        # KeyError's returns the repr of its argument, with quotes around the sentence.
+        return Error(*self.args).__str__()
 
 
 class DuplicateNameError(Error):
@@ -21,7 +29,9 @@ class DuplicateNameError(Error):
 
 
 class PluginError(Error):
-    """A plugin folder or module that can't be found or imported."""
+    """A plugin folder or module that can't be found or imported; may end in its traceback."""
+
+    __str__ = Exception.__str__
 
 
 class HParamsError(Error, ValueError):

@@ -185,7 +185,7 @@ def test_a_damaged_list(tmp_path, text):
         checkpoints.steps(tmp_path)
 
 
-@settings(max_examples=100, deadline=None, derandomize=True)
+@settings(max_examples=100)
 @given(
     content=st.binary(max_size=60)
     | st.text('[]{}":,0123456789stepbrNaue', max_size=30).map(str.encode)

@@ -270,7 +270,7 @@ JSON = st.recursive(
 FIELDS = [field.name for field in dataclasses.fields(run_record.RunRecord)]
 
 
-@settings(derandomize=True, max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.data())
 def test_any_bytes_are_a_record_or_an_error_of_one_line(tmp_path_factory, data):
     folder = tmp_path_factory.mktemp("fuzz")
