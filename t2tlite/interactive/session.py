@@ -6,7 +6,7 @@ import dataclasses
 import re
 import sys
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import TypeVar
 
 from t2tlite.decode.decode_hparams import MAX_LENGTH, DecodeHParams, Hypothesis
@@ -146,7 +146,13 @@ class Session:
             self._thread.submit(self.decoder.warm_up, *needed)
 
     def _run(self, work: Callable[[], T]) -> T:
-        return self._thread.submit(work).result() if self._thread else work()
+        if not self._thread:
+            return work()
+        future = self._thread.submit(work)
+        # In short waits: Python handles a signal that comes just before a wait only after it.
+        while not wait([future], timeout=0.2).done:
+            pass
+        return future.result()
 
     def _answer(self, line: str) -> None:
         if not line.strip() and self.decoder.problem.has_inputs:
