@@ -50,6 +50,16 @@ def warned() -> Iterator[list[str]]:
 
 
 @pytest.fixture
+def said(caplog, monkeypatch):
+    """A function that returns the lines logged so far, as without a terminal."""
+    monkeypatch.setattr("t2tlite.console.on_terminal", lambda: False)
+    # A command that ran before in this process keeps t2tlite's lines from the root logger.
+    monkeypatch.setattr(logging.getLogger("t2tlite"), "propagate", True)
+    caplog.set_level("INFO", "t2tlite")
+    return lambda: [record.getMessage() for record in caplog.records]
+
+
+@pytest.fixture
 def make_model():
     """A function that makes a model and its built optimizer, with weights by seed."""
     import keras

@@ -1,20 +1,6 @@
 """Progress, panels and tables, on a terminal and in a log."""
 
-import logging
-
-import pytest
-
 from t2tlite import console
-
-
-@pytest.fixture
-def said(caplog, monkeypatch):
-    """The lines in the log, as without a terminal."""
-    monkeypatch.setattr("t2tlite.console.on_terminal", lambda: False)
-    # A command that ran before in this process turns propagation off.
-    monkeypatch.setattr(logging.getLogger("t2tlite"), "propagate", True)
-    caplog.set_level("INFO", "t2tlite")
-    return lambda: [record.getMessage() for record in caplog.records]
 
 
 def test_a_meter_in_a_log(said, monkeypatch):

@@ -1,6 +1,5 @@
 """Profiles of a model so small that its training takes seconds, on the backend of the tests."""
 
-import logging
 import re
 
 import keras
@@ -10,16 +9,6 @@ from tensorflow.compiler.xla.service import hlo_pb2
 from tensorflow.tsl.profiler.protobuf import xplane_pb2
 
 from t2tlite.training import profile
-
-
-@pytest.fixture
-def said(caplog, monkeypatch):
-    """The lines in the log, as without a terminal."""
-    monkeypatch.setattr("t2tlite.console.on_terminal", lambda: False)
-    # A command that ran before in this process keeps t2tlite's lines from the root logger.
-    monkeypatch.setattr(logging.getLogger("t2tlite"), "propagate", True)
-    caplog.set_level("INFO", "t2tlite")
-    return lambda: [record.getMessage() for record in caplog.records]
 
 
 @pytest.fixture

@@ -1,7 +1,5 @@
 """The panel, the live line, events and tables of training, without a terminal."""
 
-import logging
-
 import pytest
 
 from t2tlite import console
@@ -15,16 +13,6 @@ VALUES = {
     "learning_rate": 0.001,
     "padded_share": 0.25,
 }
-
-
-@pytest.fixture
-def said(caplog, monkeypatch):
-    """The lines in the log, as without a terminal."""
-    monkeypatch.setattr("t2tlite.console.on_terminal", lambda: False)
-    # A command that ran before in this process turns propagation off.
-    monkeypatch.setattr(logging.getLogger("t2tlite"), "propagate", True)
-    caplog.set_level("INFO", "t2tlite")
-    return lambda: [record.getMessage() for record in caplog.records]
 
 
 def test_panel_and_line_in_a_log(said):

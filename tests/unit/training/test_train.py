@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import logging
 import re
 
 import numpy as np
@@ -16,15 +15,6 @@ from t2tlite.training.train import _steps_per_call, evaluate, train
 from t2tlite.training.train_args import TrainArgs
 
 CPU = Devices("tensorflow", "CPU", 1)
-
-
-@pytest.fixture
-def said(caplog, monkeypatch):
-    """A function that returns the lines logged so far."""
-    monkeypatch.setattr("t2tlite.console.on_terminal", lambda: False)
-    monkeypatch.setattr(logging.getLogger("t2tlite"), "propagate", True)
-    caplog.set_level("INFO", "t2tlite")
-    return lambda: [record.getMessage() for record in caplog.records]
 
 
 @pytest.mark.parametrize(
