@@ -9,14 +9,17 @@ encoder is any object with `vocab_size`, `encode(text) -> list[int]` (without EO
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import importlib.metadata
 import inspect
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from t2tlite.batches.examples import Examples, Feature, MappedExamples
+from t2tlite.batches.hooked_examples import dataset_of, read_hooked
 from t2tlite.config import HParams, ProblemHParams
 from t2tlite.data import generate
 from t2tlite.data.manifest import Manifest, check_sizes
@@ -295,6 +298,44 @@ class Problem:
         check_sizes(data_dir, self.dataset_filename(), paths)
         return [str(path) for path in paths]
 
+    @property
+    def record_features(self) -> dict[str, Feature]:
+        """How the features of batches are read from the records, by name.
+
+        `example_reading_spec` says the same to TensorFlow, for plugins that override it.
+        """
+        names = ["inputs", "targets"] if self.has_inputs else ["targets"]
+        return {name: Feature(name) for name in names}
+
+    def read_examples(
+        self, shards: Sequence[str], mode: str, hparams: HParams, for_training: bool | None = None
+    ) -> Examples:
+        """Returns the examples in shards of a split.
+
+        They are read without TensorFlow, unless a plugin overrides a hook for reading. Then they
+        are what `examples` makes of them, once, in memory.
+
+        Args:
+          shards: TFRecord files.
+          mode, hparams, for_training: as for `examples`.
+
+        Raises:
+          DataError: a shard is damaged, or has other features.
+        """
+        hooks = self.example_reading_spec, self.preprocess_example, self.examples
+        if not all(hook.__module__.startswith("t2tlite.") for hook in hooks):
+            return read_hooked(
+                shards,
+                lambda records: self.examples(records, mode, hparams, for_training),
+                self.name,
+            )
+        features = self.record_features
+        if mode == DatasetSplit.TRAIN if for_training is None else for_training:
+            for name, limit in _limits(hparams).items():
+                if name in features and limit > 0:
+                    features[name] = dataclasses.replace(features[name], limit=limit)
+        return MappedExamples(shards, self._swap(features))
+
     def example_reading_spec(self) -> tuple[dict[str, Any], Any]:
         """Returns the features of a record: `tf.io` specs by name, and None.
 
@@ -317,10 +358,7 @@ class Problem:
         Returns:
           The example, or a `tf.data.Dataset` of several.
         """
-        for name, limit in [
-            ("inputs", hparams.max_input_seq_length),
-            ("targets", hparams.max_target_seq_length),
-        ]:
+        for name, limit in _limits(hparams).items():
             if mode == DatasetSplit.TRAIN and limit > 0 and name in example:
                 example[name] = example[name][:limit]
         return example
@@ -340,31 +378,19 @@ class Problem:
         Returns:
           A dataset of dicts of int32 tensors [length] by feature, with `_rev` and `_copy` applied.
         """
-        import tensorflow as tf
-
         spec, _ = self.example_reading_spec()
         if not (mode == DatasetSplit.TRAIN if for_training is None else for_training):
             # Here, so that a plugin's preprocess_example doesn't truncate either.
             hparams = hparams.copy()
             hparams.max_input_seq_length = hparams.max_target_seq_length = 0
+        return dataset_of(
+            serialized,
+            spec,
+            lambda example: self.preprocess_example(example, mode, hparams),
+            self._swap,
+        )
 
-        def parse(record: Any) -> dict[str, Any]:
-            parsed = tf.io.parse_single_example(record, spec)
-            return {
-                name: tf.sparse.to_dense(value) if isinstance(value, tf.SparseTensor) else value
-                for name, value in parsed.items()
-            }
 
-        def cast(example: Mapping[str, Any]) -> dict[str, Any]:
-            # Batches hold token ids only; a plugin may read other features, too.
-            ids = {name: value for name, value in example.items() if value.dtype.is_integer}
-            return {name: tf.cast(value, tf.int32) for name, value in self._swap(ids).items()}
-
-        def preprocess(example: dict[str, Any]) -> Any:
-            return self.preprocess_example(example, mode, hparams)
-
-        parallel = {"num_parallel_calls": tf.data.AUTOTUNE, "deterministic": True}
-        mapped = serialized.map(parse, **parallel).map(preprocess, **parallel)
-        if isinstance(mapped.element_spec, tf.data.DatasetSpec):
-            mapped = mapped.flat_map(lambda inner: inner)
-        return mapped.map(cast, **parallel)
+def _limits(hparams: HParams) -> dict[str, int]:
+    """Returns the length, by feature, that training examples are truncated to; 0: not."""
+    return {"inputs": hparams.max_input_seq_length, "targets": hparams.max_target_seq_length}

@@ -8,15 +8,14 @@ def test_my_problem(tmp_path):
 
 from __future__ import annotations
 
-import functools
 import itertools
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from t2tlite import plugins, registry
-from t2tlite.data import inputs, manifest
-from t2tlite.data.batching import evaluation_batching
+from t2tlite.batches.examples import each_row
+from t2tlite.data import manifest
 from t2tlite.errors import DataError
 from t2tlite.text import EOS_ID
 
@@ -82,19 +81,12 @@ def _compare(
     features = [name for name in ("inputs", "targets") if modality.get(name) == "symbol"]
     prefixes = {"inputs": problem.inputs_prefix, "targets": problem.targets_prefix}
     texts = {tuple(prefixes[name] + sample[name] for name in features) for sample in generated}
-    batching = evaluation_batching(hparams, static=False)
     for split in splits:
-        examples = functools.partial(problem.examples, mode=split, hparams=hparams)
         shards = problem.shards(data_dir, split)
-        for batch in inputs.evaluation_batches(shards, examples, batching).as_numpy_iterator():
-            for row in range(len(batch["targets"])):
-                ids = [[i for i in batch[name][row].tolist() if i] for name in features]
-                decoded = tuple(
-                    encoders[name].decode(feature_ids[:-1])
-                    for name, feature_ids in zip(features, ids, strict=True)
+        for row in each_row(problem.read_examples(shards, split, hparams, for_training=False)):
+            decoded = tuple(encoders[name].decode(row[name][:-1]) for name in features)
+            if any(row[name][-1:] != [EOS_ID] for name in features) or decoded not in texts:
+                raise DataError(
+                    f"{problem.name}: {split} holds {decoded!r}, which generate_samples didn't "
+                    f"yield; the vocabulary or generate_encoded_samples loses text"
                 )
-                if any(feature_ids[-1:] != [EOS_ID] for feature_ids in ids) or decoded not in texts:
-                    raise DataError(
-                        f"{problem.name}: {split} holds {decoded!r}, which generate_samples didn't "
-                        f"yield; the vocabulary or generate_encoded_samples loses text"
-                    )

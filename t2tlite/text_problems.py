@@ -23,6 +23,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
+from t2tlite.batches.examples import Feature
 from t2tlite.config import HParams, ProblemHParams
 from t2tlite.data import generate
 from t2tlite.data.encoding import Encoding
@@ -348,6 +349,10 @@ class Text2ClassProblem(Text2TextProblem):
             )
         encoder = self.get_or_create_vocab(data_dir or "", None, force_get=True)
         return {"inputs": encoder, "targets": ClassLabelEncoder(class_labels=names)}
+
+    @property
+    def record_features(self) -> dict[str, Feature]:
+        return {**super().record_features, "targets": Feature("targets", width=1)}
 
     def example_reading_spec(self) -> tuple[dict[str, Any], Any]:
         import tensorflow as tf

@@ -1,1 +1,1 @@
-"""Samples to shards, and shards to batches; knows neither problems nor models."""
+"""Samples to shards, and shards to records; knows neither problems nor models."""

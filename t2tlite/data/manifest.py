@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
+from t2tlite.data import index
 from t2tlite.errors import DataError
 from t2tlite.files import atomic, make_folder, plain_name, read_json, remove_temporaries
 
@@ -255,6 +256,10 @@ def publish(folder: Path, data_dir: Path, manifest: Manifest) -> None:
         _move(folder / name, data_dir / name)
     for name in stale:
         (data_dir / name).unlink(missing_ok=True)
+    for split in manifest.splits.values():
+        shards = [str(data_dir / name) for name in split.bytes]
+        index.path_of(shards[0]).unlink(missing_ok=True)
+        index.index_shards(shards)
     manifest.write(path_of(data_dir, manifest.problem))
     # Left by runs that were killed while they wrote a vocabulary.
     for name in manifest.vocabularies:

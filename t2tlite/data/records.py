@@ -10,6 +10,7 @@ import contextlib
 import functools
 import glob
 import logging
+import mmap
 import operator
 import os
 import re
@@ -19,7 +20,9 @@ from pathlib import Path
 from typing import IO, Any
 
 import google_crc32c
+import numpy as np
 
+from t2tlite.data.wire import Array, parse_example
 from t2tlite.errors import DataError
 from t2tlite.text.encoder import encode_utf8
 
@@ -222,26 +225,86 @@ def read_shard(path: str | os.PathLike[str]) -> Iterator[bytes]:
             yield record
 
 
-def read_examples(paths: Iterable[str | os.PathLike[str]]) -> Iterator[tuple[str, Any]]:
+def read_examples(
+    paths: Iterable[str | os.PathLike[str]],
+) -> Iterator[tuple[str, dict[str, list[Any]]]]:
     """Yields, for each record of TFRecord files, its number and path as text, and its features.
+
+    The values of a feature are int, float or bytes.
 
     Raises:
       DataError: a file is damaged, or a record isn't a tf.Example.
     """
-    import tensorflow as tf
-    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
-
     for path in paths:
         for number, record in enumerate(read_shard(path)):
-            source = f"record {number} of {path}"
             try:
-                features = tf.train.Example.FromString(record).features.feature
-            except DecodeError:
-                raise DataError(
-                    f"{source} isn't a tf.Example; the file is damaged: copy it again, or run "
-                    f"t2t-datagen --overwrite"
-                ) from None
-            yield source, features
+                features = parse_example(record)
+            except ValueError:
+                raise record_error(path, number, "isn't a tf.Example") from None
+            yield f"record {number} of {path}", features
+
+
+def record_error(path: str | os.PathLike[str], number: int, reason: str) -> DataError:
+    """Returns the error that a record of a file, whose checksum is right, isn't as expected."""
+    return DataError(
+        f"record {number} of {path} {reason}; the file is damaged or not of this --problem: copy "
+        f"it again, or run t2t-datagen --overwrite"
+    )
+
+
+# Access to records at any place: for whole files at once, without a copy.
+
+
+def map_shard(path: str | os.PathLike[str]) -> memoryview:
+    """Maps a TFRecord file into memory and returns its bytes.
+
+    Raises:
+      DataError: it can't be read.
+    """
+    with _opened(path) as file:
+        if not os.fstat(file.fileno()).st_size:
+            return memoryview(b"")
+        return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+
+
+def record_spans(data: memoryview, path: str | os.PathLike[str]) -> tuple[Array, Array]:
+    """Returns the start and the size of each record's data in a mapped file, int64 [N].
+
+    Raises:
+      DataError: the file ends within a record, or a header's checksum is wrong.
+    """
+    starts = []
+    place, end = 0, len(data)
+    while place < end:
+        size = _UINT64.unpack_from(data, place)[0] if place + _HEADER_BYTES <= end else end
+        if place + _HEADER_BYTES + size + _FOOTER_BYTES > end:
+            raise _truncated(path, end)
+        if data[place : place + _HEADER_BYTES] != _head(size):
+            raise _damaged(path, place)
+        starts.append(place + _HEADER_BYTES)
+        place = starts[-1] + size + _FOOTER_BYTES
+    positions = np.array(starts, np.int64)
+    sizes = np.diff(positions, append=end + _HEADER_BYTES) - _HEADER_BYTES - _FOOTER_BYTES
+    return positions, sizes
+
+
+def check_record(data: memoryview, start: int, size: int, path: str | os.PathLike[str]) -> bytes:
+    """Returns the data of a record of a mapped file.
+
+    Args:
+      data: the bytes of the file.
+      start, size: where the record should be.
+      path: of the file, for messages.
+
+    Raises:
+      DataError: a checksum is wrong, or no record is there.
+    """
+    end = start + size
+    record = bytes(data[start:end])
+    is_right = data[start - _HEADER_BYTES : start] == _head(size)
+    if not is_right or data[end : end + _FOOTER_BYTES] != _masked_checksum(record):
+        raise _damaged(path, start - _HEADER_BYTES)
+    return record
 
 
 def is_whole(path: str | os.PathLike[str]) -> bool:
@@ -286,6 +349,13 @@ def _damaged(path: str | os.PathLike[str], start: int) -> DataError:
     )
 
 
+def _truncated(path: str | os.PathLike[str], size: int) -> DataError:
+    return DataError(
+        f"{path} is truncated or not a TFRecord file: its {size} bytes end within a record; delete "
+        f"it and run t2t-datagen again, or copy it again"
+    )
+
+
 def _read_headers(file: IO[bytes], path: str | os.PathLike[str]) -> Iterator[tuple[int, int]]:
     """Yields position and length of each record; the caller must read or skip the rest."""
     size = os.fstat(file.fileno()).st_size
@@ -296,10 +366,7 @@ def _read_headers(file: IO[bytes], path: str | os.PathLike[str]) -> Iterator[tup
         end = start + _HEADER_BYTES + length + _FOOTER_BYTES
         # Checked before reading: in a file of another kind the length may exceed the memory.
         if end > size:
-            raise DataError(
-                f"{path} is truncated or not a TFRecord file: its {size} bytes end within a "
-                f"record; delete it and run t2t-datagen again, or copy it again"
-            )
+            raise _truncated(path, size)
         if header != _head(length):
             raise _damaged(path, start)
         yield start, length

@@ -220,16 +220,20 @@ def _read_ids(paths: Iterable[str], names: Sequence[str]) -> Iterator[Ids]:
       DataError: a record isn't a tf.Example or lacks a feature.
     """
     for source, features in read_examples(paths):
-        # Not features[name]: looking up a missing key would add it.
-        kinds = {name: features[name].WhichOneof("kind") for name in features}
-        # An empty list may have lost its kind.
-        if not all(kinds.get(name, "absent") in ("int64_list", None) for name in names):
-            present = ", ".join(f"{name!a} ({kinds[name]})" for name in sorted(kinds)) or "nothing"
-            raise DataError(
-                f"{source} holds {present}, expected ids of {' and '.join(names)}; is it the data "
-                f"of this --problem?"
+        if not all(_are_ids(features.get(name, [""])) for name in names):
+            present = ", ".join(
+                f"{name!a} ({'ids' if _are_ids(features[name]) else 'no ids'})"
+                for name in sorted(features)
             )
-        yield {name: list(features[name].int64_list.value) for name in names}
+            raise DataError(
+                f"{source} holds {present or 'nothing'}, expected ids of {' and '.join(names)}; is "
+                f"it the data of this --problem?"
+            )
+        yield {name: features[name] for name in names}
+
+
+def _are_ids(values: Sequence[Any]) -> bool:
+    return all(isinstance(value, int) for value in values)
 
 
 def _chunks(split: str, examples: Iterable[Ids]) -> Iterator[list[Ids]]:

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from t2tlite.batches.examples import each_row
 from t2tlite.checkpoint.run_record import RunRecord
 from t2tlite.config import EOS_ID, PAD_ID
-from t2tlite.data.inputs import shard_errors
 from t2tlite.decode.decode_hparams import DecodeHParams
 from t2tlite.decode.decoder import Decoder
 from t2tlite.decode.files import decode_file, default_target
@@ -85,11 +85,8 @@ def dataset_target(
 
 def _each_pair(folder: ModelFolder, data_dir: str, split: str) -> Iterator[tuple[str, str]]:
     """Yields inputs and targets of each example as text, without the problem's prefixes."""
-    import tensorflow as tf
-
     shards = folder.problem.shards(data_dir, split)
-    records = tf.data.TFRecordDataset(shards)
-    examples = folder.problem.examples(records, split, folder.hparams, for_training=False)
+    examples = folder.problem.read_examples(shards, split, folder.hparams, for_training=False)
 
     def text(feature: str, ids: Any) -> str:
         if feature == "inputs" or not folder.classifies:
@@ -97,10 +94,9 @@ def _each_pair(folder: ModelFolder, data_dir: str, split: str) -> Iterator[tuple
         decoded = str(folder.encoders[feature].decode(ids))
         return decoded.removeprefix(folder.text_prefixes[feature])
 
-    with shard_errors(shards):
-        for example in examples.as_numpy_iterator():
-            inputs, targets = (text(name, example[name].tolist()) for name in ("inputs", "targets"))
-            yield inputs, targets
+    for row in each_row(examples):
+        inputs, targets = (text(name, row[name]) for name in ("inputs", "targets"))
+        yield inputs, targets
 
 
 def _write(target: Path, suffix: str, texts: Iterable[str], delimiter: str) -> Path:

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from t2tlite.data import inputs
 from t2tlite.devices import cluster, jax_devices, silence
+from t2tlite.devices.feeding import Feed
 from t2tlite.errors import DeviceError
 
 
@@ -68,12 +68,6 @@ class Devices:
         return 128 if self.kind == "TPU" else 1
 
     @property
-    def reader(self) -> tuple[int, int]:
-        """Index of this machine's part of the training data, and the number of parts."""
-        # With TensorFlow each machine reads whole batches and takes its rows; see `distribute`.
-        return (self.worker, self.workers) if self.backend == "jax" else (0, 1)
-
-    @property
     def multiplies_bfloat16(self) -> bool:
         """Whether training in bfloat16 should be faster than in float32.
 
@@ -91,14 +85,16 @@ class Devices:
         """Returns the context in which model and optimizer must be created."""
         return self.strategy.scope() if self.strategy else contextlib.nullcontext()
 
-    def distribute(self, batches: Any) -> Any:
-        """Returns the dataset for Keras's `fit`, which splits each batch among the devices."""
+    def distribute(self, feed: Feed) -> Any:
+        """Returns the batches for Keras's `fit`; each machine makes the rows of its devices."""
+        if self.backend == "jax":
+            return feed.iterate(self.worker, self.workers)
         if self.strategy is None:
-            return inputs.timed(batches)
+            return feed.dataset()
         local = self.count // self.workers
 
         def local_parts(context: Any) -> Any:
-            return inputs.split(batches, self.count, context.input_pipeline_id * local, local)
+            return feed.dataset(self.count, context.input_pipeline_id * local, local)
 
         return self.strategy.distribute_datasets_from_function(local_parts)
 

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from t2tlite.data import inputs
-from t2tlite.data.batching import Batching
-from t2tlite.data.inputs import WAITED
+from t2tlite.batches import inputs
+from t2tlite.batches.batching import Batching
 from t2tlite.decode.batches import BATCH_TOKENS
 from t2tlite.decode.decode_hparams import DecodeHParams
 from t2tlite.decode.keras_engine import padded_shape
 from t2tlite.decode.keras_search import make_search
+from t2tlite.devices.feeding import WAITED
 from t2tlite.model.teacher_forcing import Scorer
-from t2tlite.tpu_check.program import CannotCompile, Shapes, Step
+from t2tlite.tpu_check.program import Shapes, Step
 from t2tlite.training.setup import TrainingSetup
 
 
@@ -35,7 +35,7 @@ def training(setup: TrainingSetup) -> Step:
     """
     objective, optimizer = setup.make_objective()
     objective.compile(optimizer=optimizer, jit_compile=True)
-    data = _shapes(setup.training_batches(start=0), setup.batching, setup.sizes.row_length)
+    data = _shapes(setup.training_batches.shapes, setup.batching, setup.sizes.row_length)
     rows = data["targets"][0][0]
     data[WAITED] = ((rows,), "float32")
     weights = objective.trainable_variables, objective.non_trainable_variables
@@ -53,11 +53,11 @@ def resized(step: Step, setup: TrainingSetup, batch_size: int) -> Step:
 
 def evaluation(setup: TrainingSetup) -> Step:
     """Returns the evaluation step for a batch of the longest examples."""
-    split, batching = setup.train_args.eval_split, setup.evaluation_batching
-    batches = inputs.evaluation_batches(setup.shards[split], setup.examples(split), batching)
+    batching = setup.evaluation_batching
+    shapes = inputs.TrainingBatches(setup.evaluation_examples, batching, seed=0).shapes
     modality = setup.problem_hparams.modality["targets"]
     scorer = Scorer(setup.network, modality, setup.device.gather)
-    return _prediction("evaluation", scorer, _shapes(batches, batching, _longest(setup)))
+    return _prediction("evaluation", scorer, _shapes(shapes, batching, _longest(setup)))
 
 
 def decoding(setup: TrainingSetup, beam_size: int) -> Step:
@@ -75,9 +75,7 @@ def decoding(setup: TrainingSetup, beam_size: int) -> Step:
 
 def _longest(setup: TrainingSetup) -> int:
     """Returns the tokens of the longest evaluation example."""
-    split = setup.train_args.eval_split
-    batching = setup.evaluation_batching
-    return inputs.measure(setup.shards[split], setup.examples(split), batching).row_length
+    return inputs.measure(setup.evaluation_examples, setup.evaluation_batching).row_length
 
 
 def _prediction(name: str, model: Any, data: Shapes) -> Step:
@@ -94,24 +92,18 @@ def _prediction(name: str, model: Any, data: Shapes) -> Step:
     return Step(name, predict, state, data)
 
 
-def _shapes(batches: Any, batching: Batching, row_length: int) -> Shapes:
-    """Returns the shapes of a dataset's longest batches.
+def _shapes(
+    features: Mapping[str, tuple[int | None, int | None]], batching: Batching, row_length: int
+) -> Shapes:
+    """Returns the shapes of the longest batches.
 
-    Raises:
-      CannotCompile: they aren't fixed.
+    Args:
+      features: rows and width by feature; None where batches differ.
+      batching: static.
+      row_length: tokens of the longest rows.
     """
-    length, is_bucket = batching.row_length, batching.kind == "bucket"
-    if is_bucket:
+    length = batching.row_length
+    if batching.kind == "bucket":
         length = min(bound for bound in [*batching.bounds, length] if bound >= row_length)
-    shapes: Shapes = {}
-    for name, spec in batches.element_spec.items():
-        shape = [batching.rows(length), *spec.shape.as_list()[1:]]
-        if is_bucket and len(shape) == 2:
-            shape[1] = shape[1] or length
-        if None in shape:
-            raise CannotCompile(
-                f"batches of {name} have the shape {spec.shape}, where None depends on the data, "
-                f"but a TPU needs fixed shapes; choose batching=pack or pad"
-            )
-        shapes[name] = (tuple(shape), spec.dtype.name)
-    return shapes
+    rows = batching.rows(length)
+    return {name: ((rows, width or length), "int32") for name, (_, width) in features.items()}

@@ -10,7 +10,7 @@ import numpy as np
 from keras import ops
 
 from t2tlite.config import HParams, ProblemHParams
-from t2tlite.data.inputs import WAITED
+from t2tlite.devices.feeding import WAITED
 from t2tlite.model import protocol
 from t2tlite.model.losses import cross_entropy, projected_cross_entropy, token_weights
 

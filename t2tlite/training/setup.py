@@ -9,16 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from t2tlite import registry
-from t2tlite.checkpoint.run_record import RunRecord
-from t2tlite.config import PAD_ID, HParams, ProblemHParams
-from t2tlite.data import inputs
-from t2tlite.data.batching import (
+from t2tlite.batches import inputs
+from t2tlite.batches.batching import (
     Batching,
     Sizes,
     choose_batching,
     evaluation_batching,
     random_part,
 )
+from t2tlite.batches.examples import Examples
+from t2tlite.checkpoint.run_record import RunRecord
+from t2tlite.config import PAD_ID, HParams, ProblemHParams
 from t2tlite.devices import free_memory
 from t2tlite.devices.devices import Devices
 from t2tlite.files import atomic
@@ -74,7 +75,6 @@ class TrainingSetup:
             self.hparams,
             static=self.device.static_shapes,
             replicas=self.device.count,
-            machines=self.device.workers,
             length_multiple=self.device.length_multiple,
             can_pack=bool(getattr(self.network, "packs", False)) and not labels,
             packed_length=self.problem.packed_length,
@@ -93,27 +93,24 @@ class TrainingSetup:
             length_multiple=self.device.length_multiple,
         )
 
-    def examples(self, split: str, for_training: bool = False) -> inputs.ToExamples:
-        """Returns what turns a dataset of a split's records into one of examples."""
-        return lambda records: self.problem.examples(records, split, self.hparams, for_training)
+    def _examples(self, split: str, for_training: bool) -> Examples:
+        return self.problem.read_examples(self.shards[split], split, self.hparams, for_training)
 
     @functools.cached_property
+    def training_batches(self) -> inputs.TrainingBatches:
+        """The training batches by number."""
+        examples = self._examples(DatasetSplit.TRAIN, for_training=True)
+        return inputs.TrainingBatches(examples, self.batching, self.train_args.seed)
+
+    @functools.cached_property
+    def evaluation_examples(self) -> Examples:
+        """The examples of the evaluation split, never truncated."""
+        return self._examples(self.train_args.eval_split, for_training=False)
+
+    @property
     def sizes(self) -> Sizes:
         """Counts of training examples and batches."""
-        train = DatasetSplit.TRAIN
-        return inputs.measure(self.shards[train], self.examples(train, True), self.batching)
-
-    def training_batches(self, start: int) -> Any:
-        """Returns the endless tf.data.Dataset of training batches, without the first `start`."""
-        return inputs.training_batches(
-            self.shards[DatasetSplit.TRAIN],
-            self.examples(DatasetSplit.TRAIN, for_training=True),
-            self.batching,
-            seed=self.train_args.seed,
-            epoch_batches=self.sizes.batches,
-            start=start,
-            part=self.device.reader,
-        )
+        return self.training_batches.sizes
 
     @functools.cached_property
     def job(self) -> memory_estimate.Job:
@@ -152,7 +149,7 @@ class TrainingSetup:
 
     def write_batch(self, path: Path, step: int) -> None:
         """Writes the batch that a step trained on as JSON lines: each row's token ids and texts."""
-        batch = next(iter(self.training_batches(start=step - 1).take(1).as_numpy_iterator()))
+        batch = self.training_batches.batch(step - 1)
         encoders = self.problem.feature_encoders(self.data_dir)
         with atomic(path, "w") as file:
             for row in range(len(batch["targets"])):
@@ -181,11 +178,9 @@ class TrainingSetup:
         about as many. Counted are the batches of one device without static shapes, so that the
         part depends on nothing but the data, the hparams and the training arguments.
         """
-        args = self.train_args
-        shards = self.shards[args.eval_split]
         batching = evaluation_batching(self.hparams, static=False)
-        sizes = inputs.measure(shards, self.examples(args.eval_split), batching)
-        return random_part(sizes.examples, args.most_eval_batches / sizes.batches)
+        sizes = inputs.measure(self.evaluation_examples, batching)
+        return random_part(sizes.examples, self.train_args.most_eval_batches / sizes.batches)
 
     def evaluate(self) -> dict[str, float]:
         """Returns the loss, in nats a token, and the metrics on the evaluation split or its part.
@@ -194,15 +189,12 @@ class TrainingSetup:
         """
         from t2tlite.training.evaluation import evaluate
 
-        split, part = self.train_args.eval_split, self.evaluation_part
+        part = self.evaluation_part
         batches = inputs.evaluation_batches(
-            self.shards[split], self.examples(split), self.evaluation_batching, part
+            self.evaluation_examples, self.evaluation_batching, part
         )
         names = self.problem.eval_metrics()
         encoder = self.problem_hparams.vocabulary.get("targets")
-        metrics, examples = evaluate(
-            self._scorer, batches.as_numpy_iterator(), names, self.device.feed, encoder
-        )
-        # A plugin may make several examples of a record.
-        self.coverage = f"on {examples} of {max(len(part), examples)} examples"
+        metrics, examples = evaluate(self._scorer, batches, names, self.device.feed, encoder)
+        self.coverage = f"on {examples} of {len(part)} examples"
         return metrics

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import itertools
 import logging
 import math
 from collections.abc import Iterator
@@ -13,8 +12,8 @@ from typing import Any
 from t2tlite.checkpoint import checkpoints, eval_log, warm_start
 from t2tlite.checkpoint.run_record import RunRecord
 from t2tlite.config import HParams
-from t2tlite.data.inputs import shard_errors
 from t2tlite.devices import cluster, devices, free_memory
+from t2tlite.devices.feeding import Feed
 from t2tlite.files import make_folder
 from t2tlite.training import memory_estimate, reports
 from t2tlite.training.setup import TrainingSetup
@@ -155,22 +154,28 @@ def _steps_per_call(train_args: TrainArgs, device: devices.Devices, step: int) -
 
 def _fit(setup: TrainingSetup, objective: Any, callbacks: Any, step: int) -> None:
     """Runs Keras's training loop from `step` to the last one."""
-    objective.fit(
-        setup.device.distribute(setup.training_batches(start=step)),
-        epochs=1,
-        steps_per_epoch=setup.train_args.train_steps - step,
-        callbacks=callbacks,
-        verbose=0,
-        shuffle=False,
-    )
+    batches = setup.training_batches
+    feed = Feed(batches.batch, batches.shapes, first=step)
+    try:
+        objective.fit(
+            setup.device.distribute(feed),
+            epochs=1,
+            steps_per_epoch=setup.train_args.train_steps - step,
+            callbacks=callbacks,
+            verbose=0,
+            shuffle=False,
+        )
+    except Exception:
+        if feed.error is not None:
+            raise feed.error from None
+        raise
 
 
 @contextlib.contextmanager
 def _explained_errors(setup: TrainingSetup) -> Iterator[None]:
     """Turns the backend's errors that a user can mend into `Error`s that say how."""
-    shards = itertools.chain(*setup.shards.values())
     try:
-        with shard_errors(shards), cluster.lost_worker_errors(setup.device.workers):
+        with cluster.lost_worker_errors(setup.device.workers):
             yield
     except Exception as error:
         if free_memory.is_out_of_memory(error):

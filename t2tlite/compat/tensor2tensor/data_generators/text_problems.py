@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from t2tlite import text_problems as _text_problems
+from t2tlite.batches.examples import Feature
 from t2tlite.compat.problems import (
     Text2ClassProblem,
     Text2SelfProblem,
@@ -34,6 +35,10 @@ class QuestionAndContext2TextProblem(Text2TextProblem):
     def feature_encoders(self, data_dir: str | None) -> dict[str, Any]:
         encoders = super().feature_encoders(data_dir)
         return {**encoders, "context": encoders["inputs"]}
+
+    @property
+    def record_features(self) -> dict[str, Feature]:
+        return {**super().record_features, "context": Feature("context")}
 
     def example_reading_spec(self) -> tuple[dict[str, Any], Any]:
         features, decoders = super().example_reading_spec()

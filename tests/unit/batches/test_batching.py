@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from t2tlite.batches.batching import Batching, choose_batching
 from t2tlite.config import HParams
-from t2tlite.data.batching import Batching, choose_batching
 from t2tlite.errors import HParamsError
 
 
@@ -60,17 +60,6 @@ class TestChoice:
         assert choose_batching(hparams, static=True).bounds == [8, 16, 32, 64, 128]
         on_tpu = choose_batching(hparams, static=True, length_multiple=128)
         assert (on_tpu.bounds, on_tpu.row_length) == ([128], 256)
-
-    def test_machines_need_one_shape(self):
-        hparams = HParams()
-        several = {"static": True, "replicas": 8, "machines": 2}
-        assert choose_batching(hparams, **several).kind == "pack"
-        batching = choose_batching(hparams, can_pack=False, **several)
-        assert batching.kind == "pad"
-        assert (batching.rows(256), batching.divided(2).rows(256)) == (128, 64)
-        hparams.batching = "bucket"
-        with pytest.raises(HParamsError, match="choose batching=pack or pad"):
-            choose_batching(hparams, **several)
 
     @pytest.mark.parametrize(
         ("assignments", "message"),

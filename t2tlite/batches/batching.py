@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import KW_ONLY, dataclass, replace
+from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 import numpy as np
 
 from t2tlite.config import HParams
-from t2tlite.errors import DataError, HParamsError
+from t2tlite.errors import HParamsError
 
 # Longest evaluation example, in tokens, if shapes are static and the hparams set no limit.
 LONGEST_STATIC = 16_384
@@ -68,19 +68,12 @@ class Batching:
         """Returns the number of rows of a batch whose rows have `length` tokens."""
         return max(1, self.batch_tokens // length // self.rows_multiple) * self.rows_multiple
 
-    def divided(self, machines: int) -> Batching:
-        """Returns the batching of one machine's part of each batch."""
-        rows_multiple = max(1, self.rows_multiple // machines)
-        batch_tokens = self.batch_tokens // machines
-        return replace(self, batch_tokens=batch_tokens, rows_multiple=rows_multiple)
-
 
 def choose_batching(
     hparams: HParams,
     *,
     static: bool,
     replicas: int = 1,
-    machines: int = 1,
     length_multiple: int = 1,
     can_pack: bool = True,
     packed_length: int | None = None,
@@ -91,7 +84,6 @@ def choose_batching(
       hparams: batching, pack_dataset, batch_size and the lengths are read.
       static: whether each shape is compiled, so that there should be few.
       replicas: devices that share a batch.
-      machines: number of machines that each make their part of a batch; all parts need one shape.
       length_multiple: lengths of static rows are multiples of it.
       can_pack: whether model and problem keep packed examples apart.
       packed_length: length of packed rows that the problem asks for.
@@ -105,14 +97,8 @@ def choose_batching(
             "batching=pack needs a model and a problem that keep packed examples apart, and these "
             "don't; choose batching=bucket or pad"
         )
-    one_shape = static and machines > 1
-    if kind == "bucket" and one_shape:
-        raise HParamsError(
-            "batching=bucket gives each machine batches of its own shape, and these machines need "
-            "equal ones; choose batching=pack or pad"
-        )
     if kind == "auto":
-        kind = "pack" if static and can_pack else "pad" if one_shape else "bucket"
+        kind = "pack" if static and can_pack else "bucket"
     longest = (kind == "pack" and packed_length) or hparams.max_length or hparams.batch_size
     if longest > hparams.batch_size:
         raise HParamsError(
@@ -161,14 +147,14 @@ def evaluation_batching(
 
 @dataclass(frozen=True)
 class Sizes:
-    """What is known of a split before training on it; all but `examples` are estimates.
+    """What is known of a split before training on it.
 
     Attributes:
       examples: number of examples.
       kept: number of those within the length limits.
-      batches: batches in an epoch.
+      batches: batches in an epoch, a mean if a round has several.
       rows, tokens: mean numbers of examples and of target tokens in a batch.
-      padded_share: share of padding in a batch.
+      padded_share: share of padding in the batches.
       row_length: tokens of the longest rows.
     """
 
@@ -179,59 +165,6 @@ class Sizes:
     tokens: float
     padded_share: float
     row_length: int
-
-
-def estimate_sizes(examples: int, lengths: Any, batching: Batching) -> Sizes:
-    """Estimates the batches of a split from the lengths of some of its examples.
-
-    Args:
-      examples: number of all examples.
-      lengths: of some, int [sampled examples, features]; targets are the last feature.
-      batching: how examples become batches.
-
-    Raises:
-      DataError: no example is within the length limits.
-    """
-    longest = lengths.max(axis=1)
-    is_kept = longest >= batching.min_length
-    if not batching.unbounded:
-        is_kept &= longest <= batching.max_length
-    kept = lengths[is_kept]
-    if not len(kept):
-        raise DataError(
-            f"no example is between min_length={batching.min_length} and "
-            f"max_length={batching.max_length} tokens; they have {longest.min()} to "
-            f"{longest.max()}: change --hparams"
-        )
-    scale = examples / len(lengths)
-    batches, padded_tokens = _estimate_batches(kept, batching)
-    return Sizes(
-        examples=examples,
-        kept=round(len(kept) * scale),
-        batches=max(1, round(batches * scale)),
-        rows=len(kept) / batches,
-        tokens=float(kept[:, -1].sum() / batches),
-        padded_share=1.0 - float(kept.sum()) / padded_tokens,
-        row_length=int(kept.max()) if batching.kind == "bucket" else batching.row_length,
-    )
-
-
-def _estimate_batches(lengths: Any, batching: Batching) -> tuple[float, float]:
-    """Returns the numbers of batches and of padded tokens of examples with these lengths."""
-    features, row_length = lengths.shape[1], batching.row_length
-    if batching.kind != "bucket":
-        packed_rows = lengths.sum(axis=0).max() / row_length
-        rows = packed_rows if batching.kind == "pack" else len(lengths)
-        return rows / batching.rows(row_length), rows * row_length * features
-    longest = lengths.max(axis=1)
-    # A static bucket includes its bound, others don't.
-    bucket = np.searchsorted(batching.bounds, longest, side="left" if batching.static else "right")
-    bounds = [*batching.bounds, row_length]
-    batches = sum(float(np.sum(bucket == i)) / batching.rows(b) for i, b in enumerate(bounds))
-    # Rows are padded to the longest of their batch, which is about the longest of the bucket.
-    tops = np.array([longest[bucket == i].max(initial=0) for i in range(len(bounds))])
-    padded = np.array(bounds) if batching.static else tops
-    return batches, float(padded[bucket].sum()) * features
 
 
 def random_part(examples: int, share: float) -> Any:

@@ -1,0 +1,198 @@
+"""The examples of a split: lengths of all of them, and ids of any of them on request.
+
+`MappedExamples` decodes them from the shards when they are needed; `StoredExamples` has them in
+memory, as a plugin's hooks returned them. Shapes: N examples, F features.
+"""
+
+from __future__ import annotations
+
+import bisect
+import os
+import types
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Protocol
+
+import numpy as np
+
+from t2tlite.data.index import index_shards, missing_feature, path_of
+from t2tlite.data.records import check_record, map_shard, record_error
+from t2tlite.data.wire import Array, decode_ids, spans
+from t2tlite.errors import DataError
+
+# Examples that `each_row` reads at a time.
+_CHUNK = 1024
+
+
+@dataclass(frozen=True)
+class Feature:
+    """How a feature of a batch is read from the records.
+
+    Attributes:
+      source: the feature's name in the records.
+      limit: ids after this many are cut off; 0: none.
+      width: number of ids that every example has, such as 1 for a class label; 0: any.
+    """
+
+    source: str
+    limit: int = 0
+    width: int = 0
+
+
+class Examples(Protocol):
+    """What batches are made of.
+
+    Attributes:
+      names: F features, sorted: "inputs" before "targets".
+      widths: number of ids of a feature whose examples all have as many; 0 for others.
+      lengths: int32 [N, F].
+    """
+
+    names: Sequence[str]
+    widths: Sequence[int]
+    lengths: Array
+
+    def ids(self, numbers: Array) -> list[Array]:
+        """Returns for each feature the ids of these examples, one after the other: int32."""
+
+
+class MappedExamples:
+    """Examples that stay in their shards, which are mapped into memory.
+
+    Args:
+      shards: TFRecord files of a split.
+      features: how to read each feature, by its name in a batch.
+
+    Raises:
+      DataError: a shard is damaged, or the records have other features.
+    """
+
+    def __init__(self, shards: Sequence[str], features: Mapping[str, Feature]):
+        self.names: Sequence[str] = sorted(features)
+        self._features = [features[name] for name in self.names]
+        self.widths: Sequence[int] = [feature.width for feature in self._features]
+        # A record's feature may be read twice, as targets that are a copy of the inputs.
+        self._sources = sorted({feature.source for feature in self._features})
+        self._shards = list(shards)
+        indices = index_shards(self._shards)
+        for path, index in zip(self._shards, indices, strict=True):
+            if len(index.sizes) and not all(name in index.lengths for name in self._sources):
+                raise missing_feature(path, index, self._sources)
+        # The number of the first example of each shard.
+        self._firsts = np.cumsum([0, *(len(index.sizes) for index in indices)])
+        if not self._firsts[-1]:
+            folder = os.path.dirname(self._shards[0])
+            raise DataError(f"{folder} has no example; run t2t-datagen again")
+        self._sizes = np.concatenate([index.sizes for index in indices])
+        # 12 bytes before each record's data, 4 behind it.
+        self._starts = np.concatenate(
+            [np.cumsum(index.sizes, dtype=np.int64) - index.sizes for index in indices]
+        )
+        within = np.arange(len(self._sizes)) - np.repeat(self._firsts[:-1], np.diff(self._firsts))
+        self._starts += 16 * within + 12
+        empty = np.zeros(0, np.int32)
+        columns = [
+            np.concatenate([index.lengths.get(feature.source, empty) for index in indices])
+            for feature in self._features
+        ]
+        for name, feature, column in zip(self.names, self._features, columns, strict=True):
+            self._check_width(name, feature, column)
+        self._full_lengths = np.stack(columns, axis=1)
+        limits = [feature.limit or 2**31 - 1 for feature in self._features]
+        self._maps: dict[int, memoryview] = {}
+        self.lengths = np.minimum(self._full_lengths, np.array(limits, np.int32))
+
+    def _check_width(self, name: str, feature: Feature, lengths: Array) -> None:
+        if feature.width and (wrong := np.flatnonzero(lengths != feature.width)).size:
+            path, number = self._place(int(wrong[0]))
+            raise record_error(
+                path, number, f"has {lengths[wrong[0]]} ids of {name}, expected {feature.width}"
+            )
+
+    def _place(self, example: int) -> tuple[str, int]:
+        """Returns the shard of an example and its number there."""
+        shard = bisect.bisect_right(self._firsts, example) - 1
+        return self._shards[shard], example - int(self._firsts[shard])
+
+    def _records(self, numbers: Array) -> list[bytes]:
+        shards = (np.searchsorted(self._firsts, numbers, side="right") - 1).tolist()
+        for shard in {*shards} - self._maps.keys():
+            self._maps[shard] = map_shard(self._shards[shard])
+        places = zip(
+            shards, self._starts[numbers].tolist(), self._sizes[numbers].tolist(), strict=True
+        )
+        return [
+            check_record(self._maps[shard], start, size, self._shards[shard])
+            for shard, start, size in places
+        ]
+
+    def ids(self, numbers: Array) -> list[Array]:
+        """Returns for each feature the ids of these examples, one after the other: int32.
+
+        Raises:
+          DataError: a shard is damaged, or was replaced by another.
+        """
+        records = self._records(numbers)
+        sizes = np.array([len(record) for record in records], np.int64)
+        data = np.frombuffer(b"".join(records) or b"\0", np.uint8)
+
+        def fail(number: int, reason: str) -> None:
+            raise record_error(*self._place(int(numbers[number])), reason)
+
+        decoded = decode_ids(data, np.cumsum(sizes) - sizes, sizes, self._sources, fail)
+        by_source = dict(zip(self._sources, decoded, strict=True))
+        results = []
+        for column, feature in enumerate(self._features):
+            ids, lengths = by_source[feature.source]
+            if not np.array_equal(lengths, self._full_lengths[numbers, column]):
+                raise DataError(
+                    f"{path_of(self._shards[0])} isn't the index of these shards; delete it"
+                )
+            if feature.limit:
+                kept = np.minimum(lengths, feature.limit)
+                ids = ids[spans(np.cumsum(lengths) - lengths, kept)]
+            results.append(ids)
+        return results
+
+
+class StoredExamples:
+    """Examples in memory.
+
+    Args:
+      ids: for each feature the ids of all examples, one after the other: int32.
+      lengths: for each feature, int32 [N].
+      widths: of features whose examples all have as many ids.
+    """
+
+    def __init__(
+        self,
+        ids: Mapping[str, Array],
+        lengths: Mapping[str, Array],
+        widths: Mapping[str, int] = types.MappingProxyType({}),
+    ):
+        self.names: Sequence[str] = sorted(ids)
+        self.widths: Sequence[int] = [widths.get(name, 0) for name in self.names]
+        self._ids = [ids[name] for name in self.names]
+        self.lengths = np.stack([lengths[name] for name in self.names], axis=1)
+        self._starts = np.cumsum(self.lengths, axis=0, dtype=np.int64) - self.lengths
+
+    def ids(self, numbers: Array) -> list[Array]:
+        """Returns for each feature the ids of these examples, one after the other: int32."""
+        return [
+            ids[spans(self._starts[numbers, column], self.lengths[numbers, column])]
+            for column, ids in enumerate(self._ids)
+        ]
+
+
+def each_row(examples: Examples) -> Iterator[dict[str, list[int]]]:
+    """Yields the ids of each example by feature, in the order of the shards."""
+    count = len(examples.lengths)
+    for first in range(0, count, _CHUNK):
+        numbers = np.arange(first, min(first + _CHUNK, count))
+        columns = []
+        for column, ids in enumerate(examples.ids(numbers)):
+            ends = np.cumsum(examples.lengths[numbers, column]).tolist()
+            columns.append([ids[a:b].tolist() for a, b in pairwise([0, *ends])])
+        for rows in zip(*columns, strict=True):
+            yield dict(zip(examples.names, rows, strict=True))
