@@ -1,4 +1,4 @@
-"""Times training batches: t2tlite's plan and a tf.data pipeline on the same shards; see README.md."""
+"""Times training batches: as t2tlite plans them, and from a tf.data pipeline; see README.md."""
 
 from __future__ import annotations
 

@@ -22,6 +22,7 @@ from t2tlite.checkpoint.run_record import RunRecord
 from t2tlite.config import PAD_ID, HParams, ProblemHParams
 from t2tlite.devices import free_memory
 from t2tlite.devices.devices import Devices
+from t2tlite.devices.feeding import Feed
 from t2tlite.files import atomic
 from t2tlite.problem import DatasetSplit
 from t2tlite.training import memory_estimate
@@ -101,6 +102,10 @@ class TrainingSetup:
         """The training batches by number."""
         examples = self._examples(DatasetSplit.TRAIN, for_training=True)
         return inputs.TrainingBatches(examples, self.batching, self.train_args.seed)
+
+    def feed(self, step: int) -> Feed:
+        """Returns the training batches from the one after `step` on, for `Devices.distribute`."""
+        return Feed(self.training_batches.batch, self.training_batches.shapes, first=step)
 
     @functools.cached_property
     def evaluation_examples(self) -> Examples:

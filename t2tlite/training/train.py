@@ -13,7 +13,6 @@ from t2tlite.checkpoint import checkpoints, eval_log, warm_start
 from t2tlite.checkpoint.run_record import RunRecord
 from t2tlite.config import HParams
 from t2tlite.devices import cluster, devices, free_memory
-from t2tlite.devices.feeding import Feed
 from t2tlite.files import make_folder
 from t2tlite.training import memory_estimate, reports
 from t2tlite.training.setup import TrainingSetup
@@ -154,8 +153,7 @@ def _steps_per_call(train_args: TrainArgs, device: devices.Devices, step: int) -
 
 def _fit(setup: TrainingSetup, objective: Any, callbacks: Any, step: int) -> None:
     """Runs Keras's training loop from `step` to the last one."""
-    batches = setup.training_batches
-    feed = Feed(batches.batch, batches.shapes, first=step)
+    feed = setup.feed(step)
     try:
         objective.fit(
             setup.device.distribute(feed),

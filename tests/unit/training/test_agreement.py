@@ -1,5 +1,7 @@
 """When one machine and when several machines report and stop."""
 
+import itertools
+
 import pytest
 
 from t2tlite.devices import jax_devices
@@ -12,7 +14,7 @@ def objective(make_setup):
     setup = make_setup()
     objective, optimizer = setup.make_objective()
     objective.compile(optimizer=optimizer, jit_compile=False)
-    objective.batches = iter(setup.training_batches(start=0).as_numpy_iterator())
+    objective.batches = map(setup.training_batches.batch, itertools.count())
     return objective
 
 

@@ -42,7 +42,7 @@ def make_callback(make_setup, monkeypatch):
 def fit(callback):
     """Trains to the last step."""
     callback.objective.fit(
-        callback.setup.training_batches(start=callback.step),
+        callback.setup.feed(callback.step).dataset(),
         steps_per_epoch=callback.train_args.train_steps - callback.step,
         callbacks=RawLogs([callback], add_history=True, model=callback.objective),
         verbose=0,

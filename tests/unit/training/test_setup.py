@@ -21,9 +21,9 @@ def test_the_batch_of_a_step_is_written_with_texts(make_setup, tmp_path, problem
     setup = make_setup(problem, model)
     setup.write_batch(tmp_path / "batch.jsonl", step=3)
     rows = [json.loads(line) for line in (tmp_path / "batch.jsonl").read_text().splitlines()]
-    batches = list(setup.training_batches(start=0).take(3).as_numpy_iterator())
-    assert len(rows) == len(batches[2]["targets"])
-    for row, ids in zip(rows, batches[2]["inputs"].tolist(), strict=True):
+    batch = setup.training_batches.batch(2)
+    assert len(rows) == len(batch["targets"])
+    for row, ids in zip(rows, batch["inputs"].tolist(), strict=True):
         assert row["inputs_ids"] == [token_id for token_id in ids if token_id]
         if problem == "echo":
             assert row["targets"] == row["inputs"]
@@ -128,6 +128,6 @@ def test_evaluation_sees_whole_texts_and_training_cut_ones(make_run, data_dir, s
 
     whole, cut = setup(), setup(max_input_seq_length=2, max_target_seq_length=3)
     assert cut.evaluate() == whole.evaluate()
-    batch = next(cut.training_batches(start=0).as_numpy_iterator())
+    batch = cut.training_batches.batch(0)
     assert (batch["inputs"].shape[1], batch["targets"].shape[1]) == (2, 3)
     assert cut.sizes.row_length == 3 < whole.sizes.row_length
