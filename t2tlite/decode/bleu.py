@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from t2tlite.decode.all_checkpoints import as_they_appear, translations
+from t2tlite.checkpoint.waiting import as_they_appear
+from t2tlite.decode.all_checkpoints import translations
 from t2tlite.decode.decode_hparams import DecodeHParams
 from t2tlite.decode.files import best_answers
 from t2tlite.errors import DataError
