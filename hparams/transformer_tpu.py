@@ -2,6 +2,14 @@
 
 from t2tlite import HParams, registry
 
+from .transformer import (
+    transformer_base,
+    transformer_base_v2,
+    transformer_big,
+    transformer_small,
+    transformer_tiny,
+)
+
 
 def update_hparams_for_tpu(hparams: HParams) -> None:
     """Changes hparams as T2T does for TPUs.
@@ -22,8 +30,7 @@ def update_hparams_for_tpu(hparams: HParams) -> None:
     hparams.layer_prepostprocess_dropout_broadcast_dims = "1"
 
 
-def _for_tpu(name: str) -> HParams:
-    hparams = registry.hparams(name)
+def _for_tpu(hparams: HParams) -> HParams:
     update_hparams_for_tpu(hparams)
     return hparams
 
@@ -31,7 +38,7 @@ def _for_tpu(name: str) -> HParams:
 @registry.register_hparams
 def transformer_tpu():
     """Base model for TPUs."""
-    return _for_tpu("transformer_base")
+    return _for_tpu(transformer_base())
 
 
 @registry.register_hparams
@@ -45,19 +52,19 @@ def transformer_tpu_bf16_activation():
 @registry.register_hparams
 def transformer_tiny_tpu():
     """Tiny model for TPUs: 2 layers, 128 wide, 4 heads."""
-    return _for_tpu("transformer_tiny")
+    return _for_tpu(transformer_tiny())
 
 
 @registry.register_hparams
 def transformer_small_tpu():
     """Small model for TPUs: 2 layers, 256 wide, 4 heads."""
-    return _for_tpu("transformer_small")
+    return _for_tpu(transformer_small())
 
 
 @registry.register_hparams
 def transformer_big_tpu():
     """Big model for TPUs: 6 layers, 1024 wide, 16 heads."""
-    return _for_tpu("transformer_big")
+    return _for_tpu(transformer_big())
 
 
 @registry.register_hparams
@@ -69,7 +76,7 @@ def transformer_packed_tpu():
 @registry.register_hparams
 def transformer_big_enfr_tpu():
     """Big model for English to French on TPUs: 8 heads twice as wide, separate softmax."""
-    hparams = _for_tpu("transformer_big")
+    hparams = _for_tpu(transformer_big())
     hparams.shared_embedding_and_softmax_weights = False
     hparams.filter_size = 8192
     hparams.num_heads = 8
@@ -80,7 +87,7 @@ def transformer_big_enfr_tpu():
 @registry.register_hparams
 def transformer_clean_big_tpu():
     """Big model without regularisation, for TPUs: T2T's baseline for large data."""
-    hparams = _for_tpu("transformer_base_v2")
+    hparams = _for_tpu(transformer_base_v2())
     hparams.hidden_size = 1024
     hparams.filter_size = 4096
     hparams.label_smoothing = 0.0

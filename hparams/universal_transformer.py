@@ -2,6 +2,7 @@
 
 from t2tlite import HParams, registry
 
+from .transformer import transformer_base, transformer_tiny
 from .transformer_tpu import update_hparams_for_tpu
 
 
@@ -47,7 +48,7 @@ def update_hparams_for_universal_transformer(hparams: HParams) -> HParams:
 @registry.register_hparams
 def universal_transformer_base():
     """Base model: one layer, 1024 wide, run 6 times."""
-    hparams = registry.hparams("transformer_base")
+    hparams = transformer_base()
     hparams.hidden_size = 1024
     hparams.filter_size = 4096
     hparams.num_heads = 16
@@ -67,13 +68,13 @@ def universal_transformer_big():
 @registry.register_hparams
 def universal_transformer_small():
     """Small model: one layer, 512 wide, run 6 times."""
-    return update_hparams_for_universal_transformer(registry.hparams("transformer_base"))
+    return update_hparams_for_universal_transformer(transformer_base())
 
 
 @registry.register_hparams
 def universal_transformer_tiny():
     """Tiny model: one layer, 128 wide, run 8 times."""
-    hparams = update_hparams_for_universal_transformer(registry.hparams("transformer_tiny"))
+    hparams = update_hparams_for_universal_transformer(transformer_tiny())
     hparams.num_rec_steps = 8
     return hparams
 

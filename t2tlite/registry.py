@@ -15,8 +15,11 @@ from __future__ import annotations
 import difflib
 import importlib
 import inspect
+import os
 import re
+import sys
 from collections.abc import Callable, Iterator
+from types import CodeType, FrameType
 from typing import Any, NamedTuple, TypeVar, overload
 
 from t2tlite.errors import DuplicateNameError, PluginError, UnknownNameError
@@ -46,18 +49,54 @@ class Lazy(NamedTuple):
         return getattr(importlib.import_module(module), attribute)
 
 
-def _location(entry: Any) -> str:
-    """Returns where an entry is defined: "file:line" if the source is available."""
-    if isinstance(entry, Lazy):
-        return entry.target
-    try:
-        return f"{inspect.getsourcefile(entry)}:{inspect.getsourcelines(entry)[1]}"
-    except (OSError, TypeError):
-        return f"{entry.__module__}.{entry.__qualname__}"
+def _runs(function: Any) -> bool:
+    """Whether a function is among the callers."""
+    code = getattr(function, "__code__", None)
+    frame: FrameType | None = sys._getframe(1)
+    while code and frame is not None and frame.f_code is not code:
+        frame = frame.f_back
+    return bool(code and frame)
+
+
+class _Registration(NamedTuple):
+    """An entry, and what registered it."""
+
+    entry: Any
+    built_in: bool
+    where: str  # "file:line" of the decorator
+    definition: tuple[str, str]  # names of the module and of the entry in it
+    code: CodeType  # the code that ran the decorator
+
+    @classmethod
+    def of_caller(cls, name: str, entry: Any) -> _Registration:
+        """Returns the registration by the innermost code outside of this module."""
+        frame = sys._getframe(1)
+        while frame.f_globals is globals() and frame.f_back is not None:
+            frame = frame.f_back
+        module, code = frame.f_globals.get("__name__", ""), frame.f_code
+        return cls(
+            entry,
+            module.startswith(f"{__package__}."),
+            f"{os.path.realpath(code.co_filename)}:{frame.f_lineno}",
+            (module, getattr(entry, "__qualname__", name)),
+            code,
+        )
+
+    def repeats(self, other: _Registration) -> bool:
+        """Whether this is the same definition as `other`, run again.
+
+        The same file may have two module names, and a module that is edited and loaded again, or a
+        notebook's cell, defines its names again.
+        """
+        again = self.definition == other.definition and self.code is not other.code
+        return again or self.where == other.where
 
 
 class Registry:
     """A table of entries by name.
+
+    A user's entry takes precedence over a built-in one of the same name, in whichever order they
+    are registered, so that new built-ins don't break older plugins.
 
     Args:
       kind: of its entries, for error messages: "problem", "hparams set".
@@ -67,18 +106,15 @@ class Registry:
     # Set by t2tlite.plugins, a layer above: loads the installed plugins; returns what is loaded.
     load_plugins: Callable[[], None] = staticmethod(lambda: None)
     searched: Callable[[], str] = staticmethod(lambda: "nowhere")
-    # True while the built-in problems, models and sets are imported. A user's entry replaces a
-    # built-in one of the same name, so that new built-ins don't break older plugins.
-    adding_built_ins = False
 
     def __init__(self, kind: str, default_name: Callable[[str], str]):
         self.kind = kind
         self._default_name = default_name
-        self._entries: dict[str, Any] = {}
-        self._built_in: set[str] = set()
+        self._users: dict[str, _Registration] = {}
+        self._built_in: dict[str, _Registration] = {}
 
     def add(self, name: str, entry: Any) -> None:
-        """Registers an entry; registering the same one twice is allowed.
+        """Registers an entry; the same definition may be registered again.
 
         Raises:
           DuplicateNameError: another entry has the name, and neither is built in.
@@ -88,20 +124,15 @@ class Registry:
             raise PluginError(
                 f"the name of a {self.kind}: {name!a} isn't a plain file name; leave out slashes"
             )
-        old = self._entries.get(name)
-        # A module that is imported again (a reload in a notebook) defines the same entry again.
-        if old is not None and _location(old) != _location(entry):
-            if Registry.adding_built_ins:
-                return
-            if name not in self._built_in:
-                raise DuplicateNameError(
-                    f"{self.kind} {name} is registered twice: at {_location(old)} and at "
-                    f"{_location(entry)}; rename one of them"
-                )
-            self._built_in.remove(name)
-        self._entries[name] = entry
-        if Registry.adding_built_ins:
-            self._built_in.add(name)
+        new = _Registration.of_caller(name, entry)
+        table = self._built_in if new.built_in else self._users
+        old = table.get(name)
+        if old is not None and not new.repeats(old):
+            raise DuplicateNameError(
+                f"{self.kind} {name} is registered twice: at {old.where} and at {new.where}; "
+                f"rename one of them"
+            )
+        table[name] = new
 
     @overload
     def register(self, name: P) -> P: ...
@@ -130,27 +161,33 @@ class Registry:
           UnknownNameError: the name isn't registered.
         """
         if name not in self:
-            close = difflib.get_close_matches(name, self._entries, n=3, cutoff=0.5)
+            close = difflib.get_close_matches(name, list(self), n=3, cutoff=0.5)
             hint = f"did you mean {' or '.join(close)}?" if close else "none is close"
             raise UnknownNameError(
                 f"no {self.kind} is registered as {name!r}: {hint} Looked in {Registry.searched()}"
                 f"; --registry_help lists all names, --t2t_usr_dir adds a folder"
             )
-        entry = self._entries[name]
-        return entry.load() if isinstance(entry, Lazy) else entry
+        found = self._users.get(name) or self._built_in[name]
+        if _runs(found.entry):
+            # A user's transformer_base that starts from transformer_base means the built-in one.
+            if found.built_in or name not in self._built_in:
+                raise PluginError(
+                    f"{found.where}: {self.kind} {name} starts from itself; name another"
+                )
+            found = self._built_in[name]
+        return found.entry.load() if isinstance(found.entry, Lazy) else found.entry
 
     def __contains__(self, name: str) -> bool:
-        if name not in self._entries:
-            Registry.load_plugins()
-        return name in self._entries
+        Registry.load_plugins()
+        return name in self._users or name in self._built_in
 
     def __iter__(self) -> Iterator[str]:
         Registry.load_plugins()
-        return iter(sorted(self._entries))
+        return iter(sorted({*self._users, *self._built_in}))
 
     def describe(self, name: str) -> str:
         """Returns the first line of an entry's docstring, without importing a lazy one."""
-        entry = self._entries[name]
+        entry = (self._users.get(name) or self._built_in[name]).entry
         doc = entry.doc if isinstance(entry, Lazy) else inspect.getdoc(entry) or ""
         return doc.strip().split("\n")[0]
 

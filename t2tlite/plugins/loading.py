@@ -51,13 +51,9 @@ def load_entry_points() -> None:
                 "pip install -e ."
             )
         for entry_point in sorted(entry_points, key=lambda entry_point: entry_point.name):
-            Registry.adding_built_ins = getattr(entry_point.dist, "name", "") == "t2tlite"
-            try:
-                with _import_errors(entry_point.value):
-                    target = entry_point.load()
-                    _import_all(target) if isinstance(target, ModuleType) else target()
-            finally:
-                Registry.adding_built_ins = False
+            with _import_errors(entry_point.value):
+                target = entry_point.load()
+                _import_all(target) if isinstance(target, ModuleType) else target()
             _loaded.append(entry_point.value)
 
 

@@ -21,8 +21,8 @@ def own_names(monkeypatch: pytest.MonkeyPatch) -> None:
     loading.load_entry_points()
     monkeypatch.setattr(loading, "_loaded", list(loading._loaded))
     for table in TABLES:
-        monkeypatch.setattr(table, "_entries", dict(table._entries))
-        monkeypatch.setattr(table, "_built_in", set(table._built_in))
+        monkeypatch.setattr(table, "_users", dict(table._users))
+        monkeypatch.setattr(table, "_built_in", dict(table._built_in))
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def no_names(own_names: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Empty tables, and no plugin that fills them."""
     monkeypatch.setattr(Registry, "load_plugins", staticmethod(lambda: None))
     for table in TABLES:
-        table._entries.clear()
+        table._users.clear()
         table._built_in.clear()
 
 

@@ -1,5 +1,6 @@
 """The registry: default names, decorators, duplicates, unknown names, suffixes, the listing."""
 
+import functools
 import json
 
 import pytest
@@ -86,25 +87,61 @@ def test_the_same_definition_again_is_no_duplicate():
     assert registry.problems.get("again") is second
 
 
+def run_module(name, text):
+    """Runs the text of a module of this name; returns its names."""
+    names = {"registry": registry, "__name__": name}
+    exec(compile(text, f"/{name}.py", "exec"), names)
+    return names
+
+
 @pytest.mark.usefixtures("no_names")
-@pytest.mark.parametrize("users_first", [True, False])
-def test_a_users_entry_replaces_a_built_in(users_first, monkeypatch):
-    def users(): ...
+@pytest.mark.parametrize("order", [("t2tlite.some.module", "users"), ("users", "t2tlite.one")])
+@pytest.mark.parametrize("kind", ["problem", "model", "hparams", "ranged_hparams"])
+def test_a_users_entry_replaces_a_built_in(order, kind):
+    text = f"@registry.register_{kind}('name')\nclass Entry: ..."
+    made = {module: run_module(module, text)["Entry"] for module in order}
+    table = getattr(registry, f"register_{kind}").__self__
+    assert table.get("name") is made["users"]
+    assert list(table) == ["name"]
+    with pytest.raises(DuplicateNameError, match="twice: at /users.py:1 and at /another.py:1;"):
+        run_module("another", text)
 
-    def built_in(): ...
 
-    def add(entry):
-        monkeypatch.setattr(Registry, "adding_built_ins", entry is built_in)
-        registry.hparams_sets.add("name", entry)
+@pytest.mark.usefixtures("no_names")
+def test_an_edited_module_or_cell_may_register_again():
+    text = "@registry.register_hparams\ndef edited(): return {}"
+    run_module("users", text.format(1))
+    run_module("users", "\n\n" + text.format(2))
+    assert registry.hparams("edited") == 2
+    # A name that one version of a module has twice.
+    with pytest.raises(DuplicateNameError, match="twice: at /users.py:1 and at /users.py:4"):
+        run_module("users", f"{text.format(1)}\n\n{text.format(2)}")
 
-    for entry in [users, built_in] if users_first else [built_in, users]:
-        add(entry)
-    assert registry.hparams_sets.get("name") is users
 
-    def another(): ...
+@pytest.mark.usefixtures("no_names")
+@pytest.mark.parametrize("called", ["registry.hparams('base')", "base()"])
+def test_a_set_that_starts_from_the_built_in_of_its_name(called):
+    text = "@registry.register_hparams\ndef base(): return {}"
+    run_module("t2tlite.one", text.format([1]))
+    names = run_module("users", text.format("registry.hparams('base') + [2]"))
+    assert eval(called, names) == [1, 2]
+    # Other functions see the user's.
+    run_module("t2tlite.one", text.replace("base", "other").format("registry.hparams('base')"))
+    assert registry.hparams("other") == [1, 2]
 
-    with pytest.raises(DuplicateNameError):
-        add(another)
+
+@pytest.mark.usefixtures("no_names")
+def test_a_set_that_starts_from_itself():
+    run_module("users", "@registry.register_hparams\ndef own(): return registry.hparams('own')")
+    with pytest.raises(PluginError, match="/users.py:1: hparams set own starts from itself; name"):
+        registry.hparams("own")
+
+
+@pytest.mark.usefixtures("no_names")
+def test_entries_without_a_name_of_their_own():
+    for number in (1, 2):
+        registry.register_hparams(f"set_{number}")(functools.partial(int, number))
+    assert [registry.hparams(f"set_{number}") for number in (1, 2)] == [1, 2]
 
 
 @pytest.mark.usefixtures("no_names")

@@ -8,7 +8,6 @@ import pytest
 from t2tlite import plugins, registry
 from t2tlite.errors import DuplicateNameError, PluginError
 from t2tlite.plugins import loading
-from t2tlite.registry import Registry
 
 REGISTER = "from t2tlite import registry\n@registry.register_hparams\ndef {0}(): return '{0}'\n"
 
@@ -144,7 +143,6 @@ class TestEntryPoints:
         plugins.load_entry_points()
         assert called == [1]
         assert "p_entry" in registry.hparams_sets
-        assert "p_entry" not in registry.hparams_sets._built_in
 
     def test_without_an_installation(self, monkeypatch):
         self.found(monkeypatch)
@@ -156,4 +154,3 @@ class TestEntryPoints:
         self.found(monkeypatch, point)
         with pytest.raises(PluginError, match="plugin no_such_package failed to import"):
             plugins.load_entry_points()
-        assert Registry.adding_built_ins is False
