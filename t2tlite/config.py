@@ -61,7 +61,7 @@ class HParams:
 
     The defaults are those of T2T's transformer_base. A value is converted to its field's type when
     it is assigned; `check` verifies bounds and choices. T2T's hparams without a field can be read,
-    and assigned as long as that changes nothing.
+    and assigned as long as that changes no result.
 
     Attributes:
       extra: hparams that have no field, by name: what a plugin or a set adds by `add_hparam`, as
@@ -187,6 +187,8 @@ class HParams:
             self.extra[name] = value
         elif name in T2T_ONLY:
             T2T_ONLY[name].assign("hparam", name, value)
+            if value != T2T_ONLY[name].default:
+                self.extra[name] = value
         else:
             raise HParamsError(self._unknown(name))
 
@@ -268,6 +270,8 @@ class HParams:
 
     def without_effect(self, name: str) -> str:
         """Returns why assigning an hparam has no effect on these hparams; "" if it has one."""
+        if name in T2T_ONLY and T2T_ONLY[name].unread:
+            return f"hparam {name} has no effect: it {T2T_ONLY[name].reason}"
         attention = self.self_attention_type
         if name == "max_relative_position" and attention != "dot_product_relative":
             return f"hparam {name} has no effect: self_attention_type={attention}"

@@ -171,7 +171,7 @@ def test_a_field_that_may_be_none():
         ("batch_sise=3", "no hparam is named batch_sise: did you mean batch_size"),
         ("zzz=3", "no hparam is named zzz: none is close"),
         ("extra=3", "no hparam is named extra"),
-        ("moe_k=5", "hparam moe_k=5 is not supported: it belongs to mixture-of-experts"),
+        ("norm_type=noam", "hparam norm_type=noam is not supported: it selects other"),
     ],
 )
 def test_assignments_that_fail(assignment, message):
@@ -218,8 +218,9 @@ class TestT2TOnly:
     """T2T's hparams without a field."""
 
     def test_default_is_silent(self, warned):
-        hparams = HParams().override("moe_k=2,use_pad_remover=true,moe_hidden_sizes=2048")
-        assert hparams.moe_k == 2
+        hparams = HParams().override("norm_type=layer,use_pad_remover=true")
+        assert hparams.norm_type == "layer"
+        assert not hparams.extra
         assert not warned
 
     def test_a_harmless_one_logs_a_warning(self, warned):
@@ -228,13 +229,47 @@ class TestT2TOnly:
         assert line.startswith("hparam symbol_modality_num_shards=1 is ignored: it splits")
 
     @pytest.mark.parametrize("name", sorted(T2T_ONLY))
-    def test_each_logs_a_warning_or_is_an_error(self, warned, name):
-        if T2T_ONLY[name].harmless:
-            HParams().add_hparam(name, "other")
-            assert len(warned) == 1
+    def test_other_values_are_kept_ignored_or_an_error(self, warned, name):
+        hparams = HParams()
+        if T2T_ONLY[name].unread or T2T_ONLY[name].harmless:
+            hparams.add_hparam(name, "other")
+            # A plugin's own model may read it.
+            assert hparams.copy().values()[name] == getattr(hparams, name) == "other"
+            assert len(warned) == (not T2T_ONLY[name].unread)
         else:
             with pytest.raises(HParamsError, match=f"{name}=other is not supported: it "):
-                setattr(HParams(), name, "other")
+                setattr(hparams, name, "other")
+
+    def test_what_nothing_reads_may_have_any_value(self, warned):
+        """The defaults of T2T's basic_params1, and a set for several problems."""
+        values = {
+            "moe_loss_coef": 0.01,
+            "moe_num_experts": 64,
+            "scheduled_sampling_warmup_steps": 1,
+        }
+        values |= {"multiproblem_mixing_schedule": "pretrain", "multiproblem_vocab_size": 65536}
+        values |= {"max_area_width": 4, "gumbel_noise_weight": 0.5, "kernel_height": 5}
+        hparams = HParams().assign(values)
+        assert {name: getattr(hparams, name) for name in values} == values
+        assert warned == []
+        HParams().override("moe_k=5,max_area_width=4")
+        assert warned == [
+            "hparam moe_k has no effect: it is only read with ffn_layer=local_moe and other "
+            "mixtures of experts",
+            "hparam max_area_width has no effect: it is only read with num_area_layers above 0",
+        ]
+
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [("ffn_layer", "local_moe"), ("num_area_layers", 1), ("scheduled_sampling_prob", 0.1)],
+    )
+    def test_what_turns_a_reader_on_is_an_error(self, name, value):
+        with pytest.raises(HParamsError, match=f"{name}={value} is not supported"):
+            HParams().assign({name: value})
+
+    def test_the_first_name_of_the_feed_forward_layer(self, warned):
+        assert HParams().override("ffn_layer=conv_hidden_relu").ffn_layer == "conv_hidden_relu"
+        assert warned == []
 
     def test_wrong_type(self):
         with pytest.raises(HParamsError, match="moe_k='many' is not an integer"):

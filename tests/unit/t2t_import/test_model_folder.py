@@ -106,9 +106,28 @@ def test_hparams(tmp_path, warned):
     assert warned == ["unknown hparams are imported without effect: {'theirs': 3}"]
 
 
+def test_hparams_of_early_versions(tmp_path, warned):
+    """A Transformer's hparams.json as T2T 1.2 to 1.12 wrote it, as differences from 1.15."""
+    values = {"moe_loss_coef": 0.01, "moe_num_experts": 64, "optimizer": "Adam", "pos": "timing"}
+    values |= {
+        "ffn_layer": "conv_hidden_relu",
+        "num_hidden_layers": 4,
+        "input_modalities": "default",
+    }
+    values |= {"target_modality": "default", "modality": {}, "problem_choice": "adaptive"}
+    values |= {"symbol_modality_skip_top": False, "num_sampled_classes": 0}
+    values |= {"tpu_batch_size_per_shard": 24, "attention_loss_type": "kl_divergence"}
+    (tmp_path / "hparams.json").write_text(json.dumps(values))
+    hparams = read_hparams(tmp_path).check()
+    assert (hparams.num_hidden_layers, hparams.optimizer) == (4, "adam")
+    assert (hparams.moe_num_experts, hparams.moe_loss_coef) == (64, 0.01)
+    [line] = warned
+    assert line.startswith("unknown hparams are imported without effect: {'problem_choice'")
+
+
 def test_an_unsupported_hparam(tmp_path):
-    (tmp_path / "hparams.json").write_text('{"ffn_layer": "conv_hidden_relu"}')
-    with pytest.raises(HParamsError, match="ffn_layer=conv_hidden_relu is not supported"):
+    (tmp_path / "hparams.json").write_text('{"ffn_layer": "conv_relu_conv"}')
+    with pytest.raises(HParamsError, match="ffn_layer=conv_relu_conv is not supported"):
         read_hparams(tmp_path)
     overridden = read_hparams(tmp_path, overrides="ffn_layer=dense_relu_dense")
     assert overridden.ffn_layer == "dense_relu_dense"
