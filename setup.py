@@ -57,6 +57,8 @@ DEV = [
     "ipykernel>=7.0",
     "mypy>=2.0",
     "nbclient>=0.11",
+    # Series and data frames as input.
+    "pandas>=2.3",
     # Drives the server's web page if Chromium is installed.
     "playwright>=1.55",
     "pre-commit>=4.0",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -62,27 +62,48 @@ class DecodeHParams(CheckedFields):
     sampling_top_p: Annotated[float, Bounds(1e-6, 1.0)] = 1.0  # probability mass to sample from
     random_seed: Annotated[int, Bounds(0, MAX_SEED)] = 0  # of sampling
 
-    def override(self, assignments: str) -> DecodeHParams:
-        """Assigns from T2T's `--decode_hparams="beam_size=4,alpha=0.6"`; returns self.
+    @classmethod
+    def of(cls, values: str | Mapping[str, Any] | DecodeHParams) -> DecodeHParams:
+        """Returns `values` themselves if they are DecodeHParams, else the defaults overridden.
+
+        Raises:
+          HParamsError: as `override`.
+        """
+        return values if isinstance(values, DecodeHParams) else cls().override(values)
+
+    def override(self, assignments: str | Mapping[str, Any]) -> DecodeHParams:
+        """Assigns from T2T's `--decode_hparams="beam_size=4,alpha=0.6"` or a dict; returns self.
 
         Raises:
           HParamsError: a name doesn't exist, or a value isn't of its type.
         """
-        hints = field_hints(DecodeHParams)
+        if isinstance(assignments, Mapping):
+            for name, value in assignments.items():
+                self._assign(str(name), value)
+            return self
+        if not isinstance(assignments, str):
+            raise HParamsError(
+                f"decode_hparams={shown(assignments, quoted=True)}; expected a dict, "
+                f"'beam_size=4,alpha=0.6' or a DecodeHParams"
+            )
         # A comma ends an assignment; as the delimiter it is accepted where it ends the string.
         if re.search(r"(^|,)\s*delimiter\s*=\s*,$", assignments):
             self.delimiter = ","
             assignments = assignments.rpartition("delimiter")[0]
         for name, text in parse_assignments(assignments):
-            if name in hints:
-                setattr(self, name, convert(f"decode hparam {name}", text, hints[name]))
-            elif name in t2t_names.T2T_ONLY:
-                t2t_names.assign(name, text)
-            else:
-                close = " or ".join(difflib.get_close_matches(name, hints, n=3))
-                hint = f"did you mean {close}?" if close else f"it has {list(hints)}"
-                raise HParamsError(f"no decode hparam is named {shown(name)}: {hint}")
+            self._assign(name, text)
         return self
+
+    def _assign(self, name: str, value: Any) -> None:
+        hints = field_hints(DecodeHParams)
+        if name in hints:
+            setattr(self, name, convert(f"decode hparam {name}", value, hints[name]))
+        elif name in t2t_names.T2T_ONLY:
+            t2t_names.assign(name, value)
+        else:
+            close = " or ".join(difflib.get_close_matches(name, hints, n=3))
+            hint = f"did you mean {close}?" if close else f"it has {list(hints)}"
+            raise HParamsError(f"no decode hparam is named {shown(name)}: {hint}")
 
     def of_search(self) -> tuple[Any, ...]:
         """Returns the values that a search depends on; equal ones share a compiled search."""
