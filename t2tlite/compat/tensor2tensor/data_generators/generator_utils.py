@@ -16,7 +16,7 @@ from t2tlite.errors import DownloadError
 from t2tlite.files import make_folder
 from t2tlite.plugins.stand_ins import absent_names
 from t2tlite.sources import download
-from t2tlite.sources.download import gunzip_file
+from t2tlite.sources.download import gunzip_file, maybe_download_from_drive
 from t2tlite.sources.text_files import txt_line_iterator
 from t2tlite.translate import generate_lines_for_vocab
 
@@ -144,20 +144,6 @@ def maybe_download(directory: str, filename: str, uri: str) -> str:
             raise DownloadError(f"{uri} doesn't exist; put the file there, or save it as {path}")
         uri = Path(uri).resolve().as_uri()
     return download.maybe_download(directory, filename, uri)
-
-
-def maybe_download_from_drive(directory: str, filename: str, url: str) -> str:
-    """Returns the path of a file in a folder, downloaded from Google Drive if it is missing."""
-    path = maybe_download(directory, filename, url)
-    with open(path, "rb") as file:
-        start = file.read(64).lstrip().lower()
-    if start.startswith((b"<!doctype html", b"<html")):
-        os.remove(path)
-        raise DownloadError(
-            f"{url} returned a web page, not the file; open it in a browser and save the file as "
-            f"{path}"
-        )
-    return path
 
 
 def get_or_generate_vocab_inner(
