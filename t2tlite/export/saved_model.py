@@ -1,4 +1,4 @@
-"""Exports a model as a SavedModel with text in and text out.
+"""Exports a model as a SavedModel that answers T2T's clients, and text with text.
 
     EXPORT_DIR/1764892800/          a version: TensorFlow Serving loads the highest number
         saved_model.pb, variables/  the graph, tokenizer included, and the weights
@@ -6,10 +6,12 @@
 
 Signatures:
 
-    serving_default      "inputs", string [B] -> "outputs", string [B]; "scores", float32 [B]
-    serialized_examples  "input", string [B], each a tf.Example with the int64 feature "inputs"
-                         ("targets" for a language model) -> "outputs", int32 [B, T]; "scores",
-                         float32 [B]: the signature that T2T's clients use
+    serving_default  "input", string [B], each a tf.Example with the int64 feature "inputs"
+                     ("targets" for a language model) -> "outputs", int32 [B, T]; "scores",
+                     float32 [B]: the only signature of T2T's exports
+    text             "inputs", string [B] -> "outputs", string [B]; "scores", float32 [B]
+
+`serialized_examples` is another name of `serving_default`.
 
 With `return_beams` outputs are [B, K] and [B, K, T] and scores [B, K]: the K best answers to each
 text, best first, as in `Decoder.n_best`. A blank text gets blank answers with score 0. K is fixed,
@@ -38,6 +40,7 @@ from t2tlite.export.export_folder import PREFIX, content, replace, working_folde
 from t2tlite.export.graph_encoders import graph_encoder
 from t2tlite.export.graph_strings import is_blank, well_formed
 from t2tlite.files import BYTE_ORDER_MARK
+from t2tlite.t2t_names.signatures import EXAMPLES, EXAMPLES_ALIAS, TEXT
 from t2tlite.text import EOS_ID, PAD_ID
 
 
@@ -58,8 +61,9 @@ def export(decoder: Decoder, export_dir: str | os.PathLike[str]) -> Path:
                 module,
                 str(folder),
                 signatures={
-                    "serving_default": module.answer_texts,
-                    "serialized_examples": module.answer_examples,
+                    EXAMPLES: module.answer_examples,
+                    EXAMPLES_ALIAS: module.answer_examples,
+                    TEXT: module.answer_texts,
                 },
             )
         except tf.errors.OpError as error:
@@ -115,7 +119,7 @@ class TextModel(tf.Module):
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="inputs")])
     def answer_texts(self, inputs: Any) -> dict[str, Any]:
-        """The signature serving_default."""
+        """The signature text."""
         texts_B = tf.strings.regex_replace(well_formed(inputs), f"^{BYTE_ORDER_MARK}", "")
         blank_B = is_blank(texts_B)
         rows = self.encoder.encode(tf.strings.join([self._prefix, texts_B]))
@@ -129,7 +133,7 @@ class TextModel(tf.Module):
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="input")])
     def answer_examples(self, input: Any) -> dict[str, Any]:
-        """The signature serialized_examples; ids end with EOS, except for a language model."""
+        """The signature serving_default; ids end with EOS, except for a language model."""
         spec = {self._feature: tf.io.RaggedFeature(tf.int64, row_splits_dtype=tf.int64)}
         rows = tf.cast(tf.io.parse_example(input, spec)[self._feature], tf.int32)
         answers = self._search_rows(rows, rows.row_lengths() == 0)

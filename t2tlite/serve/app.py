@@ -154,7 +154,7 @@ class _Endpoints:
         rows = (parsed.n or 1) if self.served.samples else 1
         answers = await self._decode(request, parsed.beam_size, parsed.lines, rows)
         grouped = [list(chain(*answers[i : i + rows])) for i in range(0, len(answers), rows)]
-        return JSONResponse(protocol.predict_response(parsed, grouped))
+        return JSONResponse(protocol.predict_response(parsed, grouped, self.served))
 
     async def attention(self, request: Request) -> Response:
         self._check_url(request)

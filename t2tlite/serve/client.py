@@ -11,6 +11,7 @@ from typing import Any
 from t2tlite.config import EOS_ID, HParams
 from t2tlite.data.records import serialized
 from t2tlite.errors import ServingError
+from t2tlite.text.encoder import text_ids
 
 
 class _RefusedError(ServingError):
@@ -31,15 +32,34 @@ class Client:
     servable_name: str = ""
     timeout_secs: float = 10.0
 
-    def predict(self, instance: Any) -> tuple[Any, Any]:
-        """Returns the outputs and scores of one instance: of a t2tlite model a line of text.
+    def predict(self, line: str) -> tuple[Any, Any]:
+        """Returns the outputs and scores of a line, both as the model's signature for text gives.
 
         Raises:
-          ServingError: there is no such server or model, or it refuses the instance.
+          ServingError: there is no such server or model, it takes only ids, or refuses the line.
         """
         name = self.servable_name or self._only_name()
+        return self._predict(name, {"signature_name": self._text_signature(name)}, line)
+
+    def _text_signature(self, name: str) -> str:
+        """Returns the name of the model's signature with text out."""
+        content = self._request("GET", f"/v1/models/{name}/metadata")
+        try:
+            signatures = content["metadata"]["signature_def"]["signature_def"]
+            dtypes = {each: signatures[each]["outputs"]["outputs"]["dtype"] for each in signatures}
+        except (KeyError, TypeError):
+            dtypes = {}
+        texts = [each for each, dtype in dtypes.items() if dtype == "DT_STRING"]
+        if not texts:
+            raise ServingError(
+                f"{name} of {self.server} takes token ids only; give --problem and --data_dir, "
+                f"whose vocabulary encodes the lines"
+            )
+        return texts[0]
+
+    def _predict(self, name: str, content: dict[str, Any], instance: Any) -> tuple[Any, Any]:
         path = f"/v1/models/{name}:predict"
-        content = self._request("POST", path, {"instances": [instance]})
+        content = self._request("POST", path, {**content, "instances": [instance]})
         try:
             (prediction,) = content["predictions"]
             return prediction["outputs"], prediction["scores"]
@@ -63,12 +83,13 @@ class Client:
         feature = "inputs" if problem.has_inputs else "targets"
         ids = [*encoders[feature].encode(line), *([EOS_ID] if problem.has_inputs else [])]
         example = base64.b64encode(serialized({feature: ids})).decode()
-        outputs, scores = self.predict({"input": {"b64": example}})
+        name = self.servable_name or self._only_name()
+        outputs, scores = self._predict(name, {}, {"input": {"b64": example}})
 
         def text(ids: list[int]) -> str:
             # Exports pad the outputs of a batch after EOS; the id of a class label may equal EOS.
-            if EOS_ID in ids and problem_hparams.modality["targets"] != "class_label":
-                ids = ids[: ids.index(EOS_ID)]
+            if problem_hparams.modality["targets"] != "class_label":
+                ids = text_ids(ids[: ids.index(EOS_ID)] if EOS_ID in ids else ids)
             return str(encoders["targets"].decode(ids))
 
         if isinstance(outputs, list) and outputs and isinstance(outputs[0], list):

@@ -18,8 +18,9 @@ from t2tlite.decode.decode_hparams import Hypothesis
 from t2tlite.files import BYTE_ORDER_MARK
 from t2tlite.serve.limits import Limits
 from t2tlite.serve.served_model import Line, ServedModel
+from t2tlite.t2t_names.signatures import EXAMPLES, EXAMPLES_ALIAS, TEXT
 
-SIGNATURES = ("serving_default", "serialized_examples")
+SIGNATURES = (EXAMPLES, EXAMPLES_ALIAS, TEXT)
 KEYS = {"instances", "inputs", "signature_name", "parameters"}
 PARAMETERS = {"beam_size", "n"}
 
@@ -68,8 +69,7 @@ def parse_predict(body: bytes, served: ServedModel, limits: Limits) -> PredictRe
         raise RequestError(400, "expected a list of at least one line")
     if len(rows) > limits.max_instances:
         raise RequestError(413, f"{len(rows)} lines are more than {limits.max_instances} a request")
-    only_examples = signature == "serialized_examples"
-    lines = [_parse_line(row, i, served, limits, only_examples) for i, row in enumerate(rows, 1)]
+    lines = [_parse_line(row, i, served, limits, signature) for i, row in enumerate(rows, 1)]
     beam_size, n = _parse_parameters(content.get("parameters", {}), served, limits)
     if served.samples and len(lines) * (n or 1) > limits.max_instances:
         raise RequestError(
@@ -99,16 +99,20 @@ def parse_attention(body: bytes, limits: Limits) -> tuple[str, str | None]:
 
 
 def predict_response(
-    request: PredictRequest, answers: Sequence[Sequence[Hypothesis]]
+    request: PredictRequest, answers: Sequence[Sequence[Hypothesis]], served: ServedModel
 ) -> dict[str, Any]:
     """Returns the JSON object that answers a `:predict` request.
 
-    A line that came as ids is answered with ids, as T2T's client expects, and also with text.
-    `answers` are the hypotheses of each line, best first.
+    A line that came as ids is answered with ids as in T2T, and also with text: the ids of all
+    answers end with EOS and are padded to one length. `answers` are the hypotheses of each line,
+    best first.
     """
+    best = [hypotheses[: request.n or 1] for hypotheses in answers]
     rows = [
-        _prediction(line, hypotheses, request.n)
-        for line, hypotheses in zip(request.lines, answers, strict=True)
+        _prediction(line, hypotheses, ids, request.n)
+        for line, hypotheses, ids in zip(
+            request.lines, best, _padded_ids(best, served.classifies), strict=True
+        )
     ]
     if not request.columnar:
         return {"predictions": rows}
@@ -136,10 +140,9 @@ def model_metadata(served: ServedModel) -> dict[str, Any]:
             "method_name": "tensorflow/serving/predict",
         }
 
-    signatures = {
-        "serving_default": signature("inputs", tensor("DT_STRING", "outputs", 1)),
-        "serialized_examples": signature("input", tensor("DT_INT32", "outputs", 2)),
-    }
+    examples = signature("input", tensor("DT_INT32", "outputs", 2))
+    text = signature("inputs", tensor("DT_STRING", "outputs", 1))
+    signatures = {EXAMPLES: examples, EXAMPLES_ALIAS: examples, TEXT: text}
     spec = {"name": served.name, "signature_name": "", "version": str(served.version)}
     return {"model_spec": spec, "metadata": {"signature_def": {"signature_def": signatures}}}
 
@@ -154,10 +157,20 @@ def _parse_object(body: bytes, expected: str) -> dict[str, Any]:
     return content
 
 
-def _prediction(line: Line, hypotheses: Sequence[Hypothesis], n: int | None) -> dict[str, Any]:
-    best = hypotheses[: n or 1]
+def _padded_ids(
+    answers: Sequence[Sequence[Hypothesis]], classifies: bool
+) -> list[list[list[int]]]:
+    """Returns the ids of all answers, with EOS, padded to one length; a label stands alone."""
+    ids = [[one.ids if classifies else [*one.ids, EOS_ID] for one in row] for row in answers]
+    length = max(len(one) for row in ids for one in row)
+    return [[one + [PAD_ID] * (length - len(one)) for one in row] for row in ids]
+
+
+def _prediction(
+    line: Line, best: Sequence[Hypothesis], ids: list[list[int]], n: int | None
+) -> dict[str, Any]:
     columns: dict[str, list[Any]] = {
-        "outputs": [one.text if isinstance(line, str) else one.ids for one in best],
+        "outputs": [one.text for one in best] if isinstance(line, str) else ids,
         # JSON has no infinity.
         "scores": [one.score if math.isfinite(one.score) else None for one in best],
     }
@@ -186,17 +199,18 @@ def _parse_parameters(
 
 
 def _parse_line(
-    row: Any, number: int, served: ServedModel, limits: Limits, only_examples: bool
+    row: Any, number: int, served: ServedModel, limits: Limits, signature: str
 ) -> Line:
+    """Returns the line of a row. The default signature takes text, too, so none need be named."""
     label = f"line {number}"
     if isinstance(row, dict) and "b64" not in row:
         row = _only_value(row, served, label)
-    if isinstance(row, dict):
+    if isinstance(row, dict) and signature != TEXT:
         line = _parse_example(row, label, served)
-    elif isinstance(row, str) and not only_examples:
+    elif isinstance(row, str) and signature != EXAMPLES_ALIAS:
         line = row.removeprefix(BYTE_ORDER_MARK)
     else:
-        expected = '{"b64": TF.EXAMPLE}' if only_examples else "a string"
+        expected = '{"b64": TF.EXAMPLE}' if signature == EXAMPLES_ALIAS else "a string"
         raise RequestError(400, f"{label} is {row!r:.80}; expected {expected}")
     _check_line(line, label, limits)
     return line

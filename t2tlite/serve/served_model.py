@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from t2tlite.text.encoder import text_ids
+
 # A line as text, or as token ids.
 Line = str | tuple[int, ...]
 
@@ -27,6 +29,7 @@ class ServedModel:
       beam_size: default of requests.
       samples: whether decoding draws random samples, one a row, instead of searching.
       has_attention: whether the model gives attention maps.
+      classifies: whether answers are labels instead of texts.
     """
 
     name: str
@@ -36,6 +39,7 @@ class ServedModel:
     beam_size: int
     samples: bool
     has_attention: bool
+    classifies: bool = False
 
 
 class BatchDecoder:
@@ -59,6 +63,7 @@ class BatchDecoder:
             beam_size=decoder.decode_hparams.beam_size,
             samples=decoder.samples(decoder.decode_hparams),
             has_attention=decoder.has_attention,
+            classifies=decoder.classifies,
         )
 
     def __call__(self, kind: Kind, contents: Sequence[Any], first: int) -> Sequence[Any]:
@@ -79,4 +84,4 @@ class BatchDecoder:
         self._decoder.n_best([next(filter(str.strip, texts), "")])
 
     def _text(self, line: Line) -> str:
-        return line if isinstance(line, str) else self._encoder.decode(list(line))
+        return line if isinstance(line, str) else self._encoder.decode(text_ids(line))

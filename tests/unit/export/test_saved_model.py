@@ -25,7 +25,7 @@ LOADER = """
 import json, sys
 sys.modules.update(dict.fromkeys(["t2tlite", "sentencepiece", "safetensors"]))
 import tensorflow as tf, tensorflow_text
-found = tf.saved_model.load(sys.argv[1]).signatures["serving_default"](
+found = tf.saved_model.load(sys.argv[1]).signatures["text"](
     inputs=tf.constant(json.loads(sys.stdin.read()))
 )
 print(json.dumps({
@@ -116,7 +116,7 @@ def test_a_token_vocabulary(tmp_path, how):
     decoder = Decoder(GOLDEN, decode_hparams=f"{how},extra_length=3")
     folder = saved_model.export(decoder, tmp_path / "export")
     signatures = load(folder)
-    answer = signatures["serving_default"]
+    answer = signatures["text"]
     check_same(decoder, answer(inputs=tf.constant(LINES)), LINES)
     # Any number of texts, including none.
     check_same(decoder, answer(inputs=tf.constant(LINES[:1])), LINES[:1])
@@ -124,7 +124,8 @@ def test_a_token_vocabulary(tmp_path, how):
     assert "return_beams" in how or decoder.decode(["3 1 4"]) == ["4 1 3"]
     check_same(decoder, answer(inputs=tf.constant(["\ufeff3 1 4"])), ["3 1 4"])
     assert (folder / "assets" / "vocab.reverse_digits.tokens").is_file()
-    check_t2ts_protocol(decoder, signatures["serialized_examples"])
+    for name in ("serving_default", "serialized_examples"):
+        check_t2ts_protocol(decoder, signatures[name])
 
 
 def check_t2ts_protocol(decoder, answer):
@@ -142,6 +143,7 @@ def check_t2ts_protocol(decoder, answer):
         example.features.feature["targets"].int64_list.value.append(0)
         examples.append(example.SerializeToString())
     found = answer(input=tf.constant(examples))
+    assert (found["outputs"].dtype, found["scores"].dtype) == (tf.int32, tf.float32)
     ids, scores = found["outputs"].numpy(), found["scores"].numpy()
     assert ids.ndim == (3 if how.return_beams else 2)
     for row, score, best in zip(ids, scores, decoder.n_best(asked), strict=True):
@@ -158,7 +160,7 @@ def test_problems(problem, name, model, tmp_path):
     import tensorflow as tf
 
     decoder = model(problem, name, "beam_size=2,extra_length=6,return_beams=True")
-    found = load(saved_model.export(decoder, tmp_path / "export"))["serving_default"]
+    found = load(saved_model.export(decoder, tmp_path / "export"))["text"]
     check_same(decoder, found(inputs=tf.constant([*WORDS, "", " "])), [*WORDS, "", " "])
     ill_formed = found(inputs=tf.constant([b"a\xe2\x82b\xff"]))
     check_same(decoder, ill_formed, ["a\ufffdb\ufffd"])

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from t2tlite.data.records import serialized
+from t2tlite.decode.decode_hparams import Hypothesis
 from t2tlite.errors import CheckpointError, DataError
 from tests.unit.serve.conftest import SERVED, echo, until
 
@@ -28,8 +29,9 @@ def test_rows(echoing):
         200,
         {"predictions": [{"outputs": "cba", "scores": 0.0}, {"outputs": "", "scores": 0.0}]},
     )
-    named = {"signature_name": "serving_default", "instances": [{"inputs": "abc"}]}
-    assert echoing.predict(named)[1]["predictions"][0]["outputs"] == "cba"
+    for name in ("serving_default", "text"):
+        named = {"signature_name": name, "instances": [{"inputs": "abc"}]}
+        assert echoing.predict(named)[1]["predictions"][0]["outputs"] == "cba"
 
 
 def test_a_byte_order_mark_is_not_text(echoing):
@@ -68,20 +70,27 @@ def test_samples_are_drawn_one_a_row(start):
     assert asked == [["ab", "ab", "c", "c"]]
 
 
-def test_examples_of_ids_are_answered_with_ids(echoing):
+@pytest.mark.parametrize("signature", ["serving_default", "serialized_examples"])
+def test_examples_of_ids_are_answered_as_t2t_did(start, signature):
+    def decode(kind, lines, first):
+        return [[Hypothesis("a" * len(ids), -0.5, list(ids)[::-1])] for ids in lines]
+
     content = {
-        "signature_name": "serialized_examples",
+        "signature_name": signature,
         "instances": [{"input": example(inputs=[5, 6, 7, 1])}, example(inputs=[5, 6, 1, 0])],
     }
-    _, answer = echoing.predict(content)
-    # EOS and padding don't belong to the line.
-    assert [row["outputs"] for row in answer["predictions"]] == [[3], [2]]
-    assert answer["predictions"][0]["text"] == "(5, 6, 7)"[::-1]
+    _, answer = start(decode).predict(content)
+    # EOS and padding don't belong to a line; an answer ends with EOS, and rows are of one length.
+    assert answer["predictions"] == [
+        {"outputs": [7, 6, 5, 1], "scores": -0.5, "text": "aaa"},
+        {"outputs": [6, 5, 1, 0], "scores": -0.5, "text": "aa"},
+    ]
+    served = dataclasses.replace(SERVED, classifies=True)
+    _, answer = start(decode, served).predict({"instances": [{"input": example(inputs=[5, 1])}]})
+    assert answer["predictions"][0]["outputs"] == [5]
 
 
 def test_the_best_row_without_a_score_has_none(start):
-    from t2tlite.decode.decode_hparams import Hypothesis
-
     server = start(lambda kind, lines, first: [[Hypothesis("", float("-inf"), [])] for _ in lines])
     assert server.predict({"instances": ["a"]})[1]["predictions"][0]["scores"] is None
 
@@ -92,7 +101,15 @@ def test_models(echoing):
     assert (status, state["version"], state["state"]) == (200, "7", "AVAILABLE")
     assert echoing.ask("GET", "/v1/models/echo/versions/7")[2] == answer
     signatures = echoing.ask("GET", "/v1/models/echo/metadata")[2]["metadata"]["signature_def"]
-    assert signatures["signature_def"].keys() == {"serving_default", "serialized_examples"}
+    kinds = {
+        name: (*one["inputs"], one["outputs"]["outputs"]["dtype"])
+        for name, one in signatures["signature_def"].items()
+    }
+    assert kinds == {
+        "serving_default": ("input", "DT_INT32"),
+        "serialized_examples": ("input", "DT_INT32"),
+        "text": ("inputs", "DT_STRING"),
+    }
     body = {"instances": ["ab"]}
     assert echoing.ask("POST", "/v1/models/echo/versions/7:predict", body)[0] == 200
     assert echoing.ask("POST", "/v1/models/echo/versions/8:predict", body)[0] == 404
@@ -132,6 +149,7 @@ def test_a_model_without_attention_has_no_url_for_it(start):
         ({"instances": ["\ud800"]}, 400, "unpaired surrogate"),
         ({"instances": ["a"], "signature_name": "x"}, 400, "unknown signature_name 'x'"),
         ({"instances": ["a"], "signature_name": "serialized_examples"}, 400, '"b64": TF.EX'),
+        ({"instances": [{"b64": "Cg8="}], "signature_name": "text"}, 400, "expected a string"),
         ({"instances": [{"b64": "??"}]}, 400, 'isn\'t {"b64": ...} of a serialized tf.Example'),
         ({"instances": [{"b64": "AAAA"}]}, 400, "of a serialized tf.Example"),
         ({"instances": [example(other=[3])]}, 400, 'needs a feature "inputs"'),

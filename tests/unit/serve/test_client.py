@@ -40,14 +40,23 @@ def other_server():
     """A function that starts a server with a fixed answer and returns its address."""
     servers = []
 
-    def start(body, content_type="application/json"):
+    def start(body, dtype="DT_STRING"):
+        signatures = {"any_name": {"outputs": {"outputs": {"dtype": dtype}}}}
+        metadata = {"metadata": {"signature_def": {"signature_def": signatures}}}
+
         class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                self.answer(json.dumps(metadata).encode())
+
             def do_POST(self):
-                self.rfile.read(int(self.headers["Content-Length"]))
+                content = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                assert content.get("signature_name", "any_name") == "any_name"
+                self.answer(body)
+
+            def answer(self, content):
                 self.send_response(200)
-                self.send_header("Content-Type", content_type)
                 self.end_headers()
-                self.wfile.write(body)
+                self.wfile.write(content)
 
             def log_message(self, *_):
                 pass
@@ -67,16 +76,18 @@ def test_a_server_of_another_kind(other_server):
         Client(other_server(b"<html>"), "m").predict("a")
     with pytest.raises(ServingError, match="without outputs and scores; is m a text model"):
         Client(other_server(json.dumps({"predictions": [[0.1]]}).encode()), "m").predict("a")
+    with pytest.raises(ServingError, match="m of .* takes token ids only; give --problem and"):
+        Client(other_server(b"", "DT_INT32"), "m").predict("a")
 
 
 @pytest.mark.parametrize("outputs", [[1], [[1], [0]]])
 def test_a_label_may_have_the_number_of_eos(classifier, monkeypatch, outputs):
-    monkeypatch.setattr(Client, "predict", lambda self, instance: (outputs, -0.5))
-    found, _ = Client("host:1").predict_ids("a", classifier.problem, classifier.output_dir)
+    monkeypatch.setattr(Client, "_predict", lambda *_: (outputs, -0.5))
+    found, _ = Client("host:1", "m").predict_ids("a", classifier.problem, classifier.output_dir)
     assert found == ("sad" if outputs == [1] else ["sad", "glad"])
 
 
 def test_a_text_ends_at_eos(language_model, monkeypatch):
-    monkeypatch.setattr(Client, "predict", lambda self, instance: ([99, 100, 1, 0, 101], -0.5))
-    found, _ = Client("host:1").predict_ids("a", language_model.problem, language_model.output_dir)
+    monkeypatch.setattr(Client, "_predict", lambda *_: ([99, 100, 1, 0, 101], -0.5))
+    found, _ = Client("host:1", "m").predict_ids("a", language_model.problem, language_model.output_dir)
     assert found == "ab"
