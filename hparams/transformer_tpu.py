@@ -1,6 +1,6 @@
 """T2T's hparams sets for TPUs, with its names and values."""
 
-from t2tlite import HParams, registry
+from t2tlite import HParams, RangedHParams, registry
 
 from .transformer import (
     transformer_base,
@@ -115,3 +115,22 @@ def transformer_lm_tpu_1():
     hparams.hidden_size = 2048
     hparams.filter_size = 8192
     return hparams
+
+
+@registry.register_ranged_hparams
+def transformer_tpu_range(ranged: RangedHParams):
+    """Warm-up, Adam, initial weights and weight decay around transformer_tpu."""
+    # For schedules that read it; that of transformer_tpu doesn't.
+    ranged.set_float("learning_rate", 0.3, 3.0, scale=ranged.LOG_SCALE)
+    ranged.set_discrete("learning_rate_warmup_steps", [1000, 2000, 4000, 8000, 16000])
+    ranged.set_float("initializer_gain", 0.5, 2.0)
+    ranged.set_float("optimizer_adam_beta1", 0.85, 0.95)
+    ranged.set_float("optimizer_adam_beta2", 0.97, 0.99)
+    ranged.set_float("weight_decay", 0.0, 2.0)
+
+
+@registry.register_ranged_hparams
+def transformer_tiny_tpu_range(ranged: RangedHParams):
+    """Weight decay around transformer_tiny_tpu."""
+    ranged.set_float("learning_rate", 0.3, 3.0, scale=ranged.LOG_SCALE)
+    ranged.set_float("weight_decay", 0.0, 2.0)
