@@ -157,9 +157,7 @@ def _parse_object(body: bytes, expected: str) -> dict[str, Any]:
     return content
 
 
-def _padded_ids(
-    answers: Sequence[Sequence[Hypothesis]], classifies: bool
-) -> list[list[list[int]]]:
+def _padded_ids(answers: Sequence[Sequence[Hypothesis]], classifies: bool) -> list[list[list[int]]]:
     """Returns the ids of all answers, with EOS, padded to one length; a label stands alone."""
     ids = [[one.ids if classifies else [*one.ids, EOS_ID] for one in row] for row in answers]
     length = max(len(one) for row in ids for one in row)
@@ -198,9 +196,7 @@ def _parse_parameters(
     return beam_size, n
 
 
-def _parse_line(
-    row: Any, number: int, served: ServedModel, limits: Limits, signature: str
-) -> Line:
+def _parse_line(row: Any, number: int, served: ServedModel, limits: Limits, signature: str) -> Line:
     """Returns the line of a row. The default signature takes text, too, so none need be named."""
     label = f"line {number}"
     if isinstance(row, dict) and "b64" not in row:

@@ -89,5 +89,7 @@ def test_a_label_may_have_the_number_of_eos(classifier, monkeypatch, outputs):
 
 def test_a_text_ends_at_eos(language_model, monkeypatch):
     monkeypatch.setattr(Client, "_predict", lambda *_: ([99, 100, 1, 0, 101], -0.5))
-    found, _ = Client("host:1", "m").predict_ids("a", language_model.problem, language_model.output_dir)
+    found, _ = Client("host:1", "m").predict_ids(
+        "a", language_model.problem, language_model.output_dir
+    )
     assert found == "ab"
