@@ -28,6 +28,7 @@ from t2tlite.assignments import (
     parse_like,
     shown,
 )
+from t2tlite.console import html_table
 from t2tlite.errors import HParamsError
 from t2tlite.t2t_names.hparams import T2T_ONLY
 
@@ -58,6 +59,10 @@ Axes4 = Annotated[str, Pattern(r"((^|,) *([0-3]|-[1-4]) *)*", "axes of [0, 1, 2,
 @dataclass
 class HParams:
     """Hyperparameters of a model, its optimizer and its batches.
+
+    >>> hparams = HParams(hidden_size=256, num_heads=4)
+    >>> hparams.override("num_hidden_layers=2,learning_rate_constant=0.5")
+    HParams(hidden_size=256, num_hidden_layers=2, num_heads=4, learning_rate_constant=0.5)
 
     The defaults are those of T2T's transformer_base. A value is converted to its field's type when
     it is assigned; `check` verifies bounds and choices. T2T's hparams without a field can be read,
@@ -208,22 +213,31 @@ class HParams:
         else:
             self.extra[name] = value
 
-    def override(self, assignments: str) -> HParams:
-        """Assigns from `"name=value,name=value"`, each value parsed by its type; returns self.
+    def override(self, assignments: str | Mapping[str, Any]) -> HParams:
+        """Assigns from `"name=value,name=value"`, or a dict, by each value's type; returns self.
 
         An assignment without effect logs a warning. A list is written in brackets: `a=[1,2]`.
 
         Raises:
           HParamsError: a name doesn't exist, or a value isn't of its type.
         """
-        pairs = parse_assignments(assignments)
-        for name, text in pairs:
+        is_text = isinstance(assignments, str)
+        pairs: list[tuple[str, Any]]
+        if isinstance(assignments, str):
+            pairs = [*parse_assignments(assignments)]
+        elif isinstance(assignments, Mapping):
+            pairs = [*assignments.items()]
+        else:
+            raise HParamsError(
+                f"hparams={shown(assignments, quoted=True)}; expected a=1,b=2 or a dict"
+            )
+        for name, value in pairs:
             present = self.value_of(name)
             if name not in _TYPES:
-                setattr(self, name, parse_like(name, text, present))
+                setattr(self, name, parse_like(name, value, present))
             else:
                 # Brackets may keep a comma in a string.
-                setattr(self, name, text.strip("[]") if _TYPES[name] is str else text)
+                setattr(self, name, value.strip("[]") if is_text and _TYPES[name] is str else value)
         for name, _ in pairs:
             if reason := self.without_effect(name):
                 log.warning("%s", reason)
@@ -340,6 +354,18 @@ class HParams:
         """Returns an independent copy."""
         return dataclasses.replace(self, extra=dict(self.extra))
 
+    def changes(self, other: HParams | None = None) -> dict[str, Any]:
+        """Returns the values that differ from those of `other`, by default from T2T's, by name."""
+        before = (other or HParams()).values()
+        values = self.values()
+        return {n: value for n, value in values.items() if n not in before or value != before[n]}
+
+    def __repr__(self) -> str:
+        return f"HParams({', '.join(f'{n}={value!r}' for n, value in self.changes().items())})"
+
+    def _repr_html_(self) -> str:
+        return html_table("HParams that differ from transformer_base", self.changes())
+
     def _unknown(self, name: str) -> str:
         names = [*(_TYPES.keys() - {"extra"}), *T2T_ONLY, *self.__dict__.get("extra", {})]
         close = difflib.get_close_matches(name, names, n=3, cutoff=0.6)
@@ -355,7 +381,7 @@ _SCHEDULE_FACTORS = {
     "learning_rate_constant": {"constant"},
     "learning_rate_decay_scheme": {"legacy"},
     "learning_rate_decay_rate": {"legacy", "exp_decay"},
-    "learning_rate_decay_steps": {"legacy", "exp_decay", "linear_decay"},
+    "learning_rate_decay_steps": {"legacy", "exp_decay", "linear_decay", "cosdecay"},
 }
 
 

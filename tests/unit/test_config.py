@@ -476,3 +476,20 @@ def test_an_invalid_file(tmp_path, text, message):
         HParams().assign_json(path)
     with pytest.raises(HParamsError, match="No such file"):
         HParams().assign_json(tmp_path / "none")
+
+
+def test_the_text_form_has_what_differs_from_the_defaults():
+    hparams = HParams(num_heads=4)
+    hparams.add_hparam("own", "x")
+    assert repr(hparams) == "HParams(num_heads=4, own='x')"
+    assert hparams.changes(HParams(num_heads=4, hidden_size=8)) == {"hidden_size": 512, "own": "x"}
+    assert "<td" in hparams._repr_html_() and "num_heads" in hparams._repr_html_()
+
+
+def test_changes_may_be_a_dict():
+    hparams = HParams().override({"num_heads": 4, "pos": "none", "learning_rate_constant": "0.5"})
+    assert hparams.changes() == {"num_heads": 4, "pos": "none", "learning_rate_constant": 0.5}
+    with pytest.raises(HParamsError, match="no hparam is named heads"):
+        HParams().override({"heads": 4})
+    with pytest.raises(HParamsError, match="hparams=7; expected .*a=1,b=2.* or a dict"):
+        HParams().override(7)
