@@ -138,7 +138,7 @@ def import_checkpoint(
     if not checkpoint.shares_embeddings:
         run.hparams["shared_embedding_and_softmax_weights"] = False
     hparams = HParams.from_values(run.hparams)
-    problem_hparams = registry.problem(run.problem).get_hparams(hparams, data_dir)
+    problem_hparams = run.trained_problem().get_hparams(hparams, data_dir)
     network = run.make_model(problem_hparams)
     # Not isinstance: subclasses have weights of other names.
     if type(network) not in (Transformer, TransformerEncoder):

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from t2tlite import plugins, registry
-from t2tlite.checkpoint import run_record
+from t2tlite.checkpoint import run_record, trained_problem
 from t2tlite.config import HParams
 from t2tlite.errors import CheckpointError, DataError, Error, PluginError, VocabularyError
 from t2tlite.text import TokenTextEncoder
@@ -165,7 +165,7 @@ class TestPlugins:
         monkeypatch.chdir(tmp_path)
         for path in (plugin, "record_plugin", "./record_plugin", f"~/{plugin}", f"{plugin},x"):
             with pytest.raises(PluginError) as caught:
-                run_record.load_plugins(self.run(path), [])
+                trained_problem.load_plugins(self.run(path), [])
             assert f"needs the plugin folder {path}, and you have loaded no" in str(caught.value)
             assert "give its path as --t2t_usr_dir, or as usr_dirs in Python" in str(caught.value)
         assert not (tmp_path / "ran").exists()
@@ -173,31 +173,31 @@ class TestPlugins:
     def test_odd_paths_are_shown_in_one_line(self):
         for path in ("a\nb", "\ud800", "nul\0"):
             with pytest.raises(PluginError) as caught:
-                run_record.load_plugins(self.run(path), [])
+                trained_problem.load_plugins(self.run(path), [])
             assert ascii(path) in str(caught.value)
 
     def test_a_stranger_s_folder_that_is_not_needed(self, plugin, tmp_path, warned):
-        run_record.load_plugins(self.run(plugin, problem="translate_ende_wmt32k"), [])
+        trained_problem.load_plugins(self.run(plugin, problem="translate_ende_wmt32k"), [])
         assert not (tmp_path / "ran").exists()
         assert [f"the plugin folder {plugin} isn't loaded" in line for line in warned] == [True]
 
     def test_one_that_the_user_described(self, plugin, tmp_path):
         run = run_record.RunRecord.describe("recorded", "transformer", HParams(), [str(plugin)])
-        run_record.load_plugins(run, [])
+        trained_problem.load_plugins(run, [])
         assert (tmp_path / "ran").exists()
 
     def test_one_that_the_user_loaded_in_another_process(self, plugin, tmp_path):
         with pytest.raises(PluginError, match="loaded no plugin"):
-            run_record.load_plugins(self.run(plugin), [])
+            trained_problem.load_plugins(self.run(plugin), [])
         code = "import sys; from t2tlite import plugins; plugins.load_usr_dir(sys.argv[1])"
         subprocess.run([sys.executable, "-c", code, plugin], check=True)
         (tmp_path / "ran").unlink()
-        run_record.load_plugins(self.run(plugin), [])
+        trained_problem.load_plugins(self.run(plugin), [])
         assert (tmp_path / "ran").exists()
         assert "record_strange" in registry.problems
 
     def test_those_given_instead(self, plugin, tmp_path):
-        run_record.load_plugins(self.run(tmp_path / "gone"), [str(plugin)])
+        trained_problem.load_plugins(self.run(tmp_path / "gone"), [str(plugin)])
         assert (tmp_path / "ran").exists()
 
     def test_a_trusted_folder_that_is_gone(self, tmp_path):
@@ -206,7 +206,7 @@ class TestPlugins:
         plugins.remember(folder)
         folder.rmdir()
         with pytest.raises(PluginError, match="gone doesn't exist any more; give the new path as"):
-            run_record.load_plugins(self.run(folder), [])
+            trained_problem.load_plugins(self.run(folder), [])
 
 
 @pytest.mark.parametrize(
@@ -291,7 +291,7 @@ def test_any_bytes_are_a_record_or_an_error_of_one_line(tmp_path_factory, data):
     try:
         run = run_record.read(folder)
         HParams.from_values(run.hparams).check()
-        run_record.load_plugins(run, [])
+        trained_problem.load_plugins(run, [])
         run.check_vocabularies(folder)
     except Error as error:
         assert len(str(error).splitlines()) == 1
