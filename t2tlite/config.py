@@ -13,7 +13,7 @@ import json
 import logging
 import os
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -81,9 +81,7 @@ class HParams:
     num_heads: Size = 8  # attention heads
     filter_size: Annotated[int, Bounds(1, 2**17)] = 2048  # inner width of the feed-forward layers
     attention_key_channels: SizeOrZero = 0  # total width of the keys of all heads; 0: hidden_size
-    attention_value_channels: SizeOrZero = (
-        0  # total width of the values of all heads; 0: hidden_size
-    )
+    attention_value_channels: SizeOrZero = 0  # total width of all heads' values; 0: hidden_size
     vocab_divisor: Size = 1  # the embedding table is padded to a multiple of this many rows
 
     # Layers.
@@ -222,15 +220,7 @@ class HParams:
           HParamsError: a name doesn't exist, or a value isn't of its type.
         """
         is_text = isinstance(assignments, str)
-        pairs: list[tuple[str, Any]]
-        if isinstance(assignments, str):
-            pairs = [*parse_assignments(assignments)]
-        elif isinstance(assignments, Mapping):
-            pairs = [*assignments.items()]
-        else:
-            raise HParamsError(
-                f"hparams={shown(assignments, quoted=True)}; expected a=1,b=2 or a dict"
-            )
+        pairs = [*_pairs(assignments)]
         for name, value in pairs:
             present = self.value_of(name)
             if name not in _TYPES:
@@ -357,8 +347,7 @@ class HParams:
     def changes(self, other: HParams | None = None) -> dict[str, Any]:
         """Returns the values that differ from those of `other`, by default from T2T's, by name."""
         before = (other or HParams()).values()
-        values = self.values()
-        return {n: value for n, value in values.items() if n not in before or value != before[n]}
+        return {n: v for n, v in self.values().items() if n not in before or v != before[n]}
 
     def __repr__(self) -> str:
         return f"HParams({', '.join(f'{n}={value!r}' for n, value in self.changes().items())})"
@@ -371,6 +360,14 @@ class HParams:
         close = difflib.get_close_matches(name, names, n=3, cutoff=0.6)
         hint = f"did you mean {' or '.join(close)}?" if close else "none is close"
         return f"no hparam is named {shown(name)}: {hint}"
+
+
+def _pairs(changes: str | Mapping[str, Any]) -> Iterable[tuple[str, Any]]:
+    if isinstance(changes, str):
+        return parse_assignments(changes)
+    if isinstance(changes, Mapping):
+        return changes.items()
+    raise HParamsError(f"hparams={shown(changes, quoted=True)}; expected 'a=1,b=2' or a dict")
 
 
 _TYPES: dict[str, Any] = typing.get_type_hints(HParams)
