@@ -8,7 +8,15 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from t2tlite.errors import VocabularyError
-from t2tlite.text import ByteTextEncoder, TokenTextEncoder, load_vocabulary, train_sentencepiece
+from t2tlite.text import (
+    NUM_RESERVED_TOKENS,
+    RESERVED_TOKENS,
+    ByteTextEncoder,
+    SentencePieceEncoder,
+    TokenTextEncoder,
+    load_vocabulary,
+    train_sentencepiece,
+)
 
 log = logging.getLogger(__name__)
 
@@ -24,6 +32,24 @@ class VocabType:
 def sentencepiece_filename(filename: str) -> str:
     """Returns the name of the SentencePiece file that replaces T2T's vocabulary `filename`."""
     return filename.removesuffix(f".{VocabType.SUBWORD}") + ".model"
+
+
+def _check_reserved_tokens(problem: Any, encoder: Any) -> None:
+    """Warns of reserved tokens that have other ids than the code of a problem expects."""
+    if not isinstance(encoder, SentencePieceEncoder):
+        return
+    reserved = [t for t in problem.additional_reserved_tokens if t not in RESERVED_TOKENS]
+    ids = [encoder.encode(token) for token in reserved]
+    if ids != [[NUM_RESERVED_TOKENS + i] for i in range(len(reserved))]:
+        log.warning(
+            "%s: in %s the additional_reserved_tokens %r have the ids %r, not one each from %d on; "
+            "code that relies on these needs a new vocabulary: delete it and run t2t-datagen again",
+            problem.name,
+            encoder.filename,
+            reserved,
+            ids,
+            NUM_RESERVED_TOKENS,
+        )
 
 
 def encoder_of(
@@ -59,7 +85,9 @@ def encoder_of(
     # T2T's .subwords file comes first: T2T's data and models need exactly its ids.
     for name in (filename, learned):
         if os.path.exists(os.path.join(data_dir, name)):
-            return load_vocabulary(os.path.join(data_dir, name))
+            encoder = load_vocabulary(os.path.join(data_dir, name))
+            _check_reserved_tokens(problem, encoder)
+            return encoder
     if texts is None:
         raise VocabularyError(
             f"no vocabulary: neither {filename} nor {learned} is in {data_dir}; create it with "

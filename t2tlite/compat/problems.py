@@ -15,10 +15,11 @@ from types import ModuleType
 from typing import Any
 
 from t2tlite import problem, text_problems
-from t2tlite.compat.encoders import TextEncoder
+from t2tlite.compat.reading import Reading
 from t2tlite.config import HParams, ProblemHParams
 from t2tlite.plugins.stand_ins import absent_names
 from t2tlite.problem import DatasetSplit
+from t2tlite.text import TextEncoder
 from t2tlite.text_problems import VocabType
 
 _HOOKS = ["generate_samples", "generate_encoded_samples", "source_data_files"]

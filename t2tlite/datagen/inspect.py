@@ -10,7 +10,8 @@ from t2tlite import console, registry
 from t2tlite.data.statistics import FEATURES, Ids, SplitSummary, summarize
 from t2tlite.devices import devices
 from t2tlite.problem import FILE_WORD, Problem
-from t2tlite.text import EOS_ID, PAD_ID, strip_ids
+from t2tlite.text import ClassLabelEncoder
+from t2tlite.text.encoder import text_ids
 
 _HEADER = ["", "", "examples", "tokens", "50 %", "90 %", "99 %", "longest", "fallback", "empty"]
 
@@ -73,7 +74,7 @@ def _print_examples(
             output.print(title, style="bold")
         for name, ids in example.items():
             encoder = encoders[name]
-            text = encoder.decode(strip_ids(ids, (PAD_ID, EOS_ID)) if len(ids) > 1 else ids)
+            text = encoder.decode(ids if isinstance(encoder, ClassLabelEncoder) else text_ids(ids))
             output.print(f"  {name:8}{len(ids):5}  {_visible(str(text))}", soft_wrap=True)
             if hasattr(encoder, "decode_list"):
                 pieces = "|".join(map(_visible, encoder.decode_list(ids)))

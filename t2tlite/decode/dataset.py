@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from t2tlite.checkpoint.run_record import RunRecord
-from t2tlite.config import EOS_ID, PAD_ID
 from t2tlite.data.inputs import shard_errors
 from t2tlite.decode.decode_hparams import DecodeHParams
 from t2tlite.decode.decoder import Decoder
@@ -18,7 +17,7 @@ from t2tlite.decode.model_folder import ModelFolder
 from t2tlite.errors import DataError
 from t2tlite.files import atomic
 from t2tlite.problem import FILE_WORD
-from t2tlite.text.encoder import strip_ids
+from t2tlite.text.encoder import text_ids
 
 log = logging.getLogger(__name__)
 
@@ -93,7 +92,7 @@ def _each_pair(folder: ModelFolder, data_dir: str, split: str) -> Iterator[tuple
 
     def text(feature: str, ids: Any) -> str:
         if feature == "inputs" or not folder.classifies:
-            ids = strip_ids(ids, (PAD_ID, EOS_ID))
+            ids = text_ids(ids)
         decoded = str(folder.encoders[feature].decode(ids))
         return decoded.removeprefix(folder.text_prefixes[feature])
 

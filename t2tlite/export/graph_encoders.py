@@ -19,6 +19,8 @@ from t2tlite.export import graph_strings
 from t2tlite.export.graph_strings import character_class, gather, well_formed
 from t2tlite.export.graph_subwords import GraphSubwords
 from t2tlite.text import (
+    NUM_RESERVED_TOKENS,
+    RESERVED_TOKENS,
     ByteTextEncoder,
     ClassLabelEncoder,
     SentencePieceEncoder,
@@ -74,10 +76,28 @@ class GraphSentencePiece(tf.Module):
         return self.tokenizer.tokenize(_replace(texts_B, SPACE_MARK, ESCAPED_SPACE_MARK))
 
     def decode(self, ids: Any) -> Any:
+        # The tokenizer leaves PAD and EOS out, so the ids are decoded in runs: each PAD or EOS is
+        # a run of its own.
+        is_named = ids.flat_values < NUM_RESERVED_TOKENS
+        after_named = tf.concat([[False], is_named[:-1]], 0)
+        in_row = tf.ragged.range(ids.row_lengths()).flat_values
+        starts = is_named | after_named | (in_row == 0)
+        runs = tf.RaggedTensor.from_value_rowids(
+            ids.flat_values, tf.cumsum(tf.cast(starts, tf.int64)) - 1
+        )
+        names = tf.gather(RESERVED_TOKENS, tf.minimum(ids.flat_values, NUM_RESERVED_TOKENS - 1))
+        names, is_named = (tf.boolean_mask(values, starts) for values in (names, is_named))
+        texts_R = tf.where(is_named, names, self._decode_runs(runs))
+        rows_R = tf.boolean_mask(ids.value_rowids(), starts)
+        texts = tf.RaggedTensor.from_value_rowids(texts_R, rows_R, nrows=ids.nrows())
+        return tf.strings.reduce_join(texts, axis=-1)
+
+    def _decode_runs(self, runs: Any) -> Any:
+        """Returns the texts of runs without PAD and EOS, string [R]."""
         # A space that the vocabulary encodes as bytes; see `unescape`.
-        texts_B = _replace(self.tokenizer.detokenize(ids), SPACE_MARK, " ")
-        texts_B = _replace(texts_B, ESCAPED_SPACE_MARK, SPACE_MARK)
-        return _replace(texts_B, ESCAPED_ESCAPE, ESCAPE)
+        texts_R = _replace(self.tokenizer.detokenize(runs), SPACE_MARK, " ")
+        texts_R = _replace(texts_R, ESCAPED_SPACE_MARK, SPACE_MARK)
+        return _replace(texts_R, ESCAPED_ESCAPE, ESCAPE)
 
 
 class GraphTokens(tf.Module):

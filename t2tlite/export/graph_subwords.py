@@ -1,6 +1,6 @@
 """T2T's `.subwords` vocabularies as a TensorFlow graph; see `graph_encoders`.
 
-The steps are those of `t2tlite.text.tokenizer` and `t2tlite.text.subword_encoder`. T2T splits a
+The steps are those of `t2tlite.text.tokenizer` and `t2tlite.text.subwords`. T2T splits a
 token greedily into the longest subtokens from the left, as a WordPiece tokenizer does whose pieces
 have no prefix for "inside a word".
 
@@ -17,7 +17,7 @@ import tensorflow as tf
 
 from t2tlite.export.graph_strings import character_class, gather, lookup_table, require_known
 from t2tlite.text import SubwordTextEncoder
-from t2tlite.text.subword_encoder import ESCAPE_CHARACTERS, UNDEFINED
+from t2tlite.text.subwords import ESCAPE_CHARACTERS, UNDEFINED
 
 _LETTER_OR_DIGIT = re.compile(r"[^\W_]")
 _ESCAPE = r"\\u|\\\\|\\[0-9]+;"

@@ -41,7 +41,8 @@ _REASONS = {
     r"utils\.(t2t_model|beam_search|expert_utils|modality)": _GRAPH,
     r"data_generators\.(allen_brain|audio|celeba|cifar|common_voice|fsns|gene_expression|gym|"
     r"image|librispeech|mnist|mscoco|ocr|speech|timeseries|video|vqa)": _NO_TEXT,
-    r"data_generators\.(problem|text_|generator_utils)": _OTHER,
+    r"data_generators\.text_encoder\.Image": "encodes images, and t2tlite has only text",
+    r"data_generators\.(problem|text_|generator_utils|tokenizer)": _OTHER,
     r"data_generators\.": _PROBLEM,
     r"tensorflow\.contrib": "was removed in TensorFlow 2; use its replacement in tf or keras",
     r"tensorflow\.": f"was removed in TensorFlow 2; {_OWN_MODEL}",

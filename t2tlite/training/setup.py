@@ -10,7 +10,7 @@ from typing import Any
 
 from t2tlite import registry
 from t2tlite.checkpoint.run_record import RunRecord
-from t2tlite.config import PAD_ID, HParams, ProblemHParams
+from t2tlite.config import EOS_ID, PAD_ID, HParams, ProblemHParams
 from t2tlite.data import inputs
 from t2tlite.data.batching import (
     Batching,
@@ -22,7 +22,8 @@ from t2tlite.data.batching import (
 from t2tlite.devices import free_memory
 from t2tlite.devices.devices import Devices
 from t2tlite.files import atomic
-from t2tlite.problem import DatasetSplit
+from t2tlite.problem import DatasetSplit, Problem
+from t2tlite.text import strip_ids
 from t2tlite.training import memory_estimate
 from t2tlite.training.train_args import TrainArgs
 
@@ -158,11 +159,14 @@ class TrainingSetup:
             for row in range(len(batch["targets"])):
                 values: dict[str, Any] = {}
                 for name in filter(batch.__contains__, encoders):
-                    ids = batch[name][row]
+                    ids = batch[name][row].tolist()
+                    shown = ids
                     if self.problem_hparams.modality.get(name) != "class_label":
-                        ids = ids[ids != PAD_ID]
-                    values[name] = encoders[name].decode(ids.tolist())
-                    values[f"{name}_ids"] = ids.tolist()
+                        ids = [id_ for id_ in ids if id_ != PAD_ID]
+                        # An EOS inside is the seam of two examples that are packed into a row.
+                        shown = strip_ids(ids, [EOS_ID])
+                    values[name] = encoders[name].decode(shown)
+                    values[f"{name}_ids"] = ids
                 file.write(json.dumps(values, ensure_ascii=False) + "\n")
 
     @functools.cached_property

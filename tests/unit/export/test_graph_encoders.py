@@ -72,7 +72,12 @@ def texts(count):
 @pytest.fixture(params=ENCODERS)
 def encoder(request, tmp_path):
     if request.param == "sentencepiece":
-        train_sentencepiece(["the quick brown café", "a lazy dog"] * 9, 300, tmp_path / "v.model")
+        train_sentencepiece(
+            ["the quick brown café", "a lazy dog"] * 9,
+            300,
+            tmp_path / "v.model",
+            reserved_tokens=["<a>", "<b>"],
+        )
         return SentencePieceEncoder(tmp_path / "v.model")
     if request.param == "sentencepiece without spaces":
         train_sentencepiece(["thequickbrown", "fox"], 300, tmp_path / "v.model")
@@ -100,6 +105,7 @@ def test_decode(encoder):
     size = encoder.vocab_size
     rows = [[draw.randrange(size) for _ in range(draw.randrange(12))] for _ in range(500)]
     rows += [encoder.encode(line) for line in SPECIAL + texts(100)]
+    rows += [[draw.randrange(7) for _ in range(draw.randrange(5))] for _ in range(50)]
     found = tf.function(graph_encoder(encoder).decode)(tf.ragged.constant(rows, dtype=tf.int32))
     assert [one.decode() for one in found.numpy()] == [encoder.decode(row) for row in rows]
 

@@ -157,7 +157,8 @@ def get_or_generate_vocab_inner(
     """Returns the vocabulary of a file, learned from texts if the file is missing."""
     path = Path(data_dir, vocab_filename) if data_dir and vocab_filename else None
     if path and (path.exists() or text_encoder.sentencepiece_path(path).exists()):
-        return text_encoder.SubwordTextEncoder(path)
+        found: text_encoder.SubwordTextEncoder = text_encoder.SubwordTextEncoder(path)
+        return found
     vocab = text_encoder.SubwordTextEncoder.build_from_generator(
         generator, vocab_size, max_subtoken_length, reserved_tokens
     )
