@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterator
 from types import CodeType, FrameType
 from typing import Any, NamedTuple, TypeVar, overload
 
+from t2tlite import user_code
 from t2tlite.errors import DuplicateNameError, PluginError, UnknownNameError
 
 P = TypeVar("P", bound=Callable[..., Any])
@@ -35,6 +36,11 @@ _WORD_END = re.compile("([a-z0-9])([A-Z])")
 def snake_case(class_name: str) -> str:
     """Returns T2T's default name of a registered class: `SQuAD` -> `s_qu_ad`."""
     return _WORD_END.sub(r"\1_\2", _WORD_START.sub(r"\1_\2", class_name)).lower()
+
+
+def _letters(name: str) -> str:
+    """Returns a name's letters and digits in lower case."""
+    return re.sub(r"[\W_]", "", name).lower()
 
 
 class Lazy(NamedTuple):
@@ -161,11 +167,10 @@ class Registry:
           UnknownNameError: the name isn't registered.
         """
         if name not in self:
-            close = difflib.get_close_matches(name, list(self), n=3, cutoff=0.5)
-            hint = f"did you mean {' or '.join(close)}?" if close else "none is close"
             raise UnknownNameError(
-                f"no {self.kind} is registered as {name!r}: {hint} Looked in {Registry.searched()}"
-                f"; --registry_help lists all names, --t2t_usr_dir adds a folder"
+                f"no {self.kind} is registered as {name!r}; {self._closest(name)}. Looked in "
+                f"{Registry.searched()}; --registry_help lists all names, --t2t_usr_dir adds a "
+                f"folder"
             )
         found = self._users.get(name) or self._built_in[name]
         if _runs(found.entry):
@@ -176,6 +181,22 @@ class Registry:
                 )
             found = self._built_in[name]
         return found.entry.load() if isinstance(found.entry, Lazy) else found.entry
+
+    def _closest(self, name: str) -> str:
+        """Returns which names are close to one that isn't registered, as a part of a sentence."""
+        # Case and hyphens don't matter: "PoetryLineProblem" and "poetry-line-problem" are close.
+        names = {_letters(known): known for known in self}
+        wanted = _letters(name)
+        close = [wanted] if wanted in names else difflib.get_close_matches(wanted, names)
+        if len(close) < 2:
+            return f"the closest name is {names[close[0]]}" if close else "none is close"
+        *first, last = (names[one] for one in close)
+        return f"the closest names are {', '.join(first)} and {last}"
+
+    def where(self, name: str) -> str:
+        """Returns the file and line that registered a name, of a built-in its module."""
+        found = self._users.get(name) or self._built_in[name]
+        return found.entry.target if isinstance(found.entry, Lazy) else found.where
 
     def __contains__(self, name: str) -> bool:
         Registry.load_plugins()
@@ -245,9 +266,25 @@ def problem(name: str) -> Any:
 
     Raises:
       UnknownNameError: the name isn't registered.
+      PluginError: a plugin's class can't be instantiated.
     """
     base, was_reversed, was_copy = parse_problem_name(name)
-    instance = problems.get(base)(was_reversed=was_reversed, was_copy=was_copy)
+    problem_class = problems.get(base)
+    suffixes: dict[str, Any] = {"was_reversed": was_reversed, "was_copy": was_copy}
+    where = f"{problems.where(base)}: problem {base}"
+    try:
+        inspect.signature(problem_class).bind(**suffixes)
+    except TypeError:
+        raise PluginError(
+            f"{where} doesn't take was_reversed and was_copy; write `def __init__(self, *args, "
+            f"**kwargs)` and call `super().__init__(*args, **kwargs)` in it"
+        ) from None
+    with user_code.reported(where):
+        instance = problem_class(**suffixes)
+    if not hasattr(instance, "_was_reversed"):
+        raise PluginError(
+            f"{where} has an __init__ that doesn't call `super().__init__(*args, **kwargs)`; add it"
+        )
     instance.name = base
     return instance
 
@@ -261,12 +298,32 @@ def hparams(name: str) -> Any:
 
     Raises:
       UnknownNameError: the name isn't registered.
+      PluginError: a plugin's function raised an exception or returned no HParams.
     """
-    return hparams_sets.get(name)()
+    function = hparams_sets.get(name)
+    where = f"{hparams_sets.where(name)}: hparams set {name}"
+    with user_code.reported(where):
+        made = function()
+    if made is None:
+        raise PluginError(f"{where} returns nothing; end its function with `return hparams`")
+    if callable(made):
+        raise PluginError(f"{where} returns {made!r}, expected HParams; call it: `return ...()`")
+    return made
 
 
-ranged_hparams = ranged_hparams_sets.get
-"""Returns the function registered as hparams range `name`."""
+def ranged_hparams(name: str) -> Callable[[Any], None]:
+    """Returns the function registered as hparams range `name`; it fills a `RangedHParams`.
+
+    Raises:
+      UnknownNameError: the name isn't registered.
+    """
+    function = ranged_hparams_sets.get(name)
+
+    def fill(ranged: Any) -> None:
+        with user_code.reported(f"{ranged_hparams_sets.where(name)}: hparams range {name}"):
+            function(ranged)
+
+    return fill
 
 
 def list_problems() -> list[str]:

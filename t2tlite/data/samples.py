@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import traceback
 from collections.abc import Callable, Iterator, Mapping
-from itertools import dropwhile
 from typing import Any
 
+from t2tlite import user_code
 from t2tlite.errors import DataError, Error, SampleError
 from t2tlite.text.encoder import encode_utf8
 
@@ -50,26 +48,20 @@ def checked(
         raise
     except Exception as error:
         raise SampleError(
-            f"{source} raised {type(error).__name__} at sample {number}: {error}; mend the hook"
+            f"{source} raised {type(error).__name__} at sample {number}: {error}; "
+            f"{user_code.advice(error) or 'mend the hook'}"
         ) from error
 
 
 def users_traceback(error: SampleError) -> str:
-    """Returns the traceback of a user's exception, starting at the first frame of their code.
+    """Returns the traceback of a user's exception, with the frames of their code.
 
     Args:
       error: as `checked` raises it; "" is returned if no user code raised.
     """
     if error.remote_traceback or error.__cause__ is None:
         return error.remote_traceback
-    package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-    stack = traceback.extract_tb(error.__cause__.__traceback__)
-    frames = list(dropwhile(lambda frame: frame.filename.startswith(package), stack))
-    if not frames:
-        return ""
-    lines = traceback.format_list(frames)
-    lines += traceback.format_exception_only(error.__cause__)
-    return "".join(lines).rstrip()
+    return user_code.traceback_of(error.__cause__)
 
 
 def _iterate(samples: Any, source: str) -> Iterator[Any]:

@@ -7,7 +7,6 @@ which is called. A folder passed as `--t2t_usr_dir` needs no installation.
 
 from __future__ import annotations
 
-import contextlib
 import importlib
 import importlib.metadata
 import importlib.util
@@ -15,12 +14,12 @@ import os
 import pkgutil
 import sys
 import threading
-import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
-from t2tlite.errors import DuplicateNameError, PluginError
+from t2tlite import user_code
+from t2tlite.errors import PluginError
 from t2tlite.files import split_paths
 from t2tlite.plugins import alias, trust
 from t2tlite.registry import Registry
@@ -51,7 +50,7 @@ def load_entry_points() -> None:
                 "pip install -e ."
             )
         for entry_point in sorted(entry_points, key=lambda entry_point: entry_point.name):
-            with _import_errors(entry_point.value):
+            with user_code.reported(f"plugin {entry_point.value}"):
                 target = entry_point.load()
                 _import_all(target) if isinstance(target, ModuleType) else target()
             _loaded.append(entry_point.value)
@@ -86,7 +85,7 @@ def _load_path(path: Path) -> None:
     for folder in [path.parent, *([path] if path.is_dir() else [])]:
         if str(folder) not in sys.path:
             sys.path.append(str(folder))
-    with alias.names_available(path), _import_errors(str(path)):
+    with alias.names_available(path), user_code.reported(f"plugin {path}"):
         module = importlib.import_module(name)
         _check_origin(module, path)
         _import_all(module, _file_filter(path))
@@ -135,18 +134,6 @@ def _import_all(module: ModuleType, accept: Callable[[Path], bool] = lambda file
 def _same_file(loaded: ModuleType, package: ModuleType, name: str) -> bool:
     spec = importlib.util.find_spec(f"{package.__name__}.{name}")
     return spec is not None and spec.origin == getattr(loaded, "__file__", None)
-
-
-@contextlib.contextmanager
-def _import_errors(source: str) -> Iterator[None]:
-    """Turns an exception of a plugin's import into a PluginError that has its traceback."""
-    try:
-        yield
-    except (PluginError, DuplicateNameError):
-        raise
-    except Exception as error:
-        shown = "".join(traceback.format_exception(error)).rstrip()
-        raise PluginError(f"plugin {source} failed to import: {error}; fix it:\n{shown}") from None
 
 
 def read_command_line() -> bool:

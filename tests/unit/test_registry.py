@@ -152,18 +152,105 @@ def test_an_unknown_name_lists_close_ones(monkeypatch):
         registry.hparams("transformer_poetri")
     assert isinstance(caught.value, KeyError)
     assert str(caught.value) == (
-        "no hparams set is registered as 'transformer_poetri': did you mean transformer_poetry? "
-        "Looked in here, there; --registry_help lists all names, --t2t_usr_dir adds a folder"
+        "no hparams set is registered as 'transformer_poetri'; the closest name is "
+        "transformer_poetry. Looked in here, there; --registry_help lists all names, --t2t_usr_dir "
+        "adds a folder"
     )
-    with pytest.raises(UnknownNameError, match="no model is registered as 'x': none is close"):
+    with pytest.raises(
+        UnknownNameError, match="no model is registered as 'x'; none is close. Looked in "
+    ):
         registry.model("x")
+
+
+@pytest.mark.usefixtures("no_names")
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("PoetryLineProblem", "the closest name is poetry_line_problem. "),
+        ("poetry-line-problem", "the closest name is poetry_line_problem. "),
+        ("POETRY_LINES_PROBLEM", "the closest name is poetry_line_problem. "),
+        ("PoetryLineProblem_rev", "the closest name is poetry_line_problem. "),
+        ("translate_ende", "the closest names are translate_ende_wmt and translate_enfr_wmt. "),
+        ("", "none is close. "),
+        ("__", "none is close. "),
+    ],
+)
+def test_names_that_are_close(name, says):
+    for known in ("poetry_line_problem", "translate_ende_wmt", "translate_enfr_wmt"):
+        registry.problems.add(known, Recorder)
+    with pytest.raises(UnknownNameError) as caught:
+        registry.problem(name)
+    assert f"no problem is registered as {name!r}; {says}Looked in " in str(caught.value)
+
+
+FAULTS = {
+    "def faulty(): hparams = 3": ": hparams set faulty returns nothing; end its function with",
+    "def faulty(): return repr": ": hparams set faulty returns <built-in .*; call it: `return",
+    "def faulty(): return 1 / 0": ": hparams set faulty failed: .* ZeroDivisionError: .*; mend",
+    "def faulty(x): return x": ": hparams set faulty failed: TypeError: faulty\\(\\) missing 1",
+}
+
+
+@pytest.mark.usefixtures("no_names")
+@pytest.mark.parametrize(("function", "says"), FAULTS.items())
+def test_faulty_sets(function, says):
+    run_module("users", f"@registry.register_hparams\n{function}")
+    with pytest.raises(PluginError, match=f"^/users.py:1{says}"):
+        registry.hparams("faulty")
+
+
+@pytest.mark.usefixtures("no_names")
+def test_a_faulty_range():
+    run_module("users", "@registry.register_ranged_hparams\ndef faulty(rhp): rhp.set_flaot()")
+    with pytest.raises(PluginError, match="^/users.py:1: hparams range faulty failed: .*set_flaot"):
+        registry.ranged_hparams("faulty")(None)
+
+
+NO_SUFFIXES = "doesn't take was_reversed and was_copy; write `def __init__\\(self"
+PROBLEM = """
+from t2tlite.text_problems import Text2TextProblem
+@registry.register_problem
+class Faulty(Text2TextProblem):
+  def __init__({}): {}
+"""
+
+
+@pytest.mark.usefixtures("no_names")
+@pytest.mark.parametrize(
+    ("arguments", "body", "says"),
+    [
+        ("self", "super().__init__()", NO_SUFFIXES),
+        ("self, *args", "super().__init__(*args)", NO_SUFFIXES),
+        ("self, was_reversed=False", "super().__init__(was_reversed)", NO_SUFFIXES),
+        ("self, one, **kwargs", "super().__init__(**kwargs)", NO_SUFFIXES),
+        ("self, *args, **kwargs", "self.mine = 1", "has an __init__ that doesn't call `super"),
+        ("self, *args, **kwargs", "1 / 0", "failed: /users.py, line 5: ZeroDivisionError"),
+    ],
+)
+def test_a_problem_that_cannot_be_made(arguments, body, says):
+    run_module("users", PROBLEM.format(arguments, body))
+    with pytest.raises(PluginError, match=f"^/users.py:3: problem faulty.* {says}"):
+        registry.problem("faulty_rev")
+
+
+@pytest.mark.usefixtures("no_names")
+@pytest.mark.parametrize(
+    ("arguments", "body"),
+    [
+        ("self, *args, **kwargs", "super(Faulty, self).__init__(*args, **kwargs)"),
+        ("self, was_reversed=False, was_copy=False", "super().__init__(was_reversed, was_copy)"),
+    ],
+)
+def test_a_problem_with_its_own_init(arguments, body):
+    run_module("users", PROBLEM.format(arguments, body))
+    assert registry.problem("faulty_rev").full_name == "faulty_rev"
 
 
 class Recorder:
     """Takes the arguments of a problem class."""
 
     def __init__(self, was_reversed, was_copy):
-        self.suffixes = was_reversed, was_copy
+        self._was_reversed, self._was_copy = self.suffixes = was_reversed, was_copy
 
 
 @pytest.mark.usefixtures("no_names")
