@@ -17,7 +17,17 @@ from t2tlite import plugins as plugins
 from t2tlite.version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from t2tlite import errors, metrics, problem, registry, testing, text, text_problems, translate
+    from t2tlite import (
+        compat,
+        errors,
+        metrics,
+        problem,
+        registry,
+        testing,
+        text,
+        text_problems,
+        translate,
+    )
     from t2tlite.checkpoint.run_record import RunRecord
     from t2tlite.config import HParams
     from t2tlite.datagen.generate_data import generate_data
@@ -55,6 +65,7 @@ __all__ = [
     "RangedHParams",
     "RunRecord",
     "TrainArgs",
+    "compat",
     "decode_file",
     "download",
     "errors",

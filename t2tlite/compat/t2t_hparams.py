@@ -15,9 +15,24 @@ from t2tlite.t2t_names.hparams import T2T_ONLY
 
 log = logging.getLogger(__name__)
 
+_FIELDS = config.HParams.__dataclass_fields__.keys()
+
 
 class HParams(config.HParams):
-    """HParams with T2T's methods. As in T2T, assigning an unknown name adds it, with a warning."""
+    """HParams with T2T's methods. As in T2T, assigning an unknown name adds it, with a warning.
+
+    Args:
+      hparam_def: unused, as T2T's users leave it out.
+      model_structure: unused, too.
+      values: hparams by name; those that t2tlite doesn't have are added, such as `data_dir`.
+    """
+
+    def __init__(self, hparam_def: Any = None, model_structure: Any = None, **values: Any) -> None:
+        extra = dict(values.pop("extra", {}))
+        fields = {name: values.pop(name) for name in _FIELDS if name in values}
+        super().__init__(**fields, extra=extra)
+        for name, value in values.items():
+            self.add_hparam(name, value)
 
     def __setattr__(self, name: str, value: Any) -> None:
         try:

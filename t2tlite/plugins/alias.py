@@ -1,10 +1,11 @@
-"""The import name `tensor2tensor`, and TF1's names in `tensorflow`, for plugins.
+"""The import name `tensor2tensor`, and TF1's names in `tensorflow`, for plugins and programs.
 
 `tensor2tensor.utils.registry` is `t2tlite.compat.tensor2tensor.utils.registry`, and so on. A module
 that the mirror lacks consists of names that raise when they are used (`stand_ins.py`).
 
 Only plugins see these names: code that is imported while a `--t2t_usr_dir` loads, and later code
-that has a plugin's code among its callers. If the real tensor2tensor is installed, nothing changes.
+that has a plugin's code among its callers. In a program that calls `install`, all code sees them.
+If the real tensor2tensor is installed, nothing changes.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import importlib
+import logging
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -23,26 +25,41 @@ from types import ModuleType
 from t2tlite.plugins import tf1
 from t2tlite.plugins.stand_ins import AbsentModule
 
+log = logging.getLogger(__name__)
+
 ALIAS = "tensor2tensor"
-_MIRROR = f"t2tlite.compat.{ALIAS}"
+# The modules that the mirror has, each with its submodules.
+_MIRRORED = (ALIAS, "tensorflow.contrib")
+_COMPAT = "t2tlite.compat."
 
 # Folders of plugins' code, each with a trailing separator.
 _plugin_folders: set[str] = set()
 _loading = 0
 
 
+def install() -> None:
+    """Makes `tensor2tensor`, and TF1's names in `tensorflow`, available to this program for good.
+
+    Call it before the first `import tensor2tensor`. If the real tensor2tensor is installed, nothing
+    changes and a warning is logged.
+    """
+    global _loading
+    if spec := _real_spec():
+        log.warning("tensor2tensor is imported from %s, where it is installed", spec.origin)
+        return
+    _hook_imports()
+    # As if a plugin were loading from now on.
+    _loading += 1
+
+
 @contextlib.contextmanager
 def names_available(folder: Path) -> Iterator[None]:
     """Makes the names available to all code in this context, and to code in `folder` for good."""
     global _loading
-    if _real_is_installed():
+    if _real_spec():
         yield
         return
-    if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
-        # First, because the folder of a plugin may be in a checkout of Tensor2Tensor.
-        sys.meta_path.insert(0, _Finder())
-    if "tensorflow" in sys.modules:
-        tf1.add_names(sys.modules["tensorflow"], called_by_plugin)
+    _hook_imports()
     before = set(sys.modules)
     _plugin_folders.add(str(folder) + os.sep)
     _loading += 1
@@ -58,10 +75,21 @@ def names_available(folder: Path) -> Iterator[None]:
         # Other code must not find these modules.
         for name in [name for name in sys.modules if _is_alias(name) and not _loading]:
             del sys.modules[name]
+        if not _loading and "tensorflow" in sys.modules:
+            # Python has made it an attribute if the plugin imports from it.
+            vars(sys.modules["tensorflow"]).pop("contrib", None)
+
+
+def _hook_imports() -> None:
+    if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
+        # First, because the folder of a plugin may be in a checkout of Tensor2Tensor.
+        sys.meta_path.insert(0, _Finder())
+    if "tensorflow" in sys.modules:
+        tf1.add_names(sys.modules["tensorflow"], called_by_plugin)
 
 
 def called_by_plugin() -> bool:
-    """Returns whether a plugin is loading, or its code is among the callers."""
+    """Returns whether the caller sees the names: a plugin is loading or among the callers."""
     if _loading:
         return True
     frame = sys._getframe(1)
@@ -91,9 +119,10 @@ def _source(path: Path) -> bytes:
     return b"\n".join(file.read_bytes() for file in files)
 
 
-def _real_is_installed() -> bool:
+def _real_spec() -> ModuleSpec | None:
+    """Returns the import spec of the real tensor2tensor if it is installed."""
     spec = PathFinder.find_spec(ALIAS)
-    return spec is not None and spec.origin is not None and _is_installed(spec.origin)
+    return spec if spec and spec.origin and _is_installed(spec.origin) else None
 
 
 def _is_installed(file: str) -> bool:
@@ -104,7 +133,7 @@ def _is_installed(file: str) -> bool:
 
 
 def _is_alias(name: str) -> bool:
-    return name == ALIAS or name.startswith((f"{ALIAS}.", "tensorflow.contrib"))
+    return any(name == each or name.startswith(f"{each}.") for each in _MIRRORED)
 
 
 class _Finder(MetaPathFinder):
@@ -116,7 +145,8 @@ class _Finder(MetaPathFinder):
         if name == "tensorflow":
             return _tensorflow_spec()
         # For `from tensor2tensor.utils import x` Python looks for x in the mirror's package.
-        missing = name.startswith(f"{_MIRROR}.") and not PathFinder.find_spec(name, path)
+        inner = name.removeprefix(_COMPAT)
+        missing = inner != name and _is_alias(inner) and not PathFinder.find_spec(name, path)
         if not (missing or _is_alias(name)) or not called_by_plugin():
             return None
         return ModuleSpec(name, _AliasLoader(), is_package=True)
@@ -126,7 +156,7 @@ class _AliasLoader(Loader):
     """Loads the module of the mirror in place of a module of Tensor2Tensor."""
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
-        module = _counterpart(spec.name.replace(_MIRROR, ALIAS))
+        module = _counterpart(spec.name.removeprefix(_COMPAT))
         self._spec = module.__spec__
         return module
 
@@ -137,13 +167,12 @@ class _AliasLoader(Loader):
 
 @functools.cache
 def _counterpart(name: str) -> ModuleType:
-    mirrored = name.replace(ALIAS, _MIRROR, 1)
-    if name == ALIAS:
+    mirrored = f"{_COMPAT}{name}"
+    if name in _MIRRORED:
         return importlib.import_module(mirrored)
-    if mirrored.startswith(_MIRROR):
-        path = getattr(_counterpart(name.rpartition(".")[0]), "__path__", None)
-        if path and PathFinder.find_spec(mirrored, path):
-            return importlib.import_module(mirrored)
+    path = getattr(_counterpart(name.rpartition(".")[0]), "__path__", None)
+    if path and PathFinder.find_spec(mirrored, path):
+        return importlib.import_module(mirrored)
     # By name, because compat is a layer above this one.
     built_in = importlib.import_module("t2tlite.compat.built_in")
     return built_in.find_module(name) or AbsentModule(name)

@@ -38,6 +38,8 @@ _REASONS = {
     r"models\.lstm\.LSTM": f"{_NO_BASE}=lstm_seq2seq_attention",
     r"models\.research\.universal_transformer\.Un": f"{_NO_BASE}=universal_transformer",
     r"models\.": f"isn't part of t2tlite; {_OWN_MODEL}",
+    r"serving\.serving_utils": "speaks gRPC or to a service that no longer exists; send the "
+    "examples to the REST port of TensorFlow Serving or t2t-server",
     r"utils\.(t2t_model|beam_search|expert_utils|modality)": _GRAPH,
     r"data_generators\.(allen_brain|audio|celeba|cifar|common_voice|fsns|gene_expression|gym|"
     r"image|librispeech|mnist|mscoco|ocr|speech|timeseries|video|vqa)": _NO_TEXT,

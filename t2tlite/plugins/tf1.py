@@ -6,6 +6,7 @@ They come from tf.compat.v1; names that TensorFlow 2 removed raise when they are
 from __future__ import annotations
 
 import contextlib
+import importlib
 from collections.abc import Callable
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -16,7 +17,7 @@ from t2tlite.plugins.stand_ins import AbsentName
 _PARTS = ["", "data", "image", "io", "math", "nn", "random", "strings", "summary", "train"]
 
 # Names that tf.compat.v1 lacks.
-_GONE = {"contrib", "layers", "rnn_cell", "static_rnn", "dynamic_rnn", "bidirectional_dynamic_rnn"}
+_GONE = {"layers", "rnn_cell", "static_rnn", "dynamic_rnn", "bidirectional_dynamic_rnn"}
 
 
 class _Estimator(AbsentName):
@@ -53,6 +54,9 @@ def _add_to(part: ModuleType, old: Any, path: str, called_by_plugin: Callable[[]
                 return getattr(old, name)
             if name == "estimator":
                 return _Estimator(f"{path}.{name}")
+            if name == "contrib":
+                # By name, because compat is a layer above this one.
+                return importlib.import_module("t2tlite.compat.tensorflow.contrib")
             if name in _GONE:
                 return AbsentName(f"{path}.{name}")
         raise AttributeError(f"module {path!r} has no attribute {name!r}")

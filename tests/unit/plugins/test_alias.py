@@ -1,6 +1,7 @@
 """Which code sees the names of Tensor2Tensor and TF1, and errors of names without counterpart."""
 
 import importlib
+import importlib.machinery
 import sys
 
 import pytest
@@ -18,8 +19,10 @@ def imports(own_names, monkeypatch):
     before = set(sys.modules)
     yield
     for name in set(sys.modules) - before:
-        if name.startswith(("alias_", "tensor2tensor")):
+        if name.startswith(("alias_", "tensor2tensor", "tensorflow.contrib")):
             del sys.modules[name]
+    if "tensorflow" in sys.modules:
+        vars(sys.modules["tensorflow"]).pop("contrib", None)
 
 
 @pytest.fixture
@@ -70,12 +73,36 @@ def test_only_a_plugins_code_finds_tf1s_names(load):
     ):
         plugin.gone()
     assert not hasattr(tf, "gfile") and not hasattr(tf.summary, "FileWriterCache")
+    assert not hasattr(tf, "contrib")
 
 
-def test_a_real_tensor2tensor_is_left_alone(load, monkeypatch):
-    monkeypatch.setattr(alias, "_real_is_installed", lambda: True)
+def test_a_real_tensor2tensor_is_left_alone(load, monkeypatch, warned):
+    real = importlib.machinery.ModuleSpec("tensor2tensor", None, origin="/usr/tensor2tensor.py")
+    monkeypatch.setattr(alias, "_real_spec", lambda: real)
     with pytest.raises(PluginError, match="No module named 'tensor2tensor'"):
         load("alias_real", "import tensor2tensor\n")
+    alias.install()
+    assert warned == ["tensor2tensor is imported from /usr/tensor2tensor.py, where it is installed"]
+    with pytest.raises(ModuleNotFoundError):
+        importlib.import_module("tensor2tensor")
+
+
+def test_after_install_all_code_sees_the_names(monkeypatch):
+    import tensorflow as tf
+
+    monkeypatch.setattr(alias, "_loading", 0)
+    alias.install()
+    from tensor2tensor.utils import hparam
+    from tensor2tensor.utils import registry as t2ts
+    from tensorflow.contrib.training import HParams
+
+    assert tf.contrib.training.HParams is HParams is hparam.HParams
+    assert t2ts.register_problem is registry.register_problem
+    assert tf.gfile.Exists(__file__)
+    with pytest.raises(
+        PluginError, match=r"test_alias.py, line \d+: tensorflow.contrib.slim.f was"
+    ):
+        tf.contrib.slim.f()
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
+from t2tlite import registry
+from t2tlite.compat.problems import with_t2t_names
 from t2tlite.plugins.stand_ins import absent_names
 from t2tlite.registry import (
     help_string,
@@ -12,7 +14,6 @@ from t2tlite.registry import (
     list_problems,
     model,
     parse_problem_name,
-    problem,
     ranged_hparams,
     register_hparams,
     register_model,
@@ -34,6 +35,19 @@ class Modalities:
     AUDIO = "audio"
     VIDEO = "video"
     REAL = "real"
+
+
+def problem(problem_name: str) -> Any:
+    """Returns a new problem of this name with T2T's further names.
+
+    Raises:
+      UnknownNameError: the name isn't registered.
+    """
+    base, was_reversed, was_copy = parse_problem_name(problem_name)
+    problem_class = with_t2t_names(registry.problems.get(base))
+    instance = problem_class(was_reversed=was_reversed, was_copy=was_copy)
+    instance.name = base
+    return instance
 
 
 def default_name(thing: type) -> str:

@@ -1,0 +1,6 @@
+"""As `tensorflow.contrib`."""
+
+from t2tlite.compat.tensorflow.contrib import training as training
+from t2tlite.plugins.stand_ins import absent_names
+
+__getattr__ = absent_names(__name__)
