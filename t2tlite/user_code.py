@@ -173,9 +173,14 @@ def reported(what: str) -> Iterator[None]:
         # It has a message for the user already.
         raise
     except (Exception, SystemExit) as error:
-        line = f"{what} failed: {in_one_line(error)}; {advice(error) or 'mend it'}"
-        shown = traceback_of(error)
-        raise PluginError(f"{line}\nTraceback (your code):\n{shown}" if shown else line) from None
+        raise PluginError(f"{what} failed: {explained(error)}") from None
+
+
+def explained(error: BaseException) -> str:
+    """Returns a line on an exception of a user's code, and its traceback below."""
+    line = f"{in_one_line(error)}; {advice(error) or 'mend it'}"
+    shown = traceback_of(error)
+    return f"{line}\nTraceback (your code):\n{shown}" if shown else line
 
 
 def in_one_line(error: BaseException) -> str:

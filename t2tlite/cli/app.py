@@ -16,11 +16,12 @@ from typing import NoReturn
 
 from absl import flags
 
-from t2tlite import plugins, registry
+from t2tlite import plugins, registry, user_code
 from t2tlite.cli import t2t_flags
 from t2tlite.data.samples import users_traceback
 from t2tlite.devices import cluster, devices
 from t2tlite.errors import Error, SampleError
+from t2tlite.version import __version__
 
 FLAGS = flags.FLAGS
 
@@ -34,8 +35,9 @@ class UsageError(Exception):
 def command(main: Callable[[], None], *flag_modules: ModuleType) -> Callable[[], NoReturn]:
     """Returns the console command for a module's `main`.
 
-    The command parses flags, loads plugins, answers `--help` with the module's docstring and
-    `--registry_help` with the registry, or calls `main`; then it exits with the status above.
+    The command parses flags, loads plugins, answers `--help` with the module's docstring,
+    `--version` with the package's and `--registry_help` with the registry, or calls `main`; then it
+    exits with the status above.
 
     Args:
       main: does the command's work.
@@ -98,6 +100,8 @@ def _run(main: Callable[[], None], description: str, modules: Sequence[ModuleTyp
     try:
         if {"--help", "-h", "-help", "--helpfull"}.intersection(sys.argv[1:]):
             _print_help(description, modules)
+        elif "--version" in sys.argv[1:]:
+            print(f"{name}: t2tlite {__version__}")
         else:
             parse_flags()
             if "registry_help" in FLAGS and FLAGS.registry_help:
@@ -112,6 +116,11 @@ def _run(main: Callable[[], None], description: str, modules: Sequence[ModuleTyp
         message, status = str(error), 1
         if isinstance(error, SampleError) and (traceback := users_traceback(error)):
             message += f"\nTraceback (your code):\n{traceback}"
+    except Exception as error:
+        # Others are bugs, with their traceback.
+        if not plugins.raised(error):
+            raise
+        message, status = user_code.explained(error), 1
     except KeyboardInterrupt:
         message = "stopped by Ctrl-C; run the same command again to resume or start over"
         status = 130

@@ -14,6 +14,7 @@ import os
 import pkgutil
 import sys
 import threading
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -144,6 +145,21 @@ def read_command_line() -> bool:
 def loaded_folders() -> list[str]:
     """Returns the folders and files that `load_usr_dir` has loaded, for other processes."""
     return [path for path in _loaded if os.path.isabs(path)]
+
+
+def raised(error: BaseException) -> bool:
+    """Returns whether code of a plugin raised an exception, itself or in a library it called."""
+    packages = {name.partition(".")[0] for name in _loaded if not os.path.isabs(name)}
+    for frame, _ in reversed(list(traceback.walk_tb(error.__traceback__))):
+        file, module = frame.f_code.co_filename, str(frame.f_globals.get("__name__"))
+        package = module.partition(".")[0]
+        if package == "t2tlite":
+            return False
+        if package in packages or any(
+            file == path or file.startswith(path + os.sep) for path in loaded_folders()
+        ):
+            return True
+    return False
 
 
 def is_trusted(folder: str) -> bool:

@@ -1,6 +1,7 @@
 """How a command starts and ends: flags, exit status, and what it prints to which stream."""
 
 import logging
+import sys
 
 import pytest
 from absl import flags
@@ -110,6 +111,24 @@ def test_the_users_traceback_is_beneath_the_line(command):
     assert 'raise LookupError("theirs")' in trace[1]
     assert trace[-1] == "LookupError: theirs"
     assert "samples.py" not in err
+
+
+@pytest.mark.usefixtures("own_names")
+def test_any_error_in_a_plugin_is_one_line_above_its_own_frames(command, tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    plugin = tmp_path / "app_plugin.py"
+    plugin.write_text("import json\ndef hook():\n    return json.loads('{').iteritems()\n")
+
+    def main():
+        sys.modules["app_plugin"].hook()
+
+    status, _, err = command(main, f"--t2t_usr_dir={plugin}")
+    first, second, *trace = err.splitlines()
+    assert (status, second) == (1, "Traceback (your code):")
+    assert first.startswith(f"t2t-test: {plugin}, line 3: JSONDecodeError: Expecting property name")
+    assert first.endswith("; mend it")
+    assert "decoder.py" not in err
+    assert trace[-1].startswith("json.decoder.JSONDecodeError: ")
 
 
 def test_a_sample_error_of_our_own_has_no_traceback(command):
