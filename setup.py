@@ -129,6 +129,7 @@ setup(
             "t2t-bleu = t2tlite.cli.bleu:run",
             "t2t-datagen = t2tlite.cli.datagen:run",
             "t2t-decoder = t2tlite.cli.decoder:run",
+            "t2t-eval = t2tlite.cli.eval:run",
             "t2t-exporter = t2tlite.cli.exporter:run",
             "t2t-import-checkpoint = t2tlite.cli.import_checkpoint:run",
             "t2t-inspect = t2tlite.cli.inspect:run",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import time
@@ -76,3 +77,14 @@ def weights_as_they_appear(
         f"longer for one"
     )
     return as_they_appear(list_weights, min_steps, wait_minutes, missing)
+
+
+@contextlib.contextmanager
+def unless_deleted(weights: Path) -> Iterator[None]:
+    """Context for work with a checkpoint, which ends early if training has deleted the file."""
+    try:
+        yield
+    except (CheckpointError, FileNotFoundError):
+        if weights.exists():
+            raise
+        log.warning("%s is gone: the trainer keeps --keep_checkpoint_max of them", weights)

@@ -25,7 +25,13 @@ flags.DEFINE_enum("format", "savedmodel", ["savedmodel", "ctranslate2"], "Format
 flags.DEFINE_string("export_dir", "", "By default OUTPUT_DIR/export or OUTPUT_DIR/ctranslate2.")
 TYPES = ["float32", "float16", "int16", "int8"]
 flags.DEFINE_enum("quantization", TYPES[0], TYPES, "Type of the weights for CTranslate2.")
-t2t_flags.define(t2t_flags.TRAINING)
+t2t_flags.define(
+    t2t_flags.EXPORTING,
+    {
+        **t2t_flags.REFUSED,
+        "export_as_tfhub": ("false", "tensorflow_hub.load reads the SavedModel itself"),
+    },
+)
 
 
 def main() -> None:

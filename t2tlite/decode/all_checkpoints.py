@@ -8,8 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from t2tlite.checkpoint import run_record
-from t2tlite.checkpoint.waiting import weights_as_they_appear
-from t2tlite.errors import CheckpointError
+from t2tlite.checkpoint.waiting import unless_deleted, weights_as_they_appear
 
 log = logging.getLogger(__name__)
 
@@ -44,17 +43,12 @@ def translate_all(
         if target.exists():
             log.info("%s exists already", target)
             continue
-        try:
+        with unless_deleted(weights):
             stamp = weights.stat()
             translate(step, weights, target)
-        except (CheckpointError, FileNotFoundError):
-            if weights.exists():
-                raise
-            log.warning("%s is gone: the trainer keeps --keep_checkpoint_max of them", weights)
-            continue
-        os.utime(target, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
-        log.info("wrote %s", target)
-        written.append(target)
+            os.utime(target, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
+            log.info("wrote %s", target)
+            written.append(target)
     return written
 
 

@@ -238,6 +238,8 @@ def _tensorflow(worker_gpu: int) -> Devices:
         tf.config.experimental.set_memory_growth(gpu, True)
     machines = cluster.current()
     if machines.workers > 1:
+        # TensorFlow knows fewer jobs than T2T had.
+        os.environ["TF_CONFIG"] = machines.tf_config(machines.worker)
         with cluster.joining(machines):
             strategy = tf.distribute.MultiWorkerMirroredStrategy()
     else:

@@ -6,6 +6,7 @@ import sys
 import pytest
 from absl import flags
 
+import t2tlite
 from t2tlite import plugins
 from t2tlite.cli import app
 from t2tlite.data.samples import checked
@@ -142,6 +143,11 @@ def test_help(command):
     # The docstring of the module that defines `main`.
     assert out.startswith("How a command starts and ends: ")
     assert "Accepted for Tensor2Tensor's sake, without effect: cloud_" in out
+
+
+def test_the_version(command):
+    status, out, err = command(raises(AssertionError), "--version")
+    assert (status, out, err) == (0, f"t2t-test: t2tlite {t2tlite.__version__}\n", "")
 
 
 def test_registry_help(command, own_flags):
