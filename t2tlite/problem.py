@@ -12,31 +12,24 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import inspect
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from t2tlite.config import HParams, ProblemHParams
 from t2tlite.data import generate
-from t2tlite.data.manifest import Manifest, check_sizes
-from t2tlite.data.records import find_shards, shard_paths
+from t2tlite.data.manifest import Manifest
+from t2tlite.data.prepend import join_examples
 from t2tlite.data.streams import Stream
 from t2tlite.errors import DataError
 from t2tlite.files import plain_name
 from t2tlite.metrics import Metrics
-from t2tlite.registry import snake_case
+from t2tlite.problem_files import FILE_WORD as FILE_WORD
+from t2tlite.problem_files import DatasetSplit as DatasetSplit
+from t2tlite.problem_files import ProblemFiles
 from t2tlite.t2t_names import problem_hparams
 from t2tlite.text.vocabulary import vocabulary_sha256
 from t2tlite.version import __version__
-
-
-class DatasetSplit:
-    """T2T's names of the splits, as plain strings: plugins compare them with literals."""
-
-    TRAIN = "train"
-    EVAL = "eval"
-    TEST = "test"
 
 
 class SpaceID:
@@ -49,14 +42,7 @@ class SpaceID:
     DNA, REAL, IMAGE, PEPTIDE, PY_TOK, CPP_TOK, STROKES, PICKLED_PYTHON = range(23, 31)
 
 
-# The names of the splits in file names.
-FILE_WORD = {DatasetSplit.TRAIN: "train", DatasetSplit.EVAL: "dev", DatasetSplit.TEST: "test"}
-
-# Of a split: their names have five digits.
-_MAX_SHARDS = 99_999
-
-
-class Problem:
+class Problem(ProblemFiles):
     """Base class of all problems. A property may be overridden by a plain class attribute.
 
     Args:
@@ -74,17 +60,7 @@ class Problem:
     def __init__(self, was_reversed: bool = False, was_copy: bool = False) -> None:
         self._was_reversed = was_reversed
         self._was_copy = was_copy
-        self._name: str | None = None
         self._encoders: dict[str, Any] | None = None
-
-    @property
-    def name(self) -> str:
-        """The registered name, without `_rev` and `_copy`; names of data files start with it."""
-        return self._name or snake_case(type(self).__name__)
-
-    @name.setter
-    def name(self, value: str) -> None:
-        self._name = value
 
     @property
     def full_name(self) -> str:
@@ -113,56 +89,16 @@ class Problem:
         return 1
 
     @property
-    def dataset_splits(self) -> list[dict[str, Any]]:
-        """The splits with their numbers of shards: `[{"split": "train", "shards": 100}, ...]`."""
-        return [
-            {"split": DatasetSplit.TRAIN, "shards": 100},
-            {"split": DatasetSplit.EVAL, "shards": 1},
-        ]
+    def multiprocess_generate(self) -> bool:
+        """Whether a `generate_data` of your own writes one part only, that of its `task_id`.
 
-    def dataset_filename(self) -> str:
-        """Returns what the names of data files start with."""
-        return self.name
-
-    def training_filepaths(self, data_dir: str, num_shards: int, shuffled: bool) -> list[str]:
-        """Returns the paths of the training shards."""
-        return self._filepaths(DatasetSplit.TRAIN, data_dir, num_shards, shuffled)
-
-    def dev_filepaths(self, data_dir: str, num_shards: int, shuffled: bool) -> list[str]:
-        """Returns the paths of the evaluation shards."""
-        return self._filepaths(DatasetSplit.EVAL, data_dir, num_shards, shuffled)
-
-    def test_filepaths(self, data_dir: str, num_shards: int, shuffled: bool) -> list[str]:
-        """Returns the paths of the test shards."""
-        return self._filepaths(DatasetSplit.TEST, data_dir, num_shards, shuffled)
-
-    def _filepaths(self, split: str, data_dir: str, shards: int, shuffled: bool) -> list[str]:
-        stem = f"{self.dataset_filename()}{'' if shuffled else '-unshuffled'}-{FILE_WORD[split]}"
-        return shard_paths(data_dir, stem, shards)
-
-    def data_filepaths(self, data_dir: str) -> dict[str, list[str]]:
-        """Returns the paths of all shards of `dataset_splits`, by split.
-
-        Raises:
-          DataError: a split has an unknown name, or no number of shards.
+        It is then called for each of the `num_generate_tasks`, after `prepare_to_generate`; with
+        --task_id only for that one.
         """
-        paths = {}
-        for entry in self.dataset_splits:
-            split, shards = (entry.get(key) for key in ("split", "shards"))
-            if split not in FILE_WORD or split in paths:
-                raise DataError(
-                    f"{self.name}: dataset_splits names {split!r}; expected one of "
-                    f"{', '.join(FILE_WORD)}, each at most once"
-                )
-            if not isinstance(shards, int) or not 1 <= shards <= _MAX_SHARDS:
-                raise DataError(
-                    f"{self.name}: dataset_splits gives {split!r} {shards!r} shards; expected a "
-                    f"whole number from 1 to {_MAX_SHARDS:,}"
-                )
-            paths[split] = self._filepaths(split, data_dir, shards, True)
-        if not paths:
-            raise DataError(f"{self.name}: dataset_splits is empty; name a split and its shards")
-        return paths
+        return False
+
+    def prepare_to_generate(self, data_dir: str, tmp_dir: str) -> None:
+        """Does what all parts need, such as downloads and the vocabulary; by default nothing."""
 
     def _dataset_of(
         self,
@@ -238,9 +174,12 @@ class Problem:
     def get_hparams(
         self, model_hparams: HParams | None = None, data_dir: str | None = None
     ) -> ProblemHParams:
-        """Returns modalities and vocabulary sizes; with `_rev` inputs and targets are swapped."""
+        """Returns modalities and vocabulary sizes; with `_rev` inputs and targets are swapped.
+
+        As in T2T, the data folder may also be an hparam `data_dir`.
+        """
         filled = ProblemHParams()
-        self.get_feature_encoders(data_dir)
+        self.get_feature_encoders(data_dir or getattr(model_hparams, "data_dir", None))
         filled.vocabulary = dict(self._encoders or {})
         self.hparams(filled, model_hparams or HParams())
         problem_hparams.translate(filled)
@@ -260,6 +199,12 @@ class Problem:
             by_feature = {**by_feature, "targets": by_feature["inputs"]}
         return by_feature
 
+    @property
+    def text_prefixes(self) -> dict[str, str]:
+        """The text put before every text, by feature; with `_rev` they are swapped, too."""
+        names = ("inputs", "targets")
+        return self._swap({name: getattr(self, f"{name}_prefix", "") for name in names})
+
     def eval_metrics(self) -> list[str]:
         """Returns the names of the metrics that evaluation computes."""
         return [Metrics.ACC, Metrics.ACC_TOP5, Metrics.ACC_PER_SEQ, Metrics.NEG_LOG_PERPLEXITY]
@@ -274,26 +219,17 @@ class Problem:
 
     # Hooks for reading.
 
+    def max_length(self, model_hparams: HParams) -> int:
+        """Returns the length in tokens above which examples are left out of training.
+
+        By default that is the hparam max_length, or else batch_size.
+        """
+        return model_hparams.max_length or model_hparams.batch_size
+
     @property
     def packed_length(self) -> int | None:
         """Length of a row of packed examples in tokens; None: the hparam max_length."""
         return None
-
-    def filepattern(self, data_dir: str, mode: str, shard: int | None = None) -> str:
-        """Returns a glob pattern of the shards of a split, "train", "eval" or "test"."""
-        suffix = f"{shard:05d}" if shard is not None else ""
-        return os.path.join(data_dir, f"{self.dataset_filename()}-{FILE_WORD[mode]}-{suffix}*")
-
-    def shards(self, data_dir: str, split: str) -> list[str]:
-        """Returns the paths of the existing shards of a split.
-
-        Raises:
-          DataError: shards are missing, or the size of one isn't that of the manifest.
-        """
-        stem = f"{self.dataset_filename()}-{FILE_WORD[split]}"
-        paths = find_shards(data_dir, stem)
-        check_sizes(data_dir, self.dataset_filename(), paths)
-        return [str(path) for path in paths]
 
     def example_reading_spec(self) -> tuple[dict[str, Any], Any]:
         """Returns the features of a record: `tf.io` specs by name, and None.
@@ -304,6 +240,40 @@ class Problem:
 
         names = ["inputs", "targets"] if self.has_inputs else ["targets"]
         return {name: tf.io.VarLenFeature(tf.int64) for name in names}, None
+
+    def decode_example(self, serialized_example: Any) -> dict[str, Any]:
+        """Parses a record, a string tensor; returns the tensors of `example_reading_spec`."""
+        import tensorflow as tf
+
+        spec, _ = self.example_reading_spec()
+        parsed = tf.io.parse_single_example(serialized_example, spec)
+        return {
+            name: tf.sparse.to_dense(value) if isinstance(value, tf.SparseTensor) else value
+            for name, value in parsed.items()
+        }
+
+    def preprocess(
+        self, dataset: Any, mode: str, hparams: HParams, interleave: bool = False
+    ) -> Any:
+        """Preprocesses a `tf.data.Dataset` of examples; by default, calls `preprocess_example`.
+
+        Args:
+          dataset: the parsed examples.
+          mode: the split.
+          hparams: of the model.
+          interleave: whether the order of the examples may change, which t2tlite never asks for.
+        """
+        import tensorflow as tf
+
+        def preprocess_one(example: dict[str, Any]) -> Any:
+            return self.preprocess_example(example, mode, hparams)
+
+        mapped = dataset.map(
+            preprocess_one, num_parallel_calls=tf.data.AUTOTUNE, deterministic=not interleave
+        )
+        if isinstance(mapped.element_spec, tf.data.DatasetSpec):
+            mapped = mapped.flat_map(lambda inner: inner)
+        return mapped
 
     def preprocess_example(self, example: dict[str, Any], mode: str, hparams: HParams) -> Any:
         """Preprocesses an example with TensorFlow operations; by default, truncates it in training.
@@ -339,32 +309,25 @@ class Problem:
 
         Returns:
           A dataset of dicts of int32 tensors [length] by feature, with `_rev` and `_copy` applied.
+          With prepend_mode, the targets of training examples are inputs, 0 and targets.
         """
         import tensorflow as tf
 
-        spec, _ = self.example_reading_spec()
-        if not (mode == DatasetSplit.TRAIN if for_training is None else for_training):
+        if for_training is None:
+            for_training = mode == DatasetSplit.TRAIN
+        if not for_training:
             # Here, so that a plugin's preprocess_example doesn't truncate either.
             hparams = hparams.copy()
             hparams.max_input_seq_length = hparams.max_target_seq_length = 0
-
-        def parse(record: Any) -> dict[str, Any]:
-            parsed = tf.io.parse_single_example(record, spec)
-            return {
-                name: tf.sparse.to_dense(value) if isinstance(value, tf.SparseTensor) else value
-                for name, value in parsed.items()
-            }
 
         def cast(example: Mapping[str, Any]) -> dict[str, Any]:
             # Batches hold token ids only; a plugin may read other features, too.
             ids = {name: value for name, value in example.items() if value.dtype.is_integer}
             return {name: tf.cast(value, tf.int32) for name, value in self._swap(ids).items()}
 
-        def preprocess(example: dict[str, Any]) -> Any:
-            return self.preprocess_example(example, mode, hparams)
-
         parallel = {"num_parallel_calls": tf.data.AUTOTUNE, "deterministic": True}
-        mapped = serialized.map(parse, **parallel).map(preprocess, **parallel)
-        if isinstance(mapped.element_spec, tf.data.DatasetSpec):
-            mapped = mapped.flat_map(lambda inner: inner)
-        return mapped.map(cast, **parallel)
+        parsed = serialized.map(self.decode_example, **parallel)
+        examples = self.preprocess(parsed, mode, hparams).map(cast, **parallel)
+        if for_training and hparams.prepend_mode != "none":
+            return join_examples(examples, hparams)
+        return examples

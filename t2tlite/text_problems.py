@@ -248,7 +248,7 @@ class Text2TextProblem(Problem):
 
     def dataset_to_write(self, data_dir: str, tmp_dir: str) -> generate.Dataset:
         """Returns the data set that `generate_data` writes, the same in every process."""
-        paths = self.data_filepaths(data_dir)
+        paths = self.filepaths_by_split(data_dir)
         parts = {DatasetSplit.TRAIN: paths}
         if self.is_generate_per_split:
             parts = {split: {split: shards} for split, shards in paths.items()}

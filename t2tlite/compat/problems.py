@@ -25,28 +25,29 @@ from t2tlite.text_problems import VocabType
 _HOOKS = ["generate_samples", "generate_encoded_samples", "source_data_files"]
 
 
-class Problem(problem.Problem):
+class Problem(Reading, problem.Problem):
     """Problem with T2T's further names."""
 
     batch_size_means_tokens = False
     already_shuffled = False
-    multiprocess_generate = False
+    skip_random_fraction_when_training = True
+    export_assets = None
     task_id = -1
+
+    def set_task_id(self, new_task_id: int) -> None:
+        """Sets the number that problems have in T2T's multi-problem training."""
+        self.task_id = new_task_id
+
+    @property
+    def was_reversed(self) -> bool:
+        """Whether inputs and targets are swapped."""
+        return self._was_reversed
 
     def feature_encoders(self, data_dir: str | None) -> dict[str, Any]:
         """Returns encoders of numbers by default, as in T2T."""
         if isinstance(self, text_problems.Text2TextProblem):
             return super().feature_encoders(data_dir)
         return {"inputs": TextEncoder(), "targets": TextEncoder()}
-
-    def max_length(self, model_hparams: HParams) -> int:
-        """Returns the length of the longest example in tokens."""
-        return model_hparams.max_length or model_hparams.batch_size
-
-    def maybe_reverse_features(self, feature_map: dict[str, Any]) -> None:
-        """Does nothing: t2tlite swaps the features of `_rev` problems after all hooks."""
-
-    maybe_reverse_and_copy = maybe_reverse_features
 
 
 class Text2TextProblem(Problem, text_problems.Text2TextProblem):
@@ -152,13 +153,26 @@ class Text2ClassProblem(Text2TextProblem, text_problems.Text2ClassProblem):
     """T2T's Text2ClassProblem."""
 
 
+_COUNTERPARTS = {
+    problem.Problem: Problem,
+    text_problems.Text2TextProblem: Text2TextProblem,
+    text_problems.Text2SelfProblem: Text2SelfProblem,
+    text_problems.Text2ClassProblem: Text2ClassProblem,
+}
+
+
 @functools.cache
 def with_t2t_names(problem_class: type) -> type:
-    """Returns a subclass of a t2tlite problem class that has T2T's further names."""
-    if issubclass(problem_class, Problem):
+    """Returns a subclass of a t2tlite problem class that has T2T's further names.
+
+    Its bases have them as well, so that `issubclass` answers as in T2T.
+    """
+    if problem_class in _COUNTERPARTS:
+        return _COUNTERPARTS[problem_class]
+    if issubclass(problem_class, Problem) or not issubclass(problem_class, problem.Problem):
         return problem_class
-    is_text = issubclass(problem_class, text_problems.Text2TextProblem)
-    bases = (Text2TextProblem if is_text else Problem, problem_class)
+    base: Any = next(one for one in problem_class.__bases__ if issubclass(one, problem.Problem))
+    bases = (with_t2t_names(base), problem_class)
     return type(problem_class.__name__, bases, {"__module__": problem_class.__module__})
 
 

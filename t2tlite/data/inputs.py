@@ -229,10 +229,19 @@ def evaluation_batches(
     if part is not None and not part.all():
         chosen = tf.data.Dataset.zip((records, tf.data.Dataset.from_tensor_slices(part)))
         records = chosen.filter(lambda _, is_chosen: is_chosen).map(lambda record, _: record)
-    examples = to_examples(records)
+    return _deterministic(batched(to_examples(records), batching)).prefetch(8)
+
+
+def batched(examples: Any, batching: Batching) -> Any:
+    """Returns batches of all examples within the limits of length, the last of a bucket smaller.
+
+    Args:
+      examples: a dataset of dicts of int32 [length].
+      batching: how they become batches.
+    """
     if not batching.unbounded:
         examples = _filter_lengths(examples, batching)
-    return _deterministic(_batch(examples, batching, partial=True)).prefetch(8)
+    return _batch(examples, batching, partial=True)
 
 
 def _deterministic(dataset: Any) -> Any:
