@@ -13,7 +13,7 @@ import json
 import logging
 import os
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -27,6 +27,8 @@ from t2tlite.assignments import (
     parse_assignments,
     parse_like,
     shown,
+    split_index,
+    with_item,
 )
 from t2tlite.console import html_table
 from t2tlite.errors import HParamsError
@@ -217,15 +219,18 @@ class HParams:
         An assignment without effect logs a warning. A list is written in brackets: `a=[1,2]`.
 
         Raises:
-          HParamsError: a name doesn't exist, or a value isn't of its type.
+          HParamsError: a name doesn't exist or is assigned twice, or a value isn't of its type.
         """
         is_text = isinstance(assignments, str)
-        pairs = [*_pairs(assignments)]
+        pairs = parse_assignments(assignments)
         for name, value in pairs:
             present = self.value_of(name)
-            if name not in _TYPES:
+            if index is not None:
+                setattr(self, name, with_item(name, present, index, value))
+            elif name not in _TYPES:
                 setattr(self, name, parse_like(name, value, present))
             else:
+            name, index = split_index(name)
                 # Brackets may keep a comma in a string.
                 setattr(self, name, value.strip("[]") if is_text and _TYPES[name] is str else value)
         for name, _ in pairs:
@@ -360,14 +365,6 @@ class HParams:
         close = difflib.get_close_matches(name, names, n=3, cutoff=0.6)
         hint = f"did you mean {' or '.join(close)}?" if close else "none is close"
         return f"no hparam is named {shown(name)}: {hint}"
-
-
-def _pairs(changes: str | Mapping[str, Any]) -> Iterable[tuple[str, Any]]:
-    if isinstance(changes, str):
-        return parse_assignments(changes)
-    if isinstance(changes, Mapping):
-        return changes.items()
-    raise HParamsError(f"hparams={shown(changes, quoted=True)}; expected 'a=1,b=2' or a dict")
 
 
 _TYPES: dict[str, Any] = typing.get_type_hints(HParams)

@@ -12,19 +12,16 @@ class Error(Exception):
     """
 
     def __str__(self) -> str:
-        message = super().__str__()
+        # Not super's, because KeyError's puts quotes around the sentence.
+        message = Exception.__str__(self)
         return "".join(char if char.isprintable() else repr(char)[1:-1] for char in message)
 
 
 class UnknownNameError(Error, KeyError):
     """A name that isn't registered; the message suggests close names."""
 
-    def __str__(self) -> str:
-        # KeyError's returns the repr of its argument, with quotes around the sentence.
-        return Error(*self.args).__str__()
 
-
-class DuplicateNameError(Error):
+class DuplicateNameError(Error, KeyError):
     """A second registration of a name; the message names both places."""
 
 

@@ -308,7 +308,9 @@ def hparams(name: str) -> Any:
         raise PluginError(f"{where} returns nothing; end its function with `return hparams`")
     if callable(made):
         raise PluginError(f"{where} returns {made!r}, expected HParams; call it: `return ...()`")
-    return made
+    # T2T's HParams hold only what a plugin put in; t2tlite's have all fields.
+    complete = getattr(made, "complete", None)
+    return complete() if complete else made
 
 
 def ranged_hparams(name: str) -> Callable[[Any], None]:

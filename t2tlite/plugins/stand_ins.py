@@ -43,6 +43,7 @@ _REASONS = {
     r"utils\.(t2t_model|beam_search|expert_utils|modality)": _GRAPH,
     r"data_generators\.(allen_brain|audio|celeba|cifar|common_voice|fsns|gene_expression|gym|"
     r"image|librispeech|mnist|mscoco|ocr|speech|timeseries|video|vqa)": _NO_TEXT,
+    r"utils\.trainer_lib": "trains with TF1's Estimator; train with t2t-trainer or t2tlite.train",
     r"data_generators\.text_encoder\.Image": "encodes images, and t2tlite has only text",
     r"data_generators\.(problem|text_|generator_utils|tokenizer)": _OTHER,
     r"data_generators\.": _PROBLEM,

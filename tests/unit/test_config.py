@@ -234,6 +234,14 @@ def test_bool_fields(text, value):
     assert HParams().override(f"pack_dataset={text}").pack_dataset is value
 
 
+def test_an_item_of_a_list():
+    hparams = HParams()
+    hparams.add_hparam("sizes", [1, 2])
+    assert hparams.override("sizes[1]=5,sizes[0]=4").sizes == [4, 5]
+    with pytest.raises(HParamsError, match=r"batch_size\[0\] doesn't exist: batch_size is 4096"):
+        hparams.override("batch_size[0]=1")
+
+
 def test_a_field_that_may_be_none():
     assert HParams().override("learning_rate_minimum=1e-5").learning_rate_minimum == 1e-5
     assert HParams().override("learning_rate_minimum=None").learning_rate_minimum is None
@@ -253,6 +261,7 @@ def test_a_field_that_may_be_none():
         ("pack_dataset=2", "pack_dataset='2' is not true or false"),
         ("batch_size", "'batch_size' is not name=value"),
         ("=3", "'=3' is not name=value"),
+        ("batch_size=1,batch_size=2", "batch_size is assigned twice, 1 and 2; keep one"),
         ("batch_sise=3", "no hparam is named batch_sise: did you mean batch_size"),
         ("zzz=3", "no hparam is named zzz: none is close"),
         ("extra=3", "no hparam is named extra"),

@@ -53,7 +53,7 @@ def test_what_is_no_program(tmp_path, arguments, status, says):
 
 
 def test_hparams_hold_what_a_program_puts_in():
-    made = hparam.HParams(hidden_size=64, data_dir="/data", daisy_chain_variables=True)
+    made = HParams(hidden_size=64, data_dir="/data", daisy_chain_variables=True)
     assert (made.hidden_size, made.num_heads, made.data_dir) == (64, 8, "/data")
     assert made.copy().data_dir == "/data"
     with pytest.raises(HParamsError, match="hidden_size"):

@@ -5,6 +5,7 @@ from typing import Any
 
 from t2tlite import registry
 from t2tlite.compat.problems import with_t2t_names
+from t2tlite.compat.t2t_hparams import HParams, with_t2t_methods
 from t2tlite.plugins.stand_ins import absent_names
 from t2tlite.registry import (
     help_string,
@@ -48,6 +49,15 @@ def problem(problem_name: str) -> Any:
     instance = problem_class(was_reversed=was_reversed, was_copy=was_copy)
     instance.name = base
     return instance
+
+def hparams(name: str) -> HParams:
+    """Returns a new HParams of the set registered as `name`, with T2T's methods.
+
+    Raises:
+      UnknownNameError: the name isn't registered.
+    """
+    return with_t2t_methods(registry.hparams(name))
+
 
 
 def default_name(thing: type) -> str:
