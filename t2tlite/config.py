@@ -216,7 +216,8 @@ class HParams:
     def override(self, assignments: str | Mapping[str, Any]) -> HParams:
         """Assigns from `"name=value,name=value"`, or a dict, by each value's type; returns self.
 
-        An assignment without effect logs a warning. A list is written in brackets: `a=[1,2]`.
+        An assignment without effect logs a warning. A list is written in brackets: `a=[1,2]`, and
+        `a[0]=3` replaces one item.
 
         Raises:
           HParamsError: a name doesn't exist or is assigned twice, or a value isn't of its type.
@@ -224,13 +225,13 @@ class HParams:
         is_text = isinstance(assignments, str)
         pairs = parse_assignments(assignments)
         for name, value in pairs:
+            name, index = split_index(name)
             present = self.value_of(name)
             if index is not None:
                 setattr(self, name, with_item(name, present, index, value))
             elif name not in _TYPES:
                 setattr(self, name, parse_like(name, value, present))
             else:
-            name, index = split_index(name)
                 # Brackets may keep a comma in a string.
                 setattr(self, name, value.strip("[]") if is_text and _TYPES[name] is str else value)
         for name, _ in pairs:
