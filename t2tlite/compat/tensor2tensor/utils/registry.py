@@ -9,7 +9,6 @@ from t2tlite.compat.t2t_hparams import HParams, with_t2t_methods
 from t2tlite.plugins.stand_ins import absent_names
 from t2tlite.registry import (
     help_string,
-    hparams,
     list_hparams,
     list_models,
     list_problems,
@@ -50,6 +49,7 @@ def problem(problem_name: str) -> Any:
     instance.name = base
     return instance
 
+
 def hparams(name: str) -> HParams:
     """Returns a new HParams of the set registered as `name`, with T2T's methods.
 
@@ -57,7 +57,6 @@ def hparams(name: str) -> HParams:
       UnknownNameError: the name isn't registered.
     """
     return with_t2t_methods(registry.hparams(name))
-
 
 
 def default_name(thing: type) -> str:
