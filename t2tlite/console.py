@@ -143,7 +143,7 @@ def _notebook_bar(what: str, total: int | None) -> Iterator[Callable[[int, str],
         }
 
     done, text = 0, what
-    shown = display(content(), raw=True, display_id=True)
+    shown: Any = display(content(), raw=True, display_id=True)  # type: ignore[no-untyped-call]
     last = time.monotonic()
 
     def show(new_done: int, new_text: str) -> None:

@@ -19,7 +19,7 @@ from absl import flags
 from t2tlite import plugins, registry, user_code
 from t2tlite.cli import t2t_flags
 from t2tlite.data.samples import users_traceback
-from t2tlite.devices import cluster, devices
+from t2tlite.devices import cluster, devices, silence
 from t2tlite.errors import Error, SampleError
 from t2tlite.version import __version__
 
@@ -141,17 +141,14 @@ def _print_help(description: str, modules: Sequence[ModuleType]) -> None:
 
 
 def _log_to_stderr() -> None:
-    # Hides TensorFlow's start-up messages.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    # For plugins that import TensorFlow.
+    silence.tensorflow()
     handler = logging.StreamHandler()
     handler.setFormatter(_Formatter())
     logger = logging.getLogger("t2tlite")
     logger.handlers = [handler]
     logger.setLevel(logging.INFO)
     logger.propagate = False
-    # TensorFlow warns of tracing for many lengths and beam sizes, which is intended: once for each.
-    tensorflow = logging.getLogger("tensorflow")
-    tensorflow.addFilter(lambda record: "retracing" not in record.getMessage())
 
 
 class _Formatter(logging.Formatter):

@@ -223,9 +223,11 @@ class Decoder:
         overrides: Mapping[str, Any],
     ) -> DecodeHParams:
         """Returns the given decode hparams, by default the decoder's own, with the overrides."""
-        given = decode_hparams or {}
-        own = given if isinstance(given, DecodeHParams) else self.decode_hparams
-        changes = [{} if given is own else given, overrides]
+        changes: list[str | Mapping[str, Any]]
+        if decode_hparams is None or isinstance(decode_hparams, DecodeHParams):
+            own, changes = decode_hparams or self.decode_hparams, [overrides]
+        else:
+            own, changes = self.decode_hparams, [decode_hparams, overrides]
         if not any(changes):
             return own
         changed = dataclasses.replace(own)

@@ -214,6 +214,7 @@ def import_tensorflow() -> None:
     (benchmarks/train.py with TF_ENABLE_ONEDNN_OPTS=0 and =1).
     """
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+    silence.tensorflow()
     with silence.standard_error():
         tensorflow = importlib.import_module("tensorflow")
         # The first look for GPUs prints, too.
