@@ -8,7 +8,6 @@ import math
 from pathlib import Path
 from typing import Any
 
-from t2tlite import registry
 from t2tlite.checkpoint.run_record import RunRecord
 from t2tlite.config import EOS_ID, PAD_ID, HParams, ProblemHParams
 from t2tlite.data import inputs
@@ -31,6 +30,12 @@ from t2tlite.training.train_args import TrainArgs
 class TrainingSetup:
     """A problem, its data and a network with new weights.
 
+    Args:
+      run: problem, model and hparams.
+      data_dir: the data folder, with the vocabulary.
+      train_args, device: how to train or evaluate, and where.
+      problem: of a trained model; None: the one that `run` trains.
+
     Attributes:
       data_dir: the data folder, with the vocabulary.
       shards: paths of the TFRecord files, by split.
@@ -41,7 +46,14 @@ class TrainingSetup:
       Error: data, vocabulary or hparams don't fit.
     """
 
-    def __init__(self, run: RunRecord, data_dir: str, train_args: TrainArgs, device: Devices):
+    def __init__(
+        self,
+        run: RunRecord,
+        data_dir: str,
+        train_args: TrainArgs,
+        device: Devices,
+        problem: Problem | None = None,
+    ):
         import keras
 
         self.run = run
@@ -49,7 +61,7 @@ class TrainingSetup:
         self.train_args = train_args.check()
         self.device = device
         self.hparams = HParams.from_values(run.hparams).check()
-        self.problem = registry.problem(run.problem)
+        self.problem = problem or run.trained_problem()
         self.data_dir = data_dir
         self.shards = {
             split: self.problem.shards(data_dir, split)
@@ -66,13 +78,20 @@ class TrainingSetup:
             raise
 
     @functools.cached_property
+    def _batched_by(self) -> HParams:
+        """The hparams with the problem's own limit of length."""
+        hparams = self.hparams.copy()
+        hparams.max_length = self.problem.max_length(self.hparams)
+        return hparams
+
+    @functools.cached_property
     def batching(self) -> Batching:
         """How training examples are batched."""
         from t2tlite.model import protocol
 
         labels = self.problem_hparams.modality["targets"] == "class_label"
         batching = choose_batching(
-            self.hparams,
+            self._batched_by,
             static=self.device.static_shapes,
             replicas=self.device.count,
             machines=self.device.workers,
@@ -88,7 +107,7 @@ class TrainingSetup:
     def evaluation_batching(self) -> Batching:
         """How evaluation examples are batched."""
         return evaluation_batching(
-            self.hparams,
+            self._batched_by,
             static=self.device.static_shapes,
             replicas=self.device.row_shares,
             length_multiple=self.device.length_multiple,
@@ -187,7 +206,7 @@ class TrainingSetup:
         """
         args = self.train_args
         shards = self.shards[args.eval_split]
-        batching = evaluation_batching(self.hparams, static=False)
+        batching = evaluation_batching(self._batched_by, static=False)
         sizes = inputs.measure(shards, self.examples(args.eval_split), batching)
         return random_part(sizes.examples, args.most_eval_batches / sizes.batches)
 
