@@ -18,10 +18,13 @@ from t2tlite.devices.free_memory import OUT_OF_MEMORY
 from t2tlite.errors import DeviceError
 
 LOG = "log.txt"
-# How a trial's last line says that the machine ran out of something.
-_OUT_OF_RESOURCES = re.compile(
+# How a trial's last line says that the machine lacks something.
+_LACKING = re.compile(
     "|".join(
-        ["MemoryError", *map(os.strerror, (errno.ENOSPC, errno.EDQUOT, errno.ENOMEM, errno.EIO))]
+        [
+            *("MemoryError", "sees no GPU", r"sees \d+ GPUs"),
+            *map(os.strerror, (errno.ENOSPC, errno.EDQUOT, errno.ENOMEM, errno.EIO)),
+        ]
     )
 )
 _LEAST_FREE_BYTES = 2**16
@@ -102,7 +105,7 @@ class Failure:
     Attributes:
       reason: one line.
       of_machine: whether the machine caused it, not the trial's hparams: the process was killed,
-        or memory or disk space ran out. The same trial may succeed later.
+        memory or disk space ran out, or a GPU is missing. The same trial may succeed later.
     """
 
     reason: str
@@ -121,4 +124,4 @@ def failure(status: int, folder: Path) -> Failure:
     if shutil.disk_usage(folder).free < _LEAST_FREE_BYTES:
         # Then its last lines may be lost.
         return Failure(f"the disk of {folder} is full; its last output: {reason}", True)
-    return Failure(reason, bool(OUT_OF_MEMORY.search(reason) or _OUT_OF_RESOURCES.search(reason)))
+    return Failure(reason, bool(OUT_OF_MEMORY.search(reason) or _LACKING.search(reason)))

@@ -80,6 +80,7 @@ def test_no_code_runs_in_a_fork_of_this_process(tmp_path):
         (-signal.SIGTERM, "", True),
         (1, "t2t-trainer: out of memory: the model's weights don't fit; lower hidden_size", True),
         (1, "Traceback ...\nOSError: [Errno 28] No space left on device: 'x'\n", True),
+        (1, "t2t-trainer: --worker_gpu=4: TensorFlow sees no GPU; drop the flag", True),
         (1, "Traceback ...\nOSError: [Errno 2] No such file or directory: 'x'\n", False),
         (2, "t2t-trainer: --x isn't a flag", False),
         (1, "", False),
