@@ -191,6 +191,17 @@ _add(
     max_length=1024,
 )
 
+# A decoder alone reads inputs and targets as one sequence.
+_PREPEND = {"prepend_mode": "prepend_inputs_masked_attention", "max_length": 0}
+_add(
+    "transformer_prepend_v1",
+    transformer.transformer_base_v1,
+    "transformer_base_v1 as a language model of inputs and targets.",
+    **_PREPEND,
+)
+for _name in ("transformer_prepend_v2", "transformer_prepend"):
+    _add(_name, _V2, "transformer_base_v2 as a language model of inputs and targets.", **_PREPEND)
+
 # Deep models for long texts; T2T trains most of them on several problems.
 _TALL = {
     "num_hidden_layers": 12,

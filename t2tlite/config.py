@@ -105,6 +105,9 @@ class HParams:
     multiply_embedding_mode: Literal["sqrt_depth", "none", ""] = "sqrt_depth"
     use_target_space_embedding: bool = True  # add a learned vector of the target language to inputs
     unidirectional_encoder: bool = False  # causal self-attention in the encoder
+    prepend_mode: Literal[
+        "none", "prepend_inputs_masked_attention", "prepend_inputs_full_attention"
+    ] = "none"  # else a decoder alone reads inputs and targets as one sequence
     initializer: Literal[
         "uniform_unit_scaling", "normal_unit_scaling", "orthogonal", "uniform", "normal"
     ] = "uniform_unit_scaling"
@@ -313,9 +316,7 @@ class HParams:
                     f"{f'{low} or ' if low else ''}{low + self.num_heads}"
                 )
         if self.pos == "timing" and self.hidden_size % 2:
-            raise HParamsError(
-                f"hidden_size={self.hidden_size} is odd; pos=timing needs an even one"
-            )
+            raise HParamsError(f"hidden_size={self.hidden_size} is odd; pos=timing needs an even one")
 
     def check(self) -> HParams:
         """Checks that each value is within its field's bounds or choices; returns self.

@@ -23,7 +23,7 @@ from t2tlite.checkpoint.description import DECODING, Description, Need, describe
 from t2tlite.config import HParams, ProblemHParams
 from t2tlite.data import manifest
 from t2tlite.data.manifest import from_json
-from t2tlite.errors import CheckpointError, DataError, VocabularyError
+from t2tlite.errors import CheckpointError, DataError, HParamsError, VocabularyError
 from t2tlite.files import atomic, opened_below, plain_name, read_json
 from t2tlite.model import BUILT_IN
 from t2tlite.problem import Problem
@@ -258,7 +258,11 @@ class RunRecord:
                 )
 
     def make_model(self, problem_hparams: ProblemHParams) -> Any:
-        """Returns the built model with new weights."""
+        """Returns the built model with new weights.
+
+        Raises:
+          HParamsError: hparams don't fit each other, the model or the problem.
+        """
         hparams = HParams.from_values(self.hparams)
         # A plugin's registration may replace a built-in one, but not in a trained model.
         is_data = self.description is not None and not self.needs(DECODING)
@@ -267,6 +271,11 @@ class RunRecord:
         else:
             make = registry.model(self.model)
         model = make(hparams, problem_hparams)
+        if hparams.prepend_mode != "none" and not getattr(model, "prepends", False):
+            raise HParamsError(
+                f"model {self.model} has no prepend_mode={hparams.prepend_mode}; leave it out, or "
+                f"use --model=transformer"
+            )
         build(model, problem_hparams)
         return model
 

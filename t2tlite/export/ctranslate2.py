@@ -122,6 +122,7 @@ def check_expressible(hparams: HParams, network: Any) -> bool:
     width = hparams.hidden_size
     unsupported = {
         "unidirectional_encoder": hparams.unidirectional_encoder,
+        "prepend_mode": hparams.prepend_mode != "none",
         "self_attention_type": hparams.self_attention_type != "dot_product",
         "attention_key_channels": hparams.attention_key_channels not in (0, width),
         "attention_value_channels": hparams.attention_value_channels not in (0, width),
@@ -131,7 +132,7 @@ def check_expressible(hparams: HParams, network: Any) -> bool:
     # Not isinstance: a subclass may compute something else.
     if type(network) is not Transformer:
         problems = [f"the model class {type(network).__qualname__}"]
-    elif not network.has_inputs:
+    elif not network.has_inputs and not problems:
         problems = ["a language model"]
     if problems:
         raise HParamsError(

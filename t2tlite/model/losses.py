@@ -8,17 +8,29 @@ import math
 
 from keras import ops
 
+from t2tlite.config import PAD_ID
+from t2tlite.model import prepend
 from t2tlite.model.layers import MASKED
 
 # Maximum number of tokens whose logits exist at a time; benchmarks/loss.py measures the choice.
 CHUNK_TOKENS = 1024
 
 
-def token_weights(targets_BT, modality):
-    """Returns float32 [B, T]: 1 where a position counts, 0 for padding; all class labels count."""
+def token_weights(features, modality, answers_only=False):
+    """Returns which positions of the targets count: float32 [B, T], 1 or 0.
+
+    Args:
+      features: "targets" [B, T], and "targets_position" of packed rows.
+      modality: of the targets; all class labels count, of tokens those that aren't padding.
+      answers_only: the targets are inputs, a separator and an answer; only the answer counts.
+    """
+    targets_BT = features["targets"]
     if modality == "class_label":
         return ops.ones_like(targets_BT, dtype="float32")
-    return ops.cast(ops.not_equal(targets_BT, 0), "float32")
+    counts_BT = ops.not_equal(targets_BT, PAD_ID)
+    if answers_only:
+        counts_BT = counts_BT & prepend.follows_separator(features)
+    return ops.cast(counts_BT, "float32")
 
 
 def _smoothed_distribution(label_smoothing, vocab_size):

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from t2tlite.model.layers import Attention, FeedForward, PrePostProcess
+from t2tlite.model.layers import Attention, FeedForward, PrePostProcess, mask_bias
 from t2tlite.model.relative_attention import RelativeAttention
 
 # By the hparam self_attention_type.
@@ -35,12 +35,42 @@ class KVCache:
         """Number of positions that there is space for."""
         return ops.shape(next(iter(self.cache.values())))[2]
 
+    def future_bias(self):
+        """Returns the bias [1, 1, 1, max_steps] that masks the positions after this one."""
+        return mask_bias(ops.arange(self.max_steps) > self.position)[None, None, None]
+
     def update(self, name, keys_values):
         """Writes a layer's keys and values of this position; returns those of all positions."""
         is_position = ops.reshape(ops.arange(self.max_steps) == self.position, (1, 1, -1, 1))
         for part, new in zip(_names(name), keys_values, strict=True):
             self.cache[part] = ops.where(is_position, new, self.cache[part])
         return [self.cache[part] for part in _names(name)]
+
+
+class PrefixCache:
+    """Collects the keys and values of the first positions, which a stack runs together.
+
+    Args:
+      max_steps: number of further positions that the cache has space for.
+
+    Attributes:
+      cache: tensors as those of `KVCache`, by name.
+      position: of the first key.
+    """
+
+    position = 0
+
+    def __init__(self, max_steps):
+        self.cache = {}
+        self.max_steps = max_steps
+
+    def update(self, name, keys_values):
+        """Stores a layer's keys and values; returns them."""
+        for part, new in zip(_names(name), keys_values, strict=True):
+            rows, heads, _, width = ops.shape(new)
+            space = ops.zeros((rows, heads, self.max_steps, width), new.dtype)
+            self.cache[part] = ops.concatenate([new, space], axis=2)
+        return keys_values
 
 
 def _names(layer):
@@ -89,7 +119,8 @@ class Block(keras.layers.Layer):
           self_bias: bias of self-attention.
           memory: keys and values of the encoder's output, from `cross_attention.keys_values`.
           cross_bias: bias of cross-attention.
-          cache: this layer's name in a `KVCache`, and the `KVCache`; None for whole sequences.
+          cache: this layer's name in a cache, and the `KVCache` or `PrefixCache`; None for whole
+            sequences.
           training: whether to apply dropout.
         """
         y = self.self_before(x_BTD, training=training)
@@ -166,7 +197,7 @@ class Stack(keras.layers.Layer):
           self_bias: bias of self-attention.
           positions: [T] or [B, T]; only recurrent stacks read them.
           memory: from the method of that name; None or {} without an encoder.
-          kv_cache: a `KVCache`, which is updated; None for whole sequences.
+          kv_cache: a `KVCache` or `PrefixCache`, which is updated; None for whole sequences.
           training: whether to apply dropout.
         """
         names = iter(self.cache_names())

@@ -34,7 +34,7 @@ class Scorer(keras.Model):
     def call(self, features: dict[str, Any]) -> dict[str, Any]:
         targets_BT = features["targets"]
         logits_BTV = self.network(features, training=False)
-        weights_BT = token_weights(targets_BT, self.modality)
+        weights_BT = token_weights(features, self.modality)
         if "inputs" in features:
             # Rows without inputs only fill a batch of static shape.
             real_B1 = ops.any(ops.not_equal(features["inputs"], PAD_ID), axis=1, keepdims=True)

@@ -138,6 +138,11 @@ def import_checkpoint(
     if not checkpoint.shares_embeddings:
         run.hparams["shared_embedding_and_softmax_weights"] = False
     hparams = HParams.from_values(run.hparams)
+    if hparams.prepend_mode != "none" and any("/encoder/" in name for name in checkpoint.shapes):
+        raise CheckpointError(
+            f"the checkpoint has an encoder, which T2T trains beside prepend_mode="
+            f"{hparams.prepend_mode}; here that is a decoder alone, so it can't be imported"
+        )
     problem_hparams = run.trained_problem().get_hparams(hparams, data_dir)
     network = run.make_model(problem_hparams)
     # Not isinstance: subclasses have weights of other names.

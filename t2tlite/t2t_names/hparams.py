@@ -96,7 +96,6 @@ T2T_ONLY: dict[str, T2TOnly] = {
     **refused("selects other normalisations than layer norm", norm_type="layer"),
     **ignored("rounds up the rows of a batch", pad_batch=False),
     **unread("with pos=timing_from_features", position_features=""),
-    **refused("feeds inputs and targets as one sequence", prepend_mode="none"),
     **refused("is the flag --warm_start_from here", pretrained_model_dir=""),
     **refused("favours near positions in attention", proximity_bias=False),
     **refused("belongs to scheduled sampling", scheduled_sampling_prob=0.0),

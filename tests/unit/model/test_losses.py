@@ -55,9 +55,11 @@ def test_a_perfect_prediction_costs_nothing():
 
 def test_token_weights():
     targets = ops.convert_to_tensor([[3, 1, 0, 0]])
-    assert np.array(losses.token_weights(targets, "symbol")).tolist() == [[1, 1, 0, 0]]
+    assert np.array(losses.token_weights({"targets": targets}, "symbol")).tolist() == [[1, 1, 0, 0]]
     # Label 0 is a label.
-    assert np.array(losses.token_weights(targets, "class_label")).tolist() == [[1, 1, 1, 1]]
+    assert np.array(losses.token_weights({"targets": targets}, "class_label")).tolist() == [
+        [1, 1, 1, 1]
+    ]
 
 
 CASES = [
