@@ -30,7 +30,6 @@ from t2tlite.assignments import (
     split_index,
     with_item,
 )
-from t2tlite.console import html_table
 from t2tlite.errors import HParamsError
 from t2tlite.t2t_names.hparams import T2T_ONLY
 
@@ -358,9 +357,6 @@ class HParams:
 
     def __repr__(self) -> str:
         return f"HParams({', '.join(f'{n}={value!r}' for n, value in self.changes().items())})"
-
-    def _repr_html_(self) -> str:
-        return html_table("HParams that differ from transformer_base", self.changes())
 
     def _unknown(self, name: str) -> str:
         names = [*(_TYPES.keys() - {"extra"}), *T2T_ONLY, *self.__dict__.get("extra", {})]

@@ -16,6 +16,10 @@ class Error(Exception):
         message = Exception.__str__(self)
         return "".join(char if char.isprintable() else repr(char)[1:-1] for char in message)
 
+    def _render_traceback_(self) -> list[str]:
+        """Returns the lines that a notebook shows in place of a traceback."""
+        return [f"{type(self).__name__}: {self}"]
+
 
 class UnknownNameError(Error, KeyError):
     """A name that isn't registered; the message suggests close names."""
@@ -46,8 +50,11 @@ class DataError(Error):
 class SampleError(DataError):
     """A sample from a plugin that can't be used; names problem, hook and sample number."""
 
-    # The traceback of the plugin's code as text, if it ran on another machine.
-    remote_traceback = ""
+    # The traceback of the plugin's code as text; unlike __cause__, it gets to other processes.
+    users_traceback = ""
+
+    def _render_traceback_(self) -> list[str]:
+        return [*super()._render_traceback_(), *self.users_traceback.splitlines()]
 
 
 class DownloadError(Error):

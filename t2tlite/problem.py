@@ -67,6 +67,9 @@ class Problem(ProblemFiles):
         """The name with its suffixes, as `--problem` takes it."""
         return f"{self.name}{'_rev' * self._was_reversed}{'_copy' * self._was_copy}"
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.full_name!r})"
+
     # Hooks for generating data.
 
     def generate_data(self, data_dir: str, tmp_dir: str, task_id: int = -1) -> None:

@@ -18,7 +18,6 @@ from absl import flags
 
 from t2tlite import plugins, registry, user_code
 from t2tlite.cli import t2t_flags
-from t2tlite.data.samples import users_traceback
 from t2tlite.devices import cluster, devices, silence
 from t2tlite.errors import Error, SampleError
 from t2tlite.version import __version__
@@ -114,8 +113,8 @@ def _run(main: Callable[[], None], description: str, modules: Sequence[ModuleTyp
         message, status = f"{error} (--help lists all flags)", 2
     except Error as error:
         message, status = str(error), 1
-        if isinstance(error, SampleError) and (traceback := users_traceback(error)):
-            message += f"\nTraceback (your code):\n{traceback}"
+        if isinstance(error, SampleError) and error.users_traceback:
+            message += f"\nTraceback (your code):\n{error.users_traceback}"
     except Exception as error:
         # Others are bugs, with their traceback.
         if not plugins.raised(error):

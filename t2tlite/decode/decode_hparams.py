@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 import re
 from collections.abc import Mapping, Sequence
@@ -104,6 +105,29 @@ class DecodeHParams(CheckedFields):
             close = " or ".join(difflib.get_close_matches(name, hints, n=3))
             hint = f"did you mean {close}?" if close else f"it has {list(hints)}"
             raise HParamsError(f"no decode hparam is named {shown(name)}: {hint}")
+
+    def for_call(
+        self, given: DecodeHParams | Mapping[str, Any] | str | None, overrides: Mapping[str, Any]
+    ) -> DecodeHParams:
+        """Returns the checked hparams of one call.
+
+        Args:
+          given: in place of these if they are DecodeHParams; otherwise changes to these.
+          overrides: further changes.
+
+        Raises:
+          HParamsError: one doesn't exist, or isn't possible.
+        """
+        if isinstance(given, DecodeHParams):
+            changed = dataclasses.replace(given)
+        else:
+            changed = dataclasses.replace(self).override(given or {})
+        return changed.override(overrides).check()
+
+    def changes(self) -> dict[str, Any]:
+        """Returns the values that aren't the defaults, by name."""
+        defaults = DecodeHParams()
+        return {name: v for name, v in vars(self).items() if v != getattr(defaults, name)}
 
     def of_search(self) -> tuple[Any, ...]:
         """Returns the values that a search depends on; equal ones share a compiled search."""

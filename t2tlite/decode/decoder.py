@@ -190,7 +190,7 @@ class Decoder:
           HParamsError: a decode hparam doesn't exist or isn't possible.
           CheckpointError: the scores are not finite, so the weights are damaged.
         """
-        decode_hparams = self._decode_hparams(decode_hparams, overrides)
+        decode_hparams = self.decode_hparams.for_call(decode_hparams, overrides)
         if isinstance(lines, str):
             one = [prefixes] if isinstance(prefixes, str) else prefixes
             return self.n_best([lines], decode_hparams, one, first, n)[0]
@@ -216,24 +216,6 @@ class Decoder:
             return decode_hparams, n
         beams = max(n, decode_hparams.beam_size)
         return dataclasses.replace(decode_hparams, beam_size=beams).check(), 1
-
-    def _decode_hparams(
-        self,
-        decode_hparams: DecodeHParams | Mapping[str, Any] | str | None,
-        overrides: Mapping[str, Any],
-    ) -> DecodeHParams:
-        """Returns the given decode hparams, by default the decoder's own, with the overrides."""
-        changes: list[str | Mapping[str, Any]]
-        if decode_hparams is None or isinstance(decode_hparams, DecodeHParams):
-            own, changes = decode_hparams or self.decode_hparams, [overrides]
-        else:
-            own, changes = self.decode_hparams, [decode_hparams, overrides]
-        if not any(changes):
-            return own
-        changed = dataclasses.replace(own)
-        for change in changes:
-            changed.override(change)
-        return changed.check()
 
     def _search_all(
         self,
@@ -308,7 +290,7 @@ class Decoder:
         Where `streams` is false, it yields only the last one. Arguments and errors are as for
         `n_best`.
         """
-        decode_hparams = self._decode_hparams(decode_hparams, overrides).check()
+        decode_hparams = self.decode_hparams.for_call(decode_hparams, overrides)
         return self._stream(text_of(line, "the line"), decode_hparams)
 
     def _stream(self, line: str, decode_hparams: DecodeHParams) -> Iterator[Hypothesis]:
@@ -379,6 +361,23 @@ class Decoder:
         if answer is None and not self.classifies:
             answer = self.n_best([line])[0][0]
         return attend(self.engine, self.folder, line, answer, self.decode_hparams.max_input_size)
+
+    def summary(self) -> dict[str, str]:
+        """Returns what the decoder is, by name, as it is shown."""
+        changed = self.decode_hparams.changes()
+        return {
+            "folder": self.output_dir,
+            "problem": self.run.problem,
+            "model": f"{self.run.model}, hparams set {self.run.hparams_set or 'unknown'}",
+            "checkpoint": self.checkpoint_name,
+            "decode_hparams": ", ".join(f"{name}={value!r}" for name, value in changed.items()),
+        }
+
+    def __repr__(self) -> str:
+        return f"Decoder({', '.join(f'{name}={v!r}' for name, v in self.summary().items() if v)})"
+
+    def _repr_html_(self) -> str:
+        return console.html_table("Decoder", self.summary())
 
     def _is_decoded(self, line: str) -> bool:
         return bool(line.strip()) or (self.from_nothing and not self.problem.has_inputs)

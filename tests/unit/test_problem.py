@@ -247,3 +247,7 @@ def test_a_name_that_is_set_before_the_base_class_is():
             super().__init__()
 
     assert Early().name == "given"
+
+
+def test_it_shows_its_class_and_name():
+    assert repr(registry.problem("reverse_digits_rev")) == "ReverseDigits('reverse_digits_rev')"

@@ -281,3 +281,10 @@ def test_scores_take_any_iterable_of_pairs(decoder):
     assert decoder.score(zip(*zip(*pairs, strict=True), strict=True)) == decoder.score(pairs)
     with pytest.raises(DataError, match="pair 1 is str 'ab'; expected an iterable of"):
         decoder.score(["ab", "cd"])
+
+
+def test_it_shows_what_it_is(decoder):
+    shown = repr(decoder)
+    assert shown.startswith(f"Decoder(folder={str(MODEL)!r}, problem='reverse_digits', model='")
+    assert "checkpoint='model.ckpt-250', decode_hparams='beam_size=2, extra_length=3')" in shown
+    assert "<td" in decoder._repr_html_() and "model.ckpt-250" in decoder._repr_html_()
