@@ -45,6 +45,14 @@ RUNS = {
     "trap_reaches_through": ("reaches_through", []),
     "trap_decodes_others_data_rev": ("reaches_through", []),
     "trap_clears_writers": ("clears_writers", ["--hparams_set=trap_poetry"]),
+    "trap_babi_concat": ("babi_and_squad", ["--model=transformer_encoder"]),
+    "trap_babi_parsed": ("babi_and_squad", []),
+    "trap_squad": ("babi_and_squad", []),
+    "trap_lm1b": ("babi_and_squad", []),
+    "trap_distributed": ("sharded_files", []),
+    "trap_chopped": ("sharded_files", []),
+    "trap_own_tasks": ("sharded_files", []),
+    "trap_reads_back": ("reads_back", []),
     "trap_hparams_sets": (
         "hparams_sets",
         ["--hparams_set=trap_many_hparams", "--model=transformer_encoder"],
@@ -119,6 +127,12 @@ def test_trains_ten_steps(problem, errors, folder):
         ("trap_before14", "train", 3, 60),
         ("trap_before14_characters", "dev", 1, 15),
         ("trap_clears_writers", "train", 9, 54),
+        ("trap_babi", "train", 1, 80),
+        # Of five files the last is for evaluation.
+        ("trap_distributed", "train", 3, 48),
+        ("trap_distributed", "dev", 1, 12),
+        ("trap_own_tasks", "train", 3, 30),
+        ("trap_reads_back", "dev", 1, 11),
     ],
 )
 def test_shards_are_those_of_t2t(errors, folder, problem, split, shards, examples):
