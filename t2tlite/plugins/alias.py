@@ -29,12 +29,15 @@ log = logging.getLogger(__name__)
 
 ALIAS = "tensor2tensor"
 # The modules that the mirror has, each with its submodules.
-_MIRRORED = (ALIAS, "tensorflow.contrib")
+_MIRRORED = (ALIAS, *(f"tensorflow.{name}" for name in tf1.MIRRORED))
+_V1 = "tensorflow.compat.v1."
 _COMPAT = "t2tlite.compat."
 
 # Folders of plugins' code, each with a trailing separator.
 _plugin_folders: set[str] = set()
 _loading = 0
+# Names of the modules in sys.modules that are there for plugins only.
+_found: set[str] = set()
 
 
 def install() -> None:
@@ -69,23 +72,34 @@ def names_available(folder: Path) -> Iterator[None]:
         _loading -= 1
         # Modules that it imported from outside its folder, by sys.path, are its code, too.
         for name in set(sys.modules) - before:
-            file = getattr(sys.modules.get(name), "__file__", None)
-            if file and not _is_installed(file):
+            module = sys.modules.get(name)
+            file = getattr(module, "__file__", None)
+            # multiprocessing gives the main module a second name.
+            if file and module is not sys.modules["__main__"] and not _is_installed(file):
                 _plugin_folders.add(os.path.dirname(os.path.abspath(file)) + os.sep)
-        # Other code must not find these modules.
-        for name in [name for name in sys.modules if _is_alias(name) and not _loading]:
-            del sys.modules[name]
-        if not _loading and "tensorflow" in sys.modules:
-            # Python has made it an attribute if the plugin imports from it.
-            vars(sys.modules["tensorflow"]).pop("contrib", None)
+        if not _loading:
+            _forget_modules()
+
+
+def _forget_modules() -> None:
+    """Removes the modules that the finder found: other code must not see them."""
+    for name in _found & set(sys.modules):
+        del sys.modules[name]
+        # Python has made it an attribute of its package.
+        package, _, last = name.rpartition(".")
+        if package in sys.modules and package not in _found:
+            with contextlib.suppress(AttributeError):
+                delattr(sys.modules[package], last)
+    _found.clear()
 
 
 def _hook_imports() -> None:
     if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
         # First, because the folder of a plugin may be in a checkout of Tensor2Tensor.
         sys.meta_path.insert(0, _Finder())
-    if "tensorflow" in sys.modules:
-        tf1.add_names(sys.modules["tensorflow"], called_by_plugin)
+    for name, add in _TF1_NAMES.items():
+        if module := sys.modules.get(name):
+            add(module, _CALLERS)
 
 
 def called_by_plugin() -> bool:
@@ -101,6 +115,22 @@ def called_by_plugin() -> bool:
             return True
         frame = frame.f_back  # type: ignore[assignment]
     return False
+
+
+def _called_by_plugin_itself() -> bool:
+    frame = sys._getframe(1)
+    # Between them are the import system and tensorflow.compat.v1, which wraps another module.
+    while frame.f_back is not None and (
+        frame.f_code.co_filename.startswith((os.path.dirname(__file__), "<frozen importlib"))
+        or frame.f_globals.get("__name__") == "tensorflow.python.util.module_wrapper"
+    ):
+        frame = frame.f_back
+    return not _is_installed(frame.f_globals.get("__file__") or "") and called_by_plugin()
+
+
+# What adds TF1's names to modules of TensorFlow.
+_TF1_NAMES = {"tensorflow": tf1.add_names, "tensorflow.compat.v1": tf1.add_removed_names}
+_CALLERS = tf1.Callers(called_by_plugin, _called_by_plugin_itself)
 
 
 def used_by(path: Path) -> bool:
@@ -142,14 +172,24 @@ class _Finder(MetaPathFinder):
     def find_spec(
         self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        if name == "tensorflow":
-            return _tensorflow_spec()
+        if name in _TF1_NAMES:
+            return _tensorflow_spec(name, path)
         # For `from tensor2tensor.utils import x` Python looks for x in the mirror's package.
         inner = name.removeprefix(_COMPAT)
         missing = inner != name and _is_alias(inner) and not PathFinder.find_spec(name, path)
-        if not (missing or _is_alias(name)) or not called_by_plugin():
+        if name.startswith("tensorflow."):
+            found = not _is_gone(name, path) or not _called_by_plugin_itself()
+        else:
+            found = not (missing or _is_alias(name)) or not called_by_plugin()
+        if found:
             return None
+        _found.add(name)
         return ModuleSpec(name, _AliasLoader(), is_package=True)
+
+
+def _is_gone(name: str, path: Sequence[str] | None) -> bool:
+    """Returns whether TensorFlow 2 has no module of this name."""
+    return _is_alias(name) or (path is not None and PathFinder.find_spec(name, path) is None)
 
 
 class _AliasLoader(Loader):
@@ -167,6 +207,10 @@ class _AliasLoader(Loader):
 
 @functools.cache
 def _counterpart(name: str) -> ModuleType:
+    if name.startswith(_V1):
+        return _counterpart(f"tensorflow.{name.removeprefix(_V1)}")
+    if name.startswith("tensorflow.") and not _is_alias(name):
+        return tf1.module(name) or AbsentModule(name)
     mirrored = f"{_COMPAT}{name}"
     if name in _MIRRORED:
         return importlib.import_module(mirrored)
@@ -178,16 +222,17 @@ def _counterpart(name: str) -> ModuleType:
     return built_in.find_module(name) or AbsentModule(name)
 
 
-def _tensorflow_spec() -> ModuleSpec | None:
-    """Returns TensorFlow's own spec, changed to add TF1's names after the import."""
-    spec = PathFinder.find_spec("tensorflow")
+def _tensorflow_spec(name: str, path: Sequence[str] | None) -> ModuleSpec | None:
+    """Returns the spec of a module of TensorFlow, changed to add TF1's names after the import."""
+    spec = PathFinder.find_spec(name, path)
     if spec is None or spec.loader is None:
         return spec
     execute = spec.loader.exec_module
 
     def execute_and_add_names(module: ModuleType) -> None:
         execute(module)
-        tf1.add_names(module, called_by_plugin)
+        # It may have replaced itself.
+        _TF1_NAMES[name](sys.modules[name], _CALLERS)
 
     spec.loader.exec_module = execute_and_add_names  # type: ignore[method-assign]
     return spec

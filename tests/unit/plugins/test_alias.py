@@ -10,33 +10,7 @@ from t2tlite import RangedHParams, plugins, registry
 from t2tlite.errors import PluginError
 from t2tlite.plugins import alias
 
-
-@pytest.fixture(autouse=True)
-def imports(own_names, monkeypatch):
-    """Forgets the plugins of a test: their modules, folders and search paths."""
-    monkeypatch.setattr(sys, "path", list(sys.path))
-    monkeypatch.setattr(alias, "_plugin_folders", set(alias._plugin_folders))
-    before = set(sys.modules)
-    yield
-    for name in set(sys.modules) - before:
-        if name.startswith(("alias_", "tensor2tensor", "tensorflow.contrib")):
-            del sys.modules[name]
-    if "tensorflow" in sys.modules:
-        vars(sys.modules["tensorflow"]).pop("contrib", None)
-
-
-@pytest.fixture
-def load(tmp_path):
-    """Loads a plugin of one file; returns its module."""
-
-    def load(name, text):
-        folder = tmp_path / name
-        folder.mkdir()
-        (folder / "__init__.py").write_text(text)
-        plugins.load_usr_dir(folder)
-        return sys.modules[name]
-
-    return load
+pytestmark = pytest.mark.usefixtures("imports")
 
 
 def test_only_a_plugins_code_finds_tensor2tensor(load):
@@ -51,29 +25,6 @@ def test_only_a_plugins_code_finds_tensor2tensor(load):
         importlib.import_module("tensor2tensor")
     assert plugin.later() == 1
     assert plugin.registry.register_problem is registry.register_problem
-
-
-def test_only_a_plugins_code_finds_tf1s_names(load):
-    import tensorflow as tf
-
-    plugin = load(
-        "alias_tf1",
-        "import tensorflow as tf\n"
-        "import tensorflow.contrib.slim as slim\n"
-        "FLAGS = tf.flags.FLAGS\n"
-        "tf.summary.FileWriterCache.clear()\n"
-        "def later(): return tf.VarLenFeature, tf.FixedLenFeature, tf.gfile.Exists\n"
-        "def mode(): return tf.estimator.ModeKeys.EVAL\n"
-        "def gone(): return tf.contrib.layers.flatten(1)\n",
-    )
-    assert plugin.later()[:2] == (tf.io.VarLenFeature, tf.io.FixedLenFeature)
-    assert plugin.mode() == "eval"
-    with pytest.raises(
-        PluginError, match=r"__init__.py, line 7: tensorflow.contrib.layers.flatten"
-    ):
-        plugin.gone()
-    assert not hasattr(tf, "gfile") and not hasattr(tf.summary, "FileWriterCache")
-    assert not hasattr(tf, "contrib")
 
 
 def test_a_real_tensor2tensor_is_left_alone(load, monkeypatch, warned):
