@@ -8,7 +8,7 @@ from typing import Any
 
 from t2tlite.checkpoint.description import KINDS, Description
 from t2tlite.config import HParams, ProblemHParams
-from t2tlite.problem import Problem
+from t2tlite.problem import FILE_WORD, Problem
 
 
 class DescribedProblem(Problem):
@@ -45,6 +45,11 @@ class DescribedProblem(Problem):
     def dataset_filename(self) -> str:
         return self.description.dataset
 
+    @property
+    def dataset_splits(self) -> list[dict[str, Any]]:
+        splits = self.description.splits
+        return [{"split": name, "shards": splits[name]} for name in FILE_WORD if name in splits]
+
     def feature_encoders(self, data_dir: str | None) -> dict[str, Any]:
         # Swapped twice, they are as in the data.
         return self._swap(self.get_feature_encoders())
@@ -65,6 +70,17 @@ class DescribedProblem(Problem):
     def text_prefixes(self) -> dict[str, str]:
         prefixes = {name: one.prefix for name, one in self.description.features.items()}
         return {"inputs": "", "targets": "", **prefixes}
+
+    @property
+    def inputs_prefix(self) -> str:
+        """The text put before every text of the data's inputs."""
+        # Swapped twice, as the encoders.
+        return str(self._swap(self.text_prefixes)["inputs"])
+
+    @property
+    def targets_prefix(self) -> str:
+        """The same of the targets."""
+        return str(self._swap(self.text_prefixes)["targets"])
 
     def max_length(self, model_hparams: HParams) -> int:
         return self.description.max_length or super().max_length(model_hparams)

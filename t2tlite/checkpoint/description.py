@@ -19,7 +19,7 @@ from t2tlite.config import HParams, ProblemHParams
 from t2tlite.errors import CheckpointError
 from t2tlite.files import plain_name
 from t2tlite.model import BUILT_IN
-from t2tlite.problem import Problem
+from t2tlite.problem import FILE_WORD, Problem
 from t2tlite.text_problems import Text2ClassProblem, Text2SelfProblem, Text2TextProblem
 from t2tlite.translate import TranslateDistillProblem
 
@@ -38,7 +38,8 @@ HOOKS = "decode hooks"  # after a file was decoded
 EVALUATION = "evaluation"  # also decoding a split of the data
 
 # The hooks of a problem that read data.
-_READING = ["example_reading_spec", "preprocess_example", "examples", "filepattern", "shards"]
+_READING = ["example_reading_spec", "decode_example", "preprocess", "preprocess_example"]
+_READING += ["examples", "shards"]
 _FEATURES = ("inputs", "targets")
 
 
@@ -89,6 +90,7 @@ class Description:
       reversed, copied: whether the features of the data are swapped (`_rev`), and whether the
         targets are a copy of the inputs (`_copy`).
       has_inputs: False for a language model.
+      splits: number of shards by split: train, eval, test.
       metrics: names of the metrics that an evaluation computes.
       max_length: of an example in tokens, by which evaluation is batched; 0: the hparam's.
       input_space_id, target_space_id, loss_multiplier, stop_at_eos: as in `ProblemHParams`.
@@ -101,6 +103,7 @@ class Description:
     reversed: bool = False
     copied: bool = False
     has_inputs: bool = True
+    splits: dict[str, int] = field(default_factory=dict)
     metrics: list[str] = field(default_factory=list)
     input_space_id: int = 0
     target_space_id: int = 0
@@ -128,9 +131,11 @@ class Description:
             raise ValueError(f"it has no feature {missing[0]}")
         if not math.isfinite(self.loss_multiplier):
             raise ValueError("loss_multiplier is not finite")
-        for number in (self.input_space_id, self.target_space_id):
-            if not 0 <= number < 2**31:
-                raise ValueError(f"{number} is not the number of a space")
+        if unknown := [name for name in self.splits if name not in FILE_WORD]:
+            raise ValueError(f"there is no split {unknown[0][:40]!a}")
+        for name in ("input_space_id", "target_space_id", "max_length"):
+            if not 0 <= getattr(self, name) < 2**31:
+                raise ValueError(f"{name} is not in 0 to {2**31 - 1}")
         for name, feature in self.features.items():
             if not 0 <= feature.vocab_size <= encoder_kinds.MOST_IDS:
                 raise ValueError(f"vocab_size of {name[:40]!a} is impossible")
@@ -211,6 +216,7 @@ def describe(
         reversed="_rev" in suffixes,
         copied="_copy" in suffixes,
         has_inputs=bool(problem.has_inputs),
+        splits={name: len(paths) for name, paths in problem.filepaths_by_split("").items()},
         metrics=[str(name) for name in problem.eval_metrics()],
         input_space_id=int(filled.input_space_id),
         target_space_id=int(filled.target_space_id),

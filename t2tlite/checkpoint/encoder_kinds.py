@@ -36,12 +36,22 @@ from t2tlite.text import (
 # Of reserved ids, and of ids: more than any vocabulary has.
 _MOST_RESERVED = 2**15
 MOST_IDS = 2**24
-# What a class may define and still encode as its base class does.
+# What a class may define and still encode as its base class does. What `__init__` does shows in the
+# encoder's state, from which its options are read.
 _HARMLESS = {
     *("__module__", "__qualname__", "__doc__", "__dict__", "__weakref__", "__annotations__"),
-    *("__init__", "__firstlineno__", "__static_attributes__", "__annotate__", "__annotate_func__"),
+    *(
+        "__new__",
+        "__init__",
+        "__firstlineno__",
+        "__static_attributes__",
+        "__annotate__",
+        "__annotate_func__",
+    ),
     *("__annotations_cache__", "__abstractmethods__", "_abc_impl"),
 }
+# What an instance may not replace.
+_METHODS = {"encode", "encode_batch", "decode", "decode_list", "vocab_size"}
 # Texts that encoders of one kind, made differently, encode differently.
 _PROBES = ["", "a", "b a", "The 3 words, é\u2581 _\\u."]
 
@@ -58,6 +68,8 @@ class _File:
 
     @classmethod
     def of(cls, encoder: Any) -> _File:
+        if encoder.filename is None:
+            raise ValueError("it was made in memory")
         return cls(encoder.filename)
 
 
@@ -114,14 +126,27 @@ class _Labels:
 
 @dataclass(frozen=True)
 class _Numbers:
-    """Options of a TextEncoder, which encodes numbers."""
+    """Options of a TextEncoder, which encodes numbers; T2T's own has no `vocab_size`."""
 
-    vocab_size: int
+    vocab_size: int | None = None
     num_reserved_ids: int = NUM_RESERVED_TOKENS
 
     @classmethod
     def of(cls, encoder: TextEncoder) -> _Numbers:
-        return cls(encoder.vocab_size, encoder.num_reserved_ids)
+        return cls(_size(encoder), encoder.num_reserved_ids)
+
+    def make(self, path: None) -> TextEncoder:
+        if self.vocab_size is None:
+            return TextEncoder(self.num_reserved_ids)
+        return _NumberEncoder(self.vocab_size, self.num_reserved_ids)
+
+
+def _size(encoder: Any) -> int | None:
+    """Returns the number of ids of an encoder; None if it doesn't say."""
+    try:
+        return int(encoder.vocab_size)
+    except NotImplementedError:
+        return None
 
 
 class _NumberEncoder(TextEncoder):
@@ -158,36 +183,28 @@ KINDS = {
     "tokens": Kind(TokenTextEncoder, _Tokens, _Tokens.make),
     "bytes": Kind(ByteTextEncoder, _Bytes, lambda one, _: ByteTextEncoder(one.num_reserved_ids)),
     "class_labels": Kind(ClassLabelEncoder, _Labels, lambda one, _: ClassLabelEncoder(one.labels)),
-    "numbers": Kind(
-        TextEncoder,
-        _Numbers,
-        lambda one, _: _NumberEncoder(one.vocab_size, one.num_reserved_ids),
-        frozenset({"vocab_size"}),
-    ),
+    "numbers": Kind(TextEncoder, _Numbers, _Numbers.make, frozenset({"vocab_size"})),
 }
 
 
 def describe(encoder: Any) -> dict[str, Any] | None:
     """Returns an encoder as JSON, with the path of its file in `file`; None if it can't be data."""
-    # Some encoders only pass on what another one does: those of `compat` are of this kind.
+    names = {kind.encoder: name for name, kind in KINDS.items()}
     classes = type(encoder).__mro__
-    for i, one in enumerate(classes):
-        wraps = "known_encoder" in vars(one)
-        name = next((name for name, kind in KINDS.items() if kind.encoder is one), None)
-        if not (wraps or name):
-            continue
-        own = set().union(*map(vars, classes[:i])) - _HARMLESS
-        allowed = KINDS[name].overridable if name else frozenset()
-        if own - allowed or {"encode", "decode", "decode_list"} & set(vars(encoder)):
-            return None
-        return describe(encoder.known_encoder) if wraps else _describe(encoder, str(name))
-    return None
+    known = next((one for one in classes if one in names), None)
+    if known is None:
+        return None
+    kind, own = KINDS[names[known]], classes[: classes.index(known)]
+    defined = set().union(*map(vars, own)) - _HARMLESS - kind.overridable
+    if defined or _METHODS & set(vars(encoder)):
+        return None
+    return _describe(encoder, names[known])
 
 
 def _describe(encoder: Any, name: str) -> dict[str, Any] | None:
     """Returns an encoder of a known kind as JSON, unless the one made from it is different."""
-    options = KINDS[name].options.of(encoder)
     try:
+        options = KINDS[name].options.of(encoder)
         again = KINDS[name].make(options, getattr(options, "file", None))
     except (ValueError, VocabularyError):
         return None
@@ -198,8 +215,9 @@ def _describe(encoder: Any, name: str) -> dict[str, Any] | None:
 
 def _are_alike(encoder: Any, again: Any) -> bool:
     """Whether two encoders have the same ids, as far as a look at each id and some texts shows."""
-    ids = range(encoder.vocab_size) if encoder.vocab_size == again.vocab_size else None
-    if ids is None or any(encoder.decode_list([i]) != again.decode_list([i]) for i in ids):
+    size = _size(encoder)
+    ids = range(size or 0)
+    if size != _size(again) or any(encoder.decode_list([i]) != again.decode_list([i]) for i in ids):
         return False
 
     def encoded(one: Any, text: str) -> Any:
@@ -244,6 +262,6 @@ def check(described: Any) -> tuple[Kind, Any]:
         raise ValueError(f"an encoder has the kind {str(name)[:40]!a}")
     options = from_json(KINDS[name].options, values, f"an encoder of the kind {name}")
     for field, most in (("num_reserved_ids", _MOST_RESERVED), ("vocab_size", MOST_IDS)):
-        if not 0 <= getattr(options, field, 0) <= most:
+        if not 0 <= (getattr(options, field, 0) or 0) <= most:
             raise ValueError(f"{field} of an encoder is not in 0 to {most}")
     return KINDS[name], options

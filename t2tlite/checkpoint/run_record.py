@@ -19,7 +19,14 @@ from typing import Any
 
 from t2tlite import plugins, registry
 from t2tlite.checkpoint import encoder_kinds
-from t2tlite.checkpoint.description import DECODING, Description, Need, describe
+from t2tlite.checkpoint.description import (
+    DECODING,
+    EVALUATION,
+    HOOKS,
+    Description,
+    Need,
+    describe,
+)
 from t2tlite.config import HParams, ProblemHParams
 from t2tlite.data import manifest
 from t2tlite.data.manifest import from_json
@@ -56,6 +63,10 @@ class DataSize:
 class RunRecord:
     """Which model is trained on which problem, with which hparams; the content of run.json.
 
+    >>> run = RunRecord.describe("reverse_digits", "transformer", HParams(hidden_size=64), [])
+    >>> run.problem, run.hparams["hidden_size"]
+    ('reverse_digits', 64)
+
     Attributes:
       problem: registered name, with `_rev` or `_copy`.
       model: registered name.
@@ -66,6 +77,7 @@ class RunRecord:
       versions: of t2tlite and its libraries.
       command: the command line of the training.
       hparams_set: registered name of the set that the hparams started from; "" if unknown.
+      changed_hparams: those that aren't the set's, by name.
       description: the problem as data; None before `take_vocabularies`, and in format 1.
       needs_plugin: what isn't data.
       data: sizes by split: train, eval, test; none of data that T2T generated.
@@ -82,6 +94,7 @@ class RunRecord:
     versions: dict[str, str] = field(default_factory=dict)
     command: list[str] = field(default_factory=list)
     hparams_set: str = ""
+    changed_hparams: dict[str, Any] = field(default_factory=dict)
     description: Description | None = None
     needs_plugin: list[Need] = field(default_factory=list)
     data: dict[str, DataSize] = field(default_factory=dict)
@@ -211,6 +224,15 @@ class RunRecord:
         """Returns what isn't data of what a use needs; see `description.Need`."""
         return [need for need in self.needs_plugin if need.use in (DECODING, use)]
 
+    def explain_needs(self) -> list[str]:
+        """Returns a sentence for each use that needs code of a plugin."""
+        verbs = {DECODING: "decoding", HOOKS: "decoding a file", EVALUATION: "evaluating"}
+        return [
+            f"{verb} will need the plugin, because only its code has {' and '.join(needs)}"
+            for use, verb in verbs.items()
+            if (needs := [str(need) for need in self.needs_plugin if need.use == use])
+        ]
+
     def reasons(self, use: str) -> str:
         """Returns what `needs` returns, as text for a message."""
         text = " and ".join(map(str, self.needs(use)))
@@ -227,6 +249,10 @@ class RunRecord:
                 data = self._source(name, data_dir).read_bytes()
                 with atomic(Path(output_dir) / name) as file:
                     file.write(data)
+        if self.hparams_set in registry.hparams_sets:
+            base = registry.hparams(self.hparams_set).values()
+            changes = {n: value for n, value in self.hparams.items() if base.get(n) != value}
+            self.changed_hparams = changes
         values = dataclasses.asdict(self)
         del values["labels"]
         with atomic(Path(output_dir) / NAME, "w") as file:

@@ -16,11 +16,11 @@ from t2tlite.text.encoder import text_ids
 _HEADER = ["", "", "examples", "tokens", "50 %", "90 %", "99 %", "longest", "fallback", "empty"]
 
 
-def inspect_data(name: str, data_dir: str, split: str = "", shown: int = 5) -> None:
+def inspect_data(name: str | Problem, data_dir: str, split: str = "", shown: int = 5) -> None:
     """Prints examples, lengths and shares of a data folder that t2tlite or T2T generated.
 
     Args:
-      name: the registered problem; for NAME_rev, the data is shown as it is on disk.
+      name: the registered problem, or a problem; for NAME_rev, the data is shown as it is on disk.
       data_dir: the data folder.
       split: "train", "dev" or "test"; "": all splits, compared with each other.
       shown: number of examples of each kind.
@@ -28,7 +28,7 @@ def inspect_data(name: str, data_dir: str, split: str = "", shown: int = 5) -> N
     Raises:
       Error: a shard or the vocabulary is missing or damaged.
     """
-    problem = registry.problem(name)
+    problem = registry.problem(name) if isinstance(name, str) else name
     shards = _find_shards(problem, data_dir, split)
     devices.import_tensorflow()
     encoders = problem.feature_encoders(data_dir)

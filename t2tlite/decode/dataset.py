@@ -50,7 +50,7 @@ def decode_dataset(
             f"{decoder.run.problem} has no inputs to decode; give --decode_from_file with the "
             f"beginnings of lines, --score_file, or evaluate by t2t-trainer --schedule=evaluate"
         )
-    decoder.run.check_vocabularies(data_dir)
+    decoder.run.check_vocabularies(data_dir, is_data=True)
     references: dict[str, dict[str, None]] = {}
     for inputs, targets in _each_pair(decoder.folder, data_dir, split):
         references.setdefault(inputs, {})[targets] = None
@@ -86,9 +86,10 @@ def _each_pair(folder: ModelFolder, data_dir: str, split: str) -> Iterator[tuple
     """Yields inputs and targets of each example as text, without the problem's prefixes."""
     import tensorflow as tf
 
-    shards = folder.problem.shards(data_dir, split)
+    problem = folder.problem_with_data()
+    shards = problem.shards(data_dir, split)
     records = tf.data.TFRecordDataset(shards)
-    examples = folder.problem.examples(records, split, folder.hparams, for_training=False)
+    examples = problem.examples(records, split, folder.hparams, for_training=False)
 
     def text(feature: str, ids: Any) -> str:
         if feature == "inputs" or not folder.classifies:

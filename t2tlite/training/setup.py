@@ -77,6 +77,10 @@ class TrainingSetup:
                 raise memory_estimate.weights_error(self.hparams) from error
             raise
 
+    @property
+    def _has_labels(self) -> bool:
+        return self.problem_hparams.modality["targets"] == "class_label"
+
     @functools.cached_property
     def _batched_by(self) -> HParams:
         """The hparams with the problem's own limit of length."""
@@ -89,14 +93,13 @@ class TrainingSetup:
         """How training examples are batched."""
         from t2tlite.model import protocol
 
-        labels = self.problem_hparams.modality["targets"] == "class_label"
         batching = choose_batching(
             self._batched_by,
             static=self.device.static_shapes,
             replicas=self.device.count,
             machines=self.device.workers,
             length_multiple=self.device.length_multiple,
-            can_pack=bool(getattr(self.network, "packs", False)) and not labels,
+            can_pack=bool(getattr(self.network, "packs", False)) and not self._has_labels,
             packed_length=self.problem.packed_length,
         )
         if batching.kind == "pack":
@@ -121,7 +124,8 @@ class TrainingSetup:
     def sizes(self) -> Sizes:
         """Counts of training examples and batches."""
         train = DatasetSplit.TRAIN
-        return inputs.measure(self.shards[train], self.examples(train, True), self.batching)
+        examples = self.examples(train, True)
+        return inputs.measure(self.shards[train], examples, self.batching, self._has_labels)
 
     def training_batches(self, start: int) -> Any:
         """Returns the endless tf.data.Dataset of training batches, without the first `start`."""
@@ -207,7 +211,8 @@ class TrainingSetup:
         args = self.train_args
         shards = self.shards[args.eval_split]
         batching = evaluation_batching(self._batched_by, static=False)
-        sizes = inputs.measure(shards, self.examples(args.eval_split), batching)
+        examples = self.examples(args.eval_split)
+        sizes = inputs.measure(shards, examples, batching, self._has_labels)
         return random_part(sizes.examples, args.most_eval_batches / sizes.batches)
 
     def evaluate(self) -> dict[str, float]:
