@@ -53,6 +53,8 @@ RUNS = {
     "trap_chopped": ("sharded_files", []),
     "trap_own_tasks": ("sharded_files", []),
     "trap_reads_back": ("reads_back", []),
+    "translate_envi_iwslt32k": ("same_names", ["--hparams_set=transformer_big"]),
+    "trap_tf1_styles": ("tf1_styles", []),
     "trap_hparams_sets": (
         "hparams_sets",
         ["--hparams_set=trap_many_hparams", "--model=transformer_encoder"],
@@ -127,6 +129,7 @@ def test_trains_ten_steps(problem, errors, folder):
         ("trap_before14", "train", 3, 60),
         ("trap_before14_characters", "dev", 1, 15),
         ("trap_clears_writers", "train", 9, 54),
+        ("translate_envi_iwslt32k", "train", 3, 60),
         ("trap_babi", "train", 1, 80),
         # Of five files the last is for evaluation.
         ("trap_distributed", "train", 3, 48),
@@ -155,3 +158,10 @@ def test_shards_are_those_of_t2t(errors, folder, problem, split, shards, example
 def test_model_folder_holds_the_vocabulary(errors, folder, problem, file):
     data = (folder / "data" / file).read_bytes()
     assert (folder / problem / file).read_bytes() == data
+
+
+@pytest.mark.slow
+def test_a_set_of_the_plugin_s_own_in_place_of_t2ts(errors, folder):
+    run = json.loads((folder / "translate_envi_iwslt32k" / "run.json").read_text())
+    assert run["hparams"]["learning_rate_constant"] == 1.5
+    assert run["hparams"]["layer_prepostprocess_dropout"] == 0.3  # that of T2T's transformer_big
