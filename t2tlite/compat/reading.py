@@ -85,15 +85,7 @@ class Reading(problem.Problem):
         hparams = HParams() if hparams is None else hparams
         self.get_hparams(hparams if isinstance(hparams, HParams) else None, data_dir)
         pattern = self.filepattern(data_dir, dataset_split or mode, shard)
-        paths = sorted(glob.glob(pattern))
-        if not paths:
-            raise DataError(f"no file is named {pattern}; generate the data with t2t-datagen")
-        if len(paths) < num_partitions:
-            raise DataError(
-                f"found {len(paths)} shards named {pattern}; expected {num_partitions} or more, "
-                f"one for each of num_partitions"
-            )
-        paths = paths[partition_id::num_partitions]
+        paths = _partition(pattern, partition_id, num_partitions)
         if shuffle:
             random.shuffle(paths)
 
@@ -215,6 +207,19 @@ class Reading(problem.Problem):
         if _overrides(self, "eval_hooks"):
             log.warning("%s overrides eval_hooks, which t2tlite doesn't call", self.name)
         return super().examples(serialized, mode, hparams, for_training)
+
+
+def _partition(pattern: str, number: int, partitions: int) -> list[str]:
+    """Returns every n-th of the shards that a pattern names."""
+    paths = sorted(glob.glob(pattern))
+    if not paths:
+        raise DataError(f"no file is named {pattern}; generate the data with t2t-datagen")
+    if len(paths) < partitions:
+        raise DataError(
+            f"found {len(paths)} shards named {pattern}; expected {partitions} or more, one for "
+            f"each of num_partitions"
+        )
+    return paths[number::partitions]
 
 
 def _overrides(reading: Reading, name: str) -> bool:
