@@ -111,7 +111,7 @@ setup(
     python_requires=">=3.11",
     packages=packages(),
     package_dir=MAPPED,
-    package_data={"t2tlite": ["py.typed"], "t2tlite.serve": ["page/*"]},
+    package_data={"t2tlite": ["py.typed"], "t2tlite.serving": ["page/*"]},
     install_requires=REQUIRES,
     extras_require={
         "beam": BEAM,

@@ -32,7 +32,7 @@ def generate_data(
     """Generates vocabulary, shards and manifest of a problem, unless they are complete.
 
     >>> generate_data("reverse_digits", "digits", num_workers=1)
-    {'train': 10000, 'eval': 500, 'test': 500}
+    {'train': 20000, 'eval': 500}
 
     Args:
       problem: a registered name, a class or an instance.

@@ -66,7 +66,7 @@ def export(
     run_record.read(model_dir)
     target = folder(export_dir, "export_dir", required=False) or str(Path(model_dir, default))
     device = devices.choose(backend="tensorflow")
-    exporter = importlib.import_module(f"t2tlite.export.{name}")
+    exporter = importlib.import_module(f"t2tlite.exporting.{name}")
     exporter.check_export_dir(target)
     decoder = load_decoder(output_dir, checkpoint_path, decode_hparams, t2t_usr_dir, device)
     options = {"quantization": quantization} if format == "ctranslate2" else {}

@@ -18,9 +18,11 @@ from t2tlite.training import curves
 class TrainResult:
     """What a training has reached; in a notebook it shows its curves.
 
-    >>> result = train("reverse_digits", "data", "model", **tiny, train_steps=2)
+    >>> result = TrainResult.read("model")
     >>> result.metrics[-1]["step"], result.best_step, result.output_dir.name
     (2, 2, 'model')
+    >>> axes = result.plot()
+    >>> axes[0].figure.savefig("curves.pdf")
 
     Attributes:
       output_dir: the model folder.

@@ -10,9 +10,9 @@ from t2tlite.api.arguments import PathLike, device, folder, load_decoder
 from t2tlite.checkpoint import run_record
 from t2tlite.decode.decode_hparams import DecodeHParams
 from t2tlite.decode.decoder import Decoder
-from t2tlite.serve import server as http_server
-from t2tlite.serve.limits import Limits, check_hosts
-from t2tlite.serve.server import Server
+from t2tlite.serving import server as http_server
+from t2tlite.serving.limits import Limits, check_hosts
+from t2tlite.serving.server import Server
 
 
 def serve(

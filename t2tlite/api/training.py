@@ -57,7 +57,11 @@ def train(
 ) -> TrainResult:  # fmt: skip
     """Trains a model on a problem's data, or resumes from the newest checkpoint in `output_dir`.
 
-    >>> train("reverse_digits", "data", "model", **tiny, train_steps=2, random_seed=1).last["step"]
+    >>> result = train(
+    ...     "reverse_digits", "data", "model", model="transformer", hparams_set="transformer_tiny",
+    ...     hparams={"num_hidden_layers": 1, "batch_size": 512}, train_steps=2,
+    ... )
+    >>> result.last["step"]
     2
 
     The keywords have the names, meanings and defaults of t2t-trainer's flags. The first SIGINT (an

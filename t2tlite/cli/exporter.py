@@ -49,11 +49,11 @@ def main() -> None:
     device = devices.choose(backend="tensorflow")
     export: Any
     if FLAGS.format == "savedmodel":
-        from t2tlite.export import saved_model as export
+        from t2tlite.exporting import saved_model as export
 
         name, options = "export", {}
     else:
-        from t2tlite.export import ctranslate2 as export
+        from t2tlite.exporting import ctranslate2 as export
 
         name, options = "ctranslate2", {"quantization": FLAGS.quantization}
     export_dir = FLAGS.export_dir or os.path.join(FLAGS.output_dir, name)

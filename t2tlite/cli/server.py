@@ -17,7 +17,7 @@ from t2tlite.checkpoint import run_record
 from t2tlite.cli import app, shared_flags
 from t2tlite.decode.decode_hparams import MAX_BEAMS
 from t2tlite.errors import ServingError
-from t2tlite.serve.limits import Limits, check_hosts
+from t2tlite.serving.limits import Limits, check_hosts
 
 FLAGS = flags.FLAGS
 
@@ -68,7 +68,7 @@ def main() -> None:
         check_hosts(FLAGS.allowed_hosts)
     except ServingError as error:
         raise app.UsageError(str(error)) from None
-    from t2tlite.serve.server import Server, serve
+    from t2tlite.serving.server import Server, serve
 
     # Flags are checked before the slow steps: importing Keras and loading the model.
     decode_hparams = shared_flags.decode_hparams()

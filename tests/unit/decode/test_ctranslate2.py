@@ -26,7 +26,7 @@ from t2tlite.errors import (
     OutputError,
     VocabularyError,
 )
-from t2tlite.export import ctranslate2
+from t2tlite.exporting import ctranslate2
 from t2tlite.text import ByteTextEncoder, TokenTextEncoder
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "model"

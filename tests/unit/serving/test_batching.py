@@ -6,9 +6,9 @@ from concurrent.futures import CancelledError
 import pytest
 
 from t2tlite.errors import DataError
-from t2tlite.serve.batching import Batcher, QueueFullError, StoppingError
-from t2tlite.serve.limits import Limits
-from tests.unit.serve.conftest import until
+from t2tlite.serving.batching import Batcher, QueueFullError, StoppingError
+from t2tlite.serving.limits import Limits
+from tests.unit.serving.conftest import until
 
 
 class Gate:

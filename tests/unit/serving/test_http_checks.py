@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from tests.unit.serve.conftest import echo, until
+from tests.unit.serving.conftest import echo, until
 
 BODY = b'{"instances": ["ab"]}'
 LENGTH = b"Content-Length: %d\r\n" % len(BODY)
@@ -99,7 +99,7 @@ def test_any_host(start):
 
 def test_the_address_of_the_connection_is_allowed(start):
     # As if the server listened on 0.0.0.0 and were reached by an address of this machine.
-    from t2tlite.serve.http_checks import _refusal
+    from t2tlite.serving.http_checks import _refusal
 
     scope = {"type": "http", "headers": [(b"host", b"10.1.2.3:80")], "server": ("10.1.2.3", 80)}
     assert _refusal(scope, set()) is None

@@ -15,9 +15,9 @@ from typing import Any
 import tensorflow as tf
 
 from t2tlite.errors import VocabularyError
-from t2tlite.export import graph_strings
-from t2tlite.export.graph_strings import character_class, gather, well_formed
-from t2tlite.export.graph_subwords import GraphSubwords
+from t2tlite.exporting import graph_strings
+from t2tlite.exporting.graph_strings import character_class, gather, well_formed
+from t2tlite.exporting.graph_subwords import GraphSubwords
 from t2tlite.text import (
     NUM_RESERVED_TOKENS,
     RESERVED_TOKENS,

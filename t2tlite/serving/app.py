@@ -18,18 +18,18 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from t2tlite.errors import CheckpointError, Error
-from t2tlite.serve import protocol
-from t2tlite.serve.batching import Batcher, QueueFullError, StoppingError
-from t2tlite.serve.http_checks import (
+from t2tlite.serving import protocol
+from t2tlite.serving.batching import Batcher, QueueFullError, StoppingError
+from t2tlite.serving.http_checks import (
     CLOSE,
     check_requests,
     error_response,
     stopping_response,
 )
-from t2tlite.serve.limits import Limits
-from t2tlite.serve.prometheus_metrics import Metrics
-from t2tlite.serve.protocol import RequestError
-from t2tlite.serve.served_model import ATTENTION, Kind, ServedModel
+from t2tlite.serving.limits import Limits
+from t2tlite.serving.prometheus_metrics import Metrics
+from t2tlite.serving.protocol import RequestError
+from t2tlite.serving.served_model import ATTENTION, Kind, ServedModel
 
 PAGE = Path(__file__).with_name("page")
 PAGE_HEADERS = {

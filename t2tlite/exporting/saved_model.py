@@ -36,9 +36,9 @@ from t2tlite.decode.engine import not_finite_error
 from t2tlite.decode.keras_engine import LENGTH_STEP
 from t2tlite.decode.keras_search import make_search
 from t2tlite.errors import DeviceError, OutputError
-from t2tlite.export.export_folder import PREFIX, content, replace, working_folder
-from t2tlite.export.graph_encoders import graph_encoder
-from t2tlite.export.graph_strings import is_blank, well_formed
+from t2tlite.exporting.export_folder import PREFIX, content, replace, working_folder
+from t2tlite.exporting.graph_encoders import graph_encoder
+from t2tlite.exporting.graph_strings import is_blank, well_formed
 from t2tlite.files import BYTE_ORDER_MARK
 from t2tlite.t2t_names.signatures import EXAMPLES, EXAMPLES_ALIAS, TEXT
 from t2tlite.text import EOS_ID, PAD_ID

@@ -6,13 +6,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from t2tlite.export import export_folder
+from t2tlite.exporting import export_folder
 
 
 def test_the_rest_of_a_killed_export_is_removed(tmp_path):
     script = (
         "import os, sys, pathlib\n"
-        "from t2tlite.export.export_folder import working_folder\n"
+        "from t2tlite.exporting.export_folder import working_folder\n"
         "with working_folder(sys.argv[1]) as folder:\n"
         "    pathlib.Path(folder, 'half').touch()\n"
         "    os._exit(9)\n"

@@ -8,8 +8,8 @@ import pytest
 
 from t2tlite import registry
 from t2tlite.errors import ServingError
-from t2tlite.serve.client import Client
-from tests.unit.serve.conftest import MODEL
+from t2tlite.serving.client import Client
+from tests.unit.serving.conftest import MODEL
 
 
 def test_text_and_ids_get_the_same_answer(model_server):

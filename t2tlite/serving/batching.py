@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from t2tlite.errors import Error
-from t2tlite.serve.limits import Limits
+from t2tlite.serving.limits import Limits
 
 log = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from t2tlite.export.graph_strings import character_class, gather, lookup_table, require_known
+from t2tlite.exporting.graph_strings import character_class, gather, lookup_table, require_known
 from t2tlite.text import SubwordTextEncoder
 from t2tlite.text.subwords import ESCAPE_CHARACTERS, UNDEFINED
 

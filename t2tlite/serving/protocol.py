@@ -16,8 +16,8 @@ from typing import Any
 from t2tlite.config import EOS_ID, PAD_ID
 from t2tlite.decode.decode_hparams import Hypothesis
 from t2tlite.files import BYTE_ORDER_MARK
-from t2tlite.serve.limits import Limits
-from t2tlite.serve.served_model import Line, ServedModel
+from t2tlite.serving.limits import Limits
+from t2tlite.serving.served_model import Line, ServedModel
 from t2tlite.t2t_names.signatures import EXAMPLES, EXAMPLES_ALIAS, TEXT
 
 SIGNATURES = (EXAMPLES, EXAMPLES_ALIAS, TEXT)

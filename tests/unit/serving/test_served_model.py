@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.unit.serve.conftest import MODEL
+from tests.unit.serving.conftest import MODEL
 
 LINES = ["3 1 4", "2 7 1 8 2 8", "", "9", "1 2 3 4 5 6 7 8", "5 5"]
 NAME = "reverse_digits"

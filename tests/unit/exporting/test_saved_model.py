@@ -12,7 +12,7 @@ import tensorflow as tf
 from t2tlite import Decoder, text_problems
 from t2tlite.decode.batches import encode_lines
 from t2tlite.errors import OutputError, VocabularyError
-from t2tlite.export import saved_model
+from t2tlite.exporting import saved_model
 from t2tlite.text import train_sentencepiece
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "model"

@@ -28,7 +28,7 @@ from t2tlite.config import HParams
 from t2tlite.decode.ctranslate2 import POSITIONS, require_library, tokens, weights_checksum
 from t2tlite.decode.decoder import Decoder
 from t2tlite.errors import HParamsError, OutputError
-from t2tlite.export.export_folder import content, replace, working_folder
+from t2tlite.exporting.export_folder import content, replace, working_folder
 from t2tlite.model.layers import sinusoids
 from t2tlite.model.transformer import Transformer
 from t2tlite.text import EOS_ID, PAD_ID

@@ -16,12 +16,12 @@ import uvicorn  # noqa: E402
 
 from t2tlite.decode.attention_maps import AttentionMap  # noqa: E402
 from t2tlite.decode.decode_hparams import Hypothesis  # noqa: E402
-from t2tlite.serve.app import make_app  # noqa: E402
-from t2tlite.serve.batching import Batcher  # noqa: E402
-from t2tlite.serve.limits import Limits  # noqa: E402
-from t2tlite.serve.prometheus_metrics import Metrics  # noqa: E402
-from t2tlite.serve.served_model import ATTENTION, BatchDecoder, ServedModel  # noqa: E402
-from t2tlite.serve.server import listen, server_config  # noqa: E402
+from t2tlite.serving.app import make_app  # noqa: E402
+from t2tlite.serving.batching import Batcher  # noqa: E402
+from t2tlite.serving.limits import Limits  # noqa: E402
+from t2tlite.serving.prometheus_metrics import Metrics  # noqa: E402
+from t2tlite.serving.served_model import ATTENTION, BatchDecoder, ServedModel  # noqa: E402
+from t2tlite.serving.server import listen, server_config  # noqa: E402
 
 MODEL = Path(__file__).parents[2] / "golden" / "model"
 SERVED = ServedModel(

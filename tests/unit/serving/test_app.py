@@ -12,7 +12,7 @@ import pytest
 from t2tlite.data.records import serialized
 from t2tlite.decode.decode_hparams import Hypothesis
 from t2tlite.errors import CheckpointError, DataError
-from tests.unit.serve.conftest import SERVED, echo, until
+from tests.unit.serving.conftest import SERVED, echo, until
 
 POST = b"POST /v1/models/echo:predict HTTP/1.1\r\nHost: localhost\r\n"
 

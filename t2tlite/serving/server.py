@@ -13,9 +13,9 @@ from typing import Any
 
 from t2tlite.devices import cluster
 from t2tlite.errors import DeviceError, ServingError
-from t2tlite.serve.batching import Batcher
-from t2tlite.serve.limits import Limits
-from t2tlite.serve.served_model import BatchDecoder
+from t2tlite.serving.batching import Batcher
+from t2tlite.serving.limits import Limits
+from t2tlite.serving.served_model import BatchDecoder
 
 log = logging.getLogger(__name__)
 
@@ -57,8 +57,8 @@ class Server:
         try:
             import uvicorn
 
-            from t2tlite.serve.app import make_app
-            from t2tlite.serve.prometheus_metrics import Metrics
+            from t2tlite.serving.app import make_app
+            from t2tlite.serving.prometheus_metrics import Metrics
         except ModuleNotFoundError as error:
             raise ServingError(
                 f"serving needs {error.name}, which isn't installed: pip install 't2tlite[serve]'"
@@ -136,7 +136,7 @@ def server_config(app: Any, limits: Limits) -> Any:
     """Returns uvicorn's configuration for the ASGI application `app`."""
     import uvicorn
 
-    from t2tlite.serve.http_checks import HttpProtocol
+    from t2tlite.serving.http_checks import HttpProtocol
 
     return uvicorn.Config(
         app,

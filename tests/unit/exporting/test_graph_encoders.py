@@ -6,8 +6,8 @@ import pytest
 import tensorflow as tf
 
 from t2tlite.errors import VocabularyError
-from t2tlite.export.graph_encoders import graph_encoder
-from t2tlite.export.graph_strings import is_blank, well_formed
+from t2tlite.exporting.graph_encoders import graph_encoder
+from t2tlite.exporting.graph_strings import is_blank, well_formed
 from t2tlite.text import (
     ByteTextEncoder,
     SentencePieceEncoder,
