@@ -12,6 +12,7 @@ from t2tlite.text import (
     NUM_RESERVED_TOKENS,
     RESERVED_TOKENS,
     ByteTextEncoder,
+    ClassLabelEncoder,
     SentencePieceEncoder,
     TokenTextEncoder,
     load_vocabulary,
@@ -102,3 +103,27 @@ def encoder_of(
         reserved_tokens=problem.additional_reserved_tokens,
         max_subtoken_length=problem.max_subtoken_length,
     )
+
+
+def label_encoder_of(problem: Any, data_dir: str | None) -> ClassLabelEncoder:
+    """Returns the encoder of the `num_classes` labels of a Text2ClassProblem.
+
+    As in T2T, `class_labels` may have another length: a label without a name is called `ID_7`, for
+    example, and names without a label aren't used.
+    """
+    labels: Any = problem.class_labels
+    # T2T's plugins define it as a property, too.
+    names = list(labels(data_dir) if callable(labels) else labels)
+    count = problem.num_classes
+    if len(names) != count:
+        log.warning(
+            "%s: found %d class_labels and num_classes=%d; %s",
+            problem.name,
+            len(names),
+            count,
+            f"label {len(names)} is called ID_{len(names)}, and so on"
+            if len(names) < count
+            else "the last labels aren't used",
+        )
+    unnamed = [f"ID_{number}" for number in range(len(names), count)]
+    return ClassLabelEncoder(class_labels=[*map(str, names[:count]), *unnamed])

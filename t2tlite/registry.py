@@ -261,6 +261,15 @@ def parse_problem_name(name: str) -> tuple[str, bool, bool]:
     return base, reversed_, copied
 
 
+def set_name(problem: Any, name: str) -> None:
+    """Names an instance of a problem; a `name` that its class defines is replaced, as in T2T."""
+    try:
+        problem.name = name
+    except AttributeError:
+        # A property without a setter.
+        type(problem).name = name
+
+
 def problem(name: str) -> Any:
     """Returns a new `Problem` registered as `name`, which may end in `_rev` or `_copy`.
 
@@ -285,7 +294,7 @@ def problem(name: str) -> Any:
         raise PluginError(
             f"{where} has an __init__ that doesn't call `super().__init__(*args, **kwargs)`; add it"
         )
-    instance.name = base
+    set_name(instance, base)
     return instance
 
 

@@ -28,7 +28,7 @@ log = logging.getLogger("t2tlite.cli")
 shared_flags.define_model_flags()
 shared_flags.define_device_flags()
 flags.DEFINE_integer(
-    "train_steps", 250_000, "Last step (batch); those of earlier runs count.", 1, shared_flags.MAX
+    "train_steps", 250_000, "Last step (batch); those of earlier runs count.", 0, shared_flags.MAX
 )
 flags.DEFINE_integer(
     "local_eval_frequency", 1_000, "Steps between evaluations and saves.", 1, shared_flags.MAX

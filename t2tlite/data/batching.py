@@ -114,11 +114,6 @@ def choose_batching(
     if kind == "auto":
         kind = "pack" if static and can_pack else "pad" if one_shape else "bucket"
     longest = (kind == "pack" and packed_length) or hparams.max_length or hparams.batch_size
-    if longest > hparams.batch_size:
-        raise HParamsError(
-            f"max_length={longest} exceeds batch_size={hparams.batch_size} tokens; lower "
-            f"max_length or raise batch_size"
-        )
     shortest = hparams.min_length
     if shortest > longest:
         raise HParamsError(f"min_length={shortest} exceeds max_length={longest}; lower it")

@@ -246,6 +246,19 @@ def test_a_problem_with_its_own_init(arguments, body):
     assert registry.problem("faulty_rev").full_name == "faulty_rev"
 
 
+@pytest.mark.usefixtures("no_names")
+@pytest.mark.parametrize("own", [property(lambda self: "own"), "own"])
+def test_a_problem_that_defines_its_name(own):
+    """T2T replaces it by the registered one, too."""
+
+    class Named(Recorder):
+        name = own
+
+    registry.register_problem("registered")(Named)
+    for _ in range(2):
+        assert registry.problem("registered_rev").name == "registered"
+
+
 class Recorder:
     """Takes the arguments of a problem class."""
 

@@ -302,6 +302,23 @@ class TestMeasure:
                            "max_length=40 tokens; they have 1 to 20"):  # fmt: skip
             measure(shards, to_examples, Batching("pad", 40, 40, min_length=30))
 
+    def test_several_labels(self, shards):
+        def second_has_two(records):
+            return (
+                to_examples(records)
+                .enumerate()
+                .map(
+                    lambda i, item: {
+                        **item,
+                        "targets": item["targets"][: 1 + tf.cast(i == 1, tf.int32)],
+                    }
+                )
+            )
+
+        with pytest.raises(DataError, match="sample 1 has 2 labels; expected one: correct the"):
+            measure(shards, second_has_two, PAD, has_labels=True)
+        assert measure(shards, second_has_two, PAD).examples == EXAMPLES
+
     def test_no_example_at_all(self, tmp_path):
         with pytest.raises(DataError, match="has no example; run t2t-datagen"):
             measure(write(tmp_path, []), to_examples, PAD)

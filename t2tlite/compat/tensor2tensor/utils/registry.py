@@ -46,7 +46,7 @@ def problem(problem_name: str) -> Any:
     base, was_reversed, was_copy = parse_problem_name(problem_name)
     problem_class = with_t2t_names(registry.problems.get(base))
     instance = problem_class(was_reversed=was_reversed, was_copy=was_copy)
-    instance.name = base
+    registry.set_name(instance, base)
     return instance
 
 
