@@ -90,7 +90,8 @@ def _converted(
     Raises:
       SampleError: the value can't be converted, or there is none.
     """
-    value, expected = sample.get(key), required[key]
+    value: Any = sample.get(key)
+    expected = required[key]
     if expected is str and isinstance(value, bytes):
         try:
             return {**sample, key: as_text(value)}
