@@ -57,7 +57,7 @@ def parse_flags() -> None:
     """Parses the command line and loads the plugins that it names."""
     # Parsed twice, as importing a plugin may define flags.
     FLAGS(sys.argv, known_only=True)
-    if "use_tpu" in FLAGS:
+    if "backend" in FLAGS:
         devices.set_backend_variable(use_tpu=FLAGS.use_tpu, backend=FLAGS.backend)
     if "t2t_usr_dir" in FLAGS and FLAGS.t2t_usr_dir:
         plugins.load_usr_dir(FLAGS.t2t_usr_dir)
