@@ -6,6 +6,7 @@ hash of it, so that a part that somebody edited is never overwritten; text outsi
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import logging
 import math
@@ -16,8 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from t2tlite.checkpoint import checkpoints, encoder_kinds, eval_log, tensor_files
-from t2tlite.checkpoint.description import DECODING
+from t2tlite.checkpoint.description import DECODING, Feature
 from t2tlite.checkpoint.run_record import DataSize, RunRecord
+from t2tlite.errors import CheckpointError
 from t2tlite.files import atomic
 
 log = logging.getLogger(__name__)
@@ -82,7 +84,7 @@ def text(output_dir: str | os.PathLike[str], run: RunRecord) -> str:
       output_dir, run: as for `write`.
 
     Raises:
-      CheckpointError: checkpoint.json or the newest checkpoint is damaged.
+      CheckpointError: checkpoint.json is damaged.
       DataError: eval.jsonl is damaged.
     """
     folder = Path(output_dir)
@@ -106,13 +108,7 @@ def _facts(folder: Path, run: RunRecord) -> Iterator[tuple[str, str]]:
     for split, size in run.data.items():
         yield f"data, {_plain(split)}", _size(size)
     for name, feature in (run.description.features if run.description else {}).items():
-        encoder = feature.encoder
-        kind = encoder.get("kind", "the plugin's own")
-        file = encoder_kinds.file_of(encoder)
-        about = [f"{_plain(feature.modality)}, {kind}", f"{feature.vocab_size:,} ids"]
-        about += [f"file `{_plain(file)}`"] if file else []
-        about += [f"after the text `{_plain(feature.prefix)}`"] if feature.prefix else []
-        yield _plain(name), ", ".join(about)
+        yield _plain(name), _feature(feature)
     for name, labels in run.class_labels().items():
         yield f"labels of the {_plain(name)}", _listed(labels)
     yield "hparams set", _plain(run.hparams_set)
@@ -121,12 +117,23 @@ def _facts(folder: Path, run: RunRecord) -> Iterator[tuple[str, str]]:
     yield "precision", _plain(str(run.hparams.get("activation_dtype", "")))
     steps = checkpoints.steps(folder)
     if steps:
-        count = tensor_files.parameter_count(checkpoints.weights_path(folder, steps[-1]))
         best = checkpoints.best(folder)
-        yield "parameters", f"{count:,}"
+        # Training resumes although the newest checkpoint is damaged.
+        with contextlib.suppress(CheckpointError):
+            count = tensor_files.parameter_count(checkpoints.weights_path(folder, steps[-1]))
+            yield "parameters", f"{count:,}"
         yield "steps", f"{steps[-1]:,}{f', best {best:,}' if best is not None else ''}"
     yield "made with", _listed([f"{name} {number}" for name, number in run.versions.items()])
     yield "code that is needed", "; ".join(map(_plain, run.explain_needs()))
+
+
+def _feature(feature: Feature) -> str:
+    kind = feature.encoder.get("kind", "an encoder of the plugin's own")
+    file = encoder_kinds.file_of(feature.encoder)
+    about = [f"{kind}{f' of the file `{_plain(file)}`' if file else ''}"]
+    about += [f"{feature.vocab_size:,} ids"] if feature.vocab_size else []
+    about += [f"each text after `{_plain(feature.prefix)}`"] if feature.prefix else []
+    return ", ".join(about)
 
 
 def _size(size: DataSize) -> str:
