@@ -109,9 +109,11 @@ class Registry:
       default_name: maps the `__name__` of a class or function to its default name.
     """
 
-    # Set by t2tlite.plugins, a layer above: loads the installed plugins; returns what is loaded.
+    # Set by t2tlite.plugins, a layer above. Loads the installed plugins; returns what is loaded.
     load_plugins: Callable[[], None] = staticmethod(lambda: None)
     searched: Callable[[], str] = staticmethod(lambda: "nowhere")
+    # Returns why there is no entry of a kind and name, "" if nothing is known.
+    explain: Callable[[str, str], str] = staticmethod(lambda kind, name: "")
 
     def __init__(self, kind: str, default_name: Callable[[str], str]):
         self.kind = kind
@@ -187,6 +189,8 @@ class Registry:
         # Case and hyphens don't matter: "PoetryLineProblem" and "poetry-line-problem" are close.
         names = {_letters(known): known for known in self}
         wanted = _letters(name)
+        if wanted not in names and (reason := Registry.explain(self.kind, name)):
+            return reason
         close = [wanted] if wanted in names else difflib.get_close_matches(wanted, names)
         if len(close) < 2:
             return f"the closest name is {names[close[0]]}" if close else "none is close"

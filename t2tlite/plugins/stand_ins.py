@@ -16,6 +16,7 @@ from types import ModuleType
 from typing import Any, NoReturn
 
 from t2tlite.errors import PluginError
+from t2tlite.plugins import t2t_only
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +56,9 @@ _REASONS = {
 def reason(name: str) -> str:
     """Returns why there is no `name`, and what to do instead."""
     path = name.removeprefix("tensor2tensor.")
+    *_, last = path.split(".")
+    if path.startswith("models.") and (what := t2t_only.family(last)):
+        return f"is for {what}; start from {t2t_only.nearest_set(last)}"
     return next((text for pattern, text in _REASONS.items() if re.match(pattern, path)), _OTHER)
 
 

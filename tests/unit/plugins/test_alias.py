@@ -60,7 +60,11 @@ def test_after_install_all_code_sees_the_names(monkeypatch):
     "imported, used, says",
     [
         ("from tensor2tensor.layers import common_layers", "common_layers.dense(1)", "TF1 graph"),
-        ("from tensor2tensor.models.slicenet import slicenet_params1 as f", "f()", "isn't part of"),
+        (
+            "from tensor2tensor.models.slicenet import slicenet_params1 as f",
+            "f()",
+            "aren't part of",
+        ),
         (
             "from tensor2tensor.data_generators import image_utils as i",
             "i.x + 1",
