@@ -35,7 +35,11 @@ _ABOUT_FILES = {
 
 @dataclass
 class DecodeHParams(CheckedFields):
-    """How to decode, with T2T's names and defaults."""
+    """How to decode, with T2T's names and defaults.
+
+    >>> DecodeHParams(beam_size=2).override("alpha=0.8").changes()
+    {'beam_size': 2, 'alpha': 0.8}
+    """
 
     beam_size: Annotated[int, Bounds(1, MAX_BEAMS)] = 4  # 1: greedy
     # Exponent of the length penalty ((5 + n) / 6)^alpha (Wu et al. 2016).
@@ -138,6 +142,10 @@ class DecodeHParams(CheckedFields):
 class Hypothesis:
     """One answer to a line.
 
+    >>> answer = Decoder("model").n_best("1 2 3", n=2)[0]
+    >>> isinstance(answer, Hypothesis), answer.score < 0
+    (True, True)
+
     Attributes:
       text: the decoded ids.
       score: log-probability in nats; with a beam, divided by the length penalty.
@@ -152,6 +160,16 @@ class Hypothesis:
 @dataclass(frozen=True)
 class DecodeHookArgs:
     """What the decode hooks of a problem get after a file was decoded.
+
+    >>> def count_words(hook_args):
+    ...     print(sum(len(line.split()) for line in hook_args.inputs), "words")
+    >>> class WordCounted(problem.Problem):
+    ...     decode_hooks = [count_words]
+    >>> answers = [[Hypothesis("2 1", -0.5, [3, 2])]]
+    >>> hook_args = DecodeHookArgs("model", ["1 2"], answers, WordCounted(), DecodeHParams())
+    >>> for hook in WordCounted().decode_hooks:
+    ...     hook(hook_args)
+    2 words
 
     Attributes:
       output_dir: the model folder.

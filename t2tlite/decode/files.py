@@ -39,6 +39,10 @@ def decode_file(
 ) -> Path:
     """Decodes a file of lines; line n of the output answers line n of the input.
 
+    >>> path = decode_file(Decoder("model"), "lines.txt", "answers.txt")
+    >>> len(path.read_text().splitlines())
+    2
+
     The answer to a line that is too long for the memory is blank; a warning has its number.
 
     Called again after an interruption, it resumes, and the output is the same as without one.

@@ -24,6 +24,9 @@ _Period = Annotated[int, Bounds(1, 2**31 - 1)]
 class TrainArgs(CheckedFields):
     """How long to train, and what happens between steps.
 
+    >>> TrainArgs(train_steps=9000, eval_frequency=5000).check().most_eval_batches
+    500
+
     Attributes:
       train_steps: last step; the steps of earlier runs count, and 0 trains nothing. A step is a
         batch, also where several batches make an update (hparam
