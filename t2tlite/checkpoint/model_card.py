@@ -114,6 +114,8 @@ def _facts(folder: Path, run: RunRecord) -> Iterator[tuple[str, str]]:
     yield "hparams set", _plain(run.hparams_set)
     changes = [f"{name}={value}" for name, value in run.changed_hparams.items()]
     yield "hparams that differ", _listed(changes)
+    defaults = [f"{name}={value}" for name, value in run.decode_hparams.items()]
+    yield "decode hparams", _listed(defaults)
     yield "precision", _plain(str(run.hparams.get("activation_dtype", "")))
     steps = checkpoints.steps(folder)
     if steps:

@@ -15,7 +15,7 @@ import os
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from t2tlite import plugins, registry
 from t2tlite.checkpoint import encoder_kinds
@@ -78,6 +78,7 @@ class RunRecord:
       command: the command line of the training.
       hparams_set: registered name of the set that the hparams started from; "" if unknown.
       changed_hparams: those that aren't the set's, by name.
+      decode_hparams: how the model is decoded by default, where that isn't t2tlite's default.
       description: the problem as data; None before `take_vocabularies`, and in format 1.
       needs_plugin: what isn't data.
       data: sizes by split: train, eval, test; none of data that T2T generated.
@@ -95,6 +96,7 @@ class RunRecord:
     command: list[str] = field(default_factory=list)
     hparams_set: str = ""
     changed_hparams: dict[str, Any] = field(default_factory=dict)
+    decode_hparams: dict[str, Any] = field(default_factory=dict)
     description: Description | None = None
     needs_plugin: list[Need] = field(default_factory=list)
     data: dict[str, DataSize] = field(default_factory=dict)
@@ -102,7 +104,7 @@ class RunRecord:
     format: int = FORMAT
 
     # The problem itself, where it was given in place of its name; not a field.
-    _instance = None
+    _instance = cast("Problem | None", None)
 
     @classmethod
     def describe(
@@ -314,8 +316,9 @@ def build(model: Any, problem_hparams: ProblemHParams) -> None:
 
     features = {}
     for name, modality in problem_hparams.modality.items():
-        length = 1 if modality == "class_label" else 3
-        features[name] = np.ones((2, length), np.int32)
+        lengths = {"class_label": 1, "real_l2": problem_hparams.vocab_size.get(name, 1)}
+        dtype = np.float32 if modality == "real_l2" else np.int32
+        features[name] = np.ones((2, lengths.get(modality, 3)), dtype)
     model(features)
     protocol.check(model, problem_hparams.vocab_size)
 

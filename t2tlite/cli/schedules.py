@@ -47,7 +47,7 @@ flags.DEFINE_integer(
     1_000_000,
 )
 _DECODING_FLAGS = {
-    "decode_hparams": 'How to decode: "beam_size=4,extra_length=50".',
+    "decode_hparams": 'How to decode: "beam_size=4"; from a training on the default of the model.',
     "decode_from_file": "File of lines for continuous_decode_from_file.",
     "decode_to_file": "Output file; default: T2T's name. Continuous schedules append -STEP.",
     "decode_reference": "File of references for continuous_decode_from_file; prints BLEU.",
@@ -71,7 +71,10 @@ def check() -> None:
             f"--checkpoint_path goes with --schedule=evaluate or decode, not {schedule}; training "
             f"resumes from the newest checkpoint, and --warm_start_from starts a new model from any"
         )
-    unused = [name for name in _DECODING_FLAGS if FLAGS[name].value and schedule not in DECODING]
+    used = [*_DECODING_FLAGS] if schedule in DECODING else []
+    # Training writes it into run.json.
+    used += ["decode_hparams"] if schedule in TRAINING else []
+    unused = [name for name in _DECODING_FLAGS if FLAGS[name].value and name not in used]
     for name in unused:
         log.warning("--%s has no effect on --schedule=%s; t2t-decoder takes it", name, schedule)
 

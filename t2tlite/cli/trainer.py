@@ -17,6 +17,7 @@ from t2tlite.checkpoint import run_record
 from t2tlite.cli import app, schedules, shared_flags, t2t_flags, tuning
 from t2tlite.config import HParams
 from t2tlite.datagen.generate_data import generate_data
+from t2tlite.decode.decode_hparams import DecodeHParams
 from t2tlite.devices import cluster
 from t2tlite.errors import CheckpointError, WorkerError
 from t2tlite.training.train import train
@@ -96,6 +97,8 @@ def main() -> None:
         if not evaluates and (FLAGS.use_tpu or machines.workers > 1 or machines.worker < 0):
             cluster.supervise()
         run = _describe_run(hparams)
+        if FLAGS.decode_hparams:
+            run.decode_hparams = DecodeHParams.defaults_of_model(FLAGS.decode_hparams)
     device = shared_flags.device()
     _generate_data()
     if evaluates:
@@ -147,6 +150,7 @@ def _describe_run(hparams: HParams) -> run_record.RunRecord:
                 f"{FLAGS.output_dir} holds a model with {name} {old}, not {new}; choose a new "
                 f"--output_dir"
             )
+    run.decode_hparams = previous.decode_hparams
     changed = {
         name: f"{previous.hparams[name]} -> {value}"
         for name, value in run.hparams.items()

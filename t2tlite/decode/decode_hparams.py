@@ -68,13 +68,34 @@ class DecodeHParams(CheckedFields):
     random_seed: Annotated[int, Bounds(0, MAX_SEED)] = 0  # of sampling
 
     @classmethod
-    def of(cls, values: str | Mapping[str, Any] | DecodeHParams) -> DecodeHParams:
+    def of(
+        cls,
+        values: str | Mapping[str, Any] | DecodeHParams,
+        defaults: Mapping[str, Any] | None = None,
+    ) -> DecodeHParams:
         """Returns `values` themselves if they are DecodeHParams, else the defaults overridden.
 
+        Args:
+          values: what the user gives.
+          defaults: of the model, from its run.json.
+
         Raises:
-          HParamsError: as `override`.
+          HParamsError: as `override`; or a default isn't about the search.
         """
-        return values if isinstance(values, DecodeHParams) else cls().override(values)
+        if isinstance(values, DecodeHParams):
+            return values
+        return cls().override(_checked_defaults(defaults or {})).override(values)
+
+    @classmethod
+    def defaults_of_model(cls, assignments: str) -> dict[str, Any]:
+        """Returns what run.json keeps of `--decode_hparams` of a training: values by name.
+
+        Raises:
+          HParamsError: a name doesn't exist, a value is impossible, or one isn't about the search.
+        """
+        made, plain = cls().override(assignments).check(), cls()
+        changes = {n: value for n, value in vars(made).items() if value != getattr(plain, n)}
+        return _checked_defaults(changes)
 
     def override(self, assignments: str | Mapping[str, Any]) -> DecodeHParams:
         """Assigns from T2T's `--decode_hparams="beam_size=4,alpha=0.6"` or a dict; returns self.
@@ -136,6 +157,16 @@ class DecodeHParams(CheckedFields):
     def of_search(self) -> tuple[Any, ...]:
         """Returns the values that a search depends on; equal ones share a compiled search."""
         return tuple(value for name, value in vars(self).items() if name not in _ABOUT_FILES)
+
+
+def _checked_defaults(defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns a model's defaults, which may not change what is read or written of a file."""
+    if wrong := sorted(_ABOUT_FILES.intersection(defaults)):
+        raise HParamsError(
+            f"decode hparam {wrong[0]} is no default of a model: it is about files; give it when "
+            f"you decode"
+        )
+    return dict(defaults)
 
 
 @dataclass(frozen=True)

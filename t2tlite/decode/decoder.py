@@ -37,8 +37,8 @@ class Decoder:
     """A trained model, loaded once, that decodes lines of text.
 
     >>> decoder = Decoder("model")
-    >>> answer = decoder.decode("the woods are lovely dark and deep")
-    >>> answers = decoder.decode(["the woods are lovely", "dark and deep"], beam_size=2)
+    >>> answer = decoder.decode("3 1 4 1 5")
+    >>> answers = decoder.decode(["2 7 1", "8 2 8"], beam_size=2)
     >>> len(answers)
     2
 
@@ -73,8 +73,9 @@ class Decoder:
         device: devices.Devices | None = None,
         make_engine: Callable[[ModelFolder], Engine] | None = None,
     ):
-        self.decode_hparams = DecodeHParams.of(decode_hparams).check()
         self.folder = ModelFolder(output_dir, usr_dirs)
+        defaults = self.folder.run.decode_hparams
+        self.decode_hparams = DecodeHParams.of(decode_hparams, defaults).check()
         self.output_dir, self.run = self.folder.path, self.folder.run
         self.problem, self.hparams = self.folder.problem, self.folder.hparams
         self.problem_hparams = self.folder.problem_hparams
@@ -310,7 +311,7 @@ class Decoder:
     def streams(self, decode_hparams: DecodeHParams) -> bool:
         """Whether `stream` yields token by token: neither beams nor several devices do."""
         one_path = decode_hparams.beam_size == 1 or self.samples(decode_hparams)
-        return self.engine.can_stream and one_path and not self.classifies
+        return self.engine.can_stream and one_path and self.folder.generates
 
     def samples(self, decode_hparams: DecodeHParams) -> bool:
         """Whether answers are drawn at random, one per line, instead of searched."""
@@ -358,7 +359,7 @@ class Decoder:
         # A language model's answer holds the line.
         if not line.strip() and (answer is None or self.problem.has_inputs):
             raise DataError("the line is blank, so there are no weights to show; give it some text")
-        if answer is None and not self.classifies:
+        if answer is None and self.folder.generates:
             answer = self.n_best([line])[0][0]
         return attend(self.engine, self.folder, line, answer, self.decode_hparams.max_input_size)
 

@@ -81,6 +81,7 @@ def describe_run(
                 f"{output_dir} holds a model with {name} {old}, not {new}; choose a new "
                 f"--output_dir"
             )
+    run.decode_hparams = previous.decode_hparams
     changed = {
         name: f"{previous.hparams[name]} -> {value}"
         for name, value in run.hparams.items()

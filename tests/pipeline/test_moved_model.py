@@ -57,6 +57,7 @@ class Moved:
             *("--problem=moved_lines", f"--data_dir={data}", f"--output_dir={model}"),
             *("--model=transformer", "--hparams_set=transformer_tiny", f"--hparams={TINY}"),
             *("--train_steps=10", "--local_eval_frequency=5"),
+            "--decode_hparams=extra_length=5,beam_size=2",
         ).stderr
         self.answers = self.decoded(command, model, "before")
         (plugin / "__init__.py").write_text(RAISES)
@@ -67,12 +68,8 @@ class Moved:
 
     def decoded(self, command, model, name, *words):
         target = self.folder / f"{name}.answers"
-        hparams = "--decode_hparams=extra_length=5,beam_size=2"
-        source = f"--decode_from_file={self.lines}"
-        command(
-            *("t2t-decoder", f"--output_dir={model}", source, f"--decode_to_file={target}"),
-            *(hparams, *words),
-        )
+        source, to = f"--decode_from_file={self.lines}", f"--decode_to_file={target}"
+        command("t2t-decoder", f"--output_dir={model}", source, to, *words)
         return target.read_text()
 
 
@@ -88,6 +85,13 @@ def test_decodes(command, moved):
     assert "decoding will need" not in moved.trained
     assert len(moved.answers.splitlines()) == 3
     assert moved.decoded(command, moved.model, "after") == moved.answers
+    # By the defaults that training wrote down.
+    assert json.loads((moved.model / "run.json").read_text())["decode_hparams"] == {
+        "beam_size": 2,
+        "extra_length": 5,
+    }
+    longer = moved.decoded(command, moved.model, "longer", "--decode_hparams=extra_length=9")
+    assert len(longer) > len(moved.answers)
     words = ["t2t-decoder", f"--output_dir={moved.model}", "--decode_interactive"]
     assert command(*words, stdin="six\n").stdout.count("\n") == 1
 
@@ -109,7 +113,7 @@ def test_translates_with_each_checkpoint(command, moved):
     folder = moved.folder / "translations"
     command(
         *("t2t-translate-all", f"--model_dir={moved.model}", f"--source={moved.lines}"),
-        *(f"--translations_dir={folder}", "--decode_hparams=extra_length=5", "--beam_size=2"),
+        *(f"--translations_dir={folder}", "--beam_size=2"),
     )
     found = sorted(path.name for path in folder.iterdir())
     assert found == ["moved_lines-10", "moved_lines-5"]
