@@ -62,7 +62,7 @@ def main() -> None:
                 file.write((folder / name).read_bytes())
         mean = checkpoints.average([checkpoints.weights_path(folder, step) for step in steps])
         checkpoints.write_weights(output, steps[-1], mean)
-        model_card.write(output)
+        model_card.write(output, run)
     log.info("wrote the average of the steps %s to %s", ", ".join(map(str, steps)), output)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from t2tlite import registry
 from t2tlite.assignments import parse_assignments
-from t2tlite.checkpoint import checkpoints, run_record
+from t2tlite.checkpoint import checkpoints, model_card, run_record
 from t2tlite.config import HParams
 from t2tlite.errors import CheckpointError, HParamsError
 from t2tlite.files import make_folder, plain_name
@@ -163,6 +163,7 @@ def import_checkpoint(
         with contextlib.closing(checkpoints.Saver(output_dir, keep=0)) as saver:
             saver.save(checkpoint.step, network, optimizer)
             saver.wait()
+        model_card.write(output_dir, run)
     state = f"state of {hparams.optimizer} imported; training resumes exactly"
     if reason:
         state = f"moments not imported ({reason}); training resumes at this step's learning rate"

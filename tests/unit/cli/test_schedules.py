@@ -52,7 +52,9 @@ CASES = [
     ("--schedule=continuous_decode_from_file", "", 2, "--output_dir and --decode_from_file must"),
     ("--schedule=continuous_decode --output_dir=m", "", 2, "--data_dir must be given"),
     ("--schedule=continuous_eval --output_dir=m", "", 2, "--data_dir must be given"),
-    ("--decode_hparams=beam_size=2", "", 2, "--decode_hparams has no effect on --schedule=contin"),
+    ("--decode_from_file=lines", "", 2, "--decode_from_file has no effect on --schedule=contin"),
+    ("--schedule=evaluate --decode_hparams=beam_size=2", "", 2, "--decode_hparams has no effect"),
+    ("--decode_hparams=beam_size=2", "", 2, "t2t-trainer: --output_dir and --data_dir must be"),
     ("--decode_shards=2", "", 2, "--decode_shards=2 isn't supported: split the file, and decode"),
     ("--eval_run_autoregressive", "", 2, "=True isn't supported: t2t-decoder and t2t-bleu"),
     # T2T's defaults are no error.
