@@ -213,7 +213,8 @@ class Registry:
     def describe(self, name: str) -> str:
         """Returns the first line of an entry's docstring, without importing a lazy one."""
         entry = (self._users.get(name) or self._built_in[name]).entry
-        doc = entry.doc if isinstance(entry, Lazy) else inspect.getdoc(entry) or ""
+        # Its own, not that of a base class.
+        doc = entry.doc if isinstance(entry, Lazy) else entry.__doc__ or ""
         return doc.strip().split("\n")[0]
 
 

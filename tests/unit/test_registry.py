@@ -304,6 +304,24 @@ def test_a_lazy_entry_is_listed_without_its_import():
     assert registry.model("ready") is registry.Lazy
 
 
+@pytest.mark.usefixtures("no_names")
+def test_an_entry_without_a_description_does_not_show_its_base_class_s():
+    @registry.register_problem("bare")
+    class Bare(Recorder):
+        pass
+
+    @registry.register_problem("told")
+    class Told(Recorder):
+        """\n        Lines of verse.
+
+        More."""
+
+    assert [registry.problems.describe(name) for name in ("bare", "told")] == [
+        "",
+        "Lines of verse.",
+    ]
+
+
 def test_hparams_are_new_at_each_call():
     first = registry.hparams("transformer_tiny")
     first.hidden_size = 4
