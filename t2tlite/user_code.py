@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import os
 import re
-import sys
 import traceback
 from collections.abc import Iterator
 from types import FrameType
@@ -92,6 +92,8 @@ def advice(error: BaseException) -> str:
     message = str(error)
     if isinstance(error, SyntaxError):
         line = _STRING.sub("''", error.text or "").partition("#")[0]
+        if "codec can't decode" in message:
+            return "save the file as UTF-8"
         old = _PYTHON_2_SYNTAX.search(message) or _PYTHON_2_LINE.search(line)
     elif isinstance(error, ModuleNotFoundError) and error.name:
         old = _PYTHON_2_MODULES.fullmatch(error.name)
@@ -108,12 +110,12 @@ def advice(error: BaseException) -> str:
 
 def _missing(module: str) -> str:
     """Returns what to do about a module that Python doesn't find."""
-    top = module.partition(".")[0]
-    package = sys.modules.get(top)
-    folder = next(iter(getattr(package, "__path__", [])), "")
+    top, _, inner = module.partition(".")
+    spec = importlib.util.find_spec(top) if inner else None
+    folders = list(spec and spec.submodule_search_locations or [])
     # Namespace packages of libraries, such as google, are installed part by part.
-    if folder and (getattr(package, "__file__", None) or not _is_installed(folder)):
-        return f"{top} has no such module; look in {folder}"
+    if folders and (spec and spec.origin or not _is_installed(folders[0])):
+        return f"{top} has no such module; look in {folders[0]}"
     name = _PACKAGES.get(module) or module.replace(".", "-")
     return (
         f"install it with: pip install {name}; or, if it is a file of yours, copy it beside the "

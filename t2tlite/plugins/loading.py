@@ -16,6 +16,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable
+from importlib.machinery import PathFinder
 from pathlib import Path
 from types import ModuleType
 
@@ -87,8 +88,7 @@ def _load_path(path: Path) -> None:
         if str(folder) not in sys.path:
             sys.path.append(str(folder))
     with alias.names_available(path), user_code.reported(f"plugin {path}"):
-        module = importlib.import_module(name)
-        _check_origin(module, path)
+        module = _import_plugin(name, path)
         _import_all(module, _file_filter(path))
     _loaded.append(str(path))
 
@@ -106,6 +106,28 @@ def _file_filter(path: Path) -> Callable[[Path], bool]:
     if any(file.name != "__init__.py" or alias.used_by(file) for file in imported):
         return lambda file: False
     return lambda file: file.is_dir() or b"register_" in file.read_bytes()
+
+
+def _import_plugin(name: str, path: Path) -> ModuleType:
+    """Imports the module at `path`, though another one of Python may have its name.
+
+    Raises:
+      PluginError: another module of this name has been imported.
+    """
+    spec = PathFinder.find_spec(name, [str(path.parent)])
+    if name in sys.modules or spec is None:
+        module = importlib.import_module(name)
+        _check_origin(module, path)
+        return module
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)
+    try:
+        # A folder without __init__.py has no loader.
+        if spec.loader is not None:
+            spec.loader.exec_module(module)
+    except BaseException:
+        sys.modules.pop(name, None)
+        raise
+    return sys.modules[name]
 
 
 def _check_origin(module: ModuleType, path: Path) -> None:

@@ -99,6 +99,23 @@ def test_a_missing_module_of_a_package_that_is_there():
     assert said == f"json has no such module; look in {sys.modules['json'].__path__[0]}"
 
 
+@pytest.mark.parametrize("init", ["from .gone import x", None])
+def test_a_missing_module_of_a_plugin(tmp_path, monkeypatch, init):
+    monkeypatch.syspath_prepend(tmp_path)
+    package = tmp_path / f"user_code_{init is None}"
+    package.mkdir()
+    if init:
+        (package / "__init__.py").write_text(init)
+    said = user_code.advice(error_of(f"from {package.name}.gone import x"))
+    assert said == f"{package.name} has no such module; look in {package}"
+
+
+def test_a_file_that_is_not_utf8(tmp_path):
+    (tmp_path / "latin.py").write_bytes(b"# x\ns = '\xe9'\n")
+    error = error_of(f"import runpy\nrunpy.run_path({str(tmp_path / 'latin.py')!r})")
+    assert user_code.advice(error) == "save the file as UTF-8"
+
+
 def test_frames_and_line_are_the_users(tmp_path):
     file = tmp_path / "mine.py"
     file.write_text("import importlib\n\ndef f():\n    importlib.import_module('json.nothing')\n")

@@ -92,6 +92,16 @@ def test_a_name_that_python_has(write, tmp_path):
         plugins.load_usr_dir(tmp_path / "json")
 
 
+@pytest.mark.parametrize(
+    "file",
+    ["antigravity/__init__.py", "antigravity/mine.py", "09/mine.py", "plug-in.py", "this.py"],
+)
+def test_a_name_that_another_module_could_have(write, tmp_path, file):
+    write(file, REGISTER.format("p_odd"))
+    plugins.load_usr_dir(tmp_path / file.partition("/")[0])
+    assert registry.hparams("p_odd") == "p_odd"
+
+
 def test_a_failing_import_shows_its_traceback(write, tmp_path):
     write("plug_broken/__init__.py")
     write("plug_broken/bad.py", "import no_such_module_here\n")
