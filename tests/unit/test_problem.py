@@ -213,6 +213,24 @@ class TestReading:
         assert {name: ids.tolist() for name, ids in result.items()} == example
         assert hparams.max_target_seq_length == 3
 
+    @pytest.mark.parametrize(
+        ("suffixes", "limit", "expected"),
+        [
+            ({}, 0, [2, 3, 1, 0, 4, 1]),
+            ({"was_reversed": True}, 0, [4, 1, 0, 2, 3, 1]),
+            # It limits the whole sequence, as in T2T.
+            ({}, 5, [2, 3, 1, 0, 4]),
+        ],
+    )
+    def test_training_joins_inputs_and_targets(self, suffixes, limit, expected):
+        example = {"inputs": [2, 3, 1], "targets": [4, 1]}
+        values = {"prepend_mode": "prepend_inputs_full_attention", "max_target_seq_length": limit}
+        problem = Problem(**suffixes)
+        assert self.read(problem, example, **values) == [{"targets": expected}]
+        records = tf.data.Dataset.from_tensors(serialized(example))
+        [apart] = problem.examples(records, "eval", HParams(**values)).as_numpy_iterator()
+        assert set(apart) == {"inputs", "targets"}
+
     def test_a_preprocess_hook_sees_the_data_unreversed_and_may_split_it(self):
         class Halves(Problem):
             def preprocess_example(self, example, mode, hparams):

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from t2tlite import registry
 from t2tlite.checkpoint import run_record, trained_problem
 from t2tlite.config import HParams
-from t2tlite.errors import CheckpointError, DataError, Error, VocabularyError
+from t2tlite.errors import CheckpointError, DataError, Error, HParamsError, VocabularyError
 from t2tlite.text import TokenTextEncoder
 from t2tlite.text_problems import Text2ClassProblem, Text2TextProblem, VocabType
 
@@ -340,6 +340,20 @@ def test_format_1_has_no_description(folders):
     assert run_record.read(output).format == run_record.FORMAT
 
 
+def test_a_foreign_record_copies_no_file(folders, tmp_path):
+    """What a run.json says is elsewhere is only what its training found there."""
+    data, output = folders
+    secret = tmp_path / "secret"
+    secret.write_text("mine")
+    run = describe()
+    run.elsewhere = {"secret": str(secret)}
+    (data / VOCABULARY).unlink()
+    run.take_vocabularies(output, data)
+    run.write(output, data)
+    assert not (output / "secret").exists()
+    assert run_record.read(output).elsewhere == {}
+
+
 def test_what_training_used(folders):
     registry.register_hparams("recorded_set")(lambda: HParams(hidden_size=16, num_heads=2))
     run = written(folders)
@@ -364,6 +378,16 @@ def test_models_are_built(folders):
     run = describe()
     run.model = "transformer_encoder"
     assert run.make_model(Labelled().get_hparams()).built
+
+
+def test_a_model_without_prepend_mode_is_named(folders):
+    problem = registry.problem("recorded")
+    run = describe(prepend_mode="prepend_inputs_full_attention")
+    problem_hparams = problem.get_hparams(data_dir=str(folders[0]))
+    assert run.make_model(problem_hparams).joins
+    run.model = "lstm_seq2seq"
+    with pytest.raises(HParamsError, match="^model lstm_seq2seq has no prepend_mode=.*transformer"):
+        run.make_model(problem_hparams)
 
 
 def test_the_record_is_plain_json(folders):

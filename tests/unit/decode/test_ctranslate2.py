@@ -148,6 +148,11 @@ def test_tokens_are_all_different():
         (["inputs", "targets"], {"attention_key_channels": 8}, "attention_key_channels=8"),
         (
             ["inputs", "targets"],
+            {"prepend_mode": "prepend_inputs_full_attention"},
+            "express prepend_mode=prepend_inputs_full_attention; expected an encoder-decoder",
+        ),
+        (
+            ["inputs", "targets"],
             {"layer_postprocess_sequence": "dan"},
             "layer_preprocess_sequence=n and layer_postprocess_sequence=dan",
         ),

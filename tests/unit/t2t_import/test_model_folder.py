@@ -93,6 +93,14 @@ def test_a_failed_import_leaves_nothing(write, variables, do_import, tmp_path):
     assert not (tmp_path / "ours").exists()
 
 
+def test_an_encoder_beside_one_sequence_is_refused(write, variables, do_import, tmp_path):
+    message = "T2T trains beside prepend_mode=prepend_inputs_masked_attention"
+    theirs = {**variables, "transformer/body/encoder/layer_0/ffn/conv1/bias": np.zeros(3)}
+    with pytest.raises(CheckpointError, match=message):
+        do_import(write(theirs), "prepend_mode=prepend_inputs_masked_attention")
+    assert not (tmp_path / "ours").exists()
+
+
 def test_hparams(tmp_path, warned):
     values = {"hidden_size": 8, "optimizer": "TrueAdam", "shared_embedding_and_softmax_weights": 1}
     values |= {"data_dir": "x", "loss": {}, "theirs": 3, "learning_rate_minimum": None}
