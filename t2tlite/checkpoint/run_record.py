@@ -19,14 +19,7 @@ from typing import Any, cast
 
 from t2tlite import plugins, registry
 from t2tlite.checkpoint import encoder_kinds
-from t2tlite.checkpoint.description import (
-    DECODING,
-    EVALUATION,
-    HOOKS,
-    Description,
-    Need,
-    describe,
-)
+from t2tlite.checkpoint.description import DECODING, VERBS, Description, Need, describe
 from t2tlite.config import HParams, ProblemHParams
 from t2tlite.data import manifest
 from t2tlite.data.manifest import from_json
@@ -73,16 +66,16 @@ class RunRecord:
       hparams: values by name; `activation_dtype` is the precision.
       usr_dirs: plugin folders, absolute.
       vocabularies: sha256 by file name; the files are beside run.json.
-      elsewhere: by name, the paths of those vocabularies that weren't in the data folder.
       versions: of t2tlite and its libraries.
       command: the command line of the training.
       hparams_set: registered name of the set that the hparams started from; "" if unknown.
+      labels: class labels by feature, in format 1.
       changed_hparams: those that aren't the set's, by name.
       decode_hparams: how the model is decoded by default, where that isn't t2tlite's default.
+      elsewhere: by name, the paths of those vocabularies that weren't in the data folder.
       description: the problem as data; None before `take_vocabularies`, and in format 1.
       needs_plugin: what isn't data.
       data: sizes by split: train, eval, test; none of data that T2T generated.
-      labels: class labels by feature, in format 1.
       format: version of the file's format.
     """
 
@@ -91,16 +84,16 @@ class RunRecord:
     hparams: dict[str, Any]
     usr_dirs: list[str] = field(default_factory=list)
     vocabularies: dict[str, str] = field(default_factory=dict)
-    elsewhere: dict[str, str] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
     command: list[str] = field(default_factory=list)
     hparams_set: str = ""
+    labels: dict[str, list[str]] = field(default_factory=dict)
     changed_hparams: dict[str, Any] = field(default_factory=dict)
     decode_hparams: dict[str, Any] = field(default_factory=dict)
+    elsewhere: dict[str, str] = field(default_factory=dict)
     description: Description | None = None
     needs_plugin: list[Need] = field(default_factory=list)
     data: dict[str, DataSize] = field(default_factory=dict)
-    labels: dict[str, list[str]] = field(default_factory=dict)
     format: int = FORMAT
 
     # The problem itself, where it was given in place of its name; not a field.
@@ -150,6 +143,7 @@ class RunRecord:
           DataError: it has a model, but `data_dir` doesn't exist.
         """
         problem = self.trained_problem()
+        self.description, self.needs_plugin, self.elsewhere = None, [], {}
         # A problem's own encoders may open files of any name. A missing vocabulary is an error
         # below, or later where the model is built.
         with opened_below(data_dir) as opened, contextlib.suppress(VocabularyError):
@@ -171,7 +165,6 @@ class RunRecord:
     def _take_description(self, problem: Problem, data_dir: str | Path) -> None:
         hparams = HParams.from_values(self.hparams)
         description, self.needs_plugin = describe(problem, self.model, hparams, data_dir)
-        self.elsewhere = {}
         features = {
             name: dataclasses.replace(one, encoder=self._named(one.encoder, data_dir))
             for name, one in description.features.items()
@@ -228,10 +221,9 @@ class RunRecord:
 
     def explain_needs(self) -> list[str]:
         """Returns a sentence for each use that needs code of a plugin."""
-        verbs = {DECODING: "decoding", HOOKS: "decoding a file", EVALUATION: "evaluating"}
         return [
             f"{verb} will need the plugin, because only its code has {' and '.join(needs)}"
-            for use, verb in verbs.items()
+            for use, verb in VERBS.items()
             if (needs := [str(need) for need in self.needs_plugin if need.use == use])
         ]
 

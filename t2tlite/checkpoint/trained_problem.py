@@ -13,7 +13,7 @@ from pathlib import Path
 
 from t2tlite import plugins, registry
 from t2tlite.checkpoint.described_problem import DescribedProblem
-from t2tlite.checkpoint.description import DECODING, EVALUATION, HOOKS
+from t2tlite.checkpoint.description import DECODING, EVALUATION, VERBS
 from t2tlite.checkpoint.run_record import NAME, RunRecord
 from t2tlite.errors import PluginError, UnknownNameError
 from t2tlite.problem import Problem
@@ -75,7 +75,7 @@ def load_plugins(run: RunRecord, usr_dirs: Sequence[str], use: str = DECODING) -
         _load_trusted(run, use)
     if run.needs(use) and not _is_registered(run):
         raise PluginError(
-            f"{_what(use)} needs code of a plugin: {run.reasons(use)}; give its folder as "
+            f"{VERBS[use]} needs code of a plugin: {run.reasons(use)}; give its folder as "
             f"--t2t_usr_dir, or as usr_dirs in Python"
         )
 
@@ -105,10 +105,6 @@ def _load_trusted(run: RunRecord, use: str) -> None:
             "the plugin folder %s isn't loaded, though %s names it; --t2t_usr_dir loads it",
             *(names, NAME),
         )
-
-
-def _what(use: str) -> str:
-    return f"the {use} of a file" if use == HOOKS else use
 
 
 def _is_registered(run: RunRecord) -> bool:

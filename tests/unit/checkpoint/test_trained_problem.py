@@ -1,5 +1,6 @@
 """The problem of a trained model: from its description, or from its plugin where code is needed."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -204,14 +205,14 @@ def needs_of(run):
             "decoding will need .* encoder of the targets, class Shou",
         ),
         (OwnHooks, [False, True, False], "decoding a file will need .* has the decode hooks"),
-        (OwnReading, [False, False, True], "evaluating will .* preprocess_example of class OwnRe"),
+        (OwnReading, [False, False, True], "evaluating or .* preprocess_example of class OwnRe"),
     ],
 )
 def test_what_needs_the_plugin(tmp_path, problem, needed, said):
     run = trained(problem, tmp_path, "described_own")
     assert [*needs_of(run).values()] == needed
     [sentence] = run.explain_needs()
-    assert __import__("re").match(f"{said}.* [(]{__file__}[)]$", sentence), sentence
+    assert re.match(f"{said}.* [(]{__file__}[)]$", sentence), sentence
     for use, is_needed in needs_of(run).items():
         made = trained_problem.load(run, tmp_path / "model", use=use)
         assert isinstance(made, problem) == is_needed
