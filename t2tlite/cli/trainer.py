@@ -7,6 +7,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from absl import flags
@@ -84,8 +86,8 @@ def main() -> None:
         return
     evaluates = FLAGS.schedule in schedules.EVALUATION
     app.require("output_dir", "data_dir")
-    if evaluates and not FLAGS.problem:
-        run = run_record.read(FLAGS.output_dir)
+    if evaluates and (not FLAGS.problem or (Path(FLAGS.output_dir) / run_record.NAME).exists()):
+        run = _recorded_run()
     else:
         app.require("problem", "model", "hparams_set")
         hparams, changes = _read_hparams()
@@ -143,13 +145,7 @@ def _describe_run(hparams: HParams) -> run_record.RunRecord:
         previous = run_record.read(FLAGS.output_dir)
     except CheckpointError:
         return run
-    for name in ("problem", "model"):
-        old, new = getattr(previous, name), getattr(run, name)
-        if old != new:
-            raise CheckpointError(
-                f"{FLAGS.output_dir} holds a model with {name} {old}, not {new}; choose a new "
-                f"--output_dir"
-            )
+    _check_same(previous, {"problem": run.problem, "model": run.model})
     run.decode_hparams = previous.decode_hparams
     changed = {
         name: f"{previous.hparams[name]} -> {value}"
@@ -159,6 +155,27 @@ def _describe_run(hparams: HParams) -> run_record.RunRecord:
     if changed:
         log.info("hparams changed since the last run: %s", changed)
     return run
+
+
+def _recorded_run() -> run_record.RunRecord:
+    """Returns the record in output_dir with the changes of --hparams, for an evaluation."""
+    run = run_record.read(FLAGS.output_dir)
+    given = {name: FLAGS[name].value for name in ("problem", "model") if FLAGS[name].value}
+    _check_same(run, given)
+    if FLAGS.hparams:
+        run.hparams = HParams.from_values(run.hparams).override(FLAGS.hparams).check().values()
+    return run
+
+
+def _check_same(previous: run_record.RunRecord, names: Mapping[str, str]) -> None:
+    """Raises CheckpointError if output_dir holds a run of another problem or model."""
+    for name, new in names.items():
+        old = getattr(previous, name)
+        if old != new:
+            raise CheckpointError(
+                f"{FLAGS.output_dir} holds a model with {name} {old}, not {new}; choose a new "
+                f"--output_dir"
+            )
 
 
 def _train_args() -> TrainArgs:
