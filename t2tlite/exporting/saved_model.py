@@ -133,11 +133,27 @@ class TextModel(tf.Module):
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="input")])
     def answer_examples(self, input: Any) -> dict[str, Any]:
-        """The signature serving_default; ids end with EOS, except for a language model."""
+        """The signature serving_default.
+
+        The ids of an example end with EOS, except for a language model; those of an answer always.
+        """
         spec = {self._feature: tf.io.RaggedFeature(tf.int64, row_splits_dtype=tf.int64)}
         rows = tf.cast(tf.io.parse_example(input, spec)[self._feature], tf.int32)
         answers = self._search_rows(rows, rows.row_lengths() == 0)
-        return self._best(answers["ids"], answers["scores"])
+        return self._best(self._ended(answers["ids"]), answers["scores"])
+
+    def _ended(self, ids_BKT: Any) -> Any:
+        """Ends answers that were cut off with EOS, too; removes what pads even the longest."""
+        if self._decoder.classifies:
+            return ids_BKT
+        ids_BKT = tf.pad(ids_BKT, [[0, 0], [0, 0], [0, 1]])
+        position_T = tf.range(tf.shape(ids_BKT)[2])
+        length_BK = tf.reduce_max(tf.where(ids_BKT != PAD_ID, position_T + 1, 0), axis=2)
+        ended_BK = tf.reduce_any(ids_BKT == EOS_ID, axis=2)
+        is_end_BKT = (position_T == length_BK[:, :, None]) & ~ended_BK[:, :, None]
+        length_BK += tf.cast(~ended_BK, tf.int32)
+        longest = tf.reduce_max(tf.concat([[0], tf.reshape(length_BK, [-1])], axis=0))
+        return tf.where(is_end_BKT, EOS_ID, ids_BKT)[:, :, :longest]
 
     def _best(self, outputs_BK: Any, scores_BK: Any) -> dict[str, Any]:
         """The outputs of a signature: all answers with return_beams, otherwise the best."""

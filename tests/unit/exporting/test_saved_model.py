@@ -146,8 +146,12 @@ def check_t2ts_protocol(decoder, answer):
     assert (found["outputs"].dtype, found["scores"].dtype) == (tf.int32, tf.float32)
     ids, scores = found["outputs"].numpy(), found["scores"].numpy()
     assert ids.ndim == (3 if how.return_beams else 2)
+    assert ids[..., -1].any()
+    assert answer(input=tf.constant([], tf.string))["outputs"].shape[0] == 0
     for row, score, best in zip(ids, scores, decoder.n_best(asked), strict=True):
         row, score = (row[0], score[0]) if how.return_beams else (row, score)
+        # Also where the answer was cut off.
+        assert row.tolist().count(1) == 1
         assert decoder.encoders["targets"].decode(row, strip_extraneous=True) == best[0].text
         assert score == pytest.approx(best[0].score, abs=1e-4)
 
