@@ -71,13 +71,13 @@ def fit(
     _check_keywords(training, vocab_size)
     output_dir = folder(output_dir, "output_dir")
     data_dir = folder(data_dir or os.path.join(output_dir, "data"), "data_dir")
+    changed = _hparams(hparams_set, hparams, training, train_steps, output_dir)
     columns = inputs, targets, label
     made: Any = stored_pairs.store(
         *(pairs, data_dir, problem, vocab_size),
         columns=columns, eval_pairs=eval_pairs, eval_share=eval_share,
     )  # fmt: skip
     model = model or ("transformer_encoder" if made.pairs.kind == LABELLED else "transformer")
-    changed = _hparams(hparams_set, hparams, training, train_steps, output_dir)
     generate_data(made, data_dir, data_dir, random_seed, num_workers=num_workers)
     train(
         made, data_dir, output_dir, model=model, hparams_set=hparams_set, hparams=changed,

@@ -11,6 +11,9 @@ from t2tlite.problem import Problem
 
 ProblemLike = str | type[Problem] | Problem
 
+# Names that `_remember` registered.
+_remembered: set[str] = set()
+
 
 def resolve(problem: ProblemLike) -> str | Problem:
     """Returns the name of a registered problem, or a new instance of one that needn't be.
@@ -29,7 +32,9 @@ def resolve(problem: ProblemLike) -> str | Problem:
     if isinstance(problem, type) and issubclass(problem, Problem):
         problem = problem()
     if isinstance(problem, Problem):
-        return _copy(problem)
+        made = _copy(problem)
+        _remember(made)
+        return made
     raise DataError(
         f"problem={shown(problem, quoted=True)}; expected a registered name, a subclass of Problem "
         f"or an instance of one"
@@ -53,3 +58,17 @@ def _registered_name(problem_class: type[Problem]) -> str | None:
         if registry.problems.get(name) is problem_class:
             return name
     return None
+
+
+def _remember(problem: Problem) -> None:
+    """Registers a problem that isn't, so that this process can decode if that needs its code."""
+
+    def copies(was_reversed: bool = False, was_copy: bool = False) -> Problem:
+        made = copy.copy(problem)
+        Problem.__init__(made, was_reversed, was_copy)
+        return made
+
+    name = problem.name
+    if name in _remembered or name not in registry.problems:
+        _remembered.add(name)
+        registry.problems.add(name, copies)

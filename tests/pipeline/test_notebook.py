@@ -1,4 +1,4 @@
-"""The notebook in examples/ runs from the first cell to the last, with a tiny model."""
+"""The notebooks in examples/ run from the first cell to the last, with tiny models."""
 
 import re
 from pathlib import Path
@@ -46,3 +46,89 @@ def test_all_cells_run(tmp_path):
     assert ">▁LORD<" in page
     assert any("(1, 4, " in data["text/plain"] for data in shown.values() if "text/plain" in data)
     assert (tmp_path / "psalms" / "model" / "model.ckpt-1.safetensors").exists()
+
+
+PROBLEM = """
+from t2tlite.data import streams
+streams.CHUNK_SAMPLES = 100  # so that processes have something to do
+import t2tlite
+from t2tlite import text_problems
+
+class Letters:
+    vocab_size = 300
+    def encode(self, text):
+        return [2 + ord(letter) % 256 for letter in text]
+    def decode(self, ids):
+        return "".join(chr(i - 2) for i in ids if i > 1)
+
+class Doubled(text_problems.Text2TextProblem):
+    is_generate_per_split = False
+    dataset_splits = [{"split": "train", "shards": 9}, {"split": "eval", "shards": 1}]
+    def get_or_create_vocab(self, data_dir, tmp_dir, force_get=False):
+        return Letters()
+    def generate_samples(self, data_dir, tmp_dir, dataset_split):
+        for number in range(1000):
+            yield {"inputs": str(number), "targets": str(2 * number)}
+
+t2tlite.generate_data(Doubled, "data", num_workers=2)
+"""
+BYTES = """
+class Bytes(Doubled):
+    vocab_type = text_problems.VocabType.CHARACTER
+    get_or_create_vocab = text_problems.Text2TextProblem.get_or_create_vocab
+t2tlite.generate_data(Bytes(), "data", num_workers=2)
+"""
+RAISES = """
+class Raises(Bytes):
+    def generate_samples(self, *arguments):
+        yield {"inputs": "a", "targets": "b"}
+        1 / 0
+t2tlite.generate_data(Raises, "data")
+"""
+TRAIN = """
+t2tlite.train(
+    Doubled, "data", "model", model="transformer", hparams_set="transformer_tiny", train_steps=1,
+    hparams={"num_hidden_layers": 1, "learning_rate_warmup_steps": 1},
+)
+"""
+DECODE = """
+decoder = t2tlite.Decoder("model")
+assert len(decoder.decode(["1", "2"])) == 2
+decoder
+"""
+BAR = '<progress max="{0}" value="{0}"></progress> {1}'
+
+
+@pytest.mark.slow
+def test_what_a_notebook_shows(tmp_path):
+    sources = [PROBLEM, BYTES, RAISES, "t2tlite.Decoder('nowhere')", TRAIN, DECODE]
+    cells = [nbformat.v4.new_code_cell(source) for source in sources]
+    nbclient.NotebookClient(
+        nbformat.v4.new_notebook(cells=cells),
+        timeout=300,
+        allow_errors=True,
+        resources={"metadata": {"path": tmp_path}},
+    ).execute()
+    outputs = [cell.outputs for cell in cells]
+    errors = [output.traceback for cell in outputs for output in cell if "traceback" in output]
+    # One line, and of their own code the lines at fault.
+    assert errors[0][0].startswith("SampleError: raises: generate_samples(train) raised ZeroDivis")
+    assert errors[0][1].strip().startswith("File") and errors[0][2].strip() == "1 / 0"
+    assert errors[1:] == [
+        ["CheckpointError: nowhere holds no model (run.json is missing); give the --output_dir of "
+         "t2t-trainer"]
+    ]  # fmt: skip
+    # Nothing else is written: no messages of libraries, no log lines.
+    assert [output for cell in outputs for output in cell if output.output_type == "stream"] == []
+    pages = [
+        [output.data.get("text/html", output.data["text/plain"]) for output in cell]
+        for cell in outputs
+        if not any("traceback" in output for output in cell)
+    ]
+    for cell, name in zip(pages, ["doubled", "bytes"], strict=False):
+        assert f"</progress> {name}: generate_samples(train): encoding: 1,000 samples" in cell[0]
+        assert cell[1].startswith(BAR.format(10, f"{name}: shuffling shards: 10 of 10, "))
+        assert cell[2] == "{'train': 900, 'eval': 100}"
+    assert any(page.startswith(BAR.format(1, "step 1/1  loss ")) for page in pages[2])
+    assert '<img alt="curves" src="data:image/png;base64,' in pages[2][-1]
+    assert "<b>Decoder</b>" in pages[3][-1] and "model.ckpt-1" in pages[3][-1]

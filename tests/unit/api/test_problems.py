@@ -31,6 +31,20 @@ def test_a_class_needs_no_registration():
     assert problem.name == "own_words"
 
 
+def test_the_process_remembers_what_has_no_name_yet(own_names):
+    resolve(OwnWords(words=("a",)))
+    assert registry.problem("own_words_rev").words == ("a",)
+    resolve(OwnWords(words=("b",)))
+    assert registry.problem("own_words").words == ("b",)
+    # A name that somebody registered is theirs.
+    built_in = type(registry.problem("reverse_digits"))
+    resolve(type("ReverseDigits", (OwnWords,), {}))
+    assert type(registry.problem("reverse_digits")) is built_in
+    registry.register_problem(OwnWords)
+    assert type(registry.problem("own_words")) is OwnWords
+    assert registry.problem("own_words").words == ()
+
+
 def test_an_instance_is_copied_with_what_it_holds():
     given = OwnWords(was_reversed=True, words=("a", "b"))
     given.approx_vocab_size = 70
