@@ -63,6 +63,7 @@ RUNS = {
     "trap_reads_back": ("reads_back", []),
     "translate_envi_iwslt32k": ("same_names", ["--hparams_set=transformer_big"]),
     "trap_tf1_styles": ("tf1_styles", []),
+    "trap_prepends": ("prepends", ["--hparams_set=trap_prepends"]),
     "trap_hparams_sets": (
         "hparams_sets",
         ["--hparams_set=trap_many_hparams", "--model=transformer_encoder"],
