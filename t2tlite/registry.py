@@ -23,7 +23,7 @@ from types import CodeType, FrameType
 from typing import Any, NamedTuple, TypeVar, overload
 
 from t2tlite import user_code
-from t2tlite.errors import DuplicateNameError, PluginError, UnknownNameError
+from t2tlite.errors import DuplicateNameError, HParamsError, PluginError, UnknownNameError
 
 P = TypeVar("P", bound=Callable[..., Any])
 
@@ -62,6 +62,14 @@ def _runs(function: Any) -> bool:
     while code and frame is not None and frame.f_code is not code:
         frame = frame.f_back
     return bool(code and frame)
+
+
+def _takes_one(function: Any) -> bool:
+    try:
+        inspect.signature(function).bind(None)
+    except TypeError:
+        return False
+    return True
 
 
 class _Registration(NamedTuple):
@@ -107,6 +115,7 @@ class Registry:
     Args:
       kind: of its entries, for error messages: "problem", "hparams set".
       default_name: maps the `__name__` of a class or function to its default name.
+      takes: the one argument that its functions must take; any, if empty.
     """
 
     # Set by t2tlite.plugins, a layer above. Loads the installed plugins; returns what is loaded.
@@ -115,29 +124,36 @@ class Registry:
     # Returns why there is no entry of a kind and name, "" if nothing is known.
     explain: Callable[[str, str], str] = staticmethod(lambda kind, name: "")
 
-    def __init__(self, kind: str, default_name: Callable[[str], str]):
+    def __init__(self, kind: str, default_name: Callable[[str], str], takes: str = ""):
         self.kind = kind
         self._default_name = default_name
+        self._takes = takes
         self._users: dict[str, _Registration] = {}
         self._built_in: dict[str, _Registration] = {}
 
     def add(self, name: str, entry: Any) -> None:
         """Registers an entry; the same definition may be registered again.
 
-        Raises:
-          DuplicateNameError: another entry has the name, and neither is built in.
-          PluginError: files can't be named by it.
+          Raises:
+            DuplicateNameError: another entry has the name, and neither is built in.
+            PluginError: files can't be named by it.
+        HParamsError: a range doesn't take the one argument of ranges.
         """
         if not name.strip(".") or set(name) & set("/\\") or not name.isprintable():
             raise PluginError(
                 f"the name of a {self.kind}: {name!a} isn't a plain file name; leave out slashes"
             )
         new = _Registration.of_caller(name, entry)
+        if self._takes and not _takes_one(entry):
+            raise HParamsError(
+                f"{new.where}: {self.kind} {name} must take a single argument, {self._takes}; "
+                f"found {inspect.signature(entry)}"
+            )
         table = self._built_in if new.built_in else self._users
         old = table.get(name)
         if old is not None and not new.repeats(old):
             raise DuplicateNameError(
-                f"{self.kind} {name} is registered twice: at {old.where} and at {new.where}; "
+                f"{self.kind} {name} is already registered: at {old.where} and at {new.where}; "
                 f"rename one of them"
             )
         table[name] = new
@@ -170,7 +186,7 @@ class Registry:
         """
         if name not in self:
             raise UnknownNameError(
-                f"no {self.kind} is registered as {name!r}; {self._closest(name)}. Looked in "
+                f"{self.kind} {name!r} was never registered; {self._closest(name)}. Looked in "
                 f"{Registry.searched()}; --registry_help lists all names, --t2t_usr_dir adds a "
                 f"folder"
             )
@@ -197,6 +213,12 @@ class Registry:
         *first, last = (names[one] for one in close)
         return f"the closest names are {', '.join(first)} and {last}"
 
+    def clear(self) -> None:
+        """Forgets all entries, built-in ones, too."""
+        Registry.load_plugins()
+        self._users.clear()
+        self._built_in.clear()
+
     def where(self, name: str) -> str:
         """Returns the file and line that registered a name, of a built-in its module."""
         found = self._users.get(name) or self._built_in[name]
@@ -221,7 +243,7 @@ class Registry:
 problems = Registry("problem", snake_case)
 models = Registry("model", snake_case)
 hparams_sets = Registry("hparams set", str)
-ranged_hparams_sets = Registry("hparams range", str)
+ranged_hparams_sets = Registry("hparams range", str, takes="the RangedHParams that it fills")
 
 register_problem = problems.register
 """Registers a `Problem` class; the default name is T2T's form of the class name."""
@@ -327,19 +349,8 @@ def hparams(name: str) -> Any:
     return complete() if complete else made
 
 
-def ranged_hparams(name: str) -> Callable[[Any], None]:
-    """Returns the function registered as hparams range `name`; it fills a `RangedHParams`.
-
-    Raises:
-      UnknownNameError: the name isn't registered.
-    """
-    function = ranged_hparams_sets.get(name)
-
-    def fill(ranged: Any) -> None:
-        with user_code.reported(f"{ranged_hparams_sets.where(name)}: hparams range {name}"):
-            function(ranged)
-
-    return fill
+ranged_hparams = ranged_hparams_sets.get
+"""Returns the function registered as hparams range `name`; it fills a `RangedHParams`."""
 
 
 def list_problems() -> list[str]:

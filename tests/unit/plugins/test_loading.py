@@ -120,7 +120,7 @@ def test_a_failing_import_shows_its_traceback(write, tmp_path):
 def test_a_duplicate_name(write, tmp_path):
     write("plug_twice/one.py", REGISTER.format("p_same"))
     write("plug_twice/two.py", REGISTER.format("p_same"))
-    with pytest.raises(DuplicateNameError, match="p_same is registered twice"):
+    with pytest.raises(DuplicateNameError, match="p_same is already registered"):
         plugins.load_usr_dir(tmp_path / "plug_twice")
 
 

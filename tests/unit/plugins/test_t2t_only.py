@@ -27,7 +27,7 @@ def test_names_of_t2t(look_up, name, says):
     with pytest.raises(UnknownNameError) as caught:
         look_up(name)
     message = str(caught.value)
-    assert f"is registered as {name!r}; T2T's " in message and f"{says} " in f"{message} "
+    assert f"{name!r} was never registered; T2T's " in message and f"{says} " in f"{message} "
     assert "none is close" not in message and "the closest" not in message
 
 
