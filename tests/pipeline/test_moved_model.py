@@ -178,7 +178,7 @@ def test_training_goes_on_only_with_the_plugin(command, moved):
     words += [f"--data_dir={moved.folder / 'elsewhere' / 'data'}", "--train_steps=12"]
     words += ["--model=transformer", "--hparams_set=transformer_tiny", f"--hparams={TINY}"]
     done = command(*words, status=1)
-    assert "no problem is registered as 'moved_lines'" in done.stderr.splitlines()[-1]
+    assert "problem 'moved_lines' was never registered" in done.stderr.splitlines()[-1]
 
 
 def test_a_planted_plugin_is_not_imported(command, moved):
