@@ -385,10 +385,14 @@ class ProblemHParams:
     """
 
     vocab_size: dict[str, int] = field(default_factory=dict)
-    # "symbol" (a sequence of tokens) or "class_label" (one label).
+    # "symbol" (a sequence of tokens), "class_label" (one label) or "real_l2" (numbers).
     modality: dict[str, str] = field(default_factory=dict)
     input_space_id: int = 0  # T2T's number of the input language
     target_space_id: int = 0  # that of the target language, an index into a learned table
     loss_multiplier: float = 1.0  # factor of the loss
     stop_at_eos: bool = True  # whether decoding stops at EOS
     vocabulary: dict[str, Any] = field(default_factory=dict, repr=False)  # the encoders
+
+    def add_hparam(self, name: str, value: Any) -> None:
+        """Sets a further attribute, as T2T's problems do; the built-in models don't read it."""
+        setattr(self, name, value)

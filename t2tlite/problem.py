@@ -324,9 +324,13 @@ class Problem(ProblemFiles):
             hparams.max_input_seq_length = hparams.max_target_seq_length = 0
 
         def cast(example: Mapping[str, Any]) -> dict[str, Any]:
-            # Batches hold token ids only; a plugin may read other features, too.
-            ids = {name: value for name, value in example.items() if value.dtype.is_integer}
-            return {name: tf.cast(value, tf.int32) for name, value in self._swap(ids).items()}
+            # Batches hold token ids, and numbers as targets; a plugin may read other features, too.
+            batched = {
+                name: tf.cast(value, tf.int32 if value.dtype.is_integer else tf.float32)
+                for name, value in example.items()
+                if value.dtype.is_integer or (name == "targets" and value.dtype.is_floating)
+            }
+            return self._swap(batched)
 
         parallel = {"num_parallel_calls": tf.data.AUTOTUNE, "deterministic": True}
         parsed = serialized.map(self.decode_example, **parallel)

@@ -42,6 +42,11 @@ class DescribedProblem(Problem):
         """The number of labels of a classifier."""
         return self.description.features["targets"].vocab_size
 
+    @property
+    def ntasks(self) -> int:
+        """The numbers of a text, of a regression."""
+        return self.description.features["targets"].vocab_size
+
     def dataset_filename(self) -> str:
         return self.description.dataset
 

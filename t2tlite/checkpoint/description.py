@@ -20,11 +20,13 @@ from t2tlite.errors import CheckpointError
 from t2tlite.files import plain_name
 from t2tlite.model import BUILT_IN
 from t2tlite.problem import FILE_WORD, Problem
+from t2tlite.regression import Text2RealProblem
 from t2tlite.text_problems import Text2ClassProblem, Text2SelfProblem, Text2TextProblem
 from t2tlite.translate import TranslateDistillProblem
 
 # The kinds of problems: the class that reads the data of each, subclasses before their bases.
 KINDS: dict[str, type[Problem]] = {
+    "text2real": Text2RealProblem,
     "translate_distill": TranslateDistillProblem,
     "text2class": Text2ClassProblem,
     "text2self": Text2SelfProblem,
@@ -36,6 +38,13 @@ KINDS: dict[str, type[Problem]] = {
 DECODING = "decoding"
 HOOKS = "decode hooks"  # after a file was decoded
 EVALUATION = "evaluation"  # also decoding a split of the data
+
+# The same, as the start of a sentence.
+VERBS = {
+    DECODING: "decoding",
+    HOOKS: "decoding a file",
+    EVALUATION: "evaluating or decoding its data",
+}
 
 # The hooks of a problem that read data.
 _READING = ["example_reading_spec", "decode_example", "preprocess", "preprocess_example"]

@@ -7,6 +7,7 @@
     {"kind": "bytes"}
     {"kind": "class_labels", "labels": ["negative", "positive"]}
     {"kind": "numbers", "vocab_size": 12}
+    {"kind": "real"}
 
 `KINDS` is the table of them. An encoder of another class, and one whose class overrides a method of
 a known one, is a plugin's own and can't be data.
@@ -15,6 +16,7 @@ a known one, is a plugin's own and can't be data.
 from __future__ import annotations
 
 import dataclasses
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +29,7 @@ from t2tlite.text import (
     RESERVED_TOKENS,
     ByteTextEncoder,
     ClassLabelEncoder,
+    RealEncoder,
     SentencePieceEncoder,
     SubwordTextEncoder,
     TextEncoder,
@@ -145,7 +148,7 @@ def _size(encoder: Any) -> int | None:
     """Returns the number of ids of an encoder; None if it doesn't say."""
     try:
         return int(encoder.vocab_size)
-    except NotImplementedError:
+    except (AttributeError, NotImplementedError):
         return None
 
 
@@ -159,6 +162,15 @@ class _NumberEncoder(TextEncoder):
     @property
     def vocab_size(self) -> int:
         return self._vocab_size
+
+
+@dataclass(frozen=True)
+class _Real:
+    """A RealEncoder, which has no options."""
+
+    @classmethod
+    def of(cls, encoder: RealEncoder) -> _Real:
+        return cls()
 
 
 class Kind(NamedTuple):
@@ -183,6 +195,7 @@ KINDS = {
     "tokens": Kind(TokenTextEncoder, _Tokens, _Tokens.make),
     "bytes": Kind(ByteTextEncoder, _Bytes, lambda one, _: ByteTextEncoder(one.num_reserved_ids)),
     "class_labels": Kind(ClassLabelEncoder, _Labels, lambda one, _: ClassLabelEncoder(one.labels)),
+    "real": Kind(RealEncoder, _Real, lambda *_: RealEncoder()),
     "numbers": Kind(TextEncoder, _Numbers, _Numbers.make, frozenset({"vocab_size"})),
 }
 
@@ -203,11 +216,16 @@ def describe(encoder: Any) -> dict[str, Any] | None:
 
 def _describe(encoder: Any, name: str) -> dict[str, Any] | None:
     """Returns an encoder of a known kind as JSON, unless the one made from it is different."""
+    # What it warns of was said when the encoder was made.
+    log = logging.getLogger(TokenTextEncoder.__module__)
+    log.disabled = True
     try:
         options = KINDS[name].options.of(encoder)
         again = KINDS[name].make(options, getattr(options, "file", None))
     except (ValueError, VocabularyError):
         return None
+    finally:
+        log.disabled = False
     defaults = {field.name: field.default for field in dataclasses.fields(options)}
     changed = {n: value for n, value in vars(options).items() if value != defaults[n]}
     return {"kind": name, **changed} if _are_alike(encoder, again) else None

@@ -159,7 +159,8 @@ def _vocabulary_changes(
         return {}
     changes = {}
     for feature, encoder in problem_hparams.vocabulary.items():
-        if feature not in old_encoders:
+        numbers = problem_hparams.modality.get(feature) == "real_l2"
+        if feature not in old_encoders or numbers:
             continue
         is_class = problem_hparams.modality.get(feature) == "class_label"
         tokens, old_tokens = _tokens(encoder, is_class), _tokens(old_encoders[feature], is_class)

@@ -36,5 +36,7 @@ def _report(decoder: Decoder, path: Path, reference: str | Sequence[Path]) -> No
     decode_hparams = decoder.decode_hparams
     if reference and decoder.classifies:
         print(classification.answers_report(path, reference, decode_hparams, decoder.labels))
+    elif reference and not decoder.folder.generates:
+        print(classification.numbers_report(path, reference, decode_hparams))
     elif reference:
         print(bleu.file_bleu(path, reference, decode_hparams=decode_hparams).text, flush=True)

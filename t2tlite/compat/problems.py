@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from types import ModuleType
 from typing import Any
 
-from t2tlite import problem, text_problems
+from t2tlite import problem, regression, text_problems
 from t2tlite.compat.reading import Reading
 from t2tlite.config import HParams, ProblemHParams
 from t2tlite.plugins.stand_ins import absent_names
@@ -153,7 +153,12 @@ class Text2ClassProblem(Text2TextProblem, text_problems.Text2ClassProblem):
     """T2T's Text2ClassProblem."""
 
 
+class Text2RealProblem(Text2TextProblem, regression.Text2RealProblem):
+    """T2T's Text2RealProblem."""
+
+
 _COUNTERPARTS = {
+    regression.Text2RealProblem: Text2RealProblem,
     problem.Problem: Problem,
     text_problems.Text2TextProblem: Text2TextProblem,
     text_problems.Text2SelfProblem: Text2SelfProblem,

@@ -10,7 +10,7 @@ from t2tlite import console, registry
 from t2tlite.data.statistics import FEATURES, Ids, SplitSummary, summarize
 from t2tlite.devices import devices
 from t2tlite.problem import FILE_WORD, Problem
-from t2tlite.text import ClassLabelEncoder
+from t2tlite.text import ClassLabelEncoder, RealEncoder
 from t2tlite.text.encoder import text_ids
 
 _HEADER = ["", "", "examples", "tokens", "50 %", "90 %", "99 %", "longest", "fallback", "empty"]
@@ -74,7 +74,8 @@ def _print_examples(
             output.print(title, style="bold")
         for name, ids in example.items():
             encoder = encoders[name]
-            text = encoder.decode(ids if isinstance(encoder, ClassLabelEncoder) else text_ids(ids))
+            has_text = not isinstance(encoder, (ClassLabelEncoder, RealEncoder))
+            text = encoder.decode(text_ids(ids) if has_text else ids)
             output.print(f"  {name:8}{len(ids):5}  {_visible(str(text))}", soft_wrap=True)
             if hasattr(encoder, "decode_list"):
                 pieces = "|".join(map(_visible, encoder.decode_list(ids)))

@@ -138,7 +138,7 @@ def attend(
     features = {}
     if folder.problem.has_inputs:
         features["inputs"] = list(encode_lines(folder, {0: line}, max_input_size)[0].ids)
-    if folder.classifies or answer is None:
+    if not folder.generates or answer is None:
         # Its one target isn't read.
         features["targets"] = [PAD_ID]
     elif isinstance(answer, str):
@@ -147,7 +147,7 @@ def attend(
         features["targets"] = [*answer.ids, EOS_ID]
     if folder.hparams.prepend_mode != "none":
         features = {"targets": [*features["inputs"], PAD_ID, *features["targets"]]}
-    read = {"inputs": features["inputs"]} if folder.classifies else features
+    read = {"inputs": features["inputs"]} if not folder.generates else features
     tokens = {name: token_texts(folder.encoders[name], ids) for name, ids in read.items()}
     weights = engine.attention(features)
     return Attention(tokens.get("inputs", []), tokens.get("targets", []), weights)

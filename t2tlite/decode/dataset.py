@@ -92,7 +92,7 @@ def _each_pair(folder: ModelFolder, data_dir: str, split: str) -> Iterator[tuple
     examples = problem.examples(records, split, folder.hparams, for_training=False)
 
     def text(feature: str, ids: Any) -> str:
-        if feature == "inputs" or not folder.classifies:
+        if feature == "inputs" or folder.generates:
             ids = text_ids(ids)
         decoded = str(folder.encoders[feature].decode(ids))
         return decoded.removeprefix(folder.text_prefixes[feature])

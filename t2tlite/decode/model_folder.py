@@ -27,6 +27,7 @@ class ModelFolder:
       text_prefixes: by feature, the text that the problem puts before every text.
       encoding: encodes texts with their prefixes.
       classifies: whether the answers are class labels.
+      generates: whether the answers are texts, rather than class labels or numbers.
 
     Raises:
       Error: the folder holds no model, or its vocabulary or plugins are missing.
@@ -42,7 +43,8 @@ class ModelFolder:
         self.hparams = HParams.from_values(self.run.hparams)
         self.problem_hparams = self.problem.get_hparams(self.hparams, self.path)
         self.encoders = self.problem_hparams.vocabulary
-        self.classifies = self.problem_hparams.modality["targets"] == "class_label"
+        modality = self.problem_hparams.modality["targets"]
+        self.classifies, self.generates = modality == "class_label", modality == "symbol"
         self.text_prefixes = self.problem.text_prefixes
         self.encoding = Encoding(self.encoders, self.text_prefixes)
 
@@ -65,4 +67,4 @@ class ModelFolder:
     def samples(self, decode_hparams: DecodeHParams) -> bool:
         """Whether answers are drawn at random, one per line, instead of searched."""
         method = decode_hparams.sampling_method or self.hparams.sampling_method
-        return not self.classifies and method == "random"
+        return self.generates and method == "random"

@@ -94,6 +94,11 @@ class TextModel(tf.Module):
 
     def __init__(self, decoder: Decoder):
         super().__init__()
+        if not (decoder.folder.generates or decoder.classifies):
+            raise OutputError(
+                "a SavedModel answers with texts or labels, and this model predicts numbers; serve "
+                "it with t2t-server"
+            )
         if decoder.engine.backend != "tensorflow":
             raise DeviceError(
                 f"export needs Keras on TensorFlow, found {decoder.engine.backend}; unset "

@@ -7,7 +7,7 @@ from t2tlite import registry
 
 _DOCS = {
     "transformer:Transformer": "Encoder and decoder; without inputs, a language model.",
-    "transformer:TransformerEncoder": "Encoder that classifies a text; for Text2ClassProblem.",
+    "transformer:TransformerEncoder": "Encoder that classifies a text, or predicts numbers.",
     "lstm:LSTMSeq2seq": "LSTM encoder and decoder; without inputs, a language model.",
     "lstm:LSTMSeq2seqAttention": "lstm_seq2seq with Bahdanau's or Luong's attention.",
     "lstm:LSTMSeq2seqBidirectionalEncoder": "lstm_seq2seq that reads inputs both ways.",

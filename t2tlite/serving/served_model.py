@@ -29,7 +29,7 @@ class ServedModel:
       beam_size: default of requests.
       samples: whether decoding draws random samples, one a row, instead of searching.
       has_attention: whether the model gives attention maps.
-      classifies: whether answers are labels instead of texts.
+      classifies: whether answers are labels or numbers instead of texts.
     """
 
     name: str
@@ -63,7 +63,7 @@ class BatchDecoder:
             beam_size=decoder.decode_hparams.beam_size,
             samples=decoder.samples(decoder.decode_hparams),
             has_attention=decoder.has_attention,
-            classifies=decoder.classifies,
+            classifies=not decoder.folder.generates,
         )
 
     def __call__(self, kind: Kind, contents: Sequence[Any], first: int) -> Sequence[Any]:

@@ -23,7 +23,7 @@ def make_steps(setup: TrainingSetup) -> Iterator[Step]:
     yield training(setup)
     yield evaluation(setup)
     yield decoding(setup, 1)
-    if setup.problem_hparams.modality["targets"] != "class_label":
+    if setup.problem_hparams.modality["targets"] == "symbol":
         yield decoding(setup, DecodeHParams().beam_size)
 
 

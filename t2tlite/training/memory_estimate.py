@@ -63,8 +63,8 @@ class Job:
 
     @property
     def has_labels(self) -> bool:
-        """Whether the targets are class labels, so that there is no decoder."""
-        return self.problem_hparams.modality.get("targets") == "class_label"
+        """Whether the targets are labels or numbers, so that there is no decoder."""
+        return self.problem_hparams.modality.get("targets") != "symbol"
 
 
 def estimate(job: Job) -> dict[str, int]:

@@ -12,7 +12,12 @@ from keras import ops
 from t2tlite.config import HParams, ProblemHParams
 from t2tlite.data.inputs import WAITED
 from t2tlite.model import protocol
-from t2tlite.model.losses import cross_entropy, projected_cross_entropy, token_weights
+from t2tlite.model.losses import (
+    cross_entropy,
+    projected_cross_entropy,
+    squared_error,
+    token_weights,
+)
 
 
 class Totals(keras.metrics.Metric):
@@ -124,6 +129,8 @@ class Objective(keras.Model):
                 softmax.vocab_size,
                 self.row_shares,
             )
+        elif self.modality == "real_l2":
+            total = ops.sum(squared_error(y_pred, targets_BT) * weights_BT)
         else:
             losses_BT = cross_entropy(y_pred, targets_BT, self.label_smoothing, self.vocab_size)
             total = ops.sum(losses_BT * weights_BT)

@@ -184,7 +184,7 @@ class TrainingSetup:
                 for name in filter(batch.__contains__, encoders):
                     ids = batch[name][row].tolist()
                     shown = ids
-                    if self.problem_hparams.modality.get(name) != "class_label":
+                    if self.problem_hparams.modality.get(name) == "symbol":
                         ids = [id_ for id_ in ids if id_ != PAD_ID]
                         # An EOS inside is the seam of two examples that are packed into a row.
                         shown = strip_ids(ids, [EOS_ID])

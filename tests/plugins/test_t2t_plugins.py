@@ -21,7 +21,7 @@ TINY = (
     "batching=pad"
 )
 # Problems that are evaluated, too: one for its test split, one for its metrics.
-EVALUATED = {"trap_split_literals", "trap_before14"}
+EVALUATED = {"trap_split_literals", "trap_before14", "trap_lengths"}
 
 # By problem: its plugin, and further flags.
 RUNS = {
@@ -61,6 +61,7 @@ RUNS = {
     "trap_chopped": ("sharded_files", []),
     "trap_own_tasks": ("sharded_files", []),
     "trap_reads_back": ("reads_back", []),
+    "trap_lengths": ("regression", ["--model=transformer_encoder"]),
     "translate_envi_iwslt32k": ("same_names", ["--hparams_set=transformer_big"]),
     "trap_tf1_styles": ("tf1_styles", []),
     "trap_prepends": ("prepends", ["--hparams_set=trap_prepends"]),

@@ -21,6 +21,7 @@ from t2tlite.text import (
     RESERVED_TOKENS,
     ByteTextEncoder,
     ClassLabelEncoder,
+    RealEncoder,
     SentencePieceEncoder,
     TextEncoder,
     TokenTextEncoder,
@@ -82,20 +83,6 @@ class OneHotClassLabelEncoder(ClassLabelEncoder):
         if len(hot) != self.vocab_size or 1 not in hot:
             raise DataError(f"found {hot}; expected {self.vocab_size} numbers, one of them 1")
         return super().decode(hot.index(1))
-
-
-class RealEncoder:
-    """Numbers, without conversion."""
-
-    vocab_size = 0
-
-    def encode(self, s: str) -> list[float]:
-        """Returns the numbers in a text."""
-        return [float(word) for word in s.split()]
-
-    def decode(self, ids: Sequence[float], strip_extraneous: bool = False) -> str:
-        """Returns a text with the numbers."""
-        return " ".join(map(str, ids))
 
 
 def is_unicode(s: Any) -> bool:

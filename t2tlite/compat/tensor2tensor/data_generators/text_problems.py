@@ -8,6 +8,7 @@ from typing import Any
 from t2tlite import text_problems as _text_problems
 from t2tlite.compat.problems import (
     Text2ClassProblem,
+    Text2RealProblem,
     Text2SelfProblem,
     Text2TextProblem,
     names_of,
