@@ -1,5 +1,6 @@
 """The notebooks in examples/ run from the first cell to the last, with tiny models."""
 
+import ast
 import re
 from pathlib import Path
 
@@ -7,45 +8,73 @@ import nbclient
 import nbformat
 import pytest
 
-NOTEBOOK = Path(__file__).parents[2] / "examples" / "notebook.ipynb"
+import t2tlite
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+NOTEBOOKS = ["notebook", "own_data"]
 TINY = {"TRAIN_STEPS": 1, "LAYERS": 1}
 
 
-def test_it_is_committed_without_outputs():
-    notebook = nbformat.read(NOTEBOOK, as_version=4)
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_it_is_committed_without_outputs(name):
+    notebook = nbformat.read(EXAMPLES / f"{name}.ipynb", as_version=4)
     nbformat.validate(notebook)
     for cell in notebook.cells:
         assert not cell.get("outputs")
         assert cell.get("execution_count") is None
 
 
-@pytest.mark.slow
-def test_all_cells_run(tmp_path):
-    notebook = nbformat.read(NOTEBOOK, as_version=4)
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_it_uses_public_names_only(name):
+    notebook = nbformat.read(EXAMPLES / f"{name}.ipynb", as_version=4)
+    code = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "code")
+    assert not re.search(r"(from|import) t2tlite\.|from t2tlite import _", code)
+    used = set(re.findall(r"\bt2tlite\.(\w+)", code))
+    assert len(used) > 2 and used <= set(t2tlite.__all__)
+
+
+def run(name, folder):
+    """Runs a notebook with a tiny model; returns what its cells showed, by their numbers."""
+    notebook = nbformat.read(EXAMPLES / f"{name}.ipynb", as_version=4)
     parameters = next(
         cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])
     )
-    for name, value in TINY.items():
+    for variable, value in TINY.items():
         parameters.source, count = re.subn(
-            rf"^{name} = \d+", f"{name} = {value}", parameters.source, flags=re.M
+            rf"^{variable} = \d+", f"{variable} = {value}", parameters.source, flags=re.M
         )
         assert count == 1
     nbclient.NotebookClient(
-        notebook, timeout=300, resources={"metadata": {"path": tmp_path}}
+        notebook, timeout=300, resources={"metadata": {"path": folder}}
     ).execute()
+    return [
+        [output.get("data") or {"text/plain": output["text"]} for output in cell.get("outputs", [])]
+        for cell in notebook.cells
+    ]
 
-    shown = {}
-    for number, cell in enumerate(notebook.cells):
-        for output in cell.get("outputs", []):
-            data = output.get("data") or {"text/plain": output["text"]}
-            shown.setdefault(number, {}).update(data)
-    kinds = [kind for data in shown.values() for kind in data]
-    assert kinds.count("image/png") == 2
-    page = next(data["text/html"] for data in shown.values() if "text/html" in data)
-    assert "cross attention, mean of layers and heads" in page
+
+@pytest.mark.slow
+def test_the_psalms(tmp_path):
+    shown = [data for cell in run("notebook", tmp_path) for data in cell]
+    pages = [data.get("text/html", "") for data in shown]
+    assert sum("image/png" in data for data in shown) == 1
+    assert any('<img alt="curves"' in page for page in pages)
+    [page] = [page for page in pages if "cross attention, mean of layers and heads" in page]
     assert ">▁LORD<" in page
-    assert any("(1, 4, " in data["text/plain"] for data in shown.values() if "text/plain" in data)
+    assert any("(1, 4, " in data["text/plain"] for data in shown if "text/plain" in data)
     assert (tmp_path / "psalms" / "model" / "model.ckpt-1.safetensors").exists()
+
+
+@pytest.mark.slow
+def test_a_data_frame(tmp_path):
+    cells = run("own_data", tmp_path)
+    shown = [data for cell in cells for data in cell]
+    assert any("<b>Decoder</b>" in data.get("text/html", "") for data in shown)
+    assert any('<img alt="curves"' in data.get("text/html", "") for data in shown)
+    assert any("are right" in data["text/plain"] for data in shown)
+    predictions = ast.literal_eval(cells[-2][-1]["text/plain"])
+    assert [sorted(one) for one in predictions] == [["outputs", "scores"]] * 2
+    assert sum(map(bool, cells)) == 8
 
 
 PROBLEM = """
