@@ -65,6 +65,10 @@ def test_sharing_is_read_from_the_checkpoint(write, variables, do_import, tmp_pa
     do_import(write(variables))
     recorded = json.loads((tmp_path / "ours/run.json").read_text())
     assert recorded["hparams"]["shared_embedding_and_softmax_weights"] is False
+    # Decoding needs no plugin, as with a model that was trained here.
+    assert recorded["needs_plugin"] == []
+    assert recorded["description"]["features"]["targets"]["encoder"] == {"kind": "bytes"}
+    assert (tmp_path / "ours/README.md").exists()
     weights = tensor_files.read_tensors(checkpoints.weights_path(tmp_path / "ours", 700))
     embedding, softmax = (
         weights[f"transformer/{one}/embedding"] for one in ("target_embedding", "softmax")
