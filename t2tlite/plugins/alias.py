@@ -97,7 +97,7 @@ def _hook_imports() -> None:
     if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
         # First, because the folder of a plugin may be in a checkout of Tensor2Tensor.
         sys.meta_path.insert(0, _Finder())
-    for name, add in _TF1_NAMES.items():
+    for name, add in tf1.ADDED.items():
         if module := sys.modules.get(name):
             add(module, _CALLERS)
 
@@ -128,8 +128,6 @@ def _called_by_plugin_itself() -> bool:
     return not _is_installed(frame.f_globals.get("__file__") or "") and called_by_plugin()
 
 
-# What adds TF1's names to modules of TensorFlow.
-_TF1_NAMES = {"tensorflow": tf1.add_names, "tensorflow.compat.v1": tf1.add_removed_names}
 _CALLERS = tf1.Callers(called_by_plugin, _called_by_plugin_itself)
 
 
@@ -172,7 +170,7 @@ class _Finder(MetaPathFinder):
     def find_spec(
         self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        if name in _TF1_NAMES:
+        if name in tf1.ADDED:
             return _tensorflow_spec(name, path)
         # For `from tensor2tensor.utils import x` Python looks for x in the mirror's package.
         inner = name.removeprefix(_COMPAT)
@@ -232,7 +230,7 @@ def _tensorflow_spec(name: str, path: Sequence[str] | None) -> ModuleSpec | None
     def execute_and_add_names(module: ModuleType) -> None:
         execute(module)
         # It may have replaced itself.
-        _TF1_NAMES[name](sys.modules[name], _CALLERS)
+        tf1.ADDED[name](sys.modules[name], _CALLERS)
 
     spec.loader.exec_module = execute_and_add_names  # type: ignore[method-assign]
     return spec

@@ -16,12 +16,11 @@ from typing import Any, NamedTuple
 
 from t2tlite.plugins.stand_ins import AbsentName
 
-# Submodules of tf that had more names in TF1; "" is tf itself.
-_PARTS = ["", "data", "image", "io", "math", "nn", "random", "strings", "summary", "train"]
+# Submodules of tf that had more names in TF1.
+_PARTS = ["data", "image", "io", "math", "nn", "random", "strings", "summary", "train"]
 
-# Modules and names that tf.compat.v1 lacks.
+# Modules that tf.compat.v1 lacks.
 MIRRORED = {"contrib", "estimator"}
-_GONE = {"layers", "rnn_cell", "static_rnn", "dynamic_rnn", "bidirectional_dynamic_rnn"}
 
 # Functions of tf.compat.v1 that would turn off what t2tlite needs.
 _SWITCHES = ["control_flow_v2", "eager_execution", "resource_variables", "tensor_equality"]
@@ -46,11 +45,17 @@ def add_names(tensorflow: Any, callers: Callers) -> None:
     if _has_names(tensorflow):
         return
     v1 = tensorflow.compat.v1
+    _add_to(tensorflow, v1, "tensorflow", callers)
     for name in _PARTS:
-        part, old = (getattr(module, name) if name else module for module in (tensorflow, v1))
-        _add_to(part, old, f"tensorflow.{name}".rstrip("."), callers)
+        _add_to(getattr(tensorflow, name), getattr(v1, name), f"tensorflow.{name}", callers)
     add_removed_names(v1, callers)
     _show_log(callers)
+
+
+def add_names_of_part(part: ModuleType, callers: Callers) -> None:
+    """Adds TF1's names to a module such as tensorflow.nn, which `import` makes anew."""
+    if not _has_names(part):
+        _add_to(part, module(part.__name__), part.__name__, callers)
 
 
 def add_removed_names(v1: Any, callers: Callers) -> None:
@@ -65,9 +70,28 @@ def add_removed_names(v1: Any, callers: Callers) -> None:
     if _has_names(wrapped):
         return
     _add_to(wrapped, None, "tensorflow", callers)
+    v1.layers = _WithoutKeras3(v1.layers, "tensorflow.layers", callers)
+    if not isinstance(v1.nn.rnn_cell, _WithoutKeras3):
+        v1.nn.rnn_cell = _WithoutKeras3(v1.nn.rnn_cell, "tensorflow.nn.rnn_cell", callers)
     for switch in _SWITCHES:
         name = f"disable_{switch}"
         setattr(v1, name, _unless(callers.are_plugin, getattr(v1, name)))
+
+
+class _WithoutKeras3(ModuleType):
+    """A module of tf.compat.v1 whose names Keras 3 lacks."""
+
+    def __init__(self, module: Any, path: str, callers: Callers) -> None:
+        super().__init__(path)
+        self._module, self._callers = module, callers
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return getattr(self._module, name)
+        except AttributeError:
+            if name.startswith("_") or not self._callers.are_plugin():
+                raise
+            return AbsentName(f"{self.__name__}.{name}")
 
 
 def module(name: str) -> ModuleType | None:
@@ -106,11 +130,17 @@ def _add_to(part: ModuleType, old: Any, path: str, callers: Callers) -> None:
             if name in MIRRORED and path == "tensorflow" and callers.are_plugin():
                 # By name, because compat is a layer above this one.
                 return importlib.import_module(f"t2tlite.compat.{path}.{name}")
-            if name in _GONE and callers.are_plugin():
-                return AbsentName(f"{path}.{name}")
             if hasattr(old, name):
                 return getattr(old, name)
         raise AttributeError(f"module {path!r} has no attribute {name!r}")
 
     getattribute.has_tf1_names = True  # type: ignore[attr-defined]
     part.__getattr__ = getattribute  # type: ignore[method-assign]
+
+
+# What adds names to a module of TensorFlow, by the module's name.
+ADDED = {
+    "tensorflow": add_names,
+    "tensorflow.compat.v1": add_removed_names,
+    **{f"tensorflow.{name}": add_names_of_part for name in _PARTS},
+}
