@@ -10,8 +10,8 @@ from keras import ops
 
 from t2tlite.config import PAD_ID
 from t2tlite.errors import HParamsError
-from t2tlite.model.layers import mask_bias
-from t2tlite.model.stacks import KVCache
+from t2tlite.model.kv_cache import KVCache, PrefixCache
+from t2tlite.model.layers import causal_bias, mask_bias
 
 
 def check(hparams, vocab_size):
@@ -99,13 +99,26 @@ def prefix(inputs_BL):
     return ops.take_along_axis(shifted_BP, positions_BP, axis=1), positions_BP, padding_B
 
 
+def start(network, inputs_NL, max_steps):
+    """Runs a Transformer's decoder on the inputs; arguments and results as `Transformer.start`."""
+    ids_NP, positions_NP, padding_N = prefix(inputs_NL)
+    columns = ops.shape(ids_NP)[1]
+    bias = padding_bias(padding_N, columns)
+    if not network.sees_inputs:
+        bias = ops.minimum(bias, causal_bias(columns))
+    x_NPD = network.add_positions(network.target_embedding(ids_NP), positions_NP)
+    prefix_cache = PrefixCache(max_steps)
+    network.decoder(x_NPD, bias, positions_NP, kv_cache=prefix_cache)
+    return {"inputs": inputs_NL}, prefix_cache.cache
+
+
 def place(cache, position, inputs_NL):
-    """Returns where a step of decoding is, behind the inputs that `prefix` returned.
+    """Returns where a step of decoding is, behind the inputs that `start` read.
 
     Args:
       cache: tensors of a `KVCache`, with the prefix's keys and values.
       position: of the target in the answer, scalar int32.
-      inputs_NL: as given to `prefix`.
+      inputs_NL: as given to `start`.
 
     Returns:
       The `KVCache`; the bias [N, 1, 1, columns] that masks what a row doesn't have yet or at all;

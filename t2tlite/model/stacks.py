@@ -1,4 +1,4 @@
-"""Stacks of Transformer layers, and their cache of keys and values for decoding.
+"""Stacks of Transformer layers.
 
 Shapes: as in `t2tlite.model.layers`.
 """
@@ -8,73 +8,12 @@ from typing import Any
 import keras
 from keras import ops
 
-from t2tlite.model.layers import Attention, FeedForward, PrePostProcess, mask_bias
+from t2tlite.model.kv_cache import part_names
+from t2tlite.model.layers import Attention, FeedForward, PrePostProcess
 from t2tlite.model.relative_attention import RelativeAttention
 
 # By the hparam self_attention_type.
 SELF_ATTENTION = {"dot_product": Attention, "dot_product_relative": RelativeAttention}
-
-
-class KVCache:
-    """The keys and values of all positions that are decoded so far.
-
-    Args:
-      cache: tensors [N, H, max_steps, D/H] by name, from `Stack.empty_cache` or the last step.
-      position: scalar int32, the position to decode.
-
-    Attributes:
-      cache: the tensors with those of this position.
-    """
-
-    def __init__(self, cache, position):
-        self.cache = dict(cache)
-        self.position = position
-
-    @property
-    def max_steps(self):
-        """Number of positions that there is space for."""
-        return ops.shape(next(iter(self.cache.values())))[2]
-
-    def future_bias(self):
-        """Returns the bias [1, 1, 1, max_steps] that masks the positions after this one."""
-        return mask_bias(ops.arange(self.max_steps) > self.position)[None, None, None]
-
-    def update(self, name, keys_values):
-        """Writes a layer's keys and values of this position; returns those of all positions."""
-        is_position = ops.reshape(ops.arange(self.max_steps) == self.position, (1, 1, -1, 1))
-        for part, new in zip(_names(name), keys_values, strict=True):
-            self.cache[part] = ops.where(is_position, new, self.cache[part])
-        return [self.cache[part] for part in _names(name)]
-
-
-class PrefixCache:
-    """Collects the keys and values of the first positions, which a stack runs together.
-
-    Args:
-      max_steps: number of further positions that the cache has space for.
-
-    Attributes:
-      cache: tensors as those of `KVCache`, by name.
-      position: of the first key.
-    """
-
-    position = 0
-
-    def __init__(self, max_steps):
-        self.cache = {}
-        self.max_steps = max_steps
-
-    def update(self, name, keys_values):
-        """Stores a layer's keys and values; returns them."""
-        for part, new in zip(_names(name), keys_values, strict=True):
-            rows, heads, _, width = ops.shape(new)
-            space = ops.zeros((rows, heads, self.max_steps, width), new.dtype)
-            self.cache[part] = ops.concatenate([new, space], axis=2)
-        return keys_values
-
-
-def _names(layer):
-    return f"{layer}_keys", f"{layer}_values"
 
 
 class Block(keras.layers.Layer):
@@ -171,7 +110,7 @@ class Stack(keras.layers.Layer):
         memory: dict[str, Any] = {"bias": bias}
         for block in self.blocks:
             pair = block.cross_attention.keys_values(encoded_BLD)
-            memory.update(zip(_names(block.name), pair, strict=True))
+            memory.update(zip(part_names(block.name), pair, strict=True))
         return memory
 
     def cache_names(self):
@@ -184,7 +123,7 @@ class Stack(keras.layers.Layer):
         cache = {}
         for name in self.cache_names():
             layers = attention.key, attention.value
-            for part, layer in zip(_names(name), layers, strict=True):
+            for part, layer in zip(part_names(name), layers, strict=True):
                 shape = (rows, attention.heads, max_steps, layer.units // attention.heads)
                 cache[part] = ops.zeros(shape, attention.compute_dtype)
         return cache
@@ -209,7 +148,7 @@ class Stack(keras.layers.Layer):
         for block in self.blocks:
             pair, bias = None, None
             if memory:
-                pair, bias = [memory[name] for name in _names(block.name)], memory["bias"]
+                pair, bias = [memory[name] for name in part_names(block.name)], memory["bias"]
             cache = (next(names), kv_cache) if kv_cache is not None else None
             x_BTD = block(x_BTD, self_bias, pair, bias, cache=cache, training=training)
         return x_BTD

@@ -29,6 +29,7 @@ from keras import ops
 from t2tlite.config import PAD_ID
 from t2tlite.errors import HParamsError
 from t2tlite.model import attention_weights, prepend
+from t2tlite.model.kv_cache import KVCache
 from t2tlite.model.layers import (
     Dropout,
     Embedding,
@@ -39,7 +40,7 @@ from t2tlite.model.layers import (
     segment_bias,
     sinusoids,
 )
-from t2tlite.model.stacks import KVCache, PrefixCache, Stack
+from t2tlite.model.stacks import Stack
 from t2tlite.model.text_model import TextModel
 
 # Rows of T2T's learned embedding of target languages.
@@ -184,24 +185,12 @@ class Transformer(StackModel):
           dicts of tensors with N rows.
         """
         if self.joins:
-            return self.read_inputs(features["inputs"], max_steps)
+            return prepend.start(self, features["inputs"], max_steps)
         rows = ops.shape(next(iter(features.values())))[0]
         memory = {}
         if self.has_inputs:
             memory = self.decoder.memory(*self.encode(features))
         return memory, self.decoder.empty_cache(rows, max_steps)
-
-    def read_inputs(self, inputs_BL, max_steps):
-        """Runs the decoder on the inputs before the separator; returns as `start`."""
-        ids_BP, positions_BP, padding_B = prepend.prefix(inputs_BL)
-        columns = ops.shape(ids_BP)[1]
-        bias = prepend.padding_bias(padding_B, columns)
-        if not self.sees_inputs:
-            bias = ops.minimum(bias, causal_bias(columns))
-        x_BPD = self.add_positions(self.target_embedding(ids_BP), positions_BP)
-        prefix_cache = PrefixCache(max_steps)
-        self.decoder(x_BPD, bias, positions_BP, kv_cache=prefix_cache)
-        return {"inputs": inputs_BL}, prefix_cache.cache
 
     def step(self, ids_N, position, memory, cache):
         """Decodes one position.
