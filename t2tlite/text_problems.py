@@ -270,7 +270,8 @@ class Text2TextProblem(Problem):
             )
         source = f"{self.name}: generate_encoded_samples({split})"
         hook = functools.partial(self.generate_encoded_samples, data_dir, tmp_dir, split)
-        return Stream(source, lambda task_id: checked(hook, source, {"targets": object}), paths)
+        needed = {"targets": object}
+        return Stream(source, lambda task_id: checked(hook, source, needed, True), paths)
 
     # The model.
 

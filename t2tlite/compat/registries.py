@@ -94,7 +94,7 @@ class View(Mapping[str, Any]):
     def __getitem__(self, name: str) -> Any:
         return self._look_up(name)
 
-    def __contains__(self, name: object) -> bool:
+    def __contains__(self, name: Any) -> bool:
         return name in self._table
 
     def __iter__(self) -> Iterator[str]:

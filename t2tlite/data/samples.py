@@ -17,7 +17,7 @@ def source_of(name: str, task: int | None) -> str:
 
 
 def checked(
-    hook: Callable[[], Any], source: str, required: Mapping[str, type]
+    hook: Callable[[], Any], source: str, required: Mapping[str, type], skips_none: bool = False
 ) -> Iterator[dict[str, Any]]:
     """Yields the samples of a hook, and raises at the first one that can't be used.
 
@@ -25,6 +25,7 @@ def checked(
       hook: returns the samples; called when the first is asked for.
       source: problem, hook and split, for messages: "g2p_cmudict: generate_samples(train)".
       required: the keys that every sample must have, with the types of their values.
+      skips_none: whether None in place of a sample is left out, as T2T does with encoded ones.
 
     Raises:
       SampleError: a sample isn't a dict, lacks a key or has a value of another type, or the user's
@@ -35,6 +36,8 @@ def checked(
         for sample in _iterate(hook(), source):
             # Runs for millions of samples, so the happy path does nothing else.
             if not isinstance(sample, dict):
+                if sample is None and skips_none:
+                    continue
                 raise _sample_error(sample, number, source, required)
             for key, expected in required.items():
                 if key not in sample or not isinstance(sample[key], expected):

@@ -188,11 +188,11 @@ class ClassLabelEncoder(TextEncoder):
 
     Args:
       class_labels: the labels in the order of their ids.
-      class_labels_fname: a UTF-8 file with one label per line.
+      class_labels_fname: a UTF-8 file with one label per line, which is read instead.
 
     Raises:
-      VocabularyError: the file is missing or damaged, both or neither argument is given, or a label
-        appears twice.
+      VocabularyError: the file is missing or damaged, neither argument is given, or a label appears
+        twice.
     """
 
     def __init__(
@@ -201,14 +201,13 @@ class ClassLabelEncoder(TextEncoder):
         class_labels_fname: str | os.PathLike[str] | None = None,
     ) -> None:
         super().__init__(num_reserved_ids=0)
-        if bool(class_labels) == bool(class_labels_fname):
-            raise VocabularyError(
-                f"ClassLabelEncoder got {'both' if class_labels else 'neither'} of its arguments "
-                f"class_labels and class_labels_fname; give it one of them"
-            )
         if class_labels_fname:
             class_labels = [line.strip() for line in read_vocabulary_lines(class_labels_fname)]
-        self._class_labels = list(class_labels or ())
+        if not class_labels:
+            raise VocabularyError(
+                "ClassLabelEncoder got no label; give it class_labels or class_labels_fname"
+            )
+        self._class_labels = list(class_labels)
         self._label_to_id = {label: id_ for id_, label in enumerate(self._class_labels)}
         if len(self._label_to_id) < len(self._class_labels):
             label = next(x for x in self._class_labels if self._class_labels.count(x) > 1)

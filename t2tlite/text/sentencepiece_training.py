@@ -41,8 +41,8 @@ BUDGET_CHARACTERS = 5_000_000
 _TRAINER_MARK = "\u2585"
 # The trainer strips or skips these characters, and fails if there is no other.
 _NO_CONTENT = "\r\n\0"
-# Names of the unknown and of the byte pieces, which can't be reserved tokens.
-_TAKEN = re.compile(rf"{_UNKNOWN}|<0x[0-9A-F]{{2}}>")
+# Names of the byte pieces, which can't be reserved tokens.
+_BYTE_PIECE = re.compile("<0x[0-9A-F]{2}>")
 
 
 def train_sentencepiece(
@@ -80,6 +80,10 @@ def train_sentencepiece(
     # The trainer gives the reserved tokens the lowest free ids.
     unknown_id = NUM_RESERVED_TOKENS + len(reserved)
     options: dict[str, Any] = {"user_defined_symbols": reserved, "unk_id": unknown_id}
+    unknown = _UNKNOWN
+    while unknown in reserved:
+        unknown = f"<{unknown}>"
+    options["unk_piece"] = unknown
     if max_subtoken_length:
         options["max_sentencepiece_length"] = max_subtoken_length
     sample, characters = _draw_sample(texts, budget_characters)
@@ -160,7 +164,6 @@ def _train(sentences: list[str], vocab_size: int, options: Mapping[str, Any]) ->
             pad_piece=PAD,
             eos_id=EOS_ID,
             eos_piece=EOS,
-            unk_piece=_UNKNOWN,
             # No text is encoded as the unknown piece, but a model can generate it.
             unk_surface="\ufffd",
             bos_id=-1,
@@ -185,9 +188,11 @@ def _check_reserved_tokens(tokens: Sequence[str]) -> list[str]:
         problem = ""
         if not token:
             problem = "is empty"
-        elif any(c.isspace() or c in (SPACE_MARK, ESCAPE, "\0") for c in token):
-            problem = "contains white space, U+2581, U+001A or NUL"
-        elif _TAKEN.fullmatch(token):
+        elif token.isspace():
+            problem = "is white space"
+        elif any((c.isspace() and c != " ") or c in (SPACE_MARK, ESCAPE, "\0") for c in token):
+            problem = "contains white space other than spaces, U+2581, U+001A or NUL"
+        elif _BYTE_PIECE.fullmatch(token):
             problem = "is the name of a piece in every SentencePiece vocabulary"
         elif reserved.count(token) > 1:
             problem = "appears twice"
@@ -196,4 +201,4 @@ def _check_reserved_tokens(tokens: Sequence[str]) -> list[str]:
                 f"reserved token {token!r} {problem}; choose another in additional_reserved_tokens"
             )
         encode_utf8(token)
-    return reserved
+    return [token.replace(" ", SPACE_MARK) for token in reserved]

@@ -98,9 +98,7 @@ def learn_subtokens_to_size(
     if min_count > max_count:
         raise ValueError(f"min_count {min_count} is above max_count {max_count}; swap them")
     if target_size < 1:
-        raise VocabularyError(
-            f"can't learn {target_size} subtokens; ask for 1 or more"
-        )
+        raise VocabularyError(f"can't learn {target_size} subtokens; ask for 1 or more")
     best: list[str] | None = None
     while True:
         count = (max_count + min_count) // 2

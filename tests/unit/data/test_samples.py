@@ -60,6 +60,14 @@ def test_utf8_bytes_and_numpys_integers():
         list(checked(lambda: [{"label": 3.0}], "p", {"label": int}))
 
 
+def test_none_in_place_of_an_encoded_sample():
+    """T2T leaves it out."""
+    samples = [None, {"targets": [1]}, None, None]
+    assert list(checked(lambda: samples, "p", {"targets": object}, True)) == [{"targets": [1]}]
+    with pytest.raises(SampleError, match="p, sample 0: found NoneType None"):
+        list(checked(lambda: samples, "p", {"targets": object}))
+
+
 def test_one_label():
     good = [{"targets": [3]}, {"targets": np.array([3])}, {"targets": 3}]
     assert list(one_label(good, "p")) == good

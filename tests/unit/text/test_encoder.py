@@ -108,15 +108,14 @@ def test_class_labels_from_a_list() -> None:
 def test_class_labels_from_a_file(tmp_path) -> None:
     path = tmp_path / "labels.txt"
     path.write_bytes(b"neg\r\n not sure \npos")
-    encoder = ClassLabelEncoder(class_labels_fname=str(path))
+    encoder = ClassLabelEncoder(["not", "read"], class_labels_fname=str(path))
     assert encoder.decode_list(range(3)) == ["neg", "not sure", "pos"]
 
 
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        ({}, "neither"),
-        ({"class_labels": ["a"], "class_labels_fname": "labels.txt"}, "both"),
+        ({}, "got no label; give it class_labels or class_labels_fname"),
         ({"class_labels": ["a", "b", "a"]}, "'a' appears twice"),
         ({"class_labels_fname": "/nowhere/labels.txt"}, "no vocabulary file /nowhere"),
     ],
