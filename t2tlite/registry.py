@@ -297,15 +297,19 @@ def set_name(problem: Any, name: str) -> None:
         type(problem).name = name
 
 
-def problem(name: str) -> Any:
+def problem(name: str, adapt: Callable[[type], type] = lambda registered: registered) -> Any:
     """Returns a new `Problem` registered as `name`, which may end in `_rev` or `_copy`.
+
+    Args:
+      name: of the problem.
+      adapt: returns the class to instantiate, a subclass of the registered one.
 
     Raises:
       UnknownNameError: the name isn't registered.
       PluginError: a plugin's class can't be instantiated.
     """
     base, was_reversed, was_copy = parse_problem_name(name)
-    problem_class = problems.get(base)
+    problem_class = adapt(problems.get(base))
     suffixes: dict[str, Any] = {"was_reversed": was_reversed, "was_copy": was_copy}
     where = f"{problems.where(base)}: problem {base}"
     try:

@@ -72,11 +72,9 @@ def problem(problem_name: str) -> Any:
 
     Raises:
       UnknownNameError: the name isn't registered.
+      PluginError: a plugin's class can't be instantiated.
     """
-    base, was_reversed, was_copy = parse_problem_name(problem_name)
-    instance = base_problem(base)(was_reversed=was_reversed, was_copy=was_copy)
-    registry.set_name(instance, base)
-    return instance
+    return registry.problem(problem_name, with_t2t_names)
 
 
 def hparams(name: str) -> Any:
