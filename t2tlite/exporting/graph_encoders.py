@@ -14,6 +14,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from t2tlite.devices import silence
 from t2tlite.errors import VocabularyError
 from t2tlite.exporting import graph_strings
 from t2tlite.exporting.graph_strings import character_class, gather, well_formed
@@ -67,9 +68,10 @@ class GraphSentencePiece(tf.Module):
         super().__init__()
         import tensorflow_text
 
-        self.tokenizer = tensorflow_text.SentencepieceTokenizer(
-            Path(encoder.filename).read_bytes(), out_type=tf.int32
-        )
+        with silence.standard_error():
+            self.tokenizer = tensorflow_text.SentencepieceTokenizer(
+                Path(encoder.filename).read_bytes(), out_type=tf.int32
+            )
 
     def encode(self, texts_B: Any) -> Any:
         texts_B = _replace(texts_B, ESCAPE, ESCAPED_ESCAPE)
