@@ -35,6 +35,10 @@ class PluginError(Error):
     __str__ = Exception.__str__
 
 
+class ReturnTypeError(PluginError, TypeError):
+    """A plugin's function that returned something else than it must; a TypeError as in T2T."""
+
+
 class HParamsError(Error, ValueError):
     """An hparam that doesn't exist, doesn't parse or doesn't fit the others."""
 

@@ -23,7 +23,13 @@ from types import CodeType, FrameType
 from typing import Any, NamedTuple, TypeVar, overload
 
 from t2tlite import user_code
-from t2tlite.errors import DuplicateNameError, HParamsError, PluginError, UnknownNameError
+from t2tlite.errors import (
+    DuplicateNameError,
+    HParamsError,
+    PluginError,
+    ReturnTypeError,
+    UnknownNameError,
+)
 
 P = TypeVar("P", bound=Callable[..., Any])
 
@@ -338,16 +344,17 @@ def hparams(name: str) -> Any:
 
     Raises:
       UnknownNameError: the name isn't registered.
-      PluginError: a plugin's function raised an exception or returned no HParams.
+      PluginError: a plugin's function raised an exception.
+      ReturnTypeError: it returned no HParams.
     """
     function = hparams_sets.get(name)
     where = f"{hparams_sets.where(name)}: hparams set {name}"
     with user_code.reported(where):
         made = function()
     if made is None:
-        raise PluginError(f"{where} returns nothing; end its function with `return hparams`")
+        raise ReturnTypeError(f"{where} is None; end its function with `return hparams`")
     if callable(made):
-        raise PluginError(f"{where} returns {made!r}, expected HParams; call it: `return ...()`")
+        raise ReturnTypeError(f"{where} is {made!r}, expected HParams; call it: `return ...()`")
     # T2T's HParams hold only what a plugin put in; t2tlite's have all fields.
     complete = getattr(made, "complete", None)
     return complete() if complete else made

@@ -187,8 +187,8 @@ def test_names_that_are_close(name, says):
 
 
 FAULTS = {
-    "def faulty(): hparams = 3": ": hparams set faulty returns nothing; end its function with",
-    "def faulty(): return repr": ": hparams set faulty returns <built-in .*; call it: `return",
+    "def faulty(): hparams = 3": ": hparams set faulty is None; end its function with",
+    "def faulty(): return repr": ": hparams set faulty is <built-in .*; call it: `return",
     "def faulty(): return 1 / 0": ": hparams set faulty failed: .* ZeroDivisionError: .*; mend",
     "def faulty(x): return x": ": hparams set faulty failed: TypeError: faulty\\(\\) missing 1",
 }
