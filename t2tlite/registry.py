@@ -84,11 +84,11 @@ class _Registration(NamedTuple):
     entry: Any
     built_in: bool
     where: str  # "file:line" of the decorator
-    definition: tuple[str, str]  # names of the module and of the entry in it
-    code: CodeType  # the code that ran the decorator
+    module: str
+    code: CodeType  # of the module or function that ran the decorator
 
     @classmethod
-    def of_caller(cls, name: str, entry: Any) -> _Registration:
+    def of_caller(cls, entry: Any) -> _Registration:
         """Returns the registration by the innermost code outside of this module."""
         frame = sys._getframe(1)
         while frame.f_globals is globals() and frame.f_back is not None:
@@ -98,7 +98,7 @@ class _Registration(NamedTuple):
             entry,
             module.startswith(f"{__package__}."),
             f"{os.path.realpath(code.co_filename)}:{frame.f_lineno}",
-            (module, getattr(entry, "__qualname__", name)),
+            module,
             code,
         )
 
@@ -106,9 +106,10 @@ class _Registration(NamedTuple):
         """Whether this is the same definition as `other`, run again.
 
         The same file may have two module names, and a module that is edited and loaded again, or a
-        notebook's cell, defines its names again.
+        notebook's cell, registers its names again.
         """
-        again = self.definition == other.definition and self.code is not other.code
+        scopes = [(one.module, one.code.co_name) for one in (self, other)]
+        again = scopes[0] == scopes[1] and self.code is not other.code
         return again or self.where == other.where
 
 
@@ -149,7 +150,7 @@ class Registry:
             raise PluginError(
                 f"the name of a {self.kind}: {name!a} isn't a plain file name; leave out slashes"
             )
-        new = _Registration.of_caller(name, entry)
+        new = _Registration.of_caller(entry)
         if self._takes and not _takes_one(entry):
             raise HParamsError(
                 f"{new.where}: {self.kind} {name} must take a single argument, {self._takes}; "

@@ -87,9 +87,20 @@ def _load_path(path: Path) -> None:
     for folder in [path.parent, *([path] if path.is_dir() else [])]:
         if str(folder) not in sys.path:
             sys.path.append(str(folder))
-    with alias.names_available(path), user_code.reported(f"plugin {path}"):
-        module = _import_plugin(name, path)
-        _import_all(module, _file_filter(path))
+    # A notebook may have written the files just now.
+    importlib.invalidate_caches()
+    before = set(sys.modules)
+    try:
+        with alias.names_available(path), user_code.reported(f"plugin {path}"):
+            module = _import_plugin(name, path)
+            _import_all(module, _file_filter(path))
+    except BaseException:
+        # So that the next call imports all of it again, mended.
+        for new in set(sys.modules) - before:
+            file = getattr(sys.modules[new], "__file__", None)
+            if new == name or (file and Path(file).is_relative_to(path)):
+                del sys.modules[new]
+        raise
     _loaded.append(str(path))
 
 
@@ -120,13 +131,9 @@ def _import_plugin(name: str, path: Path) -> ModuleType:
         _check_origin(module, path)
         return module
     module = sys.modules[name] = importlib.util.module_from_spec(spec)
-    try:
-        # A folder without __init__.py has no loader.
-        if spec.loader is not None:
-            spec.loader.exec_module(module)
-    except BaseException:
-        sys.modules.pop(name, None)
-        raise
+    # A folder without __init__.py has no loader.
+    if spec.loader is not None:
+        spec.loader.exec_module(module)
     return sys.modules[name]
 
 

@@ -116,6 +116,10 @@ def test_an_edited_module_or_cell_may_register_again():
     run_module("users", text.format(1))
     run_module("users", "\n\n" + text.format(2))
     assert registry.hparams("edited") == 2
+    run_module(
+        "users", "register = registry.register_hparams('edited')\n@register\ndef new(): return 3"
+    )
+    assert registry.hparams("edited") == 3
     # A name that one version of a module has twice.
     with pytest.raises(DuplicateNameError, match="registered: at /users.py:1 and at /users.py:4"):
         run_module("users", f"{text.format(1)}\n\n{text.format(2)}")

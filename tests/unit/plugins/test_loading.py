@@ -117,6 +117,22 @@ def test_a_failing_import_shows_its_traceback(write, tmp_path):
     assert "    import no_such_module_here" in trace
 
 
+def test_a_mended_plugin_can_be_loaded_again(write, tmp_path):
+    write("plug_mended/__init__.py", "from . import a\nimport z_last\nfrom . import b\n")
+    write("plug_mended/a.py", REGISTER.format("p_mended"))
+    write("plug_mended/z_last.py", "X = 1\n")
+    write("plug_mended/b.py", "1 / 0\n")
+    with pytest.raises(PluginError, match="ZeroDivisionError"):
+        plugins.load_usr_dir(tmp_path / "plug_mended")
+    assert not {"plug_mended", "plug_mended.a", "z_last"} & set(sys.modules)
+    write(
+        "plug_mended/a.py", "\n\n" + REGISTER.format("p_mended").replace("return '", "return 'new ")
+    )
+    write("plug_mended/b.py", "")
+    plugins.load_usr_dir(tmp_path / "plug_mended")
+    assert registry.hparams("p_mended") == "new p_mended"
+
+
 def test_a_duplicate_name(write, tmp_path):
     write("plug_twice/one.py", REGISTER.format("p_same"))
     write("plug_twice/two.py", REGISTER.format("p_same"))
