@@ -45,6 +45,8 @@ _REASONS = {
     r"data_generators\.(allen_brain|audio|celeba|cifar|common_voice|fsns|gene_expression|gym|"
     r"image|librispeech|mnist|mscoco|ocr|speech|timeseries|video|vqa)": _NO_TEXT,
     r"utils\.trainer_lib": "trains with TF1's Estimator; train with t2t-trainer or t2tlite.train",
+    r"data_generators\.generator_utils\.pack_": "packs the data, and here training packs; leave it "
+    "out and train with --hparams=pack_dataset=true",
     r"data_generators\.text_encoder\.Image": "encodes images, and t2tlite has only text",
     r"data_generators\.(problem|text_|generator_utils|tokenizer)": _OTHER,
     r"data_generators\.": _PROBLEM,

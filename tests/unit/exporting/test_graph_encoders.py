@@ -13,6 +13,7 @@ from t2tlite.text import (
     SentencePieceEncoder,
     SubwordTextEncoder,
     TokenTextEncoder,
+    sentencepiece_training,
     train_sentencepiece,
 )
 
@@ -36,6 +37,7 @@ SPECIAL = [
 ENCODERS = [
     "sentencepiece",
     "sentencepiece without spaces",
+    "sentencepiece with the unknown piece before the reserved tokens",
     "subwords",
     "tokens",
     "reversed tokens",
@@ -70,8 +72,11 @@ def texts(count):
 
 
 @pytest.fixture(params=ENCODERS)
-def encoder(request, tmp_path):
-    if request.param == "sentencepiece":
+def encoder(request, tmp_path, monkeypatch):
+    if "unknown piece before" in request.param:
+        # Its id is then 2, and the reserved tokens follow.
+        monkeypatch.setattr(sentencepiece_training, "NUM_RESERVED_TOKENS", 0)
+    if request.param.startswith("sentencepiece") and "without" not in request.param:
         train_sentencepiece(
             ["the quick brown café", "a lazy dog"] * 9,
             300,
@@ -133,3 +138,10 @@ def test_a_subclass_is_refused():
 
     with pytest.raises(VocabularyError, match="Own is Python code"):
         graph_encoder(Own())
+
+
+def test_sentencepiece_writes_no_line(tmp_path, capfd):
+    encoder = train_sentencepiece(["some text"] * 9, 300, tmp_path / "v.model")
+    capfd.readouterr()
+    graph_encoder(encoder).encode(tf.constant(["some"]))
+    assert capfd.readouterr() == ("", "")

@@ -47,7 +47,7 @@ def test_weights_that_dont_fit_the_memory_are_an_error(make_setup, monkeypatch):
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        *(("train_steps", 0), ("train_steps", 10**20), ("eval_frequency", 0), ("eval_steps", -1)),
+        *(("train_steps", -1), ("train_steps", 10**20), ("eval_frequency", 0), ("eval_steps", -1)),
         *(("steps_per_call", 10**9), ("seed", -1), ("seed", 2**32), ("stop_delta", -0.1)),
         *(("save_seconds", -1), ("keep_checkpoints", -1), ("stop_after_steps", -1)),
     ],
