@@ -10,13 +10,14 @@ from t2tlite.api.arguments import PathLike, device, folder, load_usr_dirs
 from t2tlite.api.datagen import generate_data as generate
 from t2tlite.api.problems import ProblemLike, resolve
 from t2tlite.api.result import TrainResult
-from t2tlite.checkpoint import run_record
 from t2tlite.checkpoint.run_record import RunRecord
 from t2tlite.config import HParams
+from t2tlite.decode.decode_hparams import DecodeHParams
 from t2tlite.devices.devices import Devices
 from t2tlite.errors import HParamsError
+from t2tlite.problem import Problem
 from t2tlite.training import train as training
-from t2tlite.training.new_run import describe_run, read_hparams
+from t2tlite.training.new_run import describe_run, read_hparams, recorded_run
 from t2tlite.training.train_args import TrainArgs
 
 # The fields of TrainArgs by the names of the flags.
@@ -35,7 +36,7 @@ TRAIN_ARGS = {
     "profile": "profile",
     "random_seed": "seed",
 }
-_SCHEDULES = ("continuous_train_and_eval", "train_and_evaluate", "train")
+_SCHEDULES = ("continuous_train_and_eval", "train_and_evaluate", "train", "test")
 
 
 def train(
@@ -45,6 +46,7 @@ def train(
     hparams_json_path: PathLike = "", train_steps: int = 250_000,
     local_eval_frequency: int = 1_000, eval_steps: int | None = None,
     eval_use_test_set: bool = False, schedule: str = "continuous_train_and_eval",
+    decode_hparams: str | Mapping[str, Any] | DecodeHParams = "",
     save_checkpoints_secs: int = 0, keep_checkpoint_max: int = 20,
     eval_early_stopping_steps: int = 0, eval_early_stopping_metric: str = "loss",
     eval_early_stopping_metric_delta: float = 0.1,
@@ -76,6 +78,7 @@ def train(
       model, hparams_set: registered names.
       hparams: changes to the set, "name=value,name=value" or a dict; or an HParams in its place.
       train_steps: last step; those of earlier runs count.
+      decode_hparams: how the model is to be decoded by default.
 
     Raises:
       Error: data, vocabulary, hparams or folders don't fit, the loss is not finite, or another
@@ -85,6 +88,9 @@ def train(
     usr_dirs = load_usr_dirs(t2t_usr_dir)
     data_dir, output_dir = folder(data_dir, "data_dir"), folder(output_dir, "output_dir")
     run = problem if isinstance(problem, RunRecord) else _new_run(flags, output_dir, usr_dirs)
+    if decode_hparams:
+        values = DecodeHParams.of(decode_hparams).changes()
+        run.decode_hparams = DecodeHParams.defaults_of_model(values)
     if generate_data:
         _generate(flags, run)
     args = _train_args(flags)
@@ -95,7 +101,8 @@ def train(
 def evaluate(
     problem: ProblemLike | RunRecord | None = None, data_dir: PathLike = "",
     output_dir: PathLike = "", train_args: TrainArgs | None = None, device: Devices | None = None,
-    checkpoint_path: PathLike | int = "", *, eval_steps: int | None = None,
+    checkpoint_path: PathLike | int = "", *, model: str = "",
+    hparams: str | Mapping[str, Any] = "", eval_steps: int | None = None,
     eval_use_test_set: bool = False, t2t_usr_dir: PathLike | Sequence[PathLike] = "",
     use_tpu: bool = False, backend: str = "", worker_gpu: int = 1,
     worker_gpu_memory_fraction: float = 0.95, model_parallel: int = 1,
@@ -112,6 +119,8 @@ def evaluate(
       train_args: reads eval_split and eval_steps, in place of the keywords.
       device: where to evaluate, in place of the keywords from `use_tpu` on.
       checkpoint_path: a step, the path of a weights file, or "best"; "": the newest.
+      model: the model that the folder must have; "": any.
+      hparams: changes to those that the model was trained with, such as batch_size.
       eval_steps: about the most batches, of examples drawn at random; 0 and None: all.
       eval_use_test_set: evaluate on the test split.
       t2t_usr_dir: plugin folders to load first.
@@ -125,15 +134,31 @@ def evaluate(
     flags = dict(locals())
     usr_dirs = load_usr_dirs(t2t_usr_dir)
     data_dir, output_dir = folder(data_dir, "data_dir"), folder(output_dir, "output_dir")
-    run = problem if isinstance(problem, RunRecord) else run_record.read(output_dir)
-    if problem is not None and not isinstance(problem, RunRecord):
-        hparams = HParams.from_values(run.hparams)
-        run = RunRecord.describe(resolve(problem), run.model, hparams, usr_dirs)
+    if isinstance(problem, RunRecord):
+        run = problem
+    else:
+        run = _recorded(problem, model, hparams, output_dir, usr_dirs)
     args = train_args or TrainArgs(
         eval_steps=eval_steps, eval_split="test" if eval_use_test_set else "eval"
     )
     checkpoint = checkpoint_path if isinstance(checkpoint_path, int) else str(checkpoint_path)
     return training.evaluate(run, data_dir, output_dir, args, _device(flags), checkpoint)
+
+
+def _recorded(
+    problem: ProblemLike | None,
+    model: str,
+    hparams: str | Mapping[str, Any],
+    output_dir: str,
+    usr_dirs: list[str],
+) -> RunRecord:
+    """Returns the record of a trained model, with the problem that the caller gave."""
+    found = None if problem is None else resolve(problem)
+    name = found.full_name if isinstance(found, Problem) else found or ""
+    run = recorded_run(output_dir, hparams, name, model)
+    if not isinstance(found, Problem):
+        return run
+    return RunRecord.describe(found, run.model, HParams.from_values(run.hparams), usr_dirs)
 
 
 def _new_run(flags: Mapping[str, Any], output_dir: str, usr_dirs: list[str]) -> RunRecord:
@@ -158,6 +183,8 @@ def _train_args(flags: Mapping[str, Any]) -> TrainArgs:
             f"are functions of their own: evaluate, Decoder"
         )
     values = {field: flags[name] for name, field in TRAIN_ARGS.items()}
+    if flags["schedule"] == "test":
+        values |= {"train_steps": 1, "eval_steps": 1}
     values["evaluate"] = flags["schedule"] != "train"
     values["eval_split"] = "test" if flags["eval_use_test_set"] else "eval"
     made, given = TrainArgs(**values), flags["train_args"]

@@ -7,21 +7,19 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from absl import flags
 
 from t2tlite import registry
-from t2tlite.assignments import MAX_SEED, parse_assignments
+from t2tlite.assignments import MAX_SEED
 from t2tlite.checkpoint import run_record
 from t2tlite.cli import app, schedules, shared_flags, t2t_flags, tuning
-from t2tlite.config import HParams
 from t2tlite.datagen.generate_data import generate_data
 from t2tlite.decode.decode_hparams import DecodeHParams
 from t2tlite.devices import cluster
-from t2tlite.errors import CheckpointError, WorkerError
+from t2tlite.errors import WorkerError
+from t2tlite.training import new_run
 from t2tlite.training.train import train
 from t2tlite.training.train_args import TrainArgs
 
@@ -87,10 +85,14 @@ def main() -> None:
     evaluates = FLAGS.schedule in schedules.EVALUATION
     app.require("output_dir", "data_dir")
     if evaluates and (not FLAGS.problem or (Path(FLAGS.output_dir) / run_record.NAME).exists()):
-        run = _recorded_run()
+        given = FLAGS.hparams, FLAGS.problem, FLAGS.model
+        run = new_run.recorded_run(FLAGS.output_dir, *given)
     else:
         app.require("problem", "model", "hparams_set")
-        hparams, changes = _read_hparams()
+        new_run.check_names(FLAGS.problem, FLAGS.model)
+        hparams, changes = new_run.read_hparams(
+            FLAGS.hparams_set, FLAGS.hparams, FLAGS.hparams_json_path
+        )
         if FLAGS.hparams_range:
             _generate_data()
             tuning.tune(hparams, changes, _train_args())
@@ -98,7 +100,15 @@ def main() -> None:
         machines = cluster.current()
         if not evaluates and (FLAGS.use_tpu or machines.workers > 1 or machines.worker < 0):
             cluster.supervise()
-        run = _describe_run(hparams)
+        # Checked against the record in output_dir before any slow import.
+        run = new_run.describe_run(
+            FLAGS.problem,
+            FLAGS.model,
+            hparams,
+            FLAGS.hparams_set,
+            FLAGS.output_dir,
+            shared_flags.usr_dirs(),
+        )
         if FLAGS.decode_hparams:
             run.decode_hparams = DecodeHParams.defaults_of_model(FLAGS.decode_hparams)
     device = shared_flags.device()
@@ -120,62 +130,6 @@ def _generate_data() -> None:
         generate_data(
             name, FLAGS.data_dir, FLAGS.tmp_dir, FLAGS.random_seed, FLAGS.overwrite, FLAGS.task_id
         )
-
-
-def _read_hparams() -> tuple[HParams, dict[str, Any]]:
-    """Returns the hparams by the flags, and those that the flags change in the set."""
-    registry.problem(FLAGS.problem)
-    if FLAGS.model not in registry.models:
-        registry.model(FLAGS.model)
-    hparams: HParams = registry.hparams(FLAGS.hparams_set)
-    path = FLAGS.hparams_json_path
-    names = [*(hparams.assign_json(path) if path else [])]
-    hparams.override(FLAGS.hparams).check()
-    names += [name for name, _ in parse_assignments(FLAGS.hparams)]
-    return hparams, {name: hparams.value_of(name) for name in names}
-
-
-def _describe_run(hparams: HParams) -> run_record.RunRecord:
-    """Returns the record of the run, checked against that in output_dir before any slow import."""
-    run = run_record.RunRecord.describe(
-        FLAGS.problem, FLAGS.model, hparams, shared_flags.usr_dirs()
-    )
-    run.hparams_set = FLAGS.hparams_set
-    try:
-        previous = run_record.read(FLAGS.output_dir)
-    except CheckpointError:
-        return run
-    _check_same(previous, {"problem": run.problem, "model": run.model})
-    run.decode_hparams = previous.decode_hparams
-    changed = {
-        name: f"{previous.hparams[name]} -> {value}"
-        for name, value in run.hparams.items()
-        if previous.hparams.get(name, value) != value
-    }
-    if changed:
-        log.info("hparams changed since the last run: %s", changed)
-    return run
-
-
-def _recorded_run() -> run_record.RunRecord:
-    """Returns the record in output_dir with the changes of --hparams, for an evaluation."""
-    run = run_record.read(FLAGS.output_dir)
-    given = {name: FLAGS[name].value for name in ("problem", "model") if FLAGS[name].value}
-    _check_same(run, given)
-    if FLAGS.hparams:
-        run.hparams = HParams.from_values(run.hparams).override(FLAGS.hparams).check().values()
-    return run
-
-
-def _check_same(previous: run_record.RunRecord, names: Mapping[str, str]) -> None:
-    """Raises CheckpointError if output_dir holds a run of another problem or model."""
-    for name, new in names.items():
-        old = getattr(previous, name)
-        if old != new:
-            raise CheckpointError(
-                f"{FLAGS.output_dir} holds a model with {name} {old}, not {new}; choose a new "
-                f"--output_dir"
-            )
 
 
 def _train_args() -> TrainArgs:

@@ -87,15 +87,13 @@ class DecodeHParams(CheckedFields):
         return cls().override(_checked_defaults(defaults or {})).override(values)
 
     @classmethod
-    def defaults_of_model(cls, assignments: str) -> dict[str, Any]:
+    def defaults_of_model(cls, assignments: str | Mapping[str, Any]) -> dict[str, Any]:
         """Returns what run.json keeps of `--decode_hparams` of a training: values by name.
 
         Raises:
           HParamsError: a name doesn't exist, a value is impossible, or one isn't about the search.
         """
-        made, plain = cls().override(assignments).check(), cls()
-        changes = {n: value for n, value in vars(made).items() if value != getattr(plain, n)}
-        return _checked_defaults(changes)
+        return _checked_defaults(cls().override(assignments).check().changes())
 
     def override(self, assignments: str | Mapping[str, Any]) -> DecodeHParams:
         """Assigns from T2T's `--decode_hparams="beam_size=4,alpha=0.6"` or a dict; returns self.

@@ -43,6 +43,14 @@ def read_hparams(
     return changed, {name: changed.value_of(name) for name in names}
 
 
+def check_names(problem: str | Problem, model: str) -> None:
+    """Raises UnknownNameError unless problem and model are registered; imports no model."""
+    if isinstance(problem, str):
+        registry.problem(problem)
+    if model not in registry.models:
+        registry.model(model)
+
+
 def describe_run(
     problem: str | Problem,
     model: str,
@@ -64,23 +72,14 @@ def describe_run(
       UnknownNameError: problem or model isn't registered.
       CheckpointError: `output_dir` has a model of another problem, or another model.
     """
-    if isinstance(problem, str):
-        registry.problem(problem)
-    if model not in registry.models:
-        registry.model(model)
+    check_names(problem, model)
     run = run_record.RunRecord.describe(problem, model, hparams, list(usr_dirs))
     run.hparams_set = hparams_set
     try:
         previous = run_record.read(output_dir)
     except CheckpointError:
         return run
-    for name in ("problem", "model"):
-        old, new = getattr(previous, name), getattr(run, name)
-        if old != new:
-            raise CheckpointError(
-                f"{output_dir} holds a model with {name} {old}, not {new}; choose a new "
-                f"--output_dir"
-            )
+    _check_same(previous, output_dir, {"problem": run.problem, "model": run.model})
     run.decode_hparams = previous.decode_hparams
     changed = {
         name: f"{previous.hparams[name]} -> {value}"
@@ -90,3 +89,38 @@ def describe_run(
     if changed:
         log.info("hparams changed since the last run: %s", changed)
     return run
+
+
+def recorded_run(
+    output_dir: str,
+    hparams: str | Mapping[str, Any] = "",
+    problem: str = "",
+    model: str = "",
+) -> run_record.RunRecord:
+    """Returns the record in a model folder, for an evaluation.
+
+    Args:
+      output_dir: the model folder.
+      hparams: changes to the recorded ones.
+      problem, model: what the folder must have; "": anything.
+
+    Raises:
+      CheckpointError: there is no model, or one of another problem, or another model.
+      HParamsError: an hparam doesn't exist or isn't possible.
+    """
+    run = run_record.read(output_dir)
+    given = {"problem": problem, "model": model}
+    _check_same(run, output_dir, {name: value for name, value in given.items() if value})
+    if hparams:
+        run.hparams = HParams.from_values(run.hparams).override(hparams).check().values()
+    return run
+
+
+def _check_same(previous: run_record.RunRecord, output_dir: str, names: Mapping[str, str]) -> None:
+    for name, new in names.items():
+        old = getattr(previous, name)
+        if old != new:
+            raise CheckpointError(
+                f"{output_dir} holds a model with {name} {old}, not {new}; choose a new "
+                f"--output_dir"
+            )

@@ -32,10 +32,10 @@ RECORDED = {"problem", "model", "hparams_set", "hparams", "data_dir", "tmp_dir"}
 PROCESSES = {
     *("hparams_range", "autotune_objective", "autotune_maximize", "autotune_max_trials"),
     *("autotune_parallel_trials", "eval_timeout_mins"),
-    *("decode_hparams", "decode_from_file", "decode_to_file", "decode_reference"),
+    *("decode_from_file", "decode_to_file", "decode_reference"),
 }
 TRAINING_ONLY = {
-    *("model", "hparams_set", "hparams", "hparams_json_path", "schedule", "profile", "tmp_dir"),
+    *("hparams_set", "hparams_json_path", "schedule", "profile", "tmp_dir", "decode_hparams"),
     *("generate_data", "overwrite", "task_id"),
     *(set(training.TRAIN_ARGS) - {"eval_steps"}),
 }
