@@ -111,7 +111,9 @@ def called_by_plugin() -> bool:
     while frame is not None:
         # Not the file name of the code object: AutoGraph runs a copy of a plugin's function.
         file = frame.f_globals.get("__file__") or ""
-        if file.startswith(folders) and not _is_installed(file):
+        # A program is no plugin, though it may lie in the folder of one.
+        is_program = frame.f_globals.get("__name__") == "__main__"
+        if file.startswith(folders) and not is_program and not _is_installed(file):
             return True
         frame = frame.f_back  # type: ignore[assignment]
     return False

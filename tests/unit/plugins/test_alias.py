@@ -27,6 +27,20 @@ def test_only_a_plugins_code_finds_tensor2tensor(load):
     assert plugin.registry.register_problem is registry.register_problem
 
 
+def test_a_program_in_a_plugins_folder_is_no_plugin(load):
+    plugin = load("alias_program", "import tensor2tensor\n")
+    code = "def find(): import tensor2tensor"
+    for name, found in (("alias_program.other", True), ("__main__", False)):
+        names = {"__name__": name, "__file__": plugin.__file__.replace("__init__", "other")}
+        exec(code, names)
+        if found:
+            names["find"]()
+        else:
+            sys.modules.pop("tensor2tensor")
+            with pytest.raises(ModuleNotFoundError):
+                names["find"]()
+
+
 def test_a_real_tensor2tensor_is_left_alone(load, monkeypatch, warned):
     real = importlib.machinery.ModuleSpec("tensor2tensor", None, origin="/usr/tensor2tensor.py")
     monkeypatch.setattr(alias, "_real_spec", lambda: real)
