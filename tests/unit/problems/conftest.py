@@ -14,18 +14,18 @@ from t2tlite import registry
 Samples = dict[str, list[dict[str, Any]]]
 
 
-def _all_samples(name: str, tmp_dir: str) -> Samples:
+def _all_samples(name: str, tmp_dir: str, data_dir: str = "") -> Samples:
     made = registry.problem(name)
     return {
-        one["split"]: list(made.generate_samples("", tmp_dir, one["split"]))
+        one["split"]: list(made.generate_samples(data_dir, tmp_dir, one["split"]))
         for one in made.dataset_splits
     }
 
 
 @pytest.fixture
 def generate(tmp_path: Path) -> Callable[[str], Samples]:
-    """A function that returns all samples of a problem by split, with tmp_path as its tmp_dir."""
-    return lambda name: _all_samples(name, str(tmp_path))
+    """A function that returns all samples of a problem by split, with tmp_path as its folders."""
+    return lambda name: _all_samples(name, str(tmp_path), str(tmp_path))
 
 
 @pytest.fixture(scope="session")
