@@ -43,7 +43,7 @@ class HParams(config.HParams):
         except HParamsError as error:
             if name in T2T_ONLY or name in _FIELDS:
                 raise
-            log.warning("%s; it is added and has no effect", error)
+            log.warning("%s is added and has no effect: %s", name, error)
             self.extra[name] = value
 
     def add_hparam(self, name: str, value: Any) -> None:
