@@ -128,7 +128,7 @@ def _generate(
     write(problem, data_dir, tmp_dir)
     written = manifest.read(data_dir, stem)
     for split, counts in written.splits.items() if written else ():
-        tokens = ", ".join(f"{count:,} of {kind}" for kind, count in counts.tokens.items())
+        tokens = ", ".join(f"{n:,} of {kind}" for kind, n in counts.tokens.items()) or "none"
         log.info("%s %s: %s examples, tokens: %s", name, split, f"{counts.examples:,}", tokens)
     log.info("%s is in %s, generated in %.1f s", name, data_dir, time.monotonic() - started)
 

@@ -102,6 +102,22 @@ class Colours(Text2ClassProblem):
             yield {"inputs": one["inputs"], "label": i % 2}
 
 
+def test_an_empty_test_split(tmp_path, caplog):
+    """As in T2T, it is no error: only an evaluation on it needs it."""
+
+    class NoTest(Text2TextProblem):
+        vocab_type = VocabType.CHARACTER
+        dataset_splits = [{"split": one, "shards": 2} for one in ("train", "eval", "test")]
+
+        def generate_samples(self, data_dir, tmp_dir, split):
+            return iter(() if split == "test" else pairs(split))
+
+    folder = generate(NoTest(), tmp_path)
+    assert "yielded too few samples: split 'test' is empty" in caplog.text
+    assert len(NoTest().shards(folder, "test")) == 2
+    assert len(read(NoTest(), folder)) == len(list(pairs("train")))
+
+
 class TestTextToClass:
     def test_round_trip(self, tmp_path):
         folder = generate(Colours(), tmp_path)
