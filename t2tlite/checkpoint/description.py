@@ -258,6 +258,9 @@ def _needs_of_hooks(problem: Problem, base: type[Problem]) -> list[Need]:
         needs.append(Need(HOOKS, "the decode hooks", where(_definer(problem, "decode_hooks"))))
     for name in _READING:
         definer = _definer(problem, name)
+        # T2T's classes read data as t2tlite's do.
+        if definer.__module__.startswith("t2tlite.compat."):
+            continue
         if vars(definer).get(name) is not vars(_definer(base, name)).get(name):
             what = f"the hook {name} of class {definer.__qualname__}"
             needs.append(Need(EVALUATION, what, where(definer)))

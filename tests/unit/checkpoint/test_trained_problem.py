@@ -218,6 +218,16 @@ def test_what_needs_the_plugin(tmp_path, problem, needed, said):
         assert isinstance(made, problem) == is_needed
 
 
+def test_t2ts_base_classes_need_no_plugin(tmp_path):
+    from t2tlite.compat.tensor2tensor.data_generators import text_problems
+
+    class Lines(text_problems.Text2SelfProblem):
+        vocab_type = VocabType.CHARACTER
+
+    run = trained(Lines, tmp_path)
+    assert (run.needs_plugin, run.explain_needs()) == ([], [])
+
+
 def test_a_model_of_ones_own(tmp_path):
     from t2tlite.model.transformer import Transformer
 
