@@ -49,6 +49,8 @@ VERBS = {
 # The hooks of a problem that read data.
 _READING = ["example_reading_spec", "decode_example", "preprocess", "preprocess_example"]
 _READING += ["examples", "shards"]
+# Where code is that every t2tlite has.
+BUILT_IN_CODE = "t2tlite"
 _FEATURES = ("inputs", "targets")
 
 
@@ -59,7 +61,8 @@ class Need:
     Attributes:
       use: what needs it: DECODING (and so everything), HOOKS or EVALUATION.
       what: for example "the encoder of the inputs, class Phonemes".
-      where: the file that it was in when the model was trained, or its module.
+      where: the file that it was in when the model was trained, or its module; BUILT_IN_CODE: code
+        of a built-in problem.
     """
 
     use: str
@@ -253,17 +256,22 @@ def _needs_of_model(model: str) -> list[Need]:
 
 def _needs_of_hooks(problem: Problem, base: type[Problem]) -> list[Need]:
     """Returns the hooks of the plugin's own that decode files or read data."""
-    needs = []
+    # A built-in problem is everywhere.
+    built_in = type(problem).__module__.startswith("t2tlite.")
+
+    def add(use: str, what: str, definer: type) -> None:
+        needs.append(Need(use, what, BUILT_IN_CODE if built_in else where(definer)))
+
+    needs: list[Need] = []
     if problem.decode_hooks:
-        needs.append(Need(HOOKS, "the decode hooks", where(_definer(problem, "decode_hooks"))))
+        add(HOOKS, "the decode hooks", _definer(problem, "decode_hooks"))
     for name in _READING:
         definer = _definer(problem, name)
         # T2T's classes read data as t2tlite's do.
         if definer.__module__.startswith("t2tlite.compat."):
             continue
-        if vars(definer).get(name) is not vars(_definer(base, name)).get(name):
-            what = f"the hook {name} of class {definer.__qualname__}"
-            needs.append(Need(EVALUATION, what, where(definer)))
+        if vars(definer)[name] is not vars(_definer(base, name))[name]:
+            add(EVALUATION, f"the hook {name} of class {definer.__qualname__}", definer)
     return needs
 
 

@@ -19,7 +19,14 @@ from typing import Any, cast
 
 from t2tlite import plugins, registry
 from t2tlite.checkpoint import encoder_kinds
-from t2tlite.checkpoint.description import DECODING, VERBS, Description, Need, describe
+from t2tlite.checkpoint.description import (
+    BUILT_IN_CODE,
+    DECODING,
+    VERBS,
+    Description,
+    Need,
+    describe,
+)
 from t2tlite.config import HParams, ProblemHParams
 from t2tlite.data import manifest
 from t2tlite.data.manifest import from_json
@@ -224,8 +231,11 @@ class RunRecord:
         return [
             f"{verb} will need the plugin, because only its code has {' and '.join(needs)}"
             for use, verb in VERBS.items()
-            if (needs := [str(need) for need in self.needs_plugin if need.use == use])
+            if (needs := [str(one) for one in self._of_plugins() if one.use == use])
         ]
+
+    def _of_plugins(self) -> list[Need]:
+        return [need for need in self.needs_plugin if need.where != BUILT_IN_CODE]
 
     def reasons(self, use: str) -> str:
         """Returns what `needs` returns, as text for a message."""

@@ -58,8 +58,9 @@ def load_for_data(
       VocabularyError: it has others, or none.
       PluginError: as `load`.
     """
+    problem = load(run, folder, (), EVALUATION)
     run.check_vocabularies(data_dir, is_data=True)
-    return load(run, folder, (), EVALUATION)
+    return problem
 
 
 def load_plugins(run: RunRecord, usr_dirs: Sequence[str], use: str = DECODING) -> None:

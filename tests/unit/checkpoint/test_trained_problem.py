@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from t2tlite import plugins, registry
+from t2tlite import compat, plugins, registry
 from t2tlite.checkpoint import run_record, trained_problem
 from t2tlite.checkpoint.description import DECODING, EVALUATION, HOOKS
 from t2tlite.config import HParams
@@ -226,6 +226,22 @@ def test_t2ts_base_classes_need_no_plugin(tmp_path):
 
     run = trained(Lines, tmp_path)
     assert (run.needs_plugin, run.explain_needs()) == ([], [])
+
+
+def test_a_built_in_problem_needs_no_plugin(tmp_path):
+    """Its hooks are t2tlite's, wherever the folder is."""
+    built_in = type("BuiltIn", (OwnReading,), {"__module__": "t2tlite.problems.any"})
+    run = trained(built_in, tmp_path, "described_built_in")
+    assert run.explain_needs() == []
+    made = trained_problem.load(run, tmp_path / "model", use=EVALUATION)
+    assert isinstance(made, built_in)
+
+
+def test_a_plugin_of_t2ts_reads_as_others_do(tmp_path):
+    class Plugin(compat.problems.Text2TextProblem):
+        vocab_type = VocabType.CHARACTER
+
+    assert trained(Plugin, tmp_path, "described_t2t").needs_plugin == []
 
 
 def test_a_model_of_ones_own(tmp_path):
