@@ -90,6 +90,9 @@ _PYTHON_2_VALUES = re.compile(
 def advice(error: BaseException) -> str:
     """Returns what to do about an exception of a user's code; "" if nothing general is known."""
     message = str(error)
+    # absl's.
+    if type(error).__name__ == "DuplicateFlagError":
+        return "rename your flag"
     if isinstance(error, SyntaxError):
         line = _STRING.sub("''", error.text or "").partition("#")[0]
         if "codec can't decode" in message:

@@ -72,7 +72,8 @@ def names_available(folder: Path) -> Iterator[None]:
         _loading -= 1
         # Modules that it imported from outside its folder, by sys.path, are its code, too.
         for name in set(sys.modules) - before:
-            module = sys.modules.get(name)
+            # Built-in problems are looked up while a plugin is imported.
+            module = None if name.startswith("t2tlite.") else sys.modules.get(name)
             file = getattr(module, "__file__", None)
             # multiprocessing gives the main module a second name.
             if file and module is not sys.modules["__main__"] and not _is_installed(file):

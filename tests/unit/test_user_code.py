@@ -110,6 +110,16 @@ def test_a_missing_module_of_a_plugin(tmp_path, monkeypatch, init):
     assert said == f"{package.name} has no such module; look in {package}"
 
 
+def test_a_flag_that_a_command_has():
+    error = error_of(
+        "from absl import flags\n"
+        "values = flags.FlagValues()\n"
+        "for default in ('dev', 'train'):\n"
+        "    flags.DEFINE_string('split', default, 'Split.', flag_values=values)\n"
+    )
+    assert user_code.advice(error) == "rename your flag"
+
+
 def test_a_file_that_is_not_utf8(tmp_path):
     (tmp_path / "latin.py").write_bytes(b"# x\ns = '\xe9'\n")
     error = error_of(f"import runpy\nrunpy.run_path({str(tmp_path / 'latin.py')!r})")

@@ -27,6 +27,16 @@ def test_only_a_plugins_code_finds_tensor2tensor(load):
     assert plugin.registry.register_problem is registry.register_problem
 
 
+def test_what_a_plugin_imports_from_elsewhere_is_its_code(load, tmp_path):
+    (tmp_path / "alias_helper.py").write_text("def find(): import tensor2tensor.problems\n")
+    before = set(alias._plugin_folders)
+    load("alias_imports", "import alias_helper\nfrom t2tlite.problems import imdb\n")
+    sys.modules.pop("tensor2tensor", None)
+    sys.modules["alias_helper"].find()
+    added = {f"{tmp_path}/", f"{tmp_path}/alias_imports/"}
+    assert alias._plugin_folders - before == added
+
+
 def test_a_program_in_a_plugins_folder_is_no_plugin(load):
     plugin = load("alias_program", "import tensor2tensor\n")
     code = "def find(): import tensor2tensor"
