@@ -30,6 +30,8 @@ class Batching:
       unbounded: whether examples longer than max_length are kept, in batches of their own.
       rows_multiple: the rows of a batch must be a multiple of it, the number of devices.
       length_multiple: lengths of static rows are multiples of it, for a TPU's matrix unit.
+      one_label: whether the targets must be one class label. A batch would pad several with 0,
+        which is a label.
     """
 
     kind: str
@@ -43,6 +45,7 @@ class Batching:
     unbounded: bool = False
     rows_multiple: int = 1
     length_multiple: int = 1
+    one_label: bool = False
 
     @property
     def row_length(self) -> int:
@@ -185,8 +188,13 @@ def estimate_sizes(examples: int, lengths: Any, batching: Batching) -> Sizes:
       batching: how examples become batches.
 
     Raises:
-      DataError: no example is within the length limits.
+      DataError: no example is within the length limits, or one doesn't have one label.
     """
+    if batching.one_label and (wrong := np.flatnonzero(lengths[:, -1] != 1)).size:
+        raise DataError(
+            f"sample {wrong[0]} has {lengths[wrong[0], -1]} labels; expected one: correct the "
+            f"problem's targets, or its modality if they are a text"
+        )
     longest = lengths.max(axis=1)
     is_kept = longest >= batching.min_length
     if not batching.unbounded:

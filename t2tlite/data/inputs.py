@@ -72,20 +72,12 @@ def shard_errors(shards: Iterable[str]) -> Iterator[None]:
 _PARSING = re.compile("[Pp]ars|Key: ")
 
 
-def measure(
-    shards: Sequence[str], to_examples: ToExamples, batching: Batching, has_labels: bool = False
-) -> Sizes:
+def measure(shards: Sequence[str], to_examples: ToExamples, batching: Batching) -> Sizes:
     """Counts a split and estimates its batches from the lengths of its first examples.
 
-    Args:
-      shards: TFRecord files.
-      to_examples: parses records.
-      batching: how examples become batches.
-      has_labels: whether the targets are class labels, of which each example must have one.
-
     Raises:
-      DataError: a shard is damaged, no example is within the length limits, or an example doesn't
-        have one label.
+      DataError: a shard is damaged, no example is within the length limits, or one doesn't have one
+        label.
     """
     import tensorflow as tf
 
@@ -96,12 +88,6 @@ def measure(
     lengths = to_examples(tf.data.TFRecordDataset(list(shards)).take(SAMPLE)).map(_lengths)
     with shard_errors(shards):
         table = np.array([row for batch in lengths.batch(1024) for row in batch.numpy()])
-    if has_labels and (wrong := np.flatnonzero(table[:, -1] != 1)).size:
-        # A batch would pad the others with 0, which is a label.
-        raise DataError(
-            f"{os.path.dirname(shards[0])}: sample {wrong[0]} has {table[wrong[0], -1]} labels; "
-            f"expected one: correct the problem's targets, or its modality if they are a text"
-        )
     return estimate_sizes(examples, table, batching)
 
 

@@ -76,14 +76,7 @@ def train_sentencepiece(
       DataError: a text has a lone surrogate.
       OutputError: the file can't be written.
     """
-    reserved = _check_reserved_tokens(reserved_tokens)
-    # The trainer gives the reserved tokens the lowest free ids.
-    unknown_id = NUM_RESERVED_TOKENS + len(reserved)
-    options: dict[str, Any] = {"user_defined_symbols": reserved, "unk_id": unknown_id}
-    unknown = _UNKNOWN
-    while unknown in reserved:
-        unknown = f"<{unknown}>"
-    options["unk_piece"] = unknown
+    options = _special_pieces(reserved_tokens)
     if max_subtoken_length:
         options["max_sentencepiece_length"] = max_subtoken_length
     sample, characters = _draw_sample(texts, budget_characters)
@@ -180,6 +173,17 @@ def _train(sentences: list[str], vocab_size: int, options: Mapping[str, Any]) ->
             ) from error
         return _train(sentences, int(required[1]), options)
     return model.getvalue()
+
+
+def _special_pieces(reserved_tokens: Sequence[str]) -> dict[str, Any]:
+    """Returns the trainer's options for reserved tokens and the unknown piece after them."""
+    reserved = _check_reserved_tokens(reserved_tokens)
+    unknown = _UNKNOWN
+    while unknown in reserved:
+        unknown = f"<{unknown}>"
+    # The trainer gives the reserved tokens the lowest free ids.
+    unknown_id = NUM_RESERVED_TOKENS + len(reserved)
+    return {"user_defined_symbols": reserved, "unk_id": unknown_id, "unk_piece": unknown}
 
 
 def _check_reserved_tokens(tokens: Sequence[str]) -> list[str]:

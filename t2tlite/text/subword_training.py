@@ -43,11 +43,11 @@ def learn_subtokens(
       max_subtoken_length: as in T2T, a longest subtoken has one character less. None: no limit.
 
     Raises:
-      VocabularyError: `reserved_tokens` doesn't start with T2T's two, or there is no text.
+      VocabularyError: `reserved_tokens` doesn't start as T2T's two, or there is no text.
       DataError: a word has a lone surrogate.
     """
     reserved = list(RESERVED_TOKENS if reserved_tokens is None else reserved_tokens)
-    if reserved and reserved[: len(RESERVED_TOKENS)] != RESERVED_TOKENS:
+    if reserved[: len(RESERVED_TOKENS)] != RESERVED_TOKENS[: len(reserved)]:
         raise VocabularyError(
             f"reserved_tokens starts with {reserved[:2]!r}; expected {RESERVED_TOKENS!r} first"
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import json
 import math
@@ -104,7 +105,7 @@ class TrainingSetup:
         )
         if batching.kind == "pack":
             protocol.check_packing(self.network, self.problem_hparams.vocab_size)
-        return batching
+        return dataclasses.replace(batching, one_label=self._has_labels)
 
     @functools.cached_property
     def evaluation_batching(self) -> Batching:
@@ -124,8 +125,7 @@ class TrainingSetup:
     def sizes(self) -> Sizes:
         """Counts of training examples and batches."""
         train = DatasetSplit.TRAIN
-        examples = self.examples(train, True)
-        return inputs.measure(self.shards[train], examples, self.batching, self._has_labels)
+        return inputs.measure(self.shards[train], self.examples(train, True), self.batching)
 
     def training_batches(self, start: int) -> Any:
         """Returns the endless tf.data.Dataset of training batches, without the first `start`."""
@@ -211,8 +211,8 @@ class TrainingSetup:
         args = self.train_args
         shards = self.shards[args.eval_split]
         batching = evaluation_batching(self._batched_by, static=False)
-        examples = self.examples(args.eval_split)
-        sizes = inputs.measure(shards, examples, batching, self._has_labels)
+        batching = dataclasses.replace(batching, one_label=self._has_labels)
+        sizes = inputs.measure(shards, self.examples(args.eval_split), batching)
         return random_part(sizes.examples, args.most_eval_batches / sizes.batches)
 
     def evaluate(self) -> dict[str, float]:

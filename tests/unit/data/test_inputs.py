@@ -3,6 +3,7 @@
 import collections
 import itertools
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -316,7 +317,7 @@ class TestMeasure:
             )
 
         with pytest.raises(DataError, match="sample 1 has 2 labels; expected one: correct the"):
-            measure(shards, second_has_two, PAD, has_labels=True)
+            measure(shards, second_has_two, replace(PAD, one_label=True))
         assert measure(shards, second_has_two, PAD).examples == EXAMPLES
 
     def test_no_example_at_all(self, tmp_path):
