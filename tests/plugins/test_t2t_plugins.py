@@ -52,6 +52,7 @@ RUNS = {
     "trap_unused_imports": ("unused_imports", ["--hparams_set=trap_star"]),
     "trap_reaches_through": ("reaches_through", []),
     "trap_decodes_others_data_rev": ("reaches_through", []),
+    "trap_contrib_hparams": ("contrib_hparams", []),
     "trap_clears_writers": ("clears_writers", ["--hparams_set=trap_poetry"]),
     "trap_babi_concat": ("babi_and_squad", ["--model=transformer_encoder"]),
     "trap_babi_parsed": ("babi_and_squad", []),
