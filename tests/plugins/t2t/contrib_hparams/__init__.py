@@ -1,4 +1,4 @@
-"""Trap 30: settings in tf.contrib's HParams, encoders by feature_info, an hparams set as in a program."""
+"""Trap 30: settings in tf.contrib's HParams, and encoders by feature_info."""
 
 import tensorflow as tf
 from tensorflow.contrib.training import HParams
