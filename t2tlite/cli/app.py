@@ -115,6 +115,10 @@ def _run(main: Callable[[], None], description: str, modules: Sequence[ModuleTyp
         message, status = str(error), 1
         if isinstance(error, SampleError) and error.users_traceback:
             message += f"\nTraceback (your code):\n{error.users_traceback}"
+    except BrokenPipeError:
+        # The reader of the output has exited, as `| head` does.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
     except Exception as error:
         # Others are bugs, with their traceback.
         if not plugins.raised(error):
@@ -123,10 +127,6 @@ def _run(main: Callable[[], None], description: str, modules: Sequence[ModuleTyp
     except KeyboardInterrupt:
         message = "stopped by Ctrl-C; run the same command again to resume or start over"
         status = 130
-    except BrokenPipeError:
-        # The reader of the output has exited, as `| head` does.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
     print(f"{name}: {message}", file=sys.stderr)
     sys.exit(status)
 

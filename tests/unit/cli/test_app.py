@@ -1,6 +1,8 @@
 """How a command starts and ends: flags, exit status, and what it prints to which stream."""
 
 import logging
+import os
+import subprocess
 import sys
 
 import pytest
@@ -184,3 +186,17 @@ def test_tensorflows_warnings_of_retracing_are_hidden(command, caplog):
 
     assert command(main)[0] == 0
     assert [record.getMessage() for record in caplog.records] == ["something else"]
+
+
+def test_a_reader_of_the_output_that_exits_is_no_error():
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    code = (
+        "from t2tlite.cli import app\n"
+        "def main(): print('a line', flush=True)\n"
+        "app.command(main)()\n"
+    )
+    words = [sys.executable, "-c", code]
+    done = subprocess.run(words, stdout=write_end, stderr=subprocess.PIPE, text=True)
+    os.close(write_end)
+    assert (done.returncode, done.stderr) == (0, "")
