@@ -22,7 +22,7 @@ from t2tlite.problem import DatasetSplit
 from t2tlite.text import TextEncoder
 from t2tlite.text_problems import VocabType
 
-_HOOKS = ["generate_samples", "generate_encoded_samples", "source_data_files"]
+_HOOKS = {"generate_samples", "generate_encoded_samples", "source_data_files"}
 
 
 class Problem(Reading, problem.Problem):
@@ -78,10 +78,15 @@ class Text2TextProblem(Problem, text_problems.Text2TextProblem):
 
     @property
     def _is_before_1_4(self) -> bool:
-        # A hook defined in t2tlite isn't overridden by the plugin.
-        return hasattr(self, "generator") and not any(
-            hasattr(self, hook) and not getattr(type(self), hook).__module__.startswith("t2tlite.")
-            for hook in _HOOKS
+        return hasattr(self, "generator") and not self._overridden(_HOOKS)
+
+    def _overridden(self, hooks: set[str]) -> bool:
+        """Whether a class of a plugin or a built-in problem has one of these hooks."""
+        modules = ((base, f"{base.__module__}.") for base in type(self).__mro__)
+        return any(
+            vars(base).keys() & hooks
+            for base, module in modules
+            if module.startswith("t2tlite.problems.") or not module.startswith("t2tlite.")
         )
 
     @property
@@ -131,8 +136,7 @@ class Text2TextProblem(Problem, text_problems.Text2TextProblem):
     @property
     def _overrides_encoding(self) -> bool:
         # The method above just calls the base class if there is a newer hook.
-        inherited = type(self).generate_encoded_samples is Text2TextProblem.generate_encoded_samples
-        return self._is_before_1_4 or (not inherited and super()._overrides_encoding)
+        return self._is_before_1_4 or self._overridden({"generate_encoded_samples"})
 
     def _maybe_pack_examples(self, generator: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         # The reader packs examples (hparam pack_dataset), not the generator.
@@ -178,7 +182,11 @@ def with_t2t_names(problem_class: type) -> type:
         return problem_class
     base: Any = next(one for one in problem_class.__bases__ if issubclass(one, problem.Problem))
     bases = (with_t2t_names(base), problem_class)
-    return type(problem_class.__name__, bases, {"__module__": problem_class.__module__})
+    members = {"__module__": problem_class.__module__}
+    if "num_shards" in vars(problem_class):
+        # Not the default of T2T before 1.4, which the first base has.
+        members["num_shards"] = vars(problem_class)["num_shards"]
+    return type(problem_class.__name__, bases, members)
 
 
 def names_of(source: ModuleType, t2t_module: str) -> Callable[[str], Any]:

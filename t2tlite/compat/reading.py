@@ -59,44 +59,44 @@ class Reading(problem.Problem):
         """Returns a `tf.data.Dataset` of examples: dicts of tensors by feature, one pass.
 
         Args:
-          mode: "train", "eval" or "infer", as `preprocess_example` gets it.
+          mode: "train", "eval" or "infer".
           data_dir: the data folder.
           num_threads: examples that are parsed at the same time.
           output_buffer_size: examples to prefetch.
-          shuffle_files: whether shards, and training examples, come in a random order; by default
-            in training.
-          hparams: as `preprocess_example` gets them; by default ones that change nothing.
+          shuffle_files: whether the order is random; by default in training.
+          hparams: for `preprocess_example`; by default ones that change nothing.
           preprocess: whether to call `preprocess`.
           dataset_split: the split; by default that of the mode.
           shard: the only shard to read.
           partition_id: which part of the shards to read.
           num_partitions: the number of parts.
           shuffle_buffer_size: training examples that are shuffled together.
-          max_records: how many examples to read; -1: all.
+          max_records: examples to read; -1: all.
 
         Raises:
-          DataError: there is no data folder, no shard, or fewer shards than parts.
+          DataError: no data folder is given, or there are too few shards.
         """
         import tensorflow as tf
 
         if not data_dir:
             raise DataError(f"{self.name}.dataset got no data_dir; pass the data folder")
-        shuffle = mode == DatasetSplit.TRAIN if shuffle_files is None else shuffle_files
         hparams = HParams() if hparams is None else hparams
         self.get_hparams(hparams if isinstance(hparams, HParams) else None, data_dir)
         pattern = self.filepattern(data_dir, dataset_split or mode, shard)
         paths = _partition(pattern, partition_id, num_partitions)
+        shuffle = mode == DatasetSplit.TRAIN if shuffle_files is None else shuffle_files
         if shuffle:
             random.shuffle(paths)
 
         def read(path: Any) -> Any:
-            records = tf.data.TFRecordDataset(path)
-            examples = records.map(self.decode_example, num_parallel_calls=num_threads)
+            examples = tf.data.TFRecordDataset(path).map(self.decode_example, num_threads)
             # Shard by shard, since a plugin's `preprocess` may join neighbours.
             return self.preprocess(examples, mode, hparams) if preprocess else examples
 
         cycle = min(8, len(paths)) if shuffle else 1
-        dataset = tf.data.Dataset.from_tensor_slices(paths).interleave(read, cycle_length=cycle)
+        # TF1's class, which has make_one_shot_iterator, too.
+        source = tf.compat.v1.data.Dataset.from_tensor_slices(paths)
+        dataset = source.interleave(read, cycle_length=cycle)
         dataset = dataset.map(self._swap, num_parallel_calls=num_threads).take(max_records)
         if shuffle and mode == DatasetSplit.TRAIN:
             dataset = dataset.shuffle(shuffle_buffer_size)

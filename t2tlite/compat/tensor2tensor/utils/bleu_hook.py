@@ -32,8 +32,8 @@ def bleu_tokenize(string: str) -> list[str]:
     """Splits off punctuation and symbols, as mteval-v14's international tokenization."""
     from sacrebleu.tokenizers.tokenizer_intl import TokenizerV14International
 
-    tokenized: str = TokenizerV14International()(string)
-    return tokenized.split()
+    make_tokenizer: Any = TokenizerV14International
+    return list(make_tokenizer()(string).split())
 
 
 def bleu_wrapper(
