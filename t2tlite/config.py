@@ -315,7 +315,9 @@ class HParams:
                     f"{f'{low} or ' if low else ''}{low + self.num_heads}"
                 )
         if self.pos == "timing" and self.hidden_size % 2:
-            raise HParamsError(f"hidden_size={self.hidden_size} is odd; pos=timing needs an even one")
+            raise HParamsError(
+                f"hidden_size={self.hidden_size} is odd; pos=timing needs an even one"
+            )
 
     def check(self) -> HParams:
         """Checks that each value is within its field's bounds or choices; returns self.
@@ -356,7 +358,9 @@ class HParams:
         return {n: v for n, v in self.values().items() if n not in before or v != before[n]}
 
     def __repr__(self) -> str:
-        return f"HParams({', '.join(f'{n}={value!r}' for n, value in self.changes().items())})"
+        name, base = self.__dict__.get("of_set", ("", None))
+        changes = ", ".join(f"{n}={value!r}" for n, value in self.changes(base).items())
+        return f"<HParams of {name}: {changes or 'unchanged'}>" if name else f"HParams({changes})"
 
     def _unknown(self, name: str) -> str:
         names = [*(_TYPES.keys() - {"extra"}), *T2T_ONLY, *self.__dict__.get("extra", {})]
@@ -392,7 +396,5 @@ class ProblemHParams:
     loss_multiplier: float = 1.0  # factor of the loss
     stop_at_eos: bool = True  # whether decoding stops at EOS
     vocabulary: dict[str, Any] = field(default_factory=dict, repr=False)  # the encoders
-
-    def add_hparam(self, name: str, value: Any) -> None:
-        """Sets a further attribute, as T2T's problems do; the built-in models don't read it."""
-        setattr(self, name, value)
+    # T2T's problems set further attributes by this name.
+    add_hparam = object.__setattr__

@@ -39,9 +39,9 @@ _WORD_START = re.compile("(.)([A-Z][a-z0-9]+)")
 _WORD_END = re.compile("([a-z0-9])([A-Z])")
 
 
-def snake_case(class_name: str) -> str:
-    """Returns T2T's default name of a registered class: `SQuAD` -> `s_qu_ad`."""
-    return _WORD_END.sub(r"\1_\2", _WORD_START.sub(r"\1_\2", class_name)).lower()
+def snake_case(name: str) -> str:
+    """Returns T2T's default name of a class or function: `SQuAD` -> `s_qu_ad`."""
+    return _WORD_END.sub(r"\1_\2", _WORD_START.sub(r"\1_\2", name)).lower()
 
 
 def _letters(name: str) -> str:
@@ -121,7 +121,6 @@ class Registry:
 
     Args:
       kind: of its entries, for error messages: "problem", "hparams set".
-      default_name: maps the `__name__` of a class or function to its default name.
       takes: the one argument that its functions must take; any, if empty.
     """
 
@@ -131,9 +130,8 @@ class Registry:
     # Returns why there is no entry of a kind and name, "" if nothing is known.
     explain: Callable[[str, str], str] = staticmethod(lambda kind, name: "")
 
-    def __init__(self, kind: str, default_name: Callable[[str], str], takes: str = ""):
+    def __init__(self, kind: str, takes: str = ""):
         self.kind = kind
-        self._default_name = default_name
         self._takes = takes
         self._users: dict[str, _Registration] = {}
         self._built_in: dict[str, _Registration] = {}
@@ -176,11 +174,11 @@ class Registry:
           DuplicateNameError: another class or function has the name.
         """
         if name is not None and not isinstance(name, str):
-            self.add(self._default_name(name.__name__), name)
+            self.add(snake_case(name.__name__), name)
             return name
 
         def decorate(entry: P) -> P:
-            self.add(name or self._default_name(entry.__name__), entry)
+            self.add(name or snake_case(entry.__name__), entry)
             return entry
 
         return decorate
@@ -247,10 +245,10 @@ class Registry:
         return doc.strip().split("\n")[0]
 
 
-problems = Registry("problem", snake_case)
-models = Registry("model", snake_case)
-hparams_sets = Registry("hparams set", str)
-ranged_hparams_sets = Registry("hparams range", str, takes="the RangedHParams that it fills")
+problems = Registry("problem")
+models = Registry("model")
+hparams_sets = Registry("hparams set")
+ranged_hparams_sets = Registry("hparams range", takes="the RangedHParams that it fills")
 
 register_problem = problems.register
 """Registers a `Problem` class; the default name is T2T's form of the class name."""
@@ -270,10 +268,10 @@ and returns float32 logits [B, T, V]. Optional:
 """
 
 register_hparams = hparams_sets.register
-"""Registers a function that returns an `HParams`; the default name is the function's."""
+"""Registers a function that returns an `HParams`; the default name is made as a problem's."""
 
 register_ranged_hparams = ranged_hparams_sets.register
-"""Registers a function that fills the `RangedHParams` it gets; the default name is its own."""
+"""Registers a function that fills the `RangedHParams` it gets; named as a set is."""
 
 
 def parse_problem_name(name: str) -> tuple[str, bool, bool]:
@@ -358,7 +356,11 @@ def hparams(name: str) -> Any:
         raise ReturnTypeError(f"{where} is {made!r}, expected HParams; call it: `return ...()`")
     # T2T's HParams hold only what a plugin put in; t2tlite's have all fields.
     complete = getattr(made, "complete", None)
-    return complete() if complete else made
+    made = complete() if complete else made
+    if hasattr(made, "copy"):
+        # Their text form says what differs from the set.
+        vars(made)["of_set"] = name, made.copy()
+    return made
 
 
 ranged_hparams = ranged_hparams_sets.get

@@ -491,6 +491,10 @@ def test_the_text_form_has_what_differs_from_the_defaults():
     hparams = HParams(num_heads=4)
     hparams.add_hparam("own", "x")
     assert repr(hparams) == "HParams(num_heads=4, own='x')"
+    small = registry.hparams("transformer_small")
+    assert repr(small) == "<HParams of transformer_small: unchanged>"
+    assert repr(small.override("num_heads=2")) == "<HParams of transformer_small: num_heads=2>"
+    assert small == HParams.from_values(small.values())
     assert hparams.changes(HParams(num_heads=4, hidden_size=8)) == {"hidden_size": 512, "own": "x"}
 
 

@@ -90,8 +90,10 @@ def test_labels_and_a_vocabulary(tmp_path):
     assert t2tlite.Decoder(tmp_path / "model").labels == ["bad", "good"]
 
 
-def test_texts_alone(tmp_path):
-    decoder = fit([text for text, _ in PAIRS], tmp_path, eval_pairs=["9 9"], **QUICK)
+def test_texts_alone(tmp_path, warned):
+    texts = [text for text, _ in PAIRS]
+    decoder = fit(texts, tmp_path, eval_pairs=["9 9", *texts[:3]], **QUICK)
+    assert any("pairs dev: 3 of 4 (75 %) are in train too" in line for line in warned)
     assert not decoder.problem.has_inputs
     assert decoder.decode("1 ", beam_size=1).startswith("1 ")
     assert len(decoder.score(["1 2", "3 4"])) == 2
