@@ -357,7 +357,7 @@ def hparams(name: str) -> Any:
     # T2T's HParams hold only what a plugin put in; t2tlite's have all fields.
     complete = getattr(made, "complete", None)
     made = complete() if complete else made
-    if hasattr(made, "copy"):
+    if hasattr(made, "changes"):
         # Their text form says what differs from the set.
         vars(made)["of_set"] = name, made.copy()
     return made
