@@ -190,3 +190,53 @@ def test_a_planted_plugin_is_not_imported(command, moved):
     # The second one is a folder that this user trusts.
     path.write_text(json.dumps({**run, "usr_dirs": [str(model), *run["usr_dirs"]]}))
     assert moved.decoded(command, model, "planted") == moved.answers
+
+
+OWN_ENCODER = """
+from t2tlite import registry, text_problems
+from t2tlite.text import ByteTextEncoder
+
+class Shout(ByteTextEncoder):
+    def encode(self, text):
+        return super().encode(text.upper())
+
+@registry.register_problem
+class ShoutLines(text_problems.Text2SelfProblem):
+    vocab_type = text_problems.VocabType.CHARACTER
+    dataset_splits = [{"split": "train", "shards": 1}, {"split": "eval", "shards": 1}]
+
+    def get_or_create_vocab(self, data_dir, tmp_dir, force_get=False):
+        return Shout()
+
+    def generate_samples(self, data_dir, tmp_dir, dataset_split):
+        for i in range(40):
+            yield {"targets": f"line {i}"}
+"""
+
+
+def test_an_encoder_of_ones_own_needs_the_plugin(command, tmp_path):
+    plugin, model, lines = (tmp_path / name for name in ("shout_plugin", "model", "lines"))
+    plugin.mkdir()
+    (plugin / "__init__.py").write_text(OWN_ENCODER)
+    lines.write_text("line\n")
+    trained = command(
+        *("t2t-trainer", "--generate_data", f"--t2t_usr_dir={plugin}", "--problem=shout_lines"),
+        *(f"--data_dir={tmp_path / 'data'}", f"--output_dir={model}", "--model=transformer"),
+        *("--hparams_set=transformer_tiny", f"--hparams={TINY}", "--train_steps=2"),
+        "--schedule=train",
+    ).stderr
+    need = f"the encoder of the targets, class Shout ({plugin / '__init__.py'})"
+    said = f"decoding will need the plugin, because only its code has {need}"
+    assert said in trained.replace("\n", " ")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    plugin, model = (one.rename(elsewhere / one.name) for one in (plugin, model))
+    words = ["t2t-decoder", f"--output_dir={model}", f"--decode_from_file={lines}"]
+    words += [f"--decode_to_file={tmp_path / 'answers'}", "--decode_hparams=extra_length=5"]
+    done = command(*words, status=1)
+    assert done.stderr.splitlines()[-1] == (
+        f"t2t-decoder: the model's plugin folder {tmp_path / 'shout_plugin'} doesn't exist any "
+        f"more; give the new path as --t2t_usr_dir: the model needs it for {need}"
+    )
+    command(*words, f"--t2t_usr_dir={plugin}")
+    assert (tmp_path / "answers").read_text().startswith("LINE")
