@@ -46,7 +46,7 @@ class TextModel(keras.Model):
                     )
             self.vocab_size = dict(problem_hparams.vocab_size)
             # Or predicts numbers: one output for a text, which has no tokens.
-            self.classifies = problem_hparams.modality.get("targets") != "symbol"
+            self.classifies = problem_hparams.modality.get("targets", "symbol") != "symbol"
             # Named, as its path is in checkpoints: Keras numbers unnamed objects.
             self.seed_generator = keras.random.SeedGenerator(name="seed_generator")
             self.make_layers(hparams, problem_hparams)
