@@ -54,9 +54,9 @@ def graph_encoder(encoder: Any) -> Any:
     # Not isinstance: a subclass may encode differently.
     if type(encoder) not in graph_classes:
         raise VocabularyError(
-            f"the vocabulary {type(encoder).__qualname__} is Python code and can't be exported; "
+            f"the vocabulary {type(encoder).__qualname__} is Python code, not part of a graph; "
             f"expected one of {', '.join(cls.__name__ for cls in graph_classes)}: use one of them, "
-            f"or decode with t2t-decoder"
+            f"or encode and decode in your client"
         )
     return graph_classes[type(encoder)](encoder)
 

@@ -11,7 +11,8 @@ Signatures:
                      float32 [B]: the only signature of T2T's exports
     text             "inputs", string [B] -> "outputs", string [B]; "scores", float32 [B]
 
-`serialized_examples` is another name of `serving_default`.
+`serialized_examples` is another name of `serving_default`. If a vocabulary is a class of the user's
+own, which only Python can run, there is no signature `text`.
 
 With `return_beams` outputs are [B, K] and [B, K, T] and scores [B, K]: the K best answers to each
 text, best first, as in `Decoder.n_best`. A blank text gets blank answers with score 0. K is fixed,
@@ -24,6 +25,7 @@ N = B K.
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from pathlib import Path
@@ -35,7 +37,7 @@ from t2tlite.decode.decoder import Decoder
 from t2tlite.decode.engine import not_finite_error
 from t2tlite.decode.keras_engine import LENGTH_STEP
 from t2tlite.decode.keras_search import make_search
-from t2tlite.errors import DeviceError, OutputError
+from t2tlite.errors import DeviceError, OutputError, VocabularyError
 from t2tlite.exporting.export_folder import PREFIX, content, replace, working_folder
 from t2tlite.exporting.graph_encoders import graph_encoder
 from t2tlite.exporting.graph_strings import is_blank, well_formed
@@ -43,12 +45,13 @@ from t2tlite.files import BYTE_ORDER_MARK
 from t2tlite.t2t_names.signatures import EXAMPLES, EXAMPLES_ALIAS, TEXT
 from t2tlite.text import EOS_ID, PAD_ID
 
+log = logging.getLogger(__name__)
+
 
 def export(decoder: Decoder, export_dir: str | os.PathLike[str]) -> Path:
     """Writes a new version of the model in `export_dir`, whole or not at all; returns its folder.
 
     Raises:
-      VocabularyError: the vocabulary is a class of the user's own.
       DeviceError: the decoder doesn't run on TensorFlow.
       OutputError: `export_dir` holds other things than exports, or can't be written.
     """
@@ -57,15 +60,7 @@ def export(decoder: Decoder, export_dir: str | os.PathLike[str]) -> Path:
     # TensorFlow Serving ignores the working folder, as its name isn't a number.
     with working_folder(export_dir) as folder:
         try:
-            tf.saved_model.save(
-                module,
-                str(folder),
-                signatures={
-                    EXAMPLES: module.answer_examples,
-                    EXAMPLES_ALIAS: module.answer_examples,
-                    TEXT: module.answer_texts,
-                },
-            )
+            tf.saved_model.save(module, str(folder), signatures=module.signatures)
         except tf.errors.OpError as error:
             message = f"{error.message}; free some space or choose another folder"
             raise OutputError(f"can't write {export_dir}: {message}") from error
@@ -109,8 +104,7 @@ class TextModel(tf.Module):
         self._feature = "inputs" if decoder.problem.has_inputs else "targets"
         # The lines of a language model have no prefix.
         self._prefix = decoder.folder.text_prefixes["inputs"] if decoder.problem.has_inputs else ""
-        self.encoder = graph_encoder(decoder.encoders[self._feature])
-        self.target_encoder = graph_encoder(decoder.encoders["targets"])
+        self._add_encoders()
         search = make_search(
             decoder.network, decoder.problem_hparams, decoder.hparams, self._decode_hparams
         )
@@ -121,6 +115,23 @@ class TextModel(tf.Module):
             tf.saved_model.Asset(str(Path(decoder.output_dir) / name))
             for name in decoder.run.vocabularies
         ]
+
+    @property
+    def signatures(self) -> dict[str, Any]:
+        """The functions by the names of their signatures."""
+        examples = dict.fromkeys([EXAMPLES, EXAMPLES_ALIAS], self.answer_examples)
+        return {**examples, **({TEXT: self.answer_texts} if self.answer_texts else {})}
+
+    def _add_encoders(self) -> None:
+        """Sets the encoders of the signature text, or removes it if one is Python code."""
+        encoders = self._decoder.encoders
+        try:
+            self.encoder = graph_encoder(encoders[self._feature])
+            self.target_encoder = graph_encoder(encoders["targets"])
+        except VocabularyError as error:
+            log.warning("the export takes ids, not text: %s", error)
+            # Saving a module traces all its functions.
+            self.answer_texts = None
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="inputs")])
     def answer_texts(self, inputs: Any) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """A SavedModel answers as the Decoder does, and loading it doesn't need t2tlite."""
 
+import copy
 import json
 import subprocess
 import sys
@@ -11,7 +12,7 @@ import tensorflow as tf
 
 from t2tlite import Decoder, text_problems
 from t2tlite.decode.batches import encode_lines
-from t2tlite.errors import OutputError, VocabularyError
+from t2tlite.errors import OutputError
 from t2tlite.exporting import saved_model
 from t2tlite.text import train_sentencepiece
 
@@ -219,15 +220,16 @@ def test_versions_are_kept_and_a_failure_leaves_nothing(tmp_path, monkeypatch):
     assert sorted(one.name for one in tmp_path.iterdir()) == ["7", "8"]
 
 
-def test_a_vocabulary_in_python_is_refused(tmp_path):
-    class Own:
-        vocab_size = 12
-
-    decoder = Decoder(GOLDEN)
-    decoder.encoders = {"inputs": Own(), "targets": Own()}
-    with pytest.raises(VocabularyError, match="Own is Python code.*t2t-decoder"):
-        saved_model.export(decoder, tmp_path / "export")
-    assert not (tmp_path / "export").exists()
+def test_with_a_vocabulary_in_python_only_ids_are_answered(tmp_path, warned):
+    decoder = Decoder(GOLDEN, decode_hparams="extra_length=3")
+    own = copy.copy(decoder.encoders["inputs"])
+    own.__class__ = type("Own", (type(own),), {})
+    decoder.encoders = {"inputs": own, "targets": own}
+    signatures = load(saved_model.export(decoder, tmp_path / "export"))
+    (warning,) = warned
+    assert "takes ids, not text: the vocabulary Own is Python code" in warning
+    assert set(signatures) == {"serving_default", "serialized_examples"}
+    check_t2ts_protocol(decoder, signatures["serving_default"])
 
 
 def test_scores_that_are_not_finite_are_an_error_that_names_the_checkpoint():
