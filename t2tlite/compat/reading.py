@@ -93,10 +93,9 @@ class Reading(problem.Problem):
             # Shard by shard, since a plugin's `preprocess` may join neighbours.
             return self.preprocess(examples, mode, hparams) if preprocess else examples
 
-        cycle = min(8, len(paths)) if shuffle else 1
         # TF1's class, which has make_one_shot_iterator, too.
         source = tf.compat.v1.data.Dataset.from_tensor_slices(paths)
-        dataset = source.interleave(read, cycle_length=cycle)
+        dataset = source.interleave(read, cycle_length=min(8, len(paths)) if shuffle else 1)
         dataset = dataset.map(self._swap, num_parallel_calls=num_threads).take(max_records)
         if shuffle and mode == DatasetSplit.TRAIN:
             dataset = dataset.shuffle(shuffle_buffer_size)
