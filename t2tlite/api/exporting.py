@@ -37,7 +37,7 @@ def export(
     Args:
       output_dir: the model folder, or a loaded Decoder.
       export_dir: by default the folder "export" or "ctranslate2" in the model folder.
-      format: "savedmodel", text in and text out; or "ctranslate2".
+      format: "savedmodel", for text and for T2T's clients; or "ctranslate2".
       checkpoint_path: a step, the path of a weights file, or "best"; "": the newest.
       decode_hparams: how a SavedModel decodes, as for `Decoder`.
       quantization: type of the weights for CTranslate2: float32, float16, int16 or int8.

@@ -1,4 +1,4 @@
-"""t2t-exporter: writes a trained model as a SavedModel, text in and text out, or for CTranslate2.
+"""t2t-exporter: writes a trained model as a SavedModel, for T2T's clients too, or for CTranslate2.
 
 t2t-exporter --output_dir=model --decode_hparams="beam_size=4,alpha=0.6"
 t2t-exporter --output_dir=model --format=ctranslate2 --quantization=int8
