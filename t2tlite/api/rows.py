@@ -61,10 +61,10 @@ def iterate(rows: Any) -> Iterator[Any]:
     Raises:
       DataError: they aren't rows, or have no order.
     """
-    if isinstance(rows, str | bytes | Mapping | Set) or not (
+    if isinstance(rows, str | bytes | Mapping | set | frozenset) or not (
         callable(rows) or isinstance(rows, Iterable)
     ):
-        advice = ": choose one of its splits" if isinstance(rows, Mapping) else ""
+        advice = ": choose one of its splits, or items()" if isinstance(rows, Mapping) else ""
         raise DataError(f"found {describe(rows)}; {_EXPECTED}{advice}")
     if callable(rows):
         return iterate(rows())
@@ -146,8 +146,10 @@ def _label(value: Any, name: str) -> str:
     """Returns a label, a text or a whole number, as text."""
     if isinstance(value, str):
         return str(value)
-    # Whole numbers of NumPy, too.
-    if isinstance(value, bool) or hasattr(value, "__index__"):
+    if hasattr(value, "dtype") and hasattr(value, "item"):
+        # A number or a truth value of NumPy.
+        value = value.item()
+    if isinstance(value, int):
         return str(value)
     raise DataError(f"{name} is {describe(value)}; expected a text, or a label: a text or integer")
 

@@ -42,6 +42,7 @@ PAIRS = [{"inputs": "q", "targets": "a"}, {"inputs": "r", "targets": "b"}]
         (zip("qr", "ab", strict=True), {}),
         (generator, {}),
         (generator(), {}),
+        ({"q": "a", "r": "b"}.items(), {}),
         (np.array([["q", "a"], ["r", "b"]]), {}),
         (PAIRS, {}),
         ([{"x": "q", "y": "a"}, {"x": "r", "y": "b"}], {"inputs": "x", "targets": "y"}),
@@ -76,6 +77,7 @@ def test_texts_alone(rows, columns):
         ([("q", 0), ("r", 1)], {}),
         ([("q", np.int64(0)), ("r", np.int64(1))], {}),
         ([("q", "0"), ("r", "1")], {"label": 1}),
+        (zip("qr", pd.Series([0, 1]), strict=True), {}),
         ([{"inputs": "q", "label": 0}, {"inputs": "r", "label": "1"}], {}),
         (pd.DataFrame({"x": ["q", "r"], "y": [0, 1]}), {"inputs": "x", "label": "y"}),
     ],
@@ -83,6 +85,13 @@ def test_texts_alone(rows, columns):
 def test_labelled_texts(rows, columns):
     expected = [{"inputs": "q", "label": "0"}, {"inputs": "r", "label": "1"}]
     assert read(rows, **columns) == (LABELLED, expected)
+
+
+def test_truth_values_are_labels():
+    frame = pd.DataFrame({"text": ["q", "r"], "spam": [True, False]})
+    texts = [{"inputs": "q", "label": "True"}, {"inputs": "r", "label": "False"}]
+    assert read(frame, inputs="text", label="spam") == (LABELLED, texts)
+    assert read([("q", np.bool_(True)), ("r", False)]) == (LABELLED, texts)
 
 
 def test_labels_of_a_hugging_face_dataset_have_names():
