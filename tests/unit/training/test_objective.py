@@ -273,14 +273,13 @@ def test_masked_attention_learns_the_inputs_too(mode):
     assert sums["loss"] == pytest.approx(losses[counts].sum(), rel=1e-4)
 
 
-@pytest.mark.parametrize("mode", MODES)
-def test_reversed_digits_are_learned_from_one_sequence(mode):
+def test_reversed_digits_are_learned_from_one_sequence():
     from t2tlite.decode.decode_hparams import DecodeHParams
     from t2tlite.decode.keras_search import make_search
 
     values = {"learning_rate_schedule": "constant", "learning_rate_constant": 0.005}
     values |= {"hidden_size": 32, "num_heads": 4, "filter_size": 64, "label_smoothing": 0.0}
-    network, objective, problem_hparams, hparams = joining(mode, **values)
+    network, objective, problem_hparams, hparams = joining(MODES[1], **values)
     rng = np.random.default_rng(0)
 
     def lines(count):
