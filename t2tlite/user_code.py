@@ -9,6 +9,7 @@ import re
 import traceback
 from collections.abc import Iterator
 from types import FrameType
+from typing import Any
 
 from t2tlite.errors import Error, PluginError
 
@@ -94,7 +95,7 @@ _PYTHON_2_VALUES = re.compile(
 
 def advice(error: BaseException) -> str:
     """Returns what to do about an exception of a user's code; "" if nothing general is known."""
-    message = str(error)
+    message = _message(error)
     # absl's.
     if type(error).__name__ == "DuplicateFlagError":
         return "rename your flag"
@@ -137,19 +138,41 @@ def traceback_of(error: BaseException) -> str:
     It is "" if no line of the user's code was at fault: a function was called with arguments that
     it doesn't take, for example.
     """
-    frames = _users_frames(error)
-    if not frames and not isinstance(error, SyntaxError):
+    stack = _users_stack(error)
+    if not stack and not isinstance(error, SyntaxError):
         return ""
-    stack = traceback.StackSummary.extract(iter(frames))
-    lines = [*stack.format(), *traceback.format_exception_only(error)]
+    lines = traceback.format_list(stack)
+    if _rewritten(error):
+        lines.append(f"{type(error).__name__}: {_message(error)}")
+    else:
+        lines += traceback.format_exception_only(error)
     return "".join(lines).rstrip()
 
 
-def _users_frames(error: BaseException) -> list[tuple[FrameType, int]]:
-    """Returns the frames of a traceback that are the user's, outermost first, with their lines."""
+def _users_stack(error: BaseException) -> list[traceback.FrameSummary]:
+    """Returns the frames of a traceback that are the user's, outermost first."""
+    if rewritten := _rewritten(error):
+        own = os.path.dirname(__file__) + os.sep
+        return [
+            traceback.FrameSummary(file, line, name, lookup_line=False, line=code)
+            for file, line, name, code, *_ in reversed(rewritten.translated_stack)
+            if not file.startswith(own) and not _is_installed(file)
+        ]
     frames = [one for one in traceback.walk_tb(error.__traceback__) if not _is_ours(one[0])]
     # An installed plugin's frames look as those of the libraries that it calls.
-    return [one for one in frames if not _is_library(one[0])] or frames
+    frames = [one for one in frames if not _is_library(one[0])] or frames
+    return traceback.StackSummary.extract(iter(frames))
+
+
+def _rewritten(error: BaseException) -> Any:
+    """Returns what TensorFlow knows of an exception in a function that it ran a copy of."""
+    return getattr(error, "ag_error_metadata", None)
+
+
+def _message(error: BaseException) -> str:
+    """Returns the message of an exception, without the stack that TensorFlow adds to it."""
+    rewritten = _rewritten(error)
+    return rewritten.cause_message.partition(": ")[2] if rewritten else str(error)
 
 
 def _is_ours(frame: FrameType) -> bool:
@@ -198,8 +221,8 @@ def in_one_line(error: BaseException) -> str:
     if isinstance(error, SyntaxError):
         where, message = (error.filename, error.lineno), error.msg
     else:
-        where, message = (None, None), next(iter(str(error).splitlines()), "")
-        for frame, line in _users_frames(error):
-            where = frame.f_code.co_filename, line
+        where, message = (None, None), next(iter(_message(error).splitlines()), "")
+        for frame in _users_stack(error)[-1:]:
+            where = frame.filename, frame.lineno
     text = f"{type(error).__name__}: {message}".rstrip(": ")
     return f"{where[0]}, line {where[1]}: {text}" if where[0] else text

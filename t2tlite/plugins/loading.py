@@ -180,7 +180,9 @@ def raised(error: BaseException) -> bool:
     """Returns whether code of a plugin raised an exception, itself or in a library it called."""
     packages = {name.partition(".")[0] for name in _loaded if not os.path.isabs(name)}
     for frame, _ in reversed(list(traceback.walk_tb(error.__traceback__))):
-        file, module = frame.f_code.co_filename, str(frame.f_globals.get("__name__"))
+        module = str(frame.f_globals.get("__name__"))
+        # Not the file name of the code object: AutoGraph runs a copy of a plugin's function.
+        file = str(frame.f_globals.get("__file__") or frame.f_code.co_filename)
         package = module.partition(".")[0]
         if package == "t2tlite":
             return False

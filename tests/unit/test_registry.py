@@ -31,16 +31,16 @@ def test_t2ts_names(shared):
 
 
 REGISTERS = [
-    (registry.register_problem, registry.problems, ["my_thing", "my_other"]),
-    (registry.register_model, registry.models, ["my_thing", "my_other"]),
-    (registry.register_hparams, registry.hparams_sets, ["MyThing", "MyOther"]),
-    (registry.register_ranged_hparams, registry.ranged_hparams_sets, ["MyThing", "MyOther"]),
+    (registry.register_problem, registry.problems),
+    (registry.register_model, registry.models),
+    (registry.register_hparams, registry.hparams_sets),
+    (registry.register_ranged_hparams, registry.ranged_hparams_sets),
 ]
 
 
 @pytest.mark.usefixtures("no_names")
-@pytest.mark.parametrize(("register", "table", "defaults"), REGISTERS)
-def test_three_forms_of_a_decorator(register, table, defaults):
+@pytest.mark.parametrize(("register", "table"), REGISTERS)
+def test_three_forms_of_a_decorator(register, table):
     class MyThing:
         def __init__(self, *args): ...
 
@@ -49,8 +49,24 @@ def test_three_forms_of_a_decorator(register, table, defaults):
     assert register(MyThing) is MyThing
     assert register()(MyOther) is MyOther
     assert register("given")(MyOther) is MyOther
-    assert set(table) == {*defaults, "given"}
-    assert [table.get(name) for name in (*defaults, "given")] == [MyThing, MyOther, MyOther]
+    assert {name: table.get(name) for name in table} == {
+        "my_thing": MyThing,
+        "my_other": MyOther,
+        "given": MyOther,
+    }
+
+
+@pytest.mark.usefixtures("no_names")
+def test_a_function_is_named_as_a_class():
+    """T2T's rule for both."""
+
+    @registry.register_hparams
+    def transformer_base_L2():
+        return 1
+
+    assert registry.hparams("transformer_base__l2") == 1
+    with pytest.raises(UnknownNameError, match="the closest name is transformer_base__l2. "):
+        registry.hparams("transformer_base_L2")
 
 
 @pytest.mark.usefixtures("no_names")

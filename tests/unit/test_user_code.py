@@ -1,5 +1,6 @@
 """Errors in a user's code: the user's frames, the line that failed, and advice."""
 
+import runpy
 import sys
 
 import pytest
@@ -142,6 +143,24 @@ def test_frames_and_line_are_the_users(tmp_path):
     assert [line.strip() for line in lines if "File" in line][-1] == f'File "{file}", line 4, in f'
     assert "<frozen" not in str(caught.value) and "/user_code.py" not in str(caught.value)
     assert lines[-1] == "ModuleNotFoundError: No module named 'json.nothing'"
+
+
+def test_an_error_in_a_copy_that_tensorflow_made(tmp_path):
+    import tensorflow as tf
+
+    file = tmp_path / "mine.py"
+    file.write_text(
+        "\n\ndef inner(x):\n    return unicode(x)\n\ndef hook(x):\n    return inner(x)\n"
+    )
+    names = runpy.run_path(str(file))
+    with pytest.raises(NameError) as caught:
+        tf.data.Dataset.range(3).map(names["hook"])
+    first, _, *lines = user_code.explained(caught.value).split("\n")
+    assert first.startswith(f"{file}, line 4: NameError: name 'unicode' is not defined; this is Py")
+    users = [line.strip() for line in lines if str(file) in line]
+    assert users == [f'File "{file}", line 7, in hook', f'File "{file}", line 4, in inner']
+    assert lines[-1] == "NameError: name 'unicode' is not defined"
+    assert "autograph" not in "".join(lines)
 
 
 def test_a_syntax_error_names_its_file():
