@@ -16,14 +16,8 @@ def trap_prepends():
     hparams.multiproblem_vocab_size = 2**16
     hparams.ffn_layer = "conv_hidden_relu"
     assert hparams.moe_num_experts == 64
-    return hparams
-
-
-@registry.register_hparams
-def trap_variants():
-    """Sets that plugins start from."""
     for make in (
-        transformer.transformer_l10,
+        transformer.transformer_l8,
         transformer.transformer_h16,
         transformer.transformer_k128,
         transformer.transformer_clean_big,
@@ -31,8 +25,10 @@ def trap_variants():
         transformer.transformer_tall,
         universal_transformer.universal_transformer_tall,
     ):
-        make().add_hparam("trap_added", 1)
-    return transformer.transformer_l8()
+        other = transformer.update_hparams_for_tpu(make())
+        other.add_hparam("trap_added", 1)
+        assert other.optimizer == "Adafactor"
+    return hparams
 
 
 @registry.register_problem
