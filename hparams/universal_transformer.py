@@ -82,7 +82,7 @@ def universal_transformer_tiny():
 @registry.register_hparams
 def transformer_teeny():
     """Transformer of 6 layers, 128 wide, 2 heads."""
-    hparams = registry.hparams("transformer_base")
+    hparams = transformer_base()
     hparams.hidden_size = 128
     hparams.filter_size = 128
     hparams.num_heads = 2
