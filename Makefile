@@ -16,7 +16,7 @@ PY := $(VENV)/bin/python
 
 # The unit tests without those that compile or train models, make whole data sets, or start servers and
 # processes. In their place an old model must still decode the same text.
-EXPENSIVE := decode devices export interactive model problems serve t2t_import tpu_check training tune
+EXPENSIVE := api decode devices exporting interactive model problems serving t2t_import tpu_check training tune
 QUICK := $(filter-out $(EXPENSIVE:%=tests/unit/%),$(filter-out %conftest.py %__pycache__,$(wildcard tests/unit/*))) \
 	tests/golden/test_old_model.py tests/packaging/test_layout.py
 

@@ -57,6 +57,8 @@ DEV = [
     "ipykernel>=7.0",
     "mypy>=2.0",
     "nbclient>=0.11",
+    # Series and data frames as input.
+    "pandas>=2.3",
     # Drives the server's web page if Chromium is installed.
     "playwright>=1.55",
     "pre-commit>=4.0",
@@ -109,7 +111,7 @@ setup(
     python_requires=">=3.11",
     packages=packages(),
     package_dir=MAPPED,
-    package_data={"t2tlite": ["py.typed"], "t2tlite.serve": ["page/*"]},
+    package_data={"t2tlite": ["py.typed"], "t2tlite.serving": ["page/*"]},
     install_requires=REQUIRES,
     extras_require={
         "beam": BEAM,
@@ -127,6 +129,7 @@ setup(
             "t2t-bleu = t2tlite.cli.bleu:run",
             "t2t-datagen = t2tlite.cli.datagen:run",
             "t2t-decoder = t2tlite.cli.decoder:run",
+            "t2t-eval = t2tlite.cli.eval:run",
             "t2t-exporter = t2tlite.cli.exporter:run",
             "t2t-import-checkpoint = t2tlite.cli.import_checkpoint:run",
             "t2t-inspect = t2tlite.cli.inspect:run",

@@ -28,7 +28,7 @@ def prepare(size: str, folder: Path) -> None:
     from t2tlite import Decoder, registry
     from t2tlite.checkpoint import checkpoints
     from t2tlite.checkpoint.run_record import RunRecord
-    from t2tlite.export import ctranslate2
+    from t2tlite.exporting import ctranslate2
 
     name, vocab_size = SIZES[size]
     problem, hparams = registry.problem("text2text_tmpdir_tokens"), registry.hparams(name)

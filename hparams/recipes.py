@@ -2,6 +2,10 @@
 
 from t2tlite import HParams, registry
 
+from .lstm import lstm_luong_attention
+from .transformer import transformer_base, transformer_poetry, transformer_tiny
+from .transformer_relative import transformer_relative_tiny
+
 
 def _cosine(hparams: HParams, rate: float, warmup_steps: int) -> HParams:
     """Sets a linear warm-up, then half a cosine down to 0 at the last step."""
@@ -15,7 +19,7 @@ def _cosine(hparams: HParams, rate: float, warmup_steps: int) -> HParams:
 @registry.register_hparams
 def transformer_g2p():
     """Letters to phonemes: 3 layers, 128 wide, relative positions beside the sinusoids."""
-    hparams = registry.hparams("transformer_base")
+    hparams = transformer_base()
     hparams.self_attention_type = "dot_product_relative"
     hparams.max_relative_position = 16
     hparams.num_hidden_layers = 3
@@ -34,7 +38,7 @@ def transformer_g2p():
 @registry.register_hparams
 def lstm_g2p():
     """Letters to phonemes: an LSTM layer a direction, 192 wide, and Luong attention."""
-    hparams = registry.hparams("lstm_luong_attention")
+    hparams = lstm_luong_attention()
     hparams.hidden_size = 192
     hparams.num_hidden_layers = 1
     hparams.attention_layer_size = 192
@@ -45,7 +49,7 @@ def lstm_g2p():
 @registry.register_hparams
 def transformer_multi30k():
     """29,000 captions to translate: Wu et al. 2021's "tiny" with relative positions."""
-    hparams = registry.hparams("transformer_base")
+    hparams = transformer_base()
     hparams.self_attention_type = "dot_product_relative"
     hparams.max_relative_position = 16
     hparams.num_hidden_layers = 4
@@ -61,7 +65,7 @@ def transformer_multi30k():
 @registry.register_hparams
 def transformer_scan():
     """Commands to actions (SCAN): 2 layers, 128 wide, relative positions beside the sinusoids."""
-    hparams = registry.hparams("transformer_relative_tiny")
+    hparams = transformer_relative_tiny()
     hparams.pos = "timing"
     hparams.max_relative_position = 64  # the longest answer has 48 actions
     hparams.batch_size = 512
@@ -74,7 +78,7 @@ def transformer_scan():
 @registry.register_hparams
 def transformer_poetry_clean():
     """The next line of verse: as large as transformer_poetry, with little dropout."""
-    hparams = registry.hparams("transformer_poetry")
+    hparams = transformer_poetry()
     hparams.batch_size = 1024
     hparams.label_smoothing = 0.0  # perplexity 53 rather than 56 per token
     hparams.layer_prepostprocess_dropout = 0.1
@@ -86,7 +90,7 @@ def transformer_poetry_clean():
 @registry.register_hparams
 def transformer_char_lm():
     """A character language model: 4 layers, 128 wide."""
-    hparams = registry.hparams("transformer_tiny")
+    hparams = transformer_tiny()
     hparams.num_hidden_layers = 4
     hparams.max_length = 512
     hparams.label_smoothing = 0.0

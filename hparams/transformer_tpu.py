@@ -1,10 +1,18 @@
 """T2T's hparams sets for TPUs, with its names and values."""
 
-from t2tlite import HParams, registry
+from t2tlite import HParams, RangedHParams, registry
+
+from .transformer import (
+    transformer_base,
+    transformer_base_v2,
+    transformer_big,
+    transformer_small,
+    transformer_tiny,
+)
 
 
-def update_hparams_for_tpu(hparams: HParams) -> None:
-    """Changes hparams as T2T does for TPUs.
+def update_hparams_for_tpu(hparams: HParams) -> HParams:
+    """Changes hparams as T2T does for TPUs; returns them.
 
     Adafactor, which needs little memory; short sequences; and dropout masks that are shared along
     axes, because random numbers are expensive on TPUs.
@@ -20,18 +28,13 @@ def update_hparams_for_tpu(hparams: HParams) -> None:
     hparams.attention_dropout_broadcast_dims = "0,1"
     hparams.relu_dropout_broadcast_dims = "1"
     hparams.layer_prepostprocess_dropout_broadcast_dims = "1"
-
-
-def _for_tpu(name: str) -> HParams:
-    hparams = registry.hparams(name)
-    update_hparams_for_tpu(hparams)
     return hparams
 
 
 @registry.register_hparams
 def transformer_tpu():
     """Base model for TPUs."""
-    return _for_tpu("transformer_base")
+    return update_hparams_for_tpu(transformer_base())
 
 
 @registry.register_hparams
@@ -45,19 +48,19 @@ def transformer_tpu_bf16_activation():
 @registry.register_hparams
 def transformer_tiny_tpu():
     """Tiny model for TPUs: 2 layers, 128 wide, 4 heads."""
-    return _for_tpu("transformer_tiny")
+    return update_hparams_for_tpu(transformer_tiny())
 
 
 @registry.register_hparams
 def transformer_small_tpu():
     """Small model for TPUs: 2 layers, 256 wide, 4 heads."""
-    return _for_tpu("transformer_small")
+    return update_hparams_for_tpu(transformer_small())
 
 
 @registry.register_hparams
 def transformer_big_tpu():
     """Big model for TPUs: 6 layers, 1024 wide, 16 heads."""
-    return _for_tpu("transformer_big")
+    return update_hparams_for_tpu(transformer_big())
 
 
 @registry.register_hparams
@@ -69,7 +72,7 @@ def transformer_packed_tpu():
 @registry.register_hparams
 def transformer_big_enfr_tpu():
     """Big model for English to French on TPUs: 8 heads twice as wide, separate softmax."""
-    hparams = _for_tpu("transformer_big")
+    hparams = update_hparams_for_tpu(transformer_big())
     hparams.shared_embedding_and_softmax_weights = False
     hparams.filter_size = 8192
     hparams.num_heads = 8
@@ -80,7 +83,7 @@ def transformer_big_enfr_tpu():
 @registry.register_hparams
 def transformer_clean_big_tpu():
     """Big model without regularisation, for TPUs: T2T's baseline for large data."""
-    hparams = _for_tpu("transformer_base_v2")
+    hparams = update_hparams_for_tpu(transformer_base_v2())
     hparams.hidden_size = 1024
     hparams.filter_size = 4096
     hparams.label_smoothing = 0.0
@@ -108,3 +111,22 @@ def transformer_lm_tpu_1():
     hparams.hidden_size = 2048
     hparams.filter_size = 8192
     return hparams
+
+
+@registry.register_ranged_hparams
+def transformer_tpu_range(ranged: RangedHParams):
+    """Warm-up, Adam, initial weights and weight decay around transformer_tpu."""
+    # For schedules that read it; that of transformer_tpu doesn't.
+    ranged.set_float("learning_rate", 0.3, 3.0, scale=ranged.LOG_SCALE)
+    ranged.set_discrete("learning_rate_warmup_steps", [1000, 2000, 4000, 8000, 16000])
+    ranged.set_float("initializer_gain", 0.5, 2.0)
+    ranged.set_float("optimizer_adam_beta1", 0.85, 0.95)
+    ranged.set_float("optimizer_adam_beta2", 0.97, 0.99)
+    ranged.set_float("weight_decay", 0.0, 2.0)
+
+
+@registry.register_ranged_hparams
+def transformer_tiny_tpu_range(ranged: RangedHParams):
+    """Weight decay around transformer_tiny_tpu."""
+    ranged.set_float("learning_rate", 0.3, 3.0, scale=ranged.LOG_SCALE)
+    ranged.set_float("weight_decay", 0.0, 2.0)

@@ -2,6 +2,7 @@
 
 from t2tlite import HParams, registry
 
+from .transformer import transformer_base, transformer_tiny
 from .transformer_tpu import update_hparams_for_tpu
 
 
@@ -47,7 +48,7 @@ def update_hparams_for_universal_transformer(hparams: HParams) -> HParams:
 @registry.register_hparams
 def universal_transformer_base():
     """Base model: one layer, 1024 wide, run 6 times."""
-    hparams = registry.hparams("transformer_base")
+    hparams = transformer_base()
     hparams.hidden_size = 1024
     hparams.filter_size = 4096
     hparams.num_heads = 16
@@ -67,14 +68,48 @@ def universal_transformer_big():
 @registry.register_hparams
 def universal_transformer_small():
     """Small model: one layer, 512 wide, run 6 times."""
-    return update_hparams_for_universal_transformer(registry.hparams("transformer_base"))
+    return update_hparams_for_universal_transformer(transformer_base())
 
 
 @registry.register_hparams
 def universal_transformer_tiny():
     """Tiny model: one layer, 128 wide, run 8 times."""
-    hparams = update_hparams_for_universal_transformer(registry.hparams("transformer_tiny"))
+    hparams = update_hparams_for_universal_transformer(transformer_tiny())
     hparams.num_rec_steps = 8
+    return hparams
+
+
+@registry.register_hparams
+def transformer_teeny():
+    """Transformer of 6 layers, 128 wide, 2 heads."""
+    hparams = transformer_base()
+    hparams.hidden_size = 128
+    hparams.filter_size = 128
+    hparams.num_heads = 2
+    return hparams
+
+
+@registry.register_hparams
+def universal_transformer_teeny():
+    """Smallest model: one layer, 128 wide, 2 heads, run 10 times."""
+    hparams = update_hparams_for_universal_transformer(transformer_teeny())
+    hparams.num_rec_steps = 10
+    return hparams
+
+
+@registry.register_hparams
+def universal_transformer_tall():
+    """One layer, 512 wide, run 16 times."""
+    hparams = universal_transformer_small()
+    hparams.num_rec_steps = 16
+    return hparams
+
+
+@registry.register_hparams
+def universal_transformer_step_sinusoid_timing_tiny():
+    """universal_transformer_tiny with a sinusoid of the step number."""
+    hparams = universal_transformer_tiny()
+    hparams.step_timing_signal_type = "sinusoid"
     return hparams
 
 
@@ -103,6 +138,44 @@ def adaptive_universal_transformer_tiny():
 
 
 @registry.register_hparams
+def adaptive_universal_transformer_tall():
+    """universal_transformer_small with adaptive computation time, at most 24 runs."""
+    hparams = adaptive_universal_transformer_small()
+    hparams.num_hidden_layers = 16
+    hparams.batch_size = 1024
+    hparams.act_max_steps = 24
+    return hparams
+
+
+@registry.register_hparams
+def adaptive_universal_transformer_tall_actlossw0():
+    """adaptive_universal_transformer_tall without a loss per run."""
+    hparams = adaptive_universal_transformer_tall()
+    hparams.act_loss_weight = 0.0
+    return hparams
+
+
+@registry.register_hparams
+def adaptive_universal_transformer_tall_actlossw001():
+    """adaptive_universal_transformer_tall with a tenth of the loss per run."""
+    hparams = adaptive_universal_transformer_tall()
+    hparams.act_loss_weight = 0.001
+    return hparams
+
+
+@registry.register_hparams
+def adaptive_universal_transformer_base_dropout03():
+    """adaptive_universal_transformer_base with dropout 0.3 everywhere."""
+    return _with_dropout(adaptive_universal_transformer_base(), 0.3)
+
+
+@registry.register_hparams
+def adaptive_universal_transformer_base_dropout05():
+    """adaptive_universal_transformer_base with dropout 0.5 everywhere."""
+    return _with_dropout(adaptive_universal_transformer_base(), 0.5)
+
+
+@registry.register_hparams
 def adaptive_universal_transformer_base_tpu():
     """adaptive_universal_transformer_base for TPUs."""
     return _for_tpu(adaptive_universal_transformer_base())
@@ -110,6 +183,13 @@ def adaptive_universal_transformer_base_tpu():
 
 def _adaptive(hparams: HParams) -> HParams:
     hparams.recurrence_type = "act"
+    return hparams
+
+
+def _with_dropout(hparams: HParams, rate: float) -> HParams:
+    hparams.layer_prepostprocess_dropout = rate
+    hparams.attention_dropout = rate
+    hparams.relu_dropout = rate
     return hparams
 
 

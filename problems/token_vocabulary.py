@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -39,3 +40,24 @@ def write_once(path: str, tokens: Callable[[], Iterable[str]]) -> None:
     """
     if not os.path.exists(path):
         text.TokenTextEncoder(None, vocab_list=tokens()).store_to_file(path)
+
+
+def write_most_frequent(path: str, texts: Iterable[str], size: int | None = None) -> None:
+    """Writes a vocabulary of `<pad>`, `<EOS>` and the words of texts, unless the file exists.
+
+    More frequent words come first, and equally frequent ones in the order of their characters.
+
+    Args:
+      path: the file.
+      texts: words between white space.
+      size: how many words to keep, the most frequent ones; None: all.
+
+    Raises:
+      OutputError: the file can't be written.
+    """
+
+    def words() -> list[str]:
+        counts = Counter(word for line in texts for word in line.split())
+        return sorted(counts, key=lambda word: (-counts[word], word))[:size]
+
+    write_once(path, words)

@@ -17,16 +17,30 @@ from t2tlite import plugins as plugins
 from t2tlite.version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from t2tlite import errors, metrics, problem, registry, testing, text, text_problems, translate
+    from t2tlite import (
+        compat,
+        errors,
+        metrics,
+        problem,
+        registry,
+        testing,
+        text,
+        text_problems,
+        translate,
+    )
+    from t2tlite.api.datagen import generate_data
+    from t2tlite.api.exporting import export
+    from t2tlite.api.fit import fit
+    from t2tlite.api.result import TrainResult
+    from t2tlite.api.serving import serve
+    from t2tlite.api.training import evaluate, train
     from t2tlite.checkpoint.run_record import RunRecord
     from t2tlite.config import HParams
-    from t2tlite.datagen.generate_data import generate_data
     from t2tlite.decode.decode_hparams import DecodeHookArgs, DecodeHParams, Hypothesis
     from t2tlite.decode.decoder import Decoder
     from t2tlite.decode.files import decode_file
     from t2tlite.ranged_hparams import RangedHParams
     from t2tlite.sources import download
-    from t2tlite.training.train import evaluate, train
     from t2tlite.training.train_args import TrainArgs
 
 # Where the public names are that aren't modules of t2tlite themselves.
@@ -39,11 +53,15 @@ _DEFINED_IN = {
     "RangedHParams": "t2tlite.ranged_hparams:RangedHParams",
     "RunRecord": "t2tlite.checkpoint.run_record:RunRecord",
     "TrainArgs": "t2tlite.training.train_args:TrainArgs",
+    "TrainResult": "t2tlite.api.result:TrainResult",
     "decode_file": "t2tlite.decode.files:decode_file",
     "download": "t2tlite.sources.download",
-    "evaluate": "t2tlite.training.train:evaluate",
-    "generate_data": "t2tlite.datagen.generate_data:generate_data",
-    "train": "t2tlite.training.train:train",
+    "evaluate": "t2tlite.api.training:evaluate",
+    "export": "t2tlite.api.exporting:export",
+    "fit": "t2tlite.api.fit:fit",
+    "generate_data": "t2tlite.api.datagen:generate_data",
+    "serve": "t2tlite.api.serving:serve",
+    "train": "t2tlite.api.training:train",
 }
 
 __all__ = [
@@ -55,15 +73,20 @@ __all__ = [
     "RangedHParams",
     "RunRecord",
     "TrainArgs",
+    "TrainResult",
+    "compat",
     "decode_file",
     "download",
     "errors",
     "evaluate",
+    "export",
+    "fit",
     "generate_data",
     "metrics",
     "plugins",
     "problem",
     "registry",
+    "serve",
     "testing",
     "text",
     "text_problems",

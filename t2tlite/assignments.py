@@ -83,13 +83,18 @@ def shown(value: Any, quoted: bool = False) -> str:
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 
-def parse_assignments(assignments: str) -> list[tuple[str, str]]:
-    """Splits `"a=1, b=x,c=[1,2]"` into (name, text) pairs.
+def parse_assignments(assignments: str | Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """Splits `"a=1, b=x,c=[1,2],d[0]=3"` into (name, text) pairs, or a dict into its items.
 
     Raises:
-      HParamsError: a part isn't `name=value`.
+      HParamsError: a part isn't `name=value`, or a name is assigned twice.
     """
-    pairs = []
+    if isinstance(assignments, Mapping):
+        return list(assignments.items())
+    if not isinstance(assignments, str):
+        found = shown(assignments, quoted=True)
+        raise HParamsError(f"hparams={found}; expected 'a=1,b=2' or a dict")
+    pairs: list[tuple[str, str]] = []
     for part in re.findall(r"(?:\[[^\]]*\]|[^,])+", assignments):
         if not part.strip():
             continue
@@ -98,7 +103,46 @@ def parse_assignments(assignments: str) -> list[tuple[str, str]]:
             found = shown(part.strip(), quoted=True)
             raise HParamsError(f"{found} is not name=value; write --hparams='a=1,b=2'")
         pairs.append((name.strip(), value.strip()))
+    _refuse_repeats(pairs)
     return pairs
+
+
+def split_index(name: str) -> tuple[str, int | None]:
+    """Splits the name of an assignment: `"d[2]"` -> `("d", 2)`, `"d"` -> `("d", None)`."""
+    match = re.fullmatch(r"(.*?)\s*\[\s*(\d+)\s*\]", name)
+    return (match[1], int(match[2])) if match else (name, None)
+
+
+def with_item(name: str, items: Any, index: int, text: Any) -> list[Any]:
+    """Returns the list of an hparam with one item replaced.
+
+    Args:
+      name: of the hparam.
+      items: its present value.
+      index: of the item.
+      text: the new item, converted to the type of the old one.
+
+    Raises:
+      HParamsError: the value is no list, has no such item, or the new one has another type.
+    """
+    if not isinstance(items, (list, tuple)) or index >= len(items):
+        raise HParamsError(f"{name}[{index}] doesn't exist: {name} is {shown(items, quoted=True)}")
+    if str(text).startswith("["):
+        raise HParamsError(f"{name}[{index}]={shown(text)} is a list; assign one item, or {name}")
+    item = convert(f"{name}[{index}]", text, type(items[index]))
+    return [*items[:index], item, *items[index + 1 :]]
+
+
+def _refuse_repeats(pairs: list[tuple[str, str]]) -> None:
+    seen: dict[tuple[str, int | None], str] = {}
+    for name, text in pairs:
+        key, index = split_index(name)
+        clashes = [k for k in seen if k[0] == key and (index is None or k[1] in (None, index))]
+        if clashes:
+            raise HParamsError(
+                f"{name} is assigned twice, {shown(seen[clashes[0]])} and {shown(text)}; keep one"
+            )
+        seen[key, index] = text
 
 
 def convert(name: str, value: Any, hint: Any) -> Any:

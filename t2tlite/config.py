@@ -27,6 +27,8 @@ from t2tlite.assignments import (
     parse_assignments,
     parse_like,
     shown,
+    split_index,
+    with_item,
 )
 from t2tlite.errors import HParamsError
 from t2tlite.t2t_names.hparams import T2T_ONLY
@@ -59,9 +61,13 @@ Axes4 = Annotated[str, Pattern(r"((^|,) *([0-3]|-[1-4]) *)*", "axes of [0, 1, 2,
 class HParams:
     """Hyperparameters of a model, its optimizer and its batches.
 
+    >>> hparams = HParams(hidden_size=256, num_heads=4)
+    >>> hparams.override("num_hidden_layers=2,learning_rate_constant=0.5")
+    HParams(hidden_size=256, num_hidden_layers=2, num_heads=4, learning_rate_constant=0.5)
+
     The defaults are those of T2T's transformer_base. A value is converted to its field's type when
     it is assigned; `check` verifies bounds and choices. T2T's hparams without a field can be read,
-    and assigned as long as that changes nothing.
+    and assigned as long as that changes no result.
 
     Attributes:
       extra: hparams that have no field, by name: what a plugin or a set adds by `add_hparam`, as
@@ -76,9 +82,7 @@ class HParams:
     num_heads: Size = 8  # attention heads
     filter_size: Annotated[int, Bounds(1, 2**17)] = 2048  # inner width of the feed-forward layers
     attention_key_channels: SizeOrZero = 0  # total width of the keys of all heads; 0: hidden_size
-    attention_value_channels: SizeOrZero = (
-        0  # total width of the values of all heads; 0: hidden_size
-    )
+    attention_value_channels: SizeOrZero = 0  # total width of all heads' values; 0: hidden_size
     vocab_divisor: Size = 1  # the embedding table is padded to a multiple of this many rows
 
     # Layers.
@@ -100,6 +104,9 @@ class HParams:
     multiply_embedding_mode: Literal["sqrt_depth", "none", ""] = "sqrt_depth"
     use_target_space_embedding: bool = True  # add a learned vector of the target language to inputs
     unidirectional_encoder: bool = False  # causal self-attention in the encoder
+    prepend_mode: Literal[
+        "none", "prepend_inputs_masked_attention", "prepend_inputs_full_attention"
+    ] = "none"  # else a decoder alone reads inputs and targets as one sequence
     initializer: Literal[
         "uniform_unit_scaling", "normal_unit_scaling", "orthogonal", "uniform", "normal"
     ] = "uniform_unit_scaling"
@@ -187,6 +194,8 @@ class HParams:
             self.extra[name] = value
         elif name in T2T_ONLY:
             T2T_ONLY[name].assign("hparam", name, value)
+            if value != T2T_ONLY[name].default:
+                self.extra[name] = value
         else:
             raise HParamsError(self._unknown(name))
 
@@ -206,22 +215,27 @@ class HParams:
         else:
             self.extra[name] = value
 
-    def override(self, assignments: str) -> HParams:
-        """Assigns from `"name=value,name=value"`, each value parsed by its type; returns self.
+    def override(self, assignments: str | Mapping[str, Any]) -> HParams:
+        """Assigns from `"name=value,name=value"`, or a dict, by each value's type; returns self.
 
-        An assignment without effect logs a warning. A list is written in brackets: `a=[1,2]`.
+        An assignment without effect logs a warning. A list is written in brackets: `a=[1,2]`, and
+        `a[0]=3` replaces one item.
 
         Raises:
-          HParamsError: a name doesn't exist, or a value isn't of its type.
+          HParamsError: a name doesn't exist or is assigned twice, or a value isn't of its type.
         """
+        is_text = isinstance(assignments, str)
         pairs = parse_assignments(assignments)
-        for name, text in pairs:
+        for name, value in pairs:
+            name, index = split_index(name)
             present = self.value_of(name)
-            if name not in _TYPES:
-                setattr(self, name, parse_like(name, text, present))
+            if index is not None:
+                setattr(self, name, with_item(name, present, index, value))
+            elif name not in _TYPES:
+                setattr(self, name, parse_like(name, value, present))
             else:
                 # Brackets may keep a comma in a string.
-                setattr(self, name, text.strip("[]") if _TYPES[name] is str else text)
+                setattr(self, name, value.strip("[]") if is_text and _TYPES[name] is str else value)
         for name, _ in pairs:
             if reason := self.without_effect(name):
                 log.warning("%s", reason)
@@ -268,6 +282,8 @@ class HParams:
 
     def without_effect(self, name: str) -> str:
         """Returns why assigning an hparam has no effect on these hparams; "" if it has one."""
+        if name in T2T_ONLY and T2T_ONLY[name].unread:
+            return f"hparam {name} has no effect: it {T2T_ONLY[name].reason}"
         attention = self.self_attention_type
         if name == "max_relative_position" and attention != "dot_product_relative":
             return f"hparam {name} has no effect: self_attention_type={attention}"
@@ -336,6 +352,16 @@ class HParams:
         """Returns an independent copy."""
         return dataclasses.replace(self, extra=dict(self.extra))
 
+    def changes(self, other: HParams | None = None) -> dict[str, Any]:
+        """Returns the values that differ from those of `other`, by default from T2T's, by name."""
+        before = (other or HParams()).values()
+        return {n: v for n, v in self.values().items() if n not in before or v != before[n]}
+
+    def __repr__(self) -> str:
+        name, base = self.__dict__.get("of_set", ("", None))
+        changes = ", ".join(f"{n}={value!r}" for n, value in self.changes(base).items())
+        return f"<HParams of {name}: {changes or 'unchanged'}>" if name else f"HParams({changes})"
+
     def _unknown(self, name: str) -> str:
         names = [*(_TYPES.keys() - {"extra"}), *T2T_ONLY, *self.__dict__.get("extra", {})]
         close = difflib.get_close_matches(name, names, n=3, cutoff=0.6)
@@ -351,7 +377,7 @@ _SCHEDULE_FACTORS = {
     "learning_rate_constant": {"constant"},
     "learning_rate_decay_scheme": {"legacy"},
     "learning_rate_decay_rate": {"legacy", "exp_decay"},
-    "learning_rate_decay_steps": {"legacy", "exp_decay", "linear_decay"},
+    "learning_rate_decay_steps": {"legacy", "exp_decay", "linear_decay", "cosdecay"},
 }
 
 
@@ -363,10 +389,12 @@ class ProblemHParams:
     """
 
     vocab_size: dict[str, int] = field(default_factory=dict)
-    # "symbol" (a sequence of tokens) or "class_label" (one label).
+    # "symbol" (a sequence of tokens), "class_label" (one label) or "real_l2" (numbers).
     modality: dict[str, str] = field(default_factory=dict)
     input_space_id: int = 0  # T2T's number of the input language
     target_space_id: int = 0  # that of the target language, an index into a learned table
     loss_multiplier: float = 1.0  # factor of the loss
     stop_at_eos: bool = True  # whether decoding stops at EOS
     vocabulary: dict[str, Any] = field(default_factory=dict, repr=False)  # the encoders
+    # T2T's problems set further attributes by this name.
+    add_hparam = object.__setattr__

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import datetime
 import functools
+import html
 import logging
 import sys
 import time
@@ -17,11 +18,25 @@ log = logging.getLogger(__name__)
 
 # Seconds between the lines of progress in a log; a bar on a terminal is redrawn continuously.
 LOG_SECONDS = 10.0
+# Seconds between the states of a bar in a notebook.
+NOTEBOOK_SECONDS = 0.5
 
 
 def on_terminal() -> bool:
     """Whether standard error, where progress is shown, is a terminal."""
     return sys.stderr.isatty()
+
+
+def in_notebook() -> bool:
+    """Whether this process is the kernel of a notebook."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython else None
+    return shell is not None and hasattr(shell, "kernel")
+
+
+def is_watched() -> bool:
+    """Whether somebody sees bars, panels and tables: on a terminal or in a notebook."""
+    return on_terminal() or in_notebook()
 
 
 @functools.cache
@@ -61,7 +76,7 @@ def meter(what: str, unit: str, total: int | None = None) -> Iterator[Callable[.
     """
     start = last = time.monotonic()
     done = read = 0
-    with _bar(what, total) if on_terminal() else contextlib.nullcontext() as show:
+    with bar(what, total) if is_watched() else contextlib.nullcontext() as show:
 
         def advance(count: int, characters: int = 0) -> None:
             nonlocal done, read, last
@@ -89,19 +104,65 @@ def _state(done: int, read: int, unit: str, total: int | None, seconds: float) -
 
 
 @contextlib.contextmanager
-def _bar(what: str, total: int | None) -> Iterator[Callable[[int, str], None]]:
-    """Shows a bar; yields a function to call with the count so far and the description."""
+def bar(what: str, total: int | None, start: int = 0) -> Iterator[Callable[[int, str], None]]:
+    """Shows a bar until the end of the block.
+
+    Args:
+      what: the first description.
+      total: expected count; None if unknown.
+      start: the first count.
+
+    Yields:
+      A function to call with the count so far and the description.
+    """
+    with _notebook_bar(what, total) if in_notebook() else _terminal_bar(what, total) as show:
+        show(start, what)
+        yield show
+
+
+@contextlib.contextmanager
+def _terminal_bar(what: str, total: int | None) -> Iterator[Callable[[int, str], None]]:
     from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
     columns = [BarColumn() if total else SpinnerColumn(), TextColumn("{task.description}")]
-    with Progress(*columns, TimeElapsedColumn(), console=console(), transient=True) as bar:
-        task = bar.add_task(what, total=total)
-        yield lambda done, text: bar.update(task, completed=done, description=text)
+    with Progress(*columns, TimeElapsedColumn(), console=console(), transient=True) as progress:
+        task = progress.add_task(what, total=total)
+        yield lambda done, text: progress.update(task, completed=done, description=text)
+
+
+@contextlib.contextmanager
+def _notebook_bar(what: str, total: int | None) -> Iterator[Callable[[int, str], None]]:
+    """A bar below the cell. Rich's needs ipywidgets there, which Jupyter doesn't come with."""
+    from IPython.display import display
+
+    def content() -> dict[str, str]:
+        ends = f'max="{total}" value="{done}"' if total else ""
+        return {
+            "text/html": f"<progress {ends}></progress> {html.escape(text)}",
+            "text/plain": text,
+        }
+
+    done, text = 0, what
+    shown: Any = display(content(), raw=True, display_id=True)  # type: ignore[no-untyped-call]
+    last = time.monotonic()
+
+    def show(new_done: int, new_text: str) -> None:
+        nonlocal done, text, last
+        done, text = new_done, new_text
+        # Each update is a message to the browser.
+        if time.monotonic() - last > NOTEBOOK_SECONDS:
+            last = time.monotonic()
+            shown.update(content(), raw=True)
+
+    try:
+        yield show
+    finally:
+        shown.update(content(), raw=True)
 
 
 def panel(title: str, rows: Mapping[str, str]) -> None:
-    """Shows names and values: a box on a terminal, lines in a log."""
-    if not on_terminal():
+    """Shows names and values: a box on a terminal or in a notebook, lines in a log."""
+    if not is_watched():
         for name, value in rows.items():
             log.info("%-12s %s", name, value)
         return
@@ -117,7 +178,7 @@ def panel(title: str, rows: Mapping[str, str]) -> None:
 def table(
     title: str, columns: Mapping[str, str], rows: Sequence[Sequence[str]], note: str = ""
 ) -> None:
-    """Shows a table on a terminal, aligned lines in a log.
+    """Shows a table on a terminal or in a notebook, aligned lines in a log.
 
     Args:
       title: shown above.
@@ -125,7 +186,7 @@ def table(
       rows: a cell for each column.
       note: shown below.
     """
-    if not on_terminal():
+    if not is_watched():
         for line in (title, *aligned(columns, rows), note):
             if line:
                 log.info("%s", line)
@@ -159,3 +220,13 @@ def aligned(columns: Mapping[str, str], rows: Sequence[Sequence[str]]) -> list[s
         ).rstrip()
         for line in lines
     ]
+
+
+def html_table(title: str, rows: Mapping[str, Any]) -> str:
+    """Returns names and values as an HTML table, as objects show themselves in a notebook."""
+    cells = (
+        f'<tr><th style="text-align: left">{html.escape(name)}</th>'
+        f'<td style="text-align: left">{html.escape(str(value))}</td></tr>'
+        for name, value in rows.items()
+    )
+    return f"<b>{html.escape(title)}</b><table>{''.join(cells)}</table>"

@@ -12,19 +12,20 @@ class Error(Exception):
     """
 
     def __str__(self) -> str:
-        message = super().__str__()
+        # Not super's, because KeyError's puts quotes around the sentence.
+        message = Exception.__str__(self)
         return "".join(char if char.isprintable() else repr(char)[1:-1] for char in message)
+
+    def _render_traceback_(self) -> list[str]:
+        """Returns the lines that a notebook shows in place of a traceback."""
+        return [f"{type(self).__name__}: {self}"]
 
 
 class UnknownNameError(Error, KeyError):
     """A name that isn't registered; the message suggests close names."""
 
-    def __str__(self) -> str:
-        # KeyError's returns the repr of its argument, with quotes around the sentence.
-        return Error(*self.args).__str__()
 
-
-class DuplicateNameError(Error):
+class DuplicateNameError(Error, KeyError):
     """A second registration of a name; the message names both places."""
 
 
@@ -32,6 +33,10 @@ class PluginError(Error):
     """A plugin folder or module that can't be found or imported; may end in its traceback."""
 
     __str__ = Exception.__str__
+
+
+class ReturnTypeError(PluginError, TypeError):
+    """A plugin's function that returned something else than it must; a TypeError as in T2T."""
 
 
 class HParamsError(Error, ValueError):
@@ -49,8 +54,11 @@ class DataError(Error):
 class SampleError(DataError):
     """A sample from a plugin that can't be used; names problem, hook and sample number."""
 
-    # The traceback of the plugin's code as text, if it ran on another machine.
-    remote_traceback = ""
+    # The traceback of the plugin's code as text; unlike __cause__, it gets to other processes.
+    users_traceback = ""
+
+    def _render_traceback_(self) -> list[str]:
+        return [*super()._render_traceback_(), *self.users_traceback.splitlines()]
 
 
 class DownloadError(Error):

@@ -9,6 +9,8 @@ are high for a model that repeats the token that it is given, as an untrained on
 embedding does: its predictions are the targets shifted by one, so most n-grams match although
 hardly a position is right. `accuracy` is what to look at early in training.
 
+`rmse` and `pearson` are of models that predict numbers, whose loss is the mean squared error.
+
 Perplexities per word (separated by white space) and per UTF-8 byte are comparable between
 vocabularies, unlike those per token. The end of a text is predicted, too, so it counts as one word
 and as one byte (a line break).
@@ -18,6 +20,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import statistics
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -37,6 +40,8 @@ class Metrics:
     APPROX_BLEU = "approx_bleu_score"
     ROUGE_2_F = "rouge_2_fscore"
     ROUGE_L_F = "rouge_L_fscore"
+    RMSE = "rmse"
+    PEARSON = "pearson"
     # Not T2T's.
     WORD_PERPLEXITY = "word_perplexity"
     BYTE_PERPLEXITY = "byte_perplexity"
@@ -49,13 +54,13 @@ Ids = Sequence[int]
 class Scores:
     """Sums over an evaluation."""
 
-    loss: float = 0.0  # cross-entropy without label smoothing, in nats
-    tokens: float = 0.0  # target tokens, or class labels
+    loss: float = 0.0  # cross-entropy without label smoothing, in nats; or squared error
+    tokens: float = 0.0  # target tokens, class labels, or numbers
     correct: float = 0.0  # tokens predicted correctly
     top5: float = 0.0  # tokens among the five most probable
     sequences: int = 0  # examples
     whole: int = 0  # examples with all tokens correct
-    # Predicted and true ids of each example, for metrics in NEED_PAIRS.
+    # Predicted and true ids, or numbers, of each example, for metrics in NEED_PAIRS.
     pairs: list[tuple[Ids, Ids]] = field(default_factory=list)
     words: int = 0  # of the targets, for metrics in NEED_TEXT
     bytes: int = 0  # UTF-8 bytes of the targets, for metrics in NEED_TEXT
@@ -73,14 +78,18 @@ class Scores:
             Metrics.WORD_PERPLEXITY: lambda: perplexity(self.loss, self.words),
             Metrics.BYTE_PERPLEXITY: lambda: perplexity(self.loss, self.bytes),
             Metrics.APPROX_BLEU: lambda: approx_bleu(self.pairs),
-            Metrics.ROUGE_2_F: lambda: sum(rouge_2_f(*pair) for pair in self.pairs) / pairs,
+            Metrics.ROUGE_2_F: lambda: sum(rouge_n_f(*pair) for pair in self.pairs) / pairs,
             Metrics.ROUGE_L_F: lambda: sum(rouge_l_f(*pair) for pair in self.pairs) / pairs,
+            Metrics.RMSE: lambda: math.sqrt(self.loss / tokens),
+            Metrics.PEARSON: lambda: pearson(self.pairs),
         }
         return {"loss": self.loss / tokens, **{name: known[name]() for name in names}}
 
 
-# Metrics that compare whole sequences of ids.
-NEED_PAIRS = {Metrics.APPROX_BLEU, Metrics.ROUGE_2_F, Metrics.ROUGE_L_F}
+# Metrics that compare whole sequences of ids, or all numbers.
+NEED_PAIRS = {Metrics.APPROX_BLEU, Metrics.ROUGE_2_F, Metrics.ROUGE_L_F, Metrics.PEARSON}
+# Metrics of models that predict numbers.
+OF_NUMBERS = {Metrics.RMSE, Metrics.PEARSON}
 # Metrics that need the text of the targets.
 NEED_TEXT = {Metrics.WORD_PERPLEXITY, Metrics.BYTE_PERPLEXITY}
 KNOWN = {value for name, value in vars(Metrics).items() if name.isupper()}
@@ -93,7 +102,7 @@ def strip_problem(name: str) -> str:
 
 def lower_is_better(name: str) -> bool:
     """Whether a metric, or the loss, is better when lower."""
-    return name in ("loss", Metrics.BITS_PER_CHAR, *NEED_TEXT)
+    return name in ("loss", Metrics.BITS_PER_CHAR, Metrics.RMSE, *NEED_TEXT)
 
 
 def perplexity(loss: float, units: int) -> float:
@@ -119,10 +128,12 @@ def text_units(ids: Ids, encoder: Any) -> tuple[int, int]:
     return words, size
 
 
-def approx_bleu(pairs: Sequence[tuple[Ids, Ids]]) -> float:
-    """BLEU-4 over token ids, from 0 to 1, of all pairs together (Papineni et al. 2002).
+def approx_bleu(
+    pairs: Sequence[tuple[Ids, Ids]], max_order: int = 4, brevity_penalty: bool = True
+) -> float:
+    """BLEU over token ids, from 0 to 1, of all pairs together (Papineni et al. 2002).
 
-    It is T2T's `bleu_hook.compute_bleu`: exp(sum of log p_n / 4) for n from 1 to 4, times the
+    It is T2T's `bleu_hook.compute_bleu`: exp(sum of log p_n / N) for n from 1 to N, times the
     brevity penalty exp(1 - true length / predicted length) if that is below 1. p_n is the share of
     predicted n-grams that match, each at most as often as it is in the true ids. The k-th p_n
     without a match is 1 / (2**k * predicted n-grams); an n without predicted n-grams adds 0 to the
@@ -130,10 +141,12 @@ def approx_bleu(pairs: Sequence[tuple[Ids, Ids]]) -> float:
 
     Args:
       pairs: predicted and true ids of each example.
+      max_order: N.
+      brevity_penalty: whether it is applied.
     """
-    matches, counts = [0] * 4, [0] * 4
+    matches, counts = [0] * max_order, [0] * max_order
     for predicted, true in pairs:
-        for n in range(4):
+        for n in range(max_order):
             ngrams, true_ngrams = (
                 Counter(zip(*(ids[i:] for i in range(n + 1)), strict=False))
                 for ids in (predicted, true)
@@ -149,16 +162,33 @@ def approx_bleu(pairs: Sequence[tuple[Ids, Ids]]) -> float:
         if count:
             log_sum += math.log((match or 1.0 / smoothing) / count)
     ratio = sum(len(true) for _, true in pairs) / counts[0]
-    return math.exp(log_sum / 4 + min(0.0, 1.0 - ratio))
+    penalty = min(0.0, 1.0 - ratio) if brevity_penalty else 0.0
+    return math.exp(log_sum / max_order + penalty)
 
 
-def rouge_2_f(predicted: Ids, true: Ids) -> float:
-    """F1 of the sets of bigrams (ROUGE-2, Lin 2004): 2 P R / (P + R + 1e-8), T2T's `rouge_n`."""
-    bigrams, true_bigrams = (set(itertools.pairwise(ids)) for ids in (predicted, true))
-    if not bigrams or not true_bigrams:
+def pearson(pairs: Sequence[tuple[Sequence[float], Sequence[float]]]) -> float:
+    """Pearson's correlation of predicted and true numbers; 0 if all of either are equal.
+
+    Args:
+      pairs: predicted and true numbers of each example.
+    """
+    predicted = [number for pair in pairs for number in pair[0]]
+    true = [number for pair in pairs for number in pair[1]]
+    try:
+        return statistics.correlation(predicted, true)
+    except statistics.StatisticsError:
         return 0.0
-    overlap = len(bigrams & true_bigrams)
-    precision, recall = overlap / len(bigrams), overlap / len(true_bigrams)
+
+
+def rouge_n_f(predicted: Ids, true: Ids, n: int = 2) -> float:
+    """F1 of the sets of n-grams (ROUGE-N, Lin 2004): 2 P R / (P + R + 1e-8), T2T's `rouge_n`."""
+    ngrams, true_ngrams = (
+        set(zip(*(ids[i:] for i in range(n)), strict=False)) for ids in (predicted, true)
+    )
+    if not ngrams or not true_ngrams:
+        return 0.0
+    overlap = len(ngrams & true_ngrams)
+    precision, recall = overlap / len(ngrams), overlap / len(true_ngrams)
     return 2.0 * precision * recall / (precision + recall + 1e-8)
 
 

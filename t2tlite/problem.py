@@ -13,33 +13,26 @@ import dataclasses
 import hashlib
 import importlib.metadata
 import inspect
-import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from t2tlite.batches.examples import Examples, Feature, MappedExamples
-from t2tlite.batches.hooked_examples import dataset_of, read_hooked
+from t2tlite.batches.hooked_examples import read_hooked
+from t2tlite.batches.prepend import JoinedExamples
 from t2tlite.config import HParams, ProblemHParams
 from t2tlite.data import generate
-from t2tlite.data.manifest import Manifest, check_sizes
-from t2tlite.data.records import find_shards, shard_paths
+from t2tlite.data.manifest import Manifest
 from t2tlite.data.streams import Stream
 from t2tlite.errors import DataError
 from t2tlite.files import plain_name
 from t2tlite.metrics import Metrics
-from t2tlite.registry import snake_case
+from t2tlite.problem_files import FILE_WORD as FILE_WORD
+from t2tlite.problem_files import DatasetSplit as DatasetSplit
+from t2tlite.problem_files import ProblemFiles
 from t2tlite.t2t_names import problem_hparams
 from t2tlite.text.vocabulary import vocabulary_sha256
 from t2tlite.version import __version__
-
-
-class DatasetSplit:
-    """T2T's names of the splits, as plain strings: plugins compare them with literals."""
-
-    TRAIN = "train"
-    EVAL = "eval"
-    TEST = "test"
 
 
 class SpaceID:
@@ -52,14 +45,7 @@ class SpaceID:
     DNA, REAL, IMAGE, PEPTIDE, PY_TOK, CPP_TOK, STROKES, PICKLED_PYTHON = range(23, 31)
 
 
-# The names of the splits in file names.
-FILE_WORD = {DatasetSplit.TRAIN: "train", DatasetSplit.EVAL: "dev", DatasetSplit.TEST: "test"}
-
-# Of a split: their names have five digits.
-_MAX_SHARDS = 99_999
-
-
-class Problem:
+class Problem(ProblemFiles):
     """Base class of all problems. A property may be overridden by a plain class attribute.
 
     Args:
@@ -77,22 +63,15 @@ class Problem:
     def __init__(self, was_reversed: bool = False, was_copy: bool = False) -> None:
         self._was_reversed = was_reversed
         self._was_copy = was_copy
-        self._name: str | None = None
         self._encoders: dict[str, Any] | None = None
-
-    @property
-    def name(self) -> str:
-        """The registered name, without `_rev` and `_copy`; names of data files start with it."""
-        return self._name or snake_case(type(self).__name__)
-
-    @name.setter
-    def name(self, value: str) -> None:
-        self._name = value
 
     @property
     def full_name(self) -> str:
         """The name with its suffixes, as `--problem` takes it."""
         return f"{self.name}{'_rev' * self._was_reversed}{'_copy' * self._was_copy}"
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.full_name!r})"
 
     # Hooks for generating data.
 
@@ -116,56 +95,16 @@ class Problem:
         return 1
 
     @property
-    def dataset_splits(self) -> list[dict[str, Any]]:
-        """The splits with their numbers of shards: `[{"split": "train", "shards": 100}, ...]`."""
-        return [
-            {"split": DatasetSplit.TRAIN, "shards": 100},
-            {"split": DatasetSplit.EVAL, "shards": 1},
-        ]
+    def multiprocess_generate(self) -> bool:
+        """Whether a `generate_data` of your own writes one part only, that of its `task_id`.
 
-    def dataset_filename(self) -> str:
-        """Returns what the names of data files start with."""
-        return self.name
-
-    def training_filepaths(self, data_dir: str, num_shards: int, shuffled: bool) -> list[str]:
-        """Returns the paths of the training shards."""
-        return self._filepaths(DatasetSplit.TRAIN, data_dir, num_shards, shuffled)
-
-    def dev_filepaths(self, data_dir: str, num_shards: int, shuffled: bool) -> list[str]:
-        """Returns the paths of the evaluation shards."""
-        return self._filepaths(DatasetSplit.EVAL, data_dir, num_shards, shuffled)
-
-    def test_filepaths(self, data_dir: str, num_shards: int, shuffled: bool) -> list[str]:
-        """Returns the paths of the test shards."""
-        return self._filepaths(DatasetSplit.TEST, data_dir, num_shards, shuffled)
-
-    def _filepaths(self, split: str, data_dir: str, shards: int, shuffled: bool) -> list[str]:
-        stem = f"{self.dataset_filename()}{'' if shuffled else '-unshuffled'}-{FILE_WORD[split]}"
-        return shard_paths(data_dir, stem, shards)
-
-    def data_filepaths(self, data_dir: str) -> dict[str, list[str]]:
-        """Returns the paths of all shards of `dataset_splits`, by split.
-
-        Raises:
-          DataError: a split has an unknown name, or no number of shards.
+        It is then called for each of the `num_generate_tasks`, after `prepare_to_generate`; with
+        --task_id only for that one.
         """
-        paths = {}
-        for entry in self.dataset_splits:
-            split, shards = (entry.get(key) for key in ("split", "shards"))
-            if split not in FILE_WORD or split in paths:
-                raise DataError(
-                    f"{self.name}: dataset_splits names {split!r}; expected one of "
-                    f"{', '.join(FILE_WORD)}, each at most once"
-                )
-            if not isinstance(shards, int) or not 1 <= shards <= _MAX_SHARDS:
-                raise DataError(
-                    f"{self.name}: dataset_splits gives {split!r} {shards!r} shards; expected a "
-                    f"whole number from 1 to {_MAX_SHARDS:,}"
-                )
-            paths[split] = self._filepaths(split, data_dir, shards, True)
-        if not paths:
-            raise DataError(f"{self.name}: dataset_splits is empty; name a split and its shards")
-        return paths
+        return False
+
+    def prepare_to_generate(self, data_dir: str, tmp_dir: str) -> None:
+        """Does what all parts need, such as downloads and the vocabulary; by default nothing."""
 
     def _dataset_of(
         self,
@@ -241,9 +180,12 @@ class Problem:
     def get_hparams(
         self, model_hparams: HParams | None = None, data_dir: str | None = None
     ) -> ProblemHParams:
-        """Returns modalities and vocabulary sizes; with `_rev` inputs and targets are swapped."""
+        """Returns modalities and vocabulary sizes; with `_rev` inputs and targets are swapped.
+
+        As in T2T, the data folder may also be an hparam `data_dir`.
+        """
         filled = ProblemHParams()
-        self.get_feature_encoders(data_dir)
+        self.get_feature_encoders(data_dir or getattr(model_hparams, "data_dir", None))
         filled.vocabulary = dict(self._encoders or {})
         self.hparams(filled, model_hparams or HParams())
         problem_hparams.translate(filled)
@@ -263,6 +205,12 @@ class Problem:
             by_feature = {**by_feature, "targets": by_feature["inputs"]}
         return by_feature
 
+    @property
+    def text_prefixes(self) -> dict[str, str]:
+        """The text put before every text, by feature; with `_rev` they are swapped, too."""
+        names = ("inputs", "targets")
+        return self._swap({name: getattr(self, f"{name}_prefix", "") for name in names})
+
     def eval_metrics(self) -> list[str]:
         """Returns the names of the metrics that evaluation computes."""
         return [Metrics.ACC, Metrics.ACC_TOP5, Metrics.ACC_PER_SEQ, Metrics.NEG_LOG_PERPLEXITY]
@@ -277,32 +225,24 @@ class Problem:
 
     # Hooks for reading.
 
+    def max_length(self, model_hparams: HParams) -> int:
+        """Returns the length in tokens above which examples are left out of training.
+
+        By default that is the hparam max_length, or else batch_size.
+        """
+        return model_hparams.max_length or model_hparams.batch_size
+
     @property
     def packed_length(self) -> int | None:
         """Length of a row of packed examples in tokens; None: the hparam max_length."""
         return None
 
-    def filepattern(self, data_dir: str, mode: str, shard: int | None = None) -> str:
-        """Returns a glob pattern of the shards of a split, "train", "eval" or "test"."""
-        suffix = f"{shard:05d}" if shard is not None else ""
-        return os.path.join(data_dir, f"{self.dataset_filename()}-{FILE_WORD[mode]}-{suffix}*")
-
-    def shards(self, data_dir: str, split: str) -> list[str]:
-        """Returns the paths of the existing shards of a split.
-
-        Raises:
-          DataError: shards are missing, or the size of one isn't that of the manifest.
-        """
-        stem = f"{self.dataset_filename()}-{FILE_WORD[split]}"
-        paths = find_shards(data_dir, stem)
-        check_sizes(data_dir, self.dataset_filename(), paths)
-        return [str(path) for path in paths]
-
     @property
     def record_features(self) -> dict[str, Feature]:
         """How the features of batches are read from the records, by name.
 
-        `example_reading_spec` says the same to TensorFlow, for plugins that override it.
+        `example_reading_spec` says the same to TensorFlow. A class that overrides only that is
+        read with TensorFlow.
         """
         names = ["inputs", "targets"] if self.has_inputs else ["targets"]
         return {name: Feature(name) for name in names}
@@ -310,10 +250,11 @@ class Problem:
     def read_examples(
         self, shards: Sequence[str], mode: str, hparams: HParams, for_training: bool | None = None
     ) -> Examples:
-        """Returns the examples in shards of a split.
+        """Returns the examples in shards of a split, with `_rev` and `_copy` applied.
 
-        They are read without TensorFlow, unless a plugin overrides a hook for reading. Then they
-        are what `examples` makes of them, once, in memory.
+        They are decoded when they are needed, without TensorFlow. If a hook for reading is
+        overridden, they are what `examples` makes of all records, in memory. With prepend_mode, the
+        targets of training examples are inputs, 0 and targets.
 
         Args:
           shards: TFRecord files.
@@ -322,19 +263,30 @@ class Problem:
         Raises:
           DataError: a shard is damaged, or has other features.
         """
-        hooks = self.example_reading_spec, self.preprocess_example, self.examples
-        if not all(hook.__module__.startswith("t2tlite.") for hook in hooks):
-            return read_hooked(
+        if for_training is None:
+            for_training = mode == DatasetSplit.TRAIN
+        if self._overrides_reading:
+            read: Examples = read_hooked(
                 shards,
                 lambda records: self.examples(records, mode, hparams, for_training),
                 self.name,
             )
-        features = self.record_features
-        if mode == DatasetSplit.TRAIN if for_training is None else for_training:
+        else:
+            features = self.record_features
             for name, limit in _limits(hparams).items():
-                if name in features and limit > 0:
+                if name in features and for_training:
                     features[name] = dataclasses.replace(features[name], limit=limit)
-        return MappedExamples(shards, self._swap(features))
+            read = MappedExamples(shards, self._swap(features))
+        if for_training and hparams.prepend_mode != "none":
+            return JoinedExamples(read, hparams.max_target_seq_length)
+        return read
+
+    @property
+    def _overrides_reading(self) -> bool:
+        """Whether a class overrides a hook for reading and not `record_features` as well."""
+        classes = type(self).__mro__
+        owners = (next(c for c in classes if hook in vars(c)) for hook in _READING_HOOKS)
+        return not all(owner is Problem or "record_features" in vars(owner) for owner in owners)
 
     def example_reading_spec(self) -> tuple[dict[str, Any], Any]:
         """Returns the features of a record: `tf.io` specs by name, and None.
@@ -345,6 +297,40 @@ class Problem:
 
         names = ["inputs", "targets"] if self.has_inputs else ["targets"]
         return {name: tf.io.VarLenFeature(tf.int64) for name in names}, None
+
+    def decode_example(self, serialized_example: Any) -> dict[str, Any]:
+        """Parses a record, a string tensor; returns the tensors of `example_reading_spec`."""
+        import tensorflow as tf
+
+        spec, _ = self.example_reading_spec()
+        parsed = tf.io.parse_single_example(serialized_example, spec)
+        return {
+            name: tf.sparse.to_dense(value) if isinstance(value, tf.SparseTensor) else value
+            for name, value in parsed.items()
+        }
+
+    def preprocess(
+        self, dataset: Any, mode: str, hparams: HParams, interleave: bool = False
+    ) -> Any:
+        """Preprocesses a `tf.data.Dataset` of examples; by default, calls `preprocess_example`.
+
+        Args:
+          dataset: the parsed examples.
+          mode: the split.
+          hparams: of the model.
+          interleave: whether the order of the examples may change, which t2tlite never asks for.
+        """
+        import tensorflow as tf
+
+        def preprocess_one(example: dict[str, Any]) -> Any:
+            return self.preprocess_example(example, mode, hparams)
+
+        mapped = dataset.map(
+            preprocess_one, num_parallel_calls=tf.data.AUTOTUNE, deterministic=not interleave
+        )
+        if isinstance(mapped.element_spec, tf.data.DatasetSpec):
+            mapped = mapped.flat_map(lambda inner: inner)
+        return mapped
 
     def preprocess_example(self, example: dict[str, Any], mode: str, hparams: HParams) -> Any:
         """Preprocesses an example with TensorFlow operations; by default, truncates it in training.
@@ -378,17 +364,36 @@ class Problem:
         Returns:
           A dataset of dicts of int32 tensors [length] by feature, with `_rev` and `_copy` applied.
         """
-        spec, _ = self.example_reading_spec()
-        if not (mode == DatasetSplit.TRAIN if for_training is None else for_training):
+        import tensorflow as tf
+
+        if for_training is None:
+            for_training = mode == DatasetSplit.TRAIN
+        if not for_training:
             # Here, so that a plugin's preprocess_example doesn't truncate either.
             hparams = hparams.copy()
             hparams.max_input_seq_length = hparams.max_target_seq_length = 0
-        return dataset_of(
-            serialized,
-            spec,
-            lambda example: self.preprocess_example(example, mode, hparams),
-            self._swap,
-        )
+
+        def cast(example: Mapping[str, Any]) -> dict[str, Any]:
+            # Batches hold token ids, and numbers as targets; a plugin may read other features, too.
+            batched = {
+                name: tf.cast(value, tf.int32 if value.dtype.is_integer else tf.float32)
+                for name, value in example.items()
+                if value.dtype.is_integer or (name == "targets" and value.dtype.is_floating)
+            }
+            return self._swap(batched)
+
+        parallel = {"num_parallel_calls": tf.data.AUTOTUNE, "deterministic": True}
+        parsed = serialized.map(self.decode_example, **parallel)
+        return self.preprocess(parsed, mode, hparams).map(cast, **parallel)
+
+
+_READING_HOOKS = (
+    "example_reading_spec",
+    "decode_example",
+    "preprocess",
+    "preprocess_example",
+    "examples",
+)
 
 
 def _limits(hparams: HParams) -> dict[str, int]:

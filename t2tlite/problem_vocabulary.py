@@ -8,7 +8,16 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from t2tlite.errors import VocabularyError
-from t2tlite.text import ByteTextEncoder, TokenTextEncoder, load_vocabulary, train_sentencepiece
+from t2tlite.text import (
+    NUM_RESERVED_TOKENS,
+    RESERVED_TOKENS,
+    ByteTextEncoder,
+    ClassLabelEncoder,
+    SentencePieceEncoder,
+    TokenTextEncoder,
+    load_vocabulary,
+    train_sentencepiece,
+)
 
 log = logging.getLogger(__name__)
 
@@ -24,6 +33,24 @@ class VocabType:
 def sentencepiece_filename(filename: str) -> str:
     """Returns the name of the SentencePiece file that replaces T2T's vocabulary `filename`."""
     return filename.removesuffix(f".{VocabType.SUBWORD}") + ".model"
+
+
+def _check_reserved_tokens(problem: Any, encoder: Any) -> None:
+    """Warns of reserved tokens that have other ids than the code of a problem expects."""
+    if not isinstance(encoder, SentencePieceEncoder):
+        return
+    reserved = [t for t in problem.additional_reserved_tokens if t not in RESERVED_TOKENS]
+    ids = [encoder.encode(token) for token in reserved]
+    if ids != [[NUM_RESERVED_TOKENS + i] for i in range(len(reserved))]:
+        log.warning(
+            "%s: in %s the additional_reserved_tokens %r have the ids %r, not one each from %d on; "
+            "code that relies on these needs a new vocabulary: delete it and run t2t-datagen again",
+            problem.name,
+            encoder.filename,
+            reserved,
+            ids,
+            NUM_RESERVED_TOKENS,
+        )
 
 
 def encoder_of(
@@ -59,7 +86,9 @@ def encoder_of(
     # T2T's .subwords file comes first: T2T's data and models need exactly its ids.
     for name in (filename, learned):
         if os.path.exists(os.path.join(data_dir, name)):
-            return load_vocabulary(os.path.join(data_dir, name))
+            encoder = load_vocabulary(os.path.join(data_dir, name))
+            _check_reserved_tokens(problem, encoder)
+            return encoder
     if texts is None:
         raise VocabularyError(
             f"no vocabulary: neither {filename} nor {learned} is in {data_dir}; create it with "
@@ -74,3 +103,27 @@ def encoder_of(
         reserved_tokens=problem.additional_reserved_tokens,
         max_subtoken_length=problem.max_subtoken_length,
     )
+
+
+def label_encoder_of(problem: Any, data_dir: str | None) -> ClassLabelEncoder:
+    """Returns the encoder of the `num_classes` labels of a Text2ClassProblem.
+
+    As in T2T, `class_labels` may have another length: a label without a name is called `ID_7`, for
+    example, and names without a label aren't used.
+    """
+    labels: Any = problem.class_labels
+    # T2T's plugins define it as a property, too.
+    names = list(labels(data_dir) if callable(labels) else labels)
+    count = problem.num_classes
+    if len(names) != count:
+        log.warning(
+            "%s: found %d class_labels and num_classes=%d; %s",
+            problem.name,
+            len(names),
+            count,
+            f"label {len(names)} is called ID_{len(names)}, and so on"
+            if len(names) < count
+            else "the last labels aren't used",
+        )
+    unnamed = [f"ID_{number}" for number in range(len(names), count)]
+    return ClassLabelEncoder(class_labels=[*map(str, names[:count]), *unnamed])

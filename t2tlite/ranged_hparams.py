@@ -24,6 +24,15 @@ class Range(NamedTuple):
 class RangedHParams:
     """The search space of a tuner; a function registered by `register_ranged_hparams` fills it.
 
+    >>> @registry.register_ranged_hparams("my_range")
+    ... def my_range(ranged):
+    ...     ranged.set_float("learning_rate_constant", 0.1, 2.0, scale=ranged.LOG_SCALE)
+    ...     ranged.set_discrete("hidden_size", [256, 512])
+    >>> ranged = RangedHParams()
+    >>> my_range(ranged)
+    >>> ranged.ranges["hidden_size"].values
+    [256, 512]
+
     A second range of an hparam replaces the first.
 
     Attributes:

@@ -12,153 +12,20 @@ the commands, or by `plugins.load_usr_dir`.
 
 from __future__ import annotations
 
-import difflib
-import importlib
 import inspect
-import re
-from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple, TypeVar, overload
+from collections.abc import Callable
+from typing import Any
 
-from t2tlite.errors import DuplicateNameError, PluginError, UnknownNameError
+from t2tlite import user_code
+from t2tlite.errors import PluginError, ReturnTypeError
+from t2tlite.registration import Lazy as Lazy
+from t2tlite.registration import Registry as Registry
+from t2tlite.registration import snake_case as snake_case
 
-P = TypeVar("P", bound=Callable[..., Any])
-
-# T2T's regular expressions: a word starts at a capital letter that is followed by lower case
-# ("PoetryLine" -> "Poetry_Line"), or at one that follows lower case or a digit ("wmt32K").
-_WORD_START = re.compile("(.)([A-Z][a-z0-9]+)")
-_WORD_END = re.compile("([a-z0-9])([A-Z])")
-
-
-def snake_case(class_name: str) -> str:
-    """Returns T2T's default name of a registered class: `SQuAD` -> `s_qu_ad`."""
-    return _WORD_END.sub(r"\1_\2", _WORD_START.sub(r"\1_\2", class_name)).lower()
-
-
-class Lazy(NamedTuple):
-    """A registered object whose module is imported when it is first used, not when it is listed."""
-
-    target: str  # "package.module:attribute"
-    doc: str  # its description in --registry_help
-
-    def load(self) -> Any:
-        """Imports the module and returns the object."""
-        module, attribute = self.target.split(":")
-        return getattr(importlib.import_module(module), attribute)
-
-
-def _location(entry: Any) -> str:
-    """Returns where an entry is defined: "file:line" if the source is available."""
-    if isinstance(entry, Lazy):
-        return entry.target
-    try:
-        return f"{inspect.getsourcefile(entry)}:{inspect.getsourcelines(entry)[1]}"
-    except (OSError, TypeError):
-        return f"{entry.__module__}.{entry.__qualname__}"
-
-
-class Registry:
-    """A table of entries by name.
-
-    Args:
-      kind: of its entries, for error messages: "problem", "hparams set".
-      default_name: maps the `__name__` of a class or function to its default name.
-    """
-
-    # Set by t2tlite.plugins, a layer above: loads the installed plugins; returns what is loaded.
-    load_plugins: Callable[[], None] = staticmethod(lambda: None)
-    searched: Callable[[], str] = staticmethod(lambda: "nowhere")
-    # True while the built-in problems, models and sets are imported. A user's entry replaces a
-    # built-in one of the same name, so that new built-ins don't break older plugins.
-    adding_built_ins = False
-
-    def __init__(self, kind: str, default_name: Callable[[str], str]):
-        self.kind = kind
-        self._default_name = default_name
-        self._entries: dict[str, Any] = {}
-        self._built_in: set[str] = set()
-
-    def add(self, name: str, entry: Any) -> None:
-        """Registers an entry; registering the same one twice is allowed.
-
-        Raises:
-          DuplicateNameError: another entry has the name, and neither is built in.
-          PluginError: files can't be named by it.
-        """
-        if not name.strip(".") or set(name) & set("/\\") or not name.isprintable():
-            raise PluginError(
-                f"the name of a {self.kind}: {name!a} isn't a plain file name; leave out slashes"
-            )
-        old = self._entries.get(name)
-        # A module that is imported again (a reload in a notebook) defines the same entry again.
-        if old is not None and _location(old) != _location(entry):
-            if Registry.adding_built_ins:
-                return
-            if name not in self._built_in:
-                raise DuplicateNameError(
-                    f"{self.kind} {name} is registered twice: at {_location(old)} and at "
-                    f"{_location(entry)}; rename one of them"
-                )
-            self._built_in.remove(name)
-        self._entries[name] = entry
-        if Registry.adding_built_ins:
-            self._built_in.add(name)
-
-    @overload
-    def register(self, name: P) -> P: ...
-    @overload
-    def register(self, name: str | None = None) -> Callable[[P], P]: ...
-    def register(self, name: Any = None) -> Any:
-        """Registers a class or function: `@register`, `@register()` or `@register("name")`.
-
-        Raises:
-          DuplicateNameError: another class or function has the name.
-        """
-        if name is not None and not isinstance(name, str):
-            self.add(self._default_name(name.__name__), name)
-            return name
-
-        def decorate(entry: P) -> P:
-            self.add(name or self._default_name(entry.__name__), entry)
-            return entry
-
-        return decorate
-
-    def get(self, name: str) -> Any:
-        """Returns the entry registered as `name`.
-
-        Raises:
-          UnknownNameError: the name isn't registered.
-        """
-        if name not in self:
-            close = difflib.get_close_matches(name, self._entries, n=3, cutoff=0.5)
-            hint = f"did you mean {' or '.join(close)}?" if close else "none is close"
-            raise UnknownNameError(
-                f"no {self.kind} is registered as {name!r}: {hint} Looked in {Registry.searched()}"
-                f"; --registry_help lists all names, --t2t_usr_dir adds a folder"
-            )
-        entry = self._entries[name]
-        return entry.load() if isinstance(entry, Lazy) else entry
-
-    def __contains__(self, name: str) -> bool:
-        if name not in self._entries:
-            Registry.load_plugins()
-        return name in self._entries
-
-    def __iter__(self) -> Iterator[str]:
-        Registry.load_plugins()
-        return iter(sorted(self._entries))
-
-    def describe(self, name: str) -> str:
-        """Returns the first line of an entry's docstring, without importing a lazy one."""
-        entry = self._entries[name]
-        doc = entry.doc if isinstance(entry, Lazy) else inspect.getdoc(entry) or ""
-        return doc.strip().split("\n")[0]
-
-
-problems = Registry("problem", snake_case)
-models = Registry("model", snake_case)
-hparams_sets = Registry("hparams set", str)
-ranged_hparams_sets = Registry("hparams range", str)
+problems = Registry("problem")
+models = Registry("model")
+hparams_sets = Registry("hparams set")
+ranged_hparams_sets = Registry("hparams range", takes="the RangedHParams that it fills")
 
 register_problem = problems.register
 """Registers a `Problem` class; the default name is T2T's form of the class name."""
@@ -178,10 +45,10 @@ and returns float32 logits [B, T, V]. Optional:
 """
 
 register_hparams = hparams_sets.register
-"""Registers a function that returns an `HParams`; the default name is the function's."""
+"""Registers a function that returns an `HParams`; the default name is made as a problem's."""
 
 register_ranged_hparams = ranged_hparams_sets.register
-"""Registers a function that fills the `RangedHParams` it gets; the default name is its own."""
+"""Registers a function that fills the `RangedHParams` it gets; named as a set is."""
 
 
 def parse_problem_name(name: str) -> tuple[str, bool, bool]:
@@ -203,15 +70,44 @@ def parse_problem_name(name: str) -> tuple[str, bool, bool]:
     return base, reversed_, copied
 
 
-def problem(name: str) -> Any:
+def set_name(problem: Any, name: str) -> None:
+    """Names an instance of a problem; a `name` that its class defines is replaced, as in T2T."""
+    try:
+        problem.name = name
+    except AttributeError:
+        # A property without a setter.
+        type(problem).name = name
+
+
+def problem(name: str, adapt: Callable[[type], type] = lambda registered: registered) -> Any:
     """Returns a new `Problem` registered as `name`, which may end in `_rev` or `_copy`.
+
+    Args:
+      name: of the problem.
+      adapt: returns the class to instantiate, a subclass of the registered one.
 
     Raises:
       UnknownNameError: the name isn't registered.
+      PluginError: a plugin's class can't be instantiated.
     """
     base, was_reversed, was_copy = parse_problem_name(name)
-    instance = problems.get(base)(was_reversed=was_reversed, was_copy=was_copy)
-    instance.name = base
+    problem_class = adapt(problems.get(base))
+    suffixes: dict[str, Any] = {"was_reversed": was_reversed, "was_copy": was_copy}
+    where = f"{problems.where(base)}: problem {base}"
+    try:
+        inspect.signature(problem_class).bind(**suffixes)
+    except TypeError:
+        raise PluginError(
+            f"{where} doesn't take was_reversed and was_copy; write `def __init__(self, *args, "
+            f"**kwargs)` and call `super().__init__(*args, **kwargs)` in it"
+        ) from None
+    with user_code.reported(where):
+        instance = problem_class(**suffixes)
+    if not hasattr(instance, "_was_reversed"):
+        raise PluginError(
+            f"{where} has an __init__ that doesn't call `super().__init__(*args, **kwargs)`; add it"
+        )
+    set_name(instance, base)
     return instance
 
 
@@ -224,12 +120,28 @@ def hparams(name: str) -> Any:
 
     Raises:
       UnknownNameError: the name isn't registered.
+      PluginError: a plugin's function raised an exception.
+      ReturnTypeError: it returned no HParams.
     """
-    return hparams_sets.get(name)()
+    function = hparams_sets.get(name)
+    where = f"{hparams_sets.where(name)}: hparams set {name}"
+    with user_code.reported(where):
+        made = function()
+    if made is None:
+        raise ReturnTypeError(f"{where} is None; end its function with `return hparams`")
+    if callable(made):
+        raise ReturnTypeError(f"{where} is {made!r}, expected HParams; call it: `return ...()`")
+    # T2T's HParams hold only what a plugin put in; t2tlite's have all fields.
+    complete = getattr(made, "complete", None)
+    made = complete() if complete else made
+    if hasattr(made, "changes"):
+        # Their text form says what differs from the set.
+        vars(made)["of_set"] = name, made.copy()
+    return made
 
 
 ranged_hparams = ranged_hparams_sets.get
-"""Returns the function registered as hparams range `name`."""
+"""Returns the function registered as hparams range `name`; it fills a `RangedHParams`."""
 
 
 def list_problems() -> list[str]:

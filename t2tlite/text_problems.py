@@ -20,6 +20,7 @@ from __future__ import annotations
 import functools
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
@@ -27,20 +28,19 @@ from t2tlite.batches.examples import Feature
 from t2tlite.config import HParams, ProblemHParams
 from t2tlite.data import generate
 from t2tlite.data.encoding import Encoding
-from t2tlite.data.samples import checked, source_of
+from t2tlite.data.samples import checked, one_label, source_of
 from t2tlite.data.streams import Stream
 from t2tlite.errors import DataError
 from t2tlite.metrics import Metrics
 from t2tlite.problem import DatasetSplit, Problem, SpaceID
 from t2tlite.problem_vocabulary import VocabType as VocabType
-from t2tlite.problem_vocabulary import encoder_of, sentencepiece_filename
+from t2tlite.problem_vocabulary import encoder_of, label_encoder_of, sentencepiece_filename
 from t2tlite.sources.text_files import text2class_txt_iterator as text2class_txt_iterator
 from t2tlite.sources.text_files import text2self_txt_iterator as text2self_txt_iterator
 from t2tlite.sources.text_files import text2text_distill_iterator as text2text_distill_iterator
 from t2tlite.sources.text_files import text2text_txt_iterator as text2text_txt_iterator
 from t2tlite.sources.text_files import text2text_txt_tab_iterator as text2text_txt_tab_iterator
 from t2tlite.sources.text_files import txt_line_iterator as txt_line_iterator
-from t2tlite.text import ClassLabelEncoder
 
 
 class Text2TextProblem(Problem):
@@ -249,7 +249,7 @@ class Text2TextProblem(Problem):
 
     def dataset_to_write(self, data_dir: str, tmp_dir: str) -> generate.Dataset:
         """Returns the data set that `generate_data` writes, the same in every process."""
-        paths = self.data_filepaths(data_dir)
+        paths = self.filepaths_by_split(data_dir)
         parts = {DatasetSplit.TRAIN: paths}
         if self.is_generate_per_split:
             parts = {split: {split: shards} for split, shards in paths.items()}
@@ -271,7 +271,8 @@ class Text2TextProblem(Problem):
             )
         source = f"{self.name}: generate_encoded_samples({split})"
         hook = functools.partial(self.generate_encoded_samples, data_dir, tmp_dir, split)
-        return Stream(source, lambda task_id: checked(hook, source, {"targets": object}), paths)
+        needed = {"targets": object}
+        return Stream(source, lambda task_id: checked(hook, source, needed, True), paths)
 
     # The model.
 
@@ -335,20 +336,20 @@ class Text2ClassProblem(Text2TextProblem):
                 )
             yield {"inputs": sample["inputs"], "targets": [label]}
 
+    def _stream(
+        self, data_dir: str, tmp_dir: str, split: str, paths: dict[str, list[str]]
+    ) -> Stream:
+        stream = super()._stream(data_dir, tmp_dir, split, paths)
+        if type(self).example_reading_spec is not Text2ClassProblem.example_reading_spec:
+            return stream
+        return replace(stream, samples=lambda task: one_label(stream.samples(task), stream.name))
+
     def _encoding(self, data_dir: str, tmp_dir: str) -> Encoding:
         return Encoding({"inputs": self.get_or_create_vocab(data_dir, tmp_dir)}, self._prefixes)
 
     def feature_encoders(self, data_dir: str | None) -> dict[str, Any]:
-        labels: Any = self.class_labels
-        # T2T's plugins define it as a property, too.
-        names = labels(data_dir) if callable(labels) else labels
-        if len(names) != self.num_classes:
-            raise DataError(
-                f"{self.name}: found {len(names)} class_labels; expected num_classes="
-                f"{self.num_classes}: correct one of them"
-            )
         encoder = self.get_or_create_vocab(data_dir or "", None, force_get=True)
-        return {"inputs": encoder, "targets": ClassLabelEncoder(class_labels=names)}
+        return {"inputs": encoder, "targets": label_encoder_of(self, data_dir)}
 
     @property
     def record_features(self) -> dict[str, Feature]:

@@ -30,6 +30,8 @@ class Batching:
       unbounded: whether examples longer than max_length are kept, in batches of their own.
       rows_multiple: the rows of a batch must be a multiple of it, the number of devices.
       length_multiple: lengths of static rows are multiples of it, for a TPU's matrix unit.
+      one_label: whether the targets must be one class label. A batch would pad several with 0,
+        which is a label.
     """
 
     kind: str
@@ -43,6 +45,7 @@ class Batching:
     unbounded: bool = False
     rows_multiple: int = 1
     length_multiple: int = 1
+    one_label: bool = False
 
     @property
     def row_length(self) -> int:
@@ -100,11 +103,6 @@ def choose_batching(
     if kind == "auto":
         kind = "pack" if static and can_pack else "bucket"
     longest = (kind == "pack" and packed_length) or hparams.max_length or hparams.batch_size
-    if longest > hparams.batch_size:
-        raise HParamsError(
-            f"max_length={longest} exceeds batch_size={hparams.batch_size} tokens; lower "
-            f"max_length or raise batch_size"
-        )
     shortest = hparams.min_length
     if shortest > longest:
         raise HParamsError(f"min_length={shortest} exceeds max_length={longest}; lower it")

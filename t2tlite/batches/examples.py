@@ -160,7 +160,8 @@ class StoredExamples:
     """Examples in memory.
 
     Args:
-      ids: for each feature the ids of all examples, one after the other: int32.
+      ids: for each feature the ids of all examples, one after the other: int32. Numbers in place of
+        ids are float32.
       lengths: for each feature, int32 [N].
       widths: of features whose examples all have as many ids.
     """

@@ -7,7 +7,7 @@ import contextlib
 import logging
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from t2tlite.errors import DataError
 
 log = logging.getLogger(__name__)
 
-# Maps a tf.data.Dataset of serialized records to one of dicts of int32 [length].
+# Maps a tf.data.Dataset of serialized records to one of dicts of int32 or float32 [length].
 ToExamples = Callable[[Any], Any]
 
 # Examples that are taken from TensorFlow at a time.
@@ -64,48 +64,11 @@ def read_hooked(shards: Sequence[str], to_examples: ToExamples, problem: str) ->
         for name, spec in examples.element_spec.items()
         if spec.shape.is_fully_defined()
     }
-    joined = {name: np.concatenate(parts).astype(np.int32) for name, parts in ids.items()}
     return StoredExamples(
-        joined, {name: np.concatenate(parts) for name, parts in lengths.items()}, widths
+        {name: np.concatenate(parts) for name, parts in ids.items()},
+        {name: np.concatenate(parts) for name, parts in lengths.items()},
+        widths,
     )
-
-
-def dataset_of(
-    serialized: Any,
-    spec: Mapping[str, Any],
-    preprocess: Callable[[dict[str, Any]], Any],
-    rename: Callable[[dict[str, Any]], dict[str, Any]],
-) -> Any:
-    """Returns a dataset of examples.
-
-    Args:
-      serialized: a tf.data.Dataset of records.
-      spec: features of the records, `tf.io` specs by name.
-      preprocess: maps an example, int64 [length] by feature, to another one or to a dataset.
-      rename: maps features as in the records to those of batches.
-
-    Returns:
-      A tf.data.Dataset of dicts of int32 [length].
-    """
-    import tensorflow as tf
-
-    def parse(record: Any) -> dict[str, Any]:
-        parsed = tf.io.parse_single_example(record, spec)
-        return {
-            name: tf.sparse.to_dense(value) if isinstance(value, tf.SparseTensor) else value
-            for name, value in parsed.items()
-        }
-
-    def cast(example: Mapping[str, Any]) -> dict[str, Any]:
-        # Batches hold token ids only; a plugin may read other features, too.
-        ids = {name: value for name, value in example.items() if value.dtype.is_integer}
-        return {name: tf.cast(value, tf.int32) for name, value in rename(ids).items()}
-
-    parallel = {"num_parallel_calls": tf.data.AUTOTUNE, "deterministic": True}
-    mapped = serialized.map(parse, **parallel).map(preprocess, **parallel)
-    if isinstance(mapped.element_spec, tf.data.DatasetSpec):
-        mapped = mapped.flat_map(lambda inner: inner)
-    return mapped.map(cast, **parallel)
 
 
 def _draws_random_numbers(dataset: Any) -> bool:

@@ -50,19 +50,17 @@ class TrainingBatches:
         return make_batch(self._examples, plan, place, self._batching.kind == "pack", share, shares)
 
     @functools.cached_property
-    def shapes(self) -> dict[str, tuple[int | None, int | None]]:
-        """Rows and width of each feature in all batches; None where batches differ."""
+    def signature(self) -> dict[str, tuple[tuple[int | None, int | None], str]]:
+        """Shape and dtype of each feature in all batches; None where the shapes differ."""
         plan, kind = self._planner.round(0), self._batching.kind
-        rows = len(set(plan.rows.tolist())) == 1
+        same_rows = len(set(plan.rows.tolist())) == 1
         fixed = {n for n, w in zip(self._examples.names, self._examples.widths, strict=True) if w}
         batch = make_batch(self._examples, plan, 0, kind == "pack")
-        return {
-            name: (
-                array.shape[0] if rows else None,
-                array.shape[1] if kind != "bucket" or name in fixed else None,
-            )
-            for name, array in batch.items()
-        }
+        signature = {}
+        for name, array in batch.items():
+            width = array.shape[1] if kind != "bucket" or name in fixed else None
+            signature[name] = (array.shape[0] if same_rows else None, width), str(array.dtype)
+        return signature
 
 
 def evaluation_batches(
@@ -110,9 +108,9 @@ def make_batch(
       share, shares: which share, of how many.
 
     Returns:
-      int32 [rows, width] by feature, 0 where padded. A packed batch has, for each feature, `NAME`
-      (ids), `NAME_segmentation` (1, 2, ... within a row) and `NAME_position` (from 0 in each
-      segment), as in T2T.
+      int32 [rows, width] by feature, 0 where padded; numbers are float32. A packed batch has, for
+      each feature, `NAME` (ids), `NAME_segmentation` (1, 2, ... within a row) and `NAME_position`
+      (from 0 in each segment), as in T2T.
     """
     total = int(plan.rows[number])
     first, last = total * share // shares, total * (share + 1) // shares
@@ -141,6 +139,6 @@ def make_batch(
 
 
 def _scattered(shape: tuple[int, int], places: Array, values: Array) -> Array:
-    array = np.zeros(shape[0] * shape[1], np.int32)
+    array = np.zeros(shape[0] * shape[1], np.float32 if values.dtype.kind == "f" else np.int32)
     array[places] = values
     return array.reshape(shape)

@@ -80,11 +80,16 @@ class Planner:
       kept: numbers of the examples within the length limits, int64.
 
     Raises:
-      DataError: no example is within the length limits.
+      DataError: no example is within the length limits, or one doesn't have one label.
     """
 
     def __init__(self, lengths: Array, batching: Batching, seed: int = 0):
         self.batching, self.seed = batching, seed
+        if batching.one_label and (wrong := np.flatnonzero(lengths[:, -1] != 1)).size:
+            raise DataError(
+                f"sample {wrong[0]} has {lengths[wrong[0], -1]} labels; expected one: correct the "
+                f"problem's targets, or its modality if they are a text"
+            )
         self._lengths = lengths
         self._longest = lengths.max(axis=1, initial=0)
         is_kept = self._longest >= batching.min_length

@@ -90,6 +90,16 @@ def _steps_of_files(folder: str | os.PathLike[str]) -> list[int]:
     return sorted(int(name) for name in names if name.isdecimal() and len(name) < 19)
 
 
+def best(folder: str | os.PathLike[str]) -> int | None:
+    """Returns the step of the best checkpoint; None if it is unknown or gone.
+
+    Raises:
+      CheckpointError: as `steps`.
+    """
+    step = _read_list(folder)[1]
+    return step if step in steps(folder) else None
+
+
 @contextlib.contextmanager
 def locked_folder(folder: str | os.PathLike[str]) -> Iterator[None]:
     """Context in which no other process of t2tlite writes checkpoints to `folder`.
@@ -135,13 +145,13 @@ def find(folder: str | os.PathLike[str], checkpoint: str | int) -> Path:
             )
         step = str(saved[-1])
     elif step == "best":
-        best = _read_list(folder)[1]
-        if best not in steps(folder):
+        best_step = best(folder)
+        if best_step is None:
             raise CheckpointError(
                 f"{folder} has no best checkpoint: none was evaluated in training; leave out "
                 f"--checkpoint_path for the newest, or name a step"
             )
-        step = str(best)
+        step = str(best_step)
     if step.isdigit():
         return weights_path(folder, step)
     return Path(step if step.endswith(".safetensors") else f"{step}.safetensors")

@@ -1,6 +1,7 @@
-"""run.json, from which a trained model is rebuilt: problem, model, hparams, plugins, vocabularies.
+"""run.json, from which a trained model is rebuilt: problem, model, hparams, vocabularies.
 
-With the copies of the vocabularies and the checkpoints beside it, decoding needs nothing else.
+With the copies of the vocabularies and the checkpoints beside it, decoding needs nothing else, and
+no code of a plugin unless `needs_plugin` says so. docs/checkpoints.md describes the format.
 """
 
 from __future__ import annotations
@@ -12,44 +13,77 @@ import json
 import logging
 import os
 import sys
-import typing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from t2tlite import plugins, registry
-from t2tlite.config import HParams, ProblemHParams
-from t2tlite.errors import (
-    CheckpointError,
-    DataError,
-    PluginError,
-    UnknownNameError,
-    VocabularyError,
+from t2tlite.checkpoint import encoder_kinds
+from t2tlite.checkpoint.description import (
+    BUILT_IN_CODE,
+    DECODING,
+    VERBS,
+    Description,
+    Need,
+    describe,
 )
+from t2tlite.config import HParams, ProblemHParams
+from t2tlite.data import manifest
+from t2tlite.data.manifest import from_json
+from t2tlite.errors import CheckpointError, DataError, HParamsError, VocabularyError
 from t2tlite.files import atomic, opened_below, plain_name, read_json
-from t2tlite.text import ClassLabelEncoder
+from t2tlite.model import BUILT_IN
+from t2tlite.problem import Problem
 from t2tlite.text.vocabulary import vocabulary_sha256
 from t2tlite.version import __version__
 
 log = logging.getLogger(__name__)
 
 NAME = "run.json"
+# Format 1 had no number: `labels` in place of a description.
+FORMAT = 2
+
+
+@dataclass(frozen=True)
+class DataSize:
+    """The size of a split that the model was trained or evaluated with.
+
+    Attributes:
+      examples: their number.
+      tokens: sum of their lengths by feature, as the features are named in the data.
+      max_length: length of the longest example by feature.
+    """
+
+    examples: int
+    tokens: dict[str, int] = field(default_factory=dict)
+    max_length: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass
 class RunRecord:
     """Which model is trained on which problem, with which hparams; the content of run.json.
 
+    >>> run = RunRecord.describe("reverse_digits", "transformer", HParams(hidden_size=64), [])
+    >>> run.problem, run.hparams["hidden_size"]
+    ('reverse_digits', 64)
+
     Attributes:
       problem: registered name, with `_rev` or `_copy`.
       model: registered name.
-      hparams: values by name.
+      hparams: values by name; `activation_dtype` is the precision.
       usr_dirs: plugin folders, absolute.
       vocabularies: sha256 by file name; the files are beside run.json.
       versions: of t2tlite and its libraries.
       command: the command line of the training.
       hparams_set: registered name of the set that the hparams started from; "" if unknown.
-      labels: class labels by feature.
+      labels: class labels by feature, in format 1.
+      changed_hparams: those that aren't the set's, by name.
+      decode_hparams: how the model is decoded by default, where that isn't t2tlite's default.
+      elsewhere: by name, the paths of those vocabularies that weren't in the data folder.
+      description: the problem as data; None before `take_vocabularies`, and in format 1.
+      needs_plugin: what isn't data.
+      data: sizes by split: train, eval, test; none of data that T2T generated.
+      format: version of the file's format.
     """
 
     problem: str
@@ -61,16 +95,35 @@ class RunRecord:
     command: list[str] = field(default_factory=list)
     hparams_set: str = ""
     labels: dict[str, list[str]] = field(default_factory=dict)
+    changed_hparams: dict[str, Any] = field(default_factory=dict)
+    decode_hparams: dict[str, Any] = field(default_factory=dict)
+    elsewhere: dict[str, str] = field(default_factory=dict)
+    description: Description | None = None
+    needs_plugin: list[Need] = field(default_factory=list)
+    data: dict[str, DataSize] = field(default_factory=dict)
+    format: int = FORMAT
+
+    # The problem itself, where it was given in place of its name; not a field.
+    _instance = cast("Problem | None", None)
 
     @classmethod
-    def describe(cls, problem: str, model: str, hparams: HParams, usr_dirs: list[str]) -> RunRecord:
-        """Returns the record of a run that is about to start; `usr_dirs` are trusted from then."""
+    def describe(
+        cls, problem: str | Problem, model: str, hparams: HParams, usr_dirs: list[str]
+    ) -> RunRecord:
+        """Returns the record of a run that is about to start; `usr_dirs` are trusted from then.
+
+        Args:
+          problem: a registered name, or an instance.
+          model: a registered name.
+          hparams: of the model.
+          usr_dirs: plugin folders that were loaded.
+        """
         libraries = ["tensorflow", "keras", "sentencepiece", "numpy"]
         folders = [Path(folder).expanduser().resolve() for folder in usr_dirs]
         for folder in folders:
             plugins.remember(folder)
-        return cls(
-            problem=problem,
+        run = cls(
+            problem=problem if isinstance(problem, str) else problem.full_name,
             model=model,
             hparams=hparams.values(),
             usr_dirs=[str(folder) for folder in folders],
@@ -78,37 +131,75 @@ class RunRecord:
             | {name: importlib.metadata.version(name) for name in libraries},
             command=sys.argv,
         )
+        run._instance = None if isinstance(problem, str) else problem
+        return run
+
+    def trained_problem(self) -> Problem:
+        """Returns the problem to train: the instance that was given, or the registered one.
+
+        Raises:
+          UnknownNameError: no problem is registered by its name.
+        """
+        return self._instance or registry.problem(self.problem)
 
     def take_vocabularies(self, output_dir: str | Path, data_dir: str | Path) -> None:
-        """Records the vocabularies of `data_dir` and the class labels.
+        """Records the vocabularies and sizes of `data_dir`, and the problem's description.
 
         Raises:
           VocabularyError: `output_dir` has a model with other vocabularies or labels.
           DataError: it has a model, but `data_dir` doesn't exist.
         """
-        problem = registry.problem(self.problem)
+        problem = self.trained_problem()
+        self.description, self.needs_plugin, self.elsewhere = None, [], {}
         # A problem's own encoders may open files of any name. A missing vocabulary is an error
         # below, or later where the model is built.
         with opened_below(data_dir) as opened, contextlib.suppress(VocabularyError):
-            encoders = problem.feature_encoders(str(data_dir))
-            self.labels = {
-                name: [encoder.decode([i]) for i in range(encoder.vocab_size)]
-                for name, encoder in encoders.items()
-                if isinstance(encoder, ClassLabelEncoder)
-            }
+            self._take_description(problem, data_dir)
+        names = {*problem.vocabulary_filenames, *opened, *self.elsewhere}
         self.vocabularies = {
-            name: vocabulary_sha256(Path(data_dir) / name)
-            for name in sorted({*problem.vocabulary_filenames, *opened})
-            if (Path(data_dir) / name).exists()
+            name: vocabulary_sha256(path)
+            for name in sorted(names)
+            if (path := self._source(name, data_dir)).exists()
         }
-        if not (Path(output_dir) / NAME).exists():
-            return
-        trained = read(output_dir)
-        if trained.labels and trained.labels != self.labels:
-            old, new = (
-                "; ".join(", ".join(labels) for labels in run.labels.values())
-                for run in (trained, self)
-            )
+        made = manifest.read(data_dir, problem.dataset_filename())
+        self.data = {
+            split: DataSize(one.examples, one.tokens, one.max_length)
+            for split, one in (made.splits if made else {}).items()
+        }
+        if (Path(output_dir) / NAME).exists():
+            self._compare(read(output_dir), output_dir, data_dir)
+
+    def _take_description(self, problem: Problem, data_dir: str | Path) -> None:
+        hparams = HParams.from_values(self.hparams)
+        description, self.needs_plugin = describe(problem, self.model, hparams, data_dir)
+        features = {
+            name: dataclasses.replace(one, encoder=self._named(one.encoder, data_dir))
+            for name, one in description.features.items()
+        }
+        self.description = dataclasses.replace(description, features=features)
+
+    def _named(self, encoder: dict[str, Any], data_dir: str | Path) -> dict[str, Any]:
+        """Returns a described encoder with its file's name in the model folder for its path."""
+        if encoder_kinds.file_of(encoder) is None:
+            return encoder
+        path, folder = (Path(os.path.abspath(one)) for one in (encoder["file"], data_dir))
+        if path.is_relative_to(folder):
+            return {**encoder, "file": path.relative_to(folder).as_posix()}
+        name = path.name
+        while self.elsewhere.get(name, str(path)) != str(path) or (folder / name).exists():
+            name = f"other.{name}"
+        self.elsewhere[name] = str(path)
+        return {**encoder, "file": name}
+
+    def _source(self, name: str, data_dir: str | Path) -> Path:
+        """Returns the path of a vocabulary that training reads."""
+        return Path(self.elsewhere.get(name, Path(data_dir) / name))
+
+    def _compare(self, trained: RunRecord, output_dir: str | Path, data_dir: str | Path) -> None:
+        """Checks that labels and vocabularies are those of an earlier run of the same model."""
+        old_labels, labels = trained.class_labels(), self.class_labels()
+        if old_labels and old_labels != labels:
+            old, new = ("; ".join(map(", ".join, one.values())) for one in (old_labels, labels))
             raise VocabularyError(
                 f"{output_dir} was trained with the class labels {old}, and "
                 f"--problem={self.problem} has {new}; choose a new --output_dir, with "
@@ -124,6 +215,33 @@ class RunRecord:
                 f"{data_dir} has; choose a new --output_dir or restore the vocabulary"
             )
 
+    def class_labels(self) -> dict[str, list[str]]:
+        """Returns the labels by feature, of features that are class labels."""
+        if self.description is None:
+            return self.labels
+        features = self.description.features.items()
+        return {name: one.encoder["labels"] for name, one in features if "labels" in one.encoder}
+
+    def needs(self, use: str) -> list[Need]:
+        """Returns what isn't data of what a use needs; see `description.Need`."""
+        return [need for need in self.needs_plugin if need.use in (DECODING, use)]
+
+    def explain_needs(self) -> list[str]:
+        """Returns a sentence for each use that needs code of a plugin."""
+        return [
+            f"{verb} will need the plugin, because only its code has {' and '.join(needs)}"
+            for use, verb in VERBS.items()
+            if (needs := [str(one) for one in self._of_plugins() if one.use == use])
+        ]
+
+    def _of_plugins(self) -> list[Need]:
+        return [need for need in self.needs_plugin if need.where != BUILT_IN_CODE]
+
+    def reasons(self, use: str) -> str:
+        """Returns what `needs` returns, as text for a message."""
+        text = " and ".join(map(str, self.needs(use)))
+        return text if text.isprintable() else ascii(text)
+
     def write(self, output_dir: str | Path, data_dir: str | Path) -> None:
         """Copies the vocabularies into `output_dir` and writes run.json.
 
@@ -132,21 +250,33 @@ class RunRecord:
         """
         for name in self.vocabularies:
             if not (Path(output_dir) / name).exists():
-                data = (Path(data_dir) / name).read_bytes()
+                data = self._source(name, data_dir).read_bytes()
                 with atomic(Path(output_dir) / name) as file:
                     file.write(data)
+        if self.hparams_set in registry.hparams_sets:
+            base = registry.hparams(self.hparams_set).values()
+            changes = {n: value for n, value in self.hparams.items() if base.get(n) != value}
+            self.changed_hparams = changes
+        values = dataclasses.asdict(self)
+        del values["labels"]
         with atomic(Path(output_dir) / NAME, "w") as file:
-            json.dump(dataclasses.asdict(self), file, indent=1, sort_keys=True)
+            json.dump(values, file, indent=1, sort_keys=True)
             file.write("\n")
 
-    def check_vocabularies(self, folder: str | os.PathLike[str]) -> None:
+    def check_vocabularies(self, folder: str | os.PathLike[str], is_data: bool = False) -> None:
         """Checks that `folder` has the vocabularies that the model was trained with.
+
+        Args:
+          folder: the model folder, or a data folder.
+          is_data: whether it is a data folder, which lacks those of `elsewhere`.
 
         Raises:
           VocabularyError: a vocabulary is missing or has another sha256.
         """
         for name, expected in self.vocabularies.items():
             path = Path(folder) / name
+            if is_data and name in self.elsewhere:
+                continue
             if not path.is_file():
                 raise VocabularyError(
                     f"{path} is missing and the model needs it; copy it from the data_dir"
@@ -158,9 +288,24 @@ class RunRecord:
                 )
 
     def make_model(self, problem_hparams: ProblemHParams) -> Any:
-        """Returns the built model with new weights."""
+        """Returns the built model with new weights.
+
+        Raises:
+          HParamsError: hparams don't fit each other, the model or the problem.
+        """
         hparams = HParams.from_values(self.hparams)
-        model = registry.model(self.model)(hparams, problem_hparams)
+        # A plugin's registration may replace a built-in one, but not in a trained model.
+        is_data = self.description is not None and not self.needs(DECODING)
+        if is_data and self.model in BUILT_IN:
+            make = BUILT_IN[self.model].load()
+        else:
+            make = registry.model(self.model)
+        model = make(hparams, problem_hparams)
+        if hparams.prepend_mode != "none" and not getattr(model, "prepends", False):
+            raise HParamsError(
+                f"model {self.model} has no prepend_mode={hparams.prepend_mode}; leave it out, or "
+                f"use --model=transformer"
+            )
         build(model, problem_hparams)
         return model
 
@@ -173,8 +318,9 @@ def build(model: Any, problem_hparams: ProblemHParams) -> None:
 
     features = {}
     for name, modality in problem_hparams.modality.items():
-        length = 1 if modality == "class_label" else 3
-        features[name] = np.ones((2, length), np.int32)
+        lengths = {"class_label": 1, "real_l2": problem_hparams.vocab_size.get(name, 1)}
+        dtype = np.float32 if modality == "real_l2" else np.int32
+        features[name] = np.ones((2, lengths.get(modality, 3)), dtype)
     model(features)
     protocol.check(model, problem_hparams.vocab_size)
 
@@ -183,7 +329,8 @@ def read(output_dir: str | os.PathLike[str]) -> RunRecord:
     """Reads run.json.
 
     Raises:
-      CheckpointError: it is missing or damaged, or a name in it isn't a plain file name.
+      CheckpointError: it is missing or damaged, has a later format, or a name in it isn't a plain
+        file name.
     """
     path = Path(output_dir) / NAME
     if not path.exists():
@@ -191,76 +338,43 @@ def read(output_dir: str | os.PathLike[str]) -> RunRecord:
             f"{output_dir} holds no model ({NAME} is missing); give the --output_dir of t2t-trainer"
         )
     try:
-        run = RunRecord(**read_json(path))
-        for name, hint in typing.get_type_hints(RunRecord).items():
-            if not _has_type(getattr(run, name), hint):
-                raise ValueError(f"the type of {name} is wrong")
-        # Of a lone surrogate, which JSON may hold, neither a path nor a line can be made.
-        json.dumps(dataclasses.asdict(run), ensure_ascii=False).encode()
+        values = read_json(path)
+        later = isinstance(values, dict) and _later_format(values)
+        run = None if later else from_json(RunRecord, values)
+        if run is not None:
+            _check(run, path)
     except (ValueError, TypeError, OSError) as error:
         raise CheckpointError(f"{path} is damaged ({error}); train again or restore it") from None
+    if run is None:
+        raise CheckpointError(
+            f"{path} has format {later}, and this t2tlite reads formats up to {FORMAT}; upgrade "
+            f"t2tlite"
+        )
+    return run
+
+
+def _later_format(values: dict[str, Any]) -> int:
+    """Returns the number of a format that is later than this t2tlite; 0 if it isn't."""
+    number = values.setdefault("format", 1)
+    if type(number) is not int or number < 1:
+        raise ValueError(f"its format is {ascii(number)[:40]}")
+    return number if number > FORMAT else 0
+
+
+def _check(run: RunRecord, path: Path) -> None:
+    """Raises ValueError, TypeError or CheckpointError for a record with impossible values."""
+    # Of a lone surrogate, which JSON may hold, neither a path nor a line can be made.
+    json.dumps(dataclasses.asdict(run), ensure_ascii=False).encode()
     # Paths are made of these names. A problem may read vocabularies in folders below its data_dir.
     for name in (run.problem, run.model, run.hparams_set or "-"):
         plain_name(name, path, CheckpointError)
     for name in run.vocabularies:
         for part in name.split("/"):
             plain_name(part, f"{path}: in vocabulary {ascii(name)[:80]}", CheckpointError)
-    return run
-
-
-def _has_type(value: Any, hint: Any) -> bool:
-    """Whether a value from JSON has the type of a field of `RunRecord`."""
-    origin, arguments = typing.get_origin(hint) or hint, typing.get_args(hint)
-    if origin is dict:
-        return isinstance(value, dict) and all(_has_type(v, arguments[1]) for v in value.values())
-    if origin is list:
-        return isinstance(value, list) and all(_has_type(v, arguments[0]) for v in value)
-    return origin is Any or isinstance(value, origin)
-
-
-def load_plugins(run: RunRecord, usr_dirs: list[str]) -> None:
-    """Imports `usr_dirs` or, if there are none, the plugin folders of the run that are trusted.
-
-    A run.json may be anybody's: no code is imported because it says so, unless this user has loaded
-    that folder before on this machine.
-
-    Raises:
-      PluginError: the model needs a plugin folder that doesn't exist any more, can't be imported,
-        or isn't trusted.
-    """
-    for folder in usr_dirs:
-        plugins.load_usr_dir(folder)
-    if usr_dirs:
-        return
-    untrusted = []
-    for folder in run.usr_dirs:
-        if not plugins.is_trusted(folder):
-            untrusted.append(folder if folder.isprintable() else ascii(folder))
-            continue
-        if not Path(folder).exists():
-            raise PluginError(
-                f"the model's plugin folder {folder} doesn't exist any more; give the new path as "
-                f"--t2t_usr_dir"
-            )
-        plugins.load_usr_dir(folder)
-    names = " and ".join(untrusted)
-    if names and not _is_registered(run):
-        raise PluginError(
-            f"the model needs the plugin folder {names}, and you have loaded no plugin from there "
-            f"on this machine; if you trust its code, give its path as --t2t_usr_dir, or as "
-            f"usr_dirs in Python"
-        )
-    if names:
-        log.warning(
-            "the plugin folder %s isn't loaded, though %s names it; --t2t_usr_dir loads it",
-            *(names, NAME),
-        )
-
-
-def _is_registered(run: RunRecord) -> bool:
-    """Whether problem and model of a run are known without further plugins."""
-    try:
-        registry.problem(run.problem)
-    except UnknownNameError:
-        return False
-    return run.model in registry.models
+    description = run.description
+    if description is not None:
+        description.check(path, run.vocabularies)
+        names = ["inputs", "targets"] if description.has_inputs else ["targets"]
+        for name in names:
+            if not (description.features[name].encoder or run.needs(DECODING)):
+                raise ValueError(f"the encoder of the {name} is missing")

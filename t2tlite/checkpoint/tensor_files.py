@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import zlib
 from collections.abc import Mapping
@@ -46,6 +47,23 @@ def read_tensors(path: Path) -> dict[str, Any]:
         raise CheckpointError(
             f"{path} is damaged ({reason}); delete it to use the previous checkpoint"
         ) from None
+
+
+def parameter_count(path: Path) -> int:
+    """Returns the number of values in a safetensors file, which it doesn't read.
+
+    Raises:
+      CheckpointError: the file is missing or damaged.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, "numpy") as file:
+            shapes = [file.get_slice(name).get_shape() for name in file.keys()]  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise CheckpointError(f"{path} is damaged ({reason})") from None
+    return sum(map(math.prod, shapes))
 
 
 def _checksum(arrays: Mapping[str, Any]) -> str:

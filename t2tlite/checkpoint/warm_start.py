@@ -17,10 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from t2tlite import registry
-from t2tlite.checkpoint import checkpoints, run_record, tensor_files
+from t2tlite.checkpoint import checkpoints, run_record, tensor_files, trained_problem
 from t2tlite.config import EOS_ID, PAD_ID, HParams, ProblemHParams
-from t2tlite.errors import CheckpointError, Error, UnknownNameError, VocabularyError
+from t2tlite.errors import CheckpointError, Error, VocabularyError
 from t2tlite.text import EOS, PAD, ClassLabelEncoder, load_vocabulary
 from t2tlite.text.sentencepiece_encoder import SPACE_MARK, SentencePieceEncoder
 
@@ -160,7 +159,8 @@ def _vocabulary_changes(
         return {}
     changes = {}
     for feature, encoder in problem_hparams.vocabulary.items():
-        if feature not in old_encoders:
+        numbers = problem_hparams.modality.get(feature) == "real_l2"
+        if feature not in old_encoders or numbers:
             continue
         is_class = problem_hparams.modality.get(feature) == "class_label"
         tokens, old_tokens = _tokens(encoder, is_class), _tokens(old_encoders[feature], is_class)
@@ -185,16 +185,12 @@ def _padded_sizes(tokens: list[str], divisor: int) -> set[int]:
 
 def _old_encoders(folder: Path, run: run_record.RunRecord, new: ProblemHParams) -> dict[str, Any]:
     """Returns the encoders of another run, by feature."""
-    try:
-        problem = registry.problem(run.problem)
-    except UnknownNameError:
-        run_record.load_plugins(run, [])
-        problem = registry.problem(run.problem)
+    problem = trained_problem.load(run, folder)
     try:
         hparams = HParams.from_values(run.hparams)
         encoders = dict(problem.get_hparams(hparams, str(folder)).vocabulary)
         # The problem's class may have other labels now.
-        labels = {name: ClassLabelEncoder(labels) for name, labels in run.labels.items()}
+        labels = {name: ClassLabelEncoder(one) for name, one in run.class_labels().items()}
         return {**encoders, **labels}
     except VocabularyError:
         # The problem's class may name another vocabulary file now.

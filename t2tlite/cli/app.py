@@ -16,11 +16,11 @@ from typing import NoReturn
 
 from absl import flags
 
-from t2tlite import plugins, registry
+from t2tlite import plugins, registry, user_code
 from t2tlite.cli import t2t_flags
-from t2tlite.data.samples import users_traceback
-from t2tlite.devices import cluster, devices
+from t2tlite.devices import cluster, devices, silence
 from t2tlite.errors import Error, SampleError
+from t2tlite.version import __version__
 
 FLAGS = flags.FLAGS
 
@@ -34,8 +34,9 @@ class UsageError(Exception):
 def command(main: Callable[[], None], *flag_modules: ModuleType) -> Callable[[], NoReturn]:
     """Returns the console command for a module's `main`.
 
-    The command parses flags, loads plugins, answers `--help` with the module's docstring and
-    `--registry_help` with the registry, or calls `main`; then it exits with the status above.
+    The command parses flags, loads plugins, answers `--help` with the module's docstring,
+    `--version` with the package's and `--registry_help` with the registry, or calls `main`; then it
+    exits with the status above.
 
     Args:
       main: does the command's work.
@@ -56,7 +57,7 @@ def parse_flags() -> None:
     """Parses the command line and loads the plugins that it names."""
     # Parsed twice, as importing a plugin may define flags.
     FLAGS(sys.argv, known_only=True)
-    if "use_tpu" in FLAGS:
+    if "backend" in FLAGS:
         devices.set_backend_variable(use_tpu=FLAGS.use_tpu, backend=FLAGS.backend)
     if "t2t_usr_dir" in FLAGS and FLAGS.t2t_usr_dir:
         plugins.load_usr_dir(FLAGS.t2t_usr_dir)
@@ -98,6 +99,8 @@ def _run(main: Callable[[], None], description: str, modules: Sequence[ModuleTyp
     try:
         if {"--help", "-h", "-help", "--helpfull"}.intersection(sys.argv[1:]):
             _print_help(description, modules)
+        elif "--version" in sys.argv[1:]:
+            print(f"{name}: t2tlite {__version__}")
         else:
             parse_flags()
             if "registry_help" in FLAGS and FLAGS.registry_help:
@@ -110,15 +113,20 @@ def _run(main: Callable[[], None], description: str, modules: Sequence[ModuleTyp
         message, status = f"{error} (--help lists all flags)", 2
     except Error as error:
         message, status = str(error), 1
-        if isinstance(error, SampleError) and (traceback := users_traceback(error)):
-            message += f"\nTraceback (your code):\n{traceback}"
-    except KeyboardInterrupt:
-        message = "stopped by Ctrl-C; run the same command again to resume or start over"
-        status = 130
+        if isinstance(error, SampleError) and error.users_traceback:
+            message += f"\nTraceback (your code):\n{error.users_traceback}"
     except BrokenPipeError:
         # The reader of the output has exited, as `| head` does.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+    except Exception as error:
+        # Others are bugs, with their traceback.
+        if not plugins.raised(error):
+            raise
+        message, status = user_code.explained(error), 1
+    except KeyboardInterrupt:
+        message = "stopped by Ctrl-C; run the same command again to resume or start over"
+        status = 130
     print(f"{name}: {message}", file=sys.stderr)
     sys.exit(status)
 
@@ -132,17 +140,14 @@ def _print_help(description: str, modules: Sequence[ModuleType]) -> None:
 
 
 def _log_to_stderr() -> None:
-    # Hides TensorFlow's start-up messages.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    # For plugins that import TensorFlow.
+    silence.tensorflow()
     handler = logging.StreamHandler()
     handler.setFormatter(_Formatter())
     logger = logging.getLogger("t2tlite")
     logger.handlers = [handler]
     logger.setLevel(logging.INFO)
     logger.propagate = False
-    # TensorFlow warns of tracing for many lengths and beam sizes, which is intended: once for each.
-    tensorflow = logging.getLogger("tensorflow")
-    tensorflow.addFilter(lambda record: "retracing" not in record.getMessage())
 
 
 class _Formatter(logging.Formatter):

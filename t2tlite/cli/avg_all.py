@@ -12,7 +12,7 @@ from pathlib import Path
 from absl import flags
 
 from t2tlite.checkpoint import eval_log
-from t2tlite.cli import app
+from t2tlite.cli import app, t2t_flags
 from t2tlite.errors import CheckpointError
 
 FLAGS = flags.FLAGS
@@ -22,13 +22,14 @@ flags.DEFINE_string("model_dir", "", "Model folder whose checkpoints are average
 flags.DEFINE_string("output_dir", "", "Folder of the average; by default MODEL_DIR/averaged.")
 flags.DEFINE_integer("n", 8, "Number of checkpoints to average.", 1, 2**31 - 1)
 flags.DEFINE_string("metric", "", "Average the best by this metric of eval.jsonl, not the newest.")
+t2t_flags.define({}, {"wait_minutes": ("0", "run the command again when training has saved more")})
 flags.DEFINE_integer("min_steps", 0, "Ignore checkpoints of fewer steps.", 0, 2**31 - 1)
 
 
 def main() -> None:
     """Writes a model folder for decoding."""
     app.require("model_dir")
-    from t2tlite.checkpoint import checkpoints, run_record
+    from t2tlite.checkpoint import checkpoints, model_card, run_record
     from t2tlite.files import atomic, make_folder
 
     folder = Path(FLAGS.model_dir)
@@ -61,6 +62,7 @@ def main() -> None:
                 file.write((folder / name).read_bytes())
         mean = checkpoints.average([checkpoints.weights_path(folder, step) for step in steps])
         checkpoints.write_weights(output, steps[-1], mean)
+        model_card.write(output, run)
     log.info("wrote the average of the steps %s to %s", ", ".join(map(str, steps)), output)
 
 

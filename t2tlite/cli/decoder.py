@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from absl import flags
 
 from t2tlite.checkpoint import run_record
-from t2tlite.cli import app, shared_flags, t2t_flags
+from t2tlite.cli import app, decoding, shared_flags, t2t_flags
 from t2tlite.decode.decode_hparams import DecodeHParams
 from t2tlite.files import atomic, split_paths
 from t2tlite.sources import text_files
@@ -42,7 +42,7 @@ flags.DEFINE_string(
 )
 flags.DEFINE_enum("engine", "keras", ["keras", "ctranslate2"], "What decodes the lines of a file.")
 flags.DEFINE_string("export_dir", "", "For ctranslate2; by default OUTPUT_DIR/ctranslate2.")
-t2t_flags.define(t2t_flags.TRAINING)
+t2t_flags.define(t2t_flags.DECODING, t2t_flags.REFUSED)
 
 
 def main() -> None:
@@ -66,7 +66,12 @@ def main() -> None:
         scores = scoring.score_file(decoder.engine, decoder.folder, FLAGS.score_file)
         _write_scores(scores, not decoder.classifies)
     else:
-        _decode(decoder)
+        source, target = FLAGS.decode_from_file, FLAGS.decode_to_file
+        prefixes, reference = FLAGS.decode_prefix_file, FLAGS.decode_reference
+        if source:
+            decoding.decode_file(decoder, source, target, prefixes, reference)
+        else:
+            decoding.decode_dataset(decoder, FLAGS.data_dir, _split(), target)
 
 
 def _check_flags() -> None:
@@ -134,23 +139,6 @@ def _load_decoder(decode_hparams: DecodeHParams) -> Decoder:
         usr_dirs = shared_flags.usr_dirs()
         return CTranslate2Decoder(FLAGS.output_dir, FLAGS.export_dir, decode_hparams, usr_dirs)
     return shared_flags.load_decoder(decode_hparams, shared_flags.device())
-
-
-def _decode(decoder: Decoder) -> None:
-    """Decodes a file or a split of the problem's data, and compares it with the references."""
-    from t2tlite.decode import bleu, classification, dataset, files
-
-    source, target, reference = FLAGS.decode_from_file, FLAGS.decode_to_file, FLAGS.decode_reference
-    if source:
-        path = files.decode_file(decoder, source, target, FLAGS.decode_prefix_file)
-    else:
-        path, reference = dataset.decode_dataset(decoder, FLAGS.data_dir, _split(), target)
-    log.info("wrote %s", path)
-    decode_hparams = decoder.decode_hparams
-    if reference and decoder.classifies:
-        print(classification.answers_report(path, reference, decode_hparams, decoder.labels))
-    elif reference:
-        print(bleu.file_bleu(path, reference, decode_hparams=decode_hparams).text)
 
 
 def _write_scores(scores: Iterator[Score | None], are_texts: bool) -> None:

@@ -1,4 +1,4 @@
-"""t2t-exporter: writes a trained model as a SavedModel, text in and text out, or for CTranslate2.
+"""t2t-exporter: writes a trained model as a SavedModel, for T2T's clients too, or for CTranslate2.
 
 t2t-exporter --output_dir=model --decode_hparams="beam_size=4,alpha=0.6"
 t2t-exporter --output_dir=model --format=ctranslate2 --quantization=int8
@@ -25,7 +25,13 @@ flags.DEFINE_enum("format", "savedmodel", ["savedmodel", "ctranslate2"], "Format
 flags.DEFINE_string("export_dir", "", "By default OUTPUT_DIR/export or OUTPUT_DIR/ctranslate2.")
 TYPES = ["float32", "float16", "int16", "int8"]
 flags.DEFINE_enum("quantization", TYPES[0], TYPES, "Type of the weights for CTranslate2.")
-t2t_flags.define(t2t_flags.TRAINING)
+t2t_flags.define(
+    t2t_flags.EXPORTING,
+    {
+        **t2t_flags.REFUSED,
+        "export_as_tfhub": ("false", "tensorflow_hub.load reads the SavedModel itself"),
+    },
+)
 
 
 def main() -> None:
@@ -43,11 +49,11 @@ def main() -> None:
     device = devices.choose(backend="tensorflow")
     export: Any
     if FLAGS.format == "savedmodel":
-        from t2tlite.export import saved_model as export
+        from t2tlite.exporting import saved_model as export
 
         name, options = "export", {}
     else:
-        from t2tlite.export import ctranslate2 as export
+        from t2tlite.exporting import ctranslate2 as export
 
         name, options = "ctranslate2", {"quantization": FLAGS.quantization}
     export_dir = FLAGS.export_dir or os.path.join(FLAGS.output_dir, name)

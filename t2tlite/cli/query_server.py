@@ -36,7 +36,7 @@ def main() -> None:
     if FLAGS.problem and not FLAGS.data_dir:
         raise app.UsageError("--problem needs --data_dir, whose vocabulary encodes the lines")
     server = _host_and_port(FLAGS.server)
-    from t2tlite.serve.client import Client
+    from t2tlite.serving.client import Client
 
     client = Client(server, FLAGS.servable_name, FLAGS.timeout_secs)
     problem = registry.problem(FLAGS.problem) if FLAGS.problem else None

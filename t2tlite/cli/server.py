@@ -8,7 +8,6 @@ The page is at http://localhost:8501/. Requests have TensorFlow Serving's REST f
 
 from __future__ import annotations
 
-import re
 from dataclasses import fields
 from typing import Any
 
@@ -17,7 +16,8 @@ from absl import flags
 from t2tlite.checkpoint import run_record
 from t2tlite.cli import app, shared_flags
 from t2tlite.decode.decode_hparams import MAX_BEAMS
-from t2tlite.serve.limits import Limits
+from t2tlite.errors import ServingError
+from t2tlite.serving.limits import Limits, check_hosts
 
 FLAGS = flags.FLAGS
 
@@ -63,29 +63,24 @@ def main() -> None:
     app.require("output_dir")
     values: dict[str, Any] = {field.name: FLAGS[field.name].value for field in fields(Limits)}
     limits = Limits(**values)
-    if limits.max_instances > limits.max_queue:
-        raise app.UsageError(
-            f"--max_instances={limits.max_instances} exceeds --max_queue={limits.max_queue}: lower "
-            f"the first or raise the second"
-        )
-    for host in FLAGS.allowed_hosts:
-        if not re.fullmatch(r"[\w.-]+|\[[0-9a-fA-F:.]+\]|\*", host):
-            raise app.UsageError(
-                f"--allowed_hosts has {host!r}; expected names, addresses (IPv6 in brackets), both "
-                f"without a port, or *"
-            )
-    from t2tlite.serve.server import serve
+    try:
+        limits.check()
+        check_hosts(FLAGS.allowed_hosts)
+    except ServingError as error:
+        raise app.UsageError(str(error)) from None
+    from t2tlite.serving.server import Server, serve
 
     # Flags are checked before the slow steps: importing Keras and loading the model.
     decode_hparams = shared_flags.decode_hparams()
     run_record.read(FLAGS.output_dir)
-    serve(
+    server = Server(
         lambda: shared_flags.load_decoder(decode_hparams, shared_flags.device()),
         FLAGS.servable_name,
         (FLAGS.host, FLAGS.port),
         limits,
         FLAGS.allowed_hosts,
     )
+    serve(server)
 
 
 run = app.command(main, shared_flags)

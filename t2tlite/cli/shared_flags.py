@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from absl import flags
 
+from t2tlite.checkpoint import run_record
 from t2tlite.decode.decode_hparams import DecodeHParams
 from t2tlite.devices import devices
 from t2tlite.files import split_paths
@@ -76,8 +78,11 @@ def device() -> devices.Devices:
 
 
 def decode_hparams() -> DecodeHParams:
-    """The checked hparams of --decode_hparams."""
-    return DecodeHParams().override(FLAGS.decode_hparams).check()
+    """The checked hparams of --decode_hparams, over the defaults of the model in --output_dir."""
+    # A training that writes it may just be starting.
+    is_there = (Path(FLAGS.output_dir) / run_record.NAME).exists()
+    defaults = run_record.read(FLAGS.output_dir).decode_hparams if is_there else {}
+    return DecodeHParams.of(FLAGS.decode_hparams, defaults).check()
 
 
 def load_decoder(hparams: DecodeHParams, device: devices.Devices) -> Decoder:

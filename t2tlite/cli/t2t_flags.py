@@ -20,7 +20,7 @@ def _ignored_flags(effect: str, names: str, booleans: str = "") -> Ignored:
     return {name: (value_type, effect) for name, value_type in types.items()}
 
 
-# Flags that no command here has.
+# Flags that no command here has; T2T's trainer, decoder and exporter had them all.
 IGNORED: Ignored = {
     **_ignored_flags(
         "controlled TF1's graph or session",
@@ -54,61 +54,93 @@ IGNORED: Ignored = {
     "gpu_automatic_mixed_precision": (bool, "is the hparam activation_dtype=bfloat16"),
     "log_step_count_steps": (str, "set the steps between log lines; they are written by time"),
     "gpu_order": (str, "ordered GPUs; set CUDA_VISIBLE_DEVICES"),
-    "eval_timeout_mins": (str, "waited for checkpoints of another process"),
     "eval_throttle_seconds": (str, "delayed evaluation; set --local_eval_frequency"),
-    "eval_run_autoregressive": (bool, "evaluated decoded text; use t2t-decoder and t2t-bleu"),
     "keep_checkpoint_every_n_hours": (str, "kept more checkpoints; set --keep_checkpoint_max"),
     "save_checkpoints_steps": (str, "is --local_eval_frequency"),
     "num_concurrent_processes": (str, "set the worker processes of some problems"),
     "keep_timestamp": (bool, "copied the time of a checkpoint onto its decodes"),
-    "decode_shards": (str, "shared a file among machines; split the file instead"),
 }
 
-# Flags that only T2T's t2t-datagen had.
+# Flags of T2T's t2t-datagen.
 GENERATING: Ignored = {
-    "num_shards": (str, "was for problems without a class; set shards in its dataset_splits"),
+    **IGNORED,
     "max_cases": (str, "was for problems without a class; end its generate_samples sooner"),
-    **_ignored_flags("chose parts of a problem's work; use --task_id", "task_id_start task_id_end"),
     **_ignored_flags(
         "is for reinforcement learning", "env_problem_max_env_steps env_problem_batch_size"
     ),
 }
 
-# Flags of T2T's t2t-trainer that another command has here.
-DECODING: Ignored = _ignored_flags(
-    "made the trainer decode; use t2t-decoder",
-    "decode_hparams decode_from_file decode_to_file decode_reference",
-)
-
-# Flags of the trainer that T2T's decoder had too.
-TRAINING: Ignored = {
+# Flags of T2T's trainer that its decoder had too.
+DECODING: Ignored = {
+    **IGNORED,
     "random_seed": (str, "seeds training; set random_seed in --decode_hparams"),
     **_ignored_flags(
         "controls training",
         "train_steps schedule warm_start_from hparams_range eval_steps local_eval_frequency "
-        "save_checkpoints_secs keep_checkpoint_max eval_early_stopping_steps iterations_per_loop "
+        "eval_timeout_mins save_checkpoints_secs keep_checkpoint_max eval_early_stopping_steps "
+        "iterations_per_loop "
         "eval_early_stopping_metric eval_early_stopping_metric_delta autotune_objective "
         "autotune_max_trials autotune_parallel_trials",
         "generate_data eval_early_stopping_metric_minimize profile autotune_maximize",
     ),
 }
 
+# Flags of T2T's exporter.
+EXPORTING: Ignored = {
+    **DECODING,
+    **_ignored_flags(
+        "is for training and decoding",
+        "worker_gpu worker_gpu_memory_fraction decode_from_file decode_to_file decode_reference",
+        "use_tpu eval_use_test_set",
+    ),
+    "as_text": (bool, "wrote the graph as text; it is saved_model.pb"),
+}
+
+# Flags of T2T's t2t-bleu.
+COMPARING: Ignored = {
+    "source": (str, "was not used in T2T either"),
+    "report_zero": (bool, "added a point of BLEU 0 at the beginning of training"),
+}
+
+# Flags whose effect isn't supported: name -> (T2T's default, what to do).
+Refused = dict[str, tuple[str, str]]
+REFUSED: Refused = {
+    "eval_run_autoregressive": ("false", "t2t-decoder and t2t-bleu evaluate decoded text"),
+    "decode_shards": ("1", "split the file, and decode each part"),
+}
+
 _ignored: Ignored = {}
+_refused: Refused = {}
 
 
-def define(command_flags: Ignored) -> None:
-    """Defines the flags that every command ignores, and those that only this one ignores."""
-    _ignored.update({**IGNORED, **command_flags})
-    for name, (value_type, effect) in _ignored.items():
-        help_text = f"Ignored: it {effect}."
-        if value_type is bool:
-            flags.DEFINE_bool(name, False, help_text, flag_values=FLAGS)
-        else:
-            flags.DEFINE_string(name, "", help_text, flag_values=FLAGS)
+def define(ignored: Ignored, refused: Refused | None = None) -> None:
+    """Defines the flags that a command ignores, and those that may only have T2T's default."""
+    _ignored.update(ignored)
+    for name, (value_type, effect) in ignored.items():
+        _define(name, value_type, f"Ignored: it {effect}.")
+    _refused.update(refused or {})
+    for name, (default, advice) in _refused.items():
+        value_type = bool if default == "false" else str
+        _define(name, value_type, f"Only {default} is supported: {advice}.")
+
+
+def _define(name: str, value_type: type, help_text: str) -> None:
+    if value_type is bool:
+        flags.DEFINE_bool(name, False, help_text, flag_values=FLAGS)
+    else:
+        flags.DEFINE_string(name, "", help_text, flag_values=FLAGS)
 
 
 def warn_ignored() -> None:
-    """Logs a warning for each ignored flag on the command line."""
+    """Logs a warning for each ignored flag on the command line.
+
+    Raises:
+      flags.Error: another flag there has a value that isn't supported.
+    """
+    for name, (default, advice) in _refused.items():
+        value = str(FLAGS[name].value or default)
+        if value.lower() != default:
+            raise flags.IllegalFlagValueError(f"--{name}={value} isn't supported: {advice}")
     for name, (_, effect) in _ignored.items():
         if FLAGS[name].present:
             log.warning("--%s is ignored: it %s", name, effect)
@@ -116,6 +148,7 @@ def warn_ignored() -> None:
 
 def summary() -> str:
     """A line for --help; empty for a command that ignores no flag."""
-    if not _ignored:
+    names = sorted({*_ignored, *_refused})
+    if not names:
         return ""
-    return f"Accepted for Tensor2Tensor's sake, without effect: {', '.join(sorted(_ignored))}."
+    return f"Accepted for Tensor2Tensor's sake, without effect: {', '.join(names)}."

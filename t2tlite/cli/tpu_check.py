@@ -14,7 +14,7 @@ from __future__ import annotations
 from absl import flags
 
 from t2tlite import registry
-from t2tlite.checkpoint import run_record
+from t2tlite.checkpoint import run_record, trained_problem
 from t2tlite.cli import app, shared_flags, t2t_flags
 from t2tlite.tpu_check import topology
 
@@ -23,7 +23,7 @@ FLAGS = flags.FLAGS
 shared_flags.define_model_flags()
 flags.DEFINE_string("topology", "v5e:2x4", f"Generation and chips: {topology.EXAMPLES}.")
 flags.DEFINE_bool("search_batch_size", True, "Look for the largest batch_size that fits.")
-t2t_flags.define(t2t_flags.TRAINING)
+t2t_flags.define(t2t_flags.DECODING, t2t_flags.REFUSED)
 
 
 def main() -> None:
@@ -32,7 +32,7 @@ def main() -> None:
     topology.require_compiler()
     if FLAGS.output_dir and not FLAGS.problem:
         record = run_record.read(FLAGS.output_dir)
-        run_record.load_plugins(record, shared_flags.usr_dirs())
+        trained_problem.load_plugins(record, shared_flags.usr_dirs())
     else:
         app.require("problem", "model", "hparams_set")
         registry.problem(FLAGS.problem)

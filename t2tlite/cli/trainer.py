@@ -7,31 +7,29 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
+from pathlib import Path
 
 from absl import flags
 
 from t2tlite import registry
-from t2tlite.assignments import MAX_SEED, parse_assignments
+from t2tlite.assignments import MAX_SEED
 from t2tlite.checkpoint import run_record
-from t2tlite.cli import app, shared_flags, t2t_flags, tuning
-from t2tlite.config import HParams
+from t2tlite.cli import app, schedules, shared_flags, t2t_flags, tuning
 from t2tlite.datagen.generate_data import generate_data
+from t2tlite.decode.decode_hparams import DecodeHParams
 from t2tlite.devices import cluster
-from t2tlite.errors import CheckpointError, WorkerError
-from t2tlite.training.train import evaluate, train
+from t2tlite.errors import WorkerError
+from t2tlite.training import new_run
+from t2tlite.training.train import train
 from t2tlite.training.train_args import TrainArgs
 
 FLAGS = flags.FLAGS
 log = logging.getLogger("t2tlite.cli")
 
-SCHEDULES = ["continuous_train_and_eval", "train_and_evaluate", "train", "evaluate"]
-
 shared_flags.define_model_flags()
 shared_flags.define_device_flags()
-flags.DEFINE_enum("schedule", SCHEDULES[0], SCHEDULES, "What to do; the first two are the same.")
 flags.DEFINE_integer(
-    "train_steps", 250_000, "Last step (batch); those of earlier runs count.", 1, shared_flags.MAX
+    "train_steps", 250_000, "Last step (batch); those of earlier runs count.", 0, shared_flags.MAX
 )
 flags.DEFINE_integer(
     "local_eval_frequency", 1_000, "Steps between evaluations and saves.", 1, shared_flags.MAX
@@ -61,7 +59,7 @@ flags.DEFINE_float(
 flags.DEFINE_bool("eval_early_stopping_metric_minimize", True, "Whether a lower metric is better.")
 flags.DEFINE_string("hparams_json_path", "", "JSON file of hparams; --hparams wins over it.")
 flags.DEFINE_string("warm_start_from", "", "Model folder or weights file to start from.")
-flags.DEFINE_string("checkpoint_path", "", "For --schedule=evaluate: a weights file, step or best.")
+flags.DEFINE_string("checkpoint_path", "", "To evaluate or decode: a weights file, step or best.")
 flags.DEFINE_integer("iterations_per_loop", 1, "Most steps in one compiled call.", 1, 1_000_000)
 flags.DEFINE_bool("profile", False, "Trace some steps; show where their time goes.")
 flags.DEFINE_integer(
@@ -72,44 +70,58 @@ flags.DEFINE_bool("overwrite", False, "With --generate_data: generate it again."
 flags.DEFINE_integer(
     "task_id", -1, "With --generate_data: as in t2t-datagen.", -1, shared_flags.MAX
 )
-t2t_flags.define(t2t_flags.DECODING)
+t2t_flags.define(t2t_flags.IGNORED, t2t_flags.REFUSED)
 
 
 def main() -> None:
-    """Trains or evaluates, as --schedule says."""
+    """Trains, evaluates or decodes, as --schedule says."""
+    if FLAGS.schedule == "run_std_server":
+        schedules.run_std_server()
+        return
+    schedules.check()
+    if FLAGS.schedule in schedules.DECODING:
+        schedules.decode_checkpoints()
+        return
+    evaluates = FLAGS.schedule in schedules.EVALUATION
     app.require("output_dir", "data_dir")
-    if FLAGS.checkpoint_path and FLAGS.schedule != "evaluate":
-        raise app.UsageError(
-            "--checkpoint_path goes with --schedule=evaluate; training resumes from the newest "
-            "checkpoint, and --warm_start_from starts a new model from any"
-        )
-    if FLAGS.schedule == "evaluate" and not FLAGS.problem:
-        run = run_record.read(FLAGS.output_dir)
-        run_record.load_plugins(run, shared_flags.usr_dirs())
+    if evaluates and (not FLAGS.problem or (Path(FLAGS.output_dir) / run_record.NAME).exists()):
+        given = FLAGS.hparams, FLAGS.problem, FLAGS.model
+        run = new_run.recorded_run(FLAGS.output_dir, *given)
     else:
         app.require("problem", "model", "hparams_set")
-        hparams, changes = _read_hparams()
+        new_run.check_names(FLAGS.problem, FLAGS.model)
+        hparams, changes = new_run.read_hparams(
+            FLAGS.hparams_set, FLAGS.hparams, FLAGS.hparams_json_path
+        )
         if FLAGS.hparams_range:
             _generate_data()
             tuning.tune(hparams, changes, _train_args())
             return
-        if FLAGS.schedule != "evaluate" and (FLAGS.use_tpu or cluster.current().workers > 1):
+        machines = cluster.current()
+        if not evaluates and (FLAGS.use_tpu or machines.workers > 1 or machines.worker < 0):
             cluster.supervise()
-        run = _describe_run(hparams)
+        # Checked against the record in output_dir before any slow import.
+        run = new_run.describe_run(
+            FLAGS.problem,
+            FLAGS.model,
+            hparams,
+            FLAGS.hparams_set,
+            FLAGS.output_dir,
+            shared_flags.usr_dirs(),
+        )
+        if FLAGS.decode_hparams:
+            run.decode_hparams = DecodeHParams.defaults_of_model(FLAGS.decode_hparams)
     device = shared_flags.device()
     _generate_data()
-    if FLAGS.schedule == "evaluate":
-        metrics = evaluate(
-            run, FLAGS.data_dir, FLAGS.output_dir, _train_args(), device, FLAGS.checkpoint_path
-        )
-    else:
-        try:
-            metrics = train(run, FLAGS.data_dir, FLAGS.output_dir, _train_args(), device)
-        except WorkerError as error:
-            log.warning("%s; this machine does so now", error)
-            cluster.exit_for_restart()
-    for name, value in metrics.items():
-        print(f"{name}\t{value:.6f}")
+    if evaluates:
+        schedules.evaluate_checkpoints(run, _train_args(), device)
+        return
+    try:
+        metrics = train(run, FLAGS.data_dir, FLAGS.output_dir, _train_args(), device)
+    except WorkerError as error:
+        log.warning("%s; this machine does so now", error)
+        cluster.exit_for_restart()
+    schedules.print_metrics(metrics)
 
 
 def _generate_data() -> None:
@@ -120,53 +132,15 @@ def _generate_data() -> None:
         )
 
 
-def _read_hparams() -> tuple[HParams, dict[str, Any]]:
-    """Returns the hparams by the flags, and those that the flags change in the set."""
-    registry.problem(FLAGS.problem)
-    if FLAGS.model not in registry.models:
-        registry.model(FLAGS.model)
-    hparams: HParams = registry.hparams(FLAGS.hparams_set)
-    path = FLAGS.hparams_json_path
-    names = [*(hparams.assign_json(path) if path else [])]
-    hparams.override(FLAGS.hparams).check()
-    names += [name for name, _ in parse_assignments(FLAGS.hparams)]
-    return hparams, {name: hparams.value_of(name) for name in names}
-
-
-def _describe_run(hparams: HParams) -> run_record.RunRecord:
-    """Returns the record of the run, checked against that in output_dir before any slow import."""
-    run = run_record.RunRecord.describe(
-        FLAGS.problem, FLAGS.model, hparams, shared_flags.usr_dirs()
-    )
-    run.hparams_set = FLAGS.hparams_set
-    try:
-        previous = run_record.read(FLAGS.output_dir)
-    except CheckpointError:
-        return run
-    for name in ("problem", "model"):
-        old, new = getattr(previous, name), getattr(run, name)
-        if old != new:
-            raise CheckpointError(
-                f"{FLAGS.output_dir} holds a model with {name} {old}, not {new}; choose a new "
-                f"--output_dir"
-            )
-    changed = {
-        name: f"{previous.hparams[name]} -> {value}"
-        for name, value in run.hparams.items()
-        if previous.hparams.get(name, value) != value
-    }
-    if changed:
-        log.info("hparams changed since the last run: %s", changed)
-    return run
-
-
 def _train_args() -> TrainArgs:
+    # T2T's schedule "test" is a step of training and one of evaluation.
+    is_test = FLAGS.schedule == "test"
     return TrainArgs(
-        train_steps=FLAGS.train_steps,
+        train_steps=1 if is_test else FLAGS.train_steps,
         evaluate=FLAGS.schedule != "train",
         eval_frequency=FLAGS.local_eval_frequency,
-        eval_steps=FLAGS.eval_steps,
-        eval_split="test" if FLAGS.eval_use_test_set else "eval",
+        eval_steps=1 if is_test else FLAGS.eval_steps,
+        eval_split=schedules.split(),
         save_seconds=FLAGS.save_checkpoints_secs,
         keep_checkpoints=FLAGS.keep_checkpoint_max,
         stop_after_steps=FLAGS.eval_early_stopping_steps,
@@ -180,4 +154,4 @@ def _train_args() -> TrainArgs:
     )
 
 
-run = app.command(main, shared_flags, tuning)
+run = app.command(main, schedules, shared_flags, tuning)

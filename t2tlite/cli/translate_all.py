@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from absl import flags
 
+from t2tlite.checkpoint import run_record
 from t2tlite.cli import app, shared_flags
 from t2tlite.decode.all_checkpoints import Translate, translate_all
 from t2tlite.decode.decode_hparams import MAX_ALPHA, MAX_BEAMS, DecodeHParams
@@ -55,7 +56,9 @@ def main() -> None:
     settings = f"beam_size={FLAGS.beam_size},alpha={FLAGS.alpha}"
     settings += f",{FLAGS.decode_hparams}" if FLAGS.decode_hparams else ""
     # Checked before the first checkpoint exists or is loaded.
-    decode_hparams = DecodeHParams().override(settings).check()
+    is_there = (Path(FLAGS.output_dir) / run_record.NAME).exists()
+    defaults = run_record.read(FLAGS.output_dir).decode_hparams if is_there else {}
+    decode_hparams = DecodeHParams.of(settings, defaults).check()
     shared_flags.log_unneeded("problem", "model", "hparams_set", "hparams", "data_dir")
     text_files.count_lines(FLAGS.source, decode_hparams.delimiter)
     make_folder(FLAGS.translations_dir)

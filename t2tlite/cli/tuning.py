@@ -96,7 +96,7 @@ def tune(hparams: HParams, given: dict[str, Any], train_args: TrainArgs) -> None
 def _check_flags() -> None:
     """Raises if flags contradict each other, or Optuna isn't installed."""
     app.require("autotune_objective")
-    if FLAGS.schedule in ("train", "evaluate"):
+    if FLAGS.schedule not in ("continuous_train_and_eval", "train_and_evaluate"):
         raise app.UsageError(f"--schedule={FLAGS.schedule} and --hparams_range don't go together")
     if FLAGS.use_tpu and FLAGS.autotune_parallel_trials > 1:
         raise app.UsageError("a TPU runs one trial at a time; leave --autotune_parallel_trials out")

@@ -14,38 +14,40 @@ from collections.abc import Callable, Iterator
 from types import ModuleType
 from typing import Any
 
-from t2tlite import problem, text_problems
-from t2tlite.compat.encoders import TextEncoder
+from t2tlite import problem, regression, text_problems
+from t2tlite.compat.reading import Reading
 from t2tlite.config import HParams, ProblemHParams
 from t2tlite.plugins.stand_ins import absent_names
 from t2tlite.problem import DatasetSplit
+from t2tlite.text import TextEncoder
 from t2tlite.text_problems import VocabType
 
-_HOOKS = ["generate_samples", "generate_encoded_samples", "source_data_files"]
+_HOOKS = {"generate_samples", "generate_encoded_samples", "source_data_files"}
 
 
-class Problem(problem.Problem):
+class Problem(Reading, problem.Problem):
     """Problem with T2T's further names."""
 
     batch_size_means_tokens = False
     already_shuffled = False
-    multiprocess_generate = False
+    skip_random_fraction_when_training = True
+    export_assets = None
     task_id = -1
+
+    def set_task_id(self, new_task_id: int) -> None:
+        """Sets the number that problems have in T2T's multi-problem training."""
+        self.task_id = new_task_id
+
+    @property
+    def was_reversed(self) -> bool:
+        """Whether inputs and targets are swapped."""
+        return self._was_reversed
 
     def feature_encoders(self, data_dir: str | None) -> dict[str, Any]:
         """Returns encoders of numbers by default, as in T2T."""
         if isinstance(self, text_problems.Text2TextProblem):
             return super().feature_encoders(data_dir)
         return {"inputs": TextEncoder(), "targets": TextEncoder()}
-
-    def max_length(self, model_hparams: HParams) -> int:
-        """Returns the length of the longest example in tokens."""
-        return model_hparams.max_length or model_hparams.batch_size
-
-    def maybe_reverse_features(self, feature_map: dict[str, Any]) -> None:
-        """Does nothing: t2tlite swaps the features of `_rev` problems after all hooks."""
-
-    maybe_reverse_and_copy = maybe_reverse_features
 
 
 class Text2TextProblem(Problem, text_problems.Text2TextProblem):
@@ -76,10 +78,15 @@ class Text2TextProblem(Problem, text_problems.Text2TextProblem):
 
     @property
     def _is_before_1_4(self) -> bool:
-        # A hook defined in t2tlite isn't overridden by the plugin.
-        return hasattr(self, "generator") and not any(
-            hasattr(self, hook) and not getattr(type(self), hook).__module__.startswith("t2tlite.")
-            for hook in _HOOKS
+        return hasattr(self, "generator") and not self._overridden(_HOOKS)
+
+    def _overridden(self, hooks: set[str]) -> bool:
+        """Whether a class of a plugin or a built-in problem has one of these hooks."""
+        modules = ((base, f"{base.__module__}.") for base in type(self).__mro__)
+        return any(
+            vars(base).keys() & hooks
+            for base, module in modules
+            if module.startswith("t2tlite.problems.") or not module.startswith("t2tlite.")
         )
 
     @property
@@ -129,8 +136,7 @@ class Text2TextProblem(Problem, text_problems.Text2TextProblem):
     @property
     def _overrides_encoding(self) -> bool:
         # The method above just calls the base class if there is a newer hook.
-        inherited = type(self).generate_encoded_samples is Text2TextProblem.generate_encoded_samples
-        return self._is_before_1_4 or (not inherited and super()._overrides_encoding)
+        return self._is_before_1_4 or self._overridden({"generate_encoded_samples"})
 
     def _maybe_pack_examples(self, generator: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         # The reader packs examples (hparam pack_dataset), not the generator.
@@ -151,14 +157,36 @@ class Text2ClassProblem(Text2TextProblem, text_problems.Text2ClassProblem):
     """T2T's Text2ClassProblem."""
 
 
+class Text2RealProblem(Text2TextProblem, regression.Text2RealProblem):
+    """T2T's Text2RealProblem."""
+
+
+_COUNTERPARTS = {
+    regression.Text2RealProblem: Text2RealProblem,
+    problem.Problem: Problem,
+    text_problems.Text2TextProblem: Text2TextProblem,
+    text_problems.Text2SelfProblem: Text2SelfProblem,
+    text_problems.Text2ClassProblem: Text2ClassProblem,
+}
+
+
 @functools.cache
 def with_t2t_names(problem_class: type) -> type:
-    """Returns a subclass of a t2tlite problem class that has T2T's further names."""
-    if issubclass(problem_class, Problem):
+    """Returns a subclass of a t2tlite problem class that has T2T's further names.
+
+    Its bases have them as well, so that `issubclass` answers as in T2T.
+    """
+    if problem_class in _COUNTERPARTS:
+        return _COUNTERPARTS[problem_class]
+    if issubclass(problem_class, Problem) or not issubclass(problem_class, problem.Problem):
         return problem_class
-    is_text = issubclass(problem_class, text_problems.Text2TextProblem)
-    bases = (Text2TextProblem if is_text else Problem, problem_class)
-    return type(problem_class.__name__, bases, {"__module__": problem_class.__module__})
+    base: Any = next(one for one in problem_class.__bases__ if issubclass(one, problem.Problem))
+    bases = (with_t2t_names(base), problem_class)
+    members = {"__module__": problem_class.__module__}
+    if "num_shards" in vars(problem_class):
+        # Not the default of T2T before 1.4, which the first base has.
+        members["num_shards"] = vars(problem_class)["num_shards"]
+    return type(problem_class.__name__, bases, members)
 
 
 def names_of(source: ModuleType, t2t_module: str) -> Callable[[str], Any]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import functools
 import importlib
+import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import FunctionType
 from typing import Any
 
@@ -15,26 +16,57 @@ from t2tlite.t2t_names.hparams import T2T_ONLY
 
 log = logging.getLogger(__name__)
 
+_FIELDS = config.HParams.__dataclass_fields__.keys()
+
 
 class HParams(config.HParams):
-    """HParams with T2T's methods. As in T2T, assigning an unknown name adds it, with a warning."""
+    """HParams with T2T's methods. As in T2T, assigning an unknown name adds it, with a warning.
+
+    Args:
+      values: hparams by name; those that t2tlite doesn't have are added, such as `data_dir`.
+    """
+
+    def __init__(self, **values: Any) -> None:
+        self._added: set[str] = set()
+        extra = dict(values.pop("extra", {}))
+        fields = {name: values.pop(name) for name in _FIELDS if name in values}
+        super().__init__(**fields, extra=extra)
+        for name, value in values.items():
+            self.add_hparam(name, value)
 
     def __setattr__(self, name: str, value: Any) -> None:
+        if name == "_added":
+            object.__setattr__(self, name, value)
+            return
         try:
             super().__setattr__(name, value)
         except HParamsError as error:
-            if name in T2T_ONLY or name in config.HParams.__dataclass_fields__:
+            if name in T2T_ONLY or name in _FIELDS:
                 raise
-            log.warning("%s; it is added and has no effect", error)
+            log.warning("%s is added and has no effect: %s", name, error)
             self.extra[name] = value
+
+    def add_hparam(self, name: str, value: Any) -> None:
+        """Adds an hparam; one that t2tlite has is assigned, as not all of T2T's sets have it.
+
+        Raises:
+          HParamsError: it was added before.
+        """
+        if name in self._added:
+            raise HParamsError(
+                f"Hyperparameter name is reserved: {name} was added before; assign it instead"
+            )
+        super().add_hparam(name, value)
+        self._added.add(name)
 
     def set_hparam(self, name: str, value: Any) -> None:
         """Assigns an existing hparam."""
-        self.override(f"{name}={value}") if isinstance(value, str) else setattr(self, name, value)
+        self.assign({name: value})
 
     def del_hparam(self, name: str) -> None:
         """Removes an added hparam; a field keeps its value."""
         self.extra.pop(name, None)
+        self._added.discard(name)
 
     def get(self, key: str, default: Any = None) -> Any:
         """Returns the value of an hparam, or `default` if there is none."""
@@ -45,10 +77,13 @@ class HParams(config.HParams):
         self.override(values)
         return self
 
-    def override_from_dict(self, values: dict[str, Any]) -> HParams:
-        """Assigns from a dict."""
-        for name, value in values.items():
-            setattr(self, name, value)
+    def parse_json(self, values_json: str) -> HParams:
+        """Assigns existing hparams from a JSON object."""
+        return self.override_from_dict(json.loads(values_json))
+
+    def override_from_dict(self, values: Mapping[str, Any]) -> HParams:
+        """Assigns existing hparams from a dict."""
+        self.assign(values)
         return self
 
     def __contains__(self, name: str) -> bool:
@@ -57,7 +92,7 @@ class HParams(config.HParams):
 
 def with_t2t_methods(hparams: config.HParams) -> HParams:
     """Returns a copy of hparams that has T2T's methods."""
-    return HParams(**{**vars(hparams), "extra": dict(hparams.extra)})
+    return HParams(**{name: getattr(hparams, name) for name in _FIELDS})
 
 
 def built_in_sets(*modules: str) -> dict[str, Callable[..., Any]]:

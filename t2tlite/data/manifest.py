@@ -17,6 +17,7 @@ import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
 from t2tlite.data import index
@@ -139,7 +140,8 @@ def from_json(kind: Any, value: Any, name: str = "the file") -> Any:
     """Converts a value read from JSON to a type.
 
     Args:
-      kind: a dataclass, dict[str, ...], list[...], Any, int or str.
+      kind: a dataclass, dict[str, ...], list[...], Any, int, float, bool, str, or one of them or
+        None.
       value: the value.
       name: of the value, for messages.
 
@@ -148,6 +150,8 @@ def from_json(kind: Any, value: Any, name: str = "the file") -> Any:
     """
     if kind is Any:
         return value
+    if isinstance(kind, UnionType):
+        return None if value is None else from_json(get_args(kind)[0], value, name)
     expected = dict if dataclasses.is_dataclass(kind) else get_origin(kind) or kind
     if type(value) is not expected:
         raise TypeError(f"{name} is {type(value).__name__}; expected {expected.__name__}")

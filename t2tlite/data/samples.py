@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import traceback
-from collections.abc import Callable, Iterator, Mapping
-from itertools import dropwhile
+import operator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
+from t2tlite import user_code
 from t2tlite.errors import DataError, Error, SampleError
-from t2tlite.text.encoder import encode_utf8
+from t2tlite.text.encoder import as_text, encode_utf8
 
 
 def source_of(name: str, task: int | None) -> str:
@@ -18,7 +17,7 @@ def source_of(name: str, task: int | None) -> str:
 
 
 def checked(
-    hook: Callable[[], Any], source: str, required: Mapping[str, type]
+    hook: Callable[[], Any], source: str, required: Mapping[str, type], skips_none: bool = False
 ) -> Iterator[dict[str, Any]]:
     """Yields the samples of a hook, and raises at the first one that can't be used.
 
@@ -26,20 +25,23 @@ def checked(
       hook: returns the samples; called when the first is asked for.
       source: problem, hook and split, for messages: "g2p_cmudict: generate_samples(train)".
       required: the keys that every sample must have, with the types of their values.
+      skips_none: whether None in place of a sample is left out, as T2T does with encoded ones.
 
     Raises:
       SampleError: a sample isn't a dict, lacks a key or has a value of another type, or the user's
-        code raised; their exception is the `__cause__`, so that a command can show its traceback.
+        code raised; their exception is the `__cause__`, and `users_traceback` has their frames.
     """
     number = 0
     try:
         for sample in _iterate(hook(), source):
             # Runs for millions of samples, so the happy path does nothing else.
             if not isinstance(sample, dict):
+                if sample is None and skips_none:
+                    continue
                 raise _sample_error(sample, number, source, required)
             for key, expected in required.items():
                 if key not in sample or not isinstance(sample[key], expected):
-                    raise _sample_error(sample, number, source, required)
+                    sample = _converted(sample, key, number, source, required)
             for key, value in sample.items():
                 if type(value) is str and not value.isascii():
                     _check_text(key, value, number, source)
@@ -49,27 +51,29 @@ def checked(
         # It has a message for the user already: a failed download, for example.
         raise
     except Exception as error:
-        raise SampleError(
-            f"{source} raised {type(error).__name__} at sample {number}: {error}; mend the hook"
-        ) from error
+        sample_error = SampleError(
+            f"{source} raised {type(error).__name__} at sample {number}: {error}; "
+            f"{user_code.advice(error) or 'mend the hook'}"
+        )
+        sample_error.users_traceback = user_code.traceback_of(error)
+        raise sample_error from error
 
 
-def users_traceback(error: SampleError) -> str:
-    """Returns the traceback of a user's exception, starting at the first frame of their code.
+def one_label(samples: Iterable[Mapping[str, Any]], source: str) -> Iterator[Mapping[str, Any]]:
+    """Yields samples whose "targets" are one class label.
 
-    Args:
-      error: as `checked` raises it; "" is returned if no user code raised.
+    Raises:
+      SampleError: a sample has none, or several.
     """
-    if error.remote_traceback or error.__cause__ is None:
-        return error.remote_traceback
-    package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-    stack = traceback.extract_tb(error.__cause__.__traceback__)
-    frames = list(dropwhile(lambda frame: frame.filename.startswith(package), stack))
-    if not frames:
-        return ""
-    lines = traceback.format_list(frames)
-    lines += traceback.format_exception_only(error.__cause__)
-    return "".join(lines).rstrip()
+    for number, sample in enumerate(samples):
+        labels = sample.get("targets", ())
+        count = len(labels) if hasattr(labels, "__len__") else 1
+        if count != 1:
+            raise SampleError(
+                f"{source}: sample {number} has {count} labels; expected one: yield "
+                f'"targets": [label], or derive the problem from Text2TextProblem'
+            )
+        yield sample
 
 
 def _iterate(samples: Any, source: str) -> Iterator[Any]:
@@ -79,6 +83,26 @@ def _iterate(samples: Any, source: str) -> Iterator[Any]:
         raise SampleError(
             f"{source} returned {_describe(samples)}; expected a generator of dicts: use yield"
         ) from None
+
+
+def _converted(
+    sample: dict[str, Any], key: str, number: int, source: str, required: Mapping[str, type]
+) -> dict[str, Any]:
+    """Returns a copy of a sample with a value as it must be: UTF-8 bytes as text, a NumPy integer.
+
+    Raises:
+      SampleError: the value can't be converted, or there is none.
+    """
+    value: Any = sample.get(key)
+    expected = required[key]
+    if expected is str and isinstance(value, bytes):
+        try:
+            return {**sample, key: as_text(value)}
+        except DataError as error:
+            raise SampleError(f"{source}, sample {number}: {key!r}: {error}") from None
+    if expected is int and hasattr(value, "__index__"):
+        return {**sample, key: operator.index(value)}
+    raise _sample_error(sample, number, source, required)
 
 
 def _sample_error(
@@ -96,7 +120,6 @@ def _sample_error(
     key = next(k for k, expected in required.items() if not isinstance(sample[k], expected))
     return SampleError(
         f"{where}: {key!r} is {_describe(sample[key])}; expected {required[key].__name__}"
-        + (": decode the bytes" if isinstance(sample[key], bytes) else "")
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,7 +17,7 @@ import numpy as np
 from t2tlite import console
 from t2tlite.data.records import read_examples
 from t2tlite.errors import DataError
-from t2tlite.text import EOS_ID, PAD_ID, strip_ids
+from t2tlite.text import EOS_ID, PAD_ID, RealEncoder, strip_ids
 
 # The features that hold text or a label.
 FEATURES = ("inputs", "targets")
@@ -109,6 +109,7 @@ def summarize(
     """
     names = [name for name in FEATURES if name in encoders]
     counters = [_FeatureCounter(name, encoders[name], prefixes.get(name, "")) for name in names]
+    numbers = {counter.name for counter in counters if counter.holds_numbers}
     summaries: dict[str, SplitSummary] = {}
     later: dict[str, list[_Hashes]] = {}
     # The training split, which is large, is read last, so that its hashes needn't be kept.
@@ -116,7 +117,7 @@ def summarize(
         keep = split != next(iter(shards))
         summary = SplitSummary(features={counter.name: counter.summary() for counter in counters})
         own_hashes: list[Array] = []
-        for chunk in _chunks(split, _read_ids(shards[split], names)):
+        for chunk in _chunks(split, _read_ids(shards[split], names, numbers)):
             summary.first += chunk[: max(shown - summary.examples, 0)]
             summary.examples += len(chunk)
             for counter in counters:
@@ -143,10 +144,13 @@ class _FeatureCounter:
         # A plugin's own encoder may lack either of these.
         fallback = getattr(encoder, "fallback_ids", None)
         self._fallback = None if fallback is None else sorted(fallback)
-        # A class label is never empty.
-        self._has_text = getattr(encoder, "num_reserved_ids", None) != 0
+        # A class label is never empty, nor are numbers, which have no ids.
+        self._vocab_size = _vocab_size(encoder)
+        self.holds_numbers = isinstance(encoder, RealEncoder)
+        self._has_text = (
+            self._vocab_size is not None and getattr(encoder, "num_reserved_ids", None) != 0
+        )
         self._prefix_ids = list(encoder.encode(prefix)) if prefix and self._has_text else []
-        self._vocab_size = encoder.vocab_size
 
     def summary(self) -> FeatureSummary:
         """Returns an empty summary."""
@@ -161,9 +165,11 @@ class _FeatureCounter:
         summary = to.features[self.name]
         lengths = [len(example[self.name]) for example in chunk]
         summary.lengths.update(lengths)
+        summary.tokens += sum(lengths)
+        if self._vocab_size is None:
+            return
         flat = itertools.chain.from_iterable(example[self.name] for example in chunk)
         ids = np.fromiter(flat, np.int64, sum(lengths))
-        summary.tokens += len(ids)
         wrong = ids[(ids < 0) | (ids >= self._vocab_size)]
         if len(wrong):
             raise DataError(
@@ -184,6 +190,14 @@ class _FeatureCounter:
                 summary.empty += 1
                 if len(to.empty) < shown and example not in to.empty:
                     to.empty.append(example)
+
+
+def _vocab_size(encoder: Any) -> int | None:
+    """Returns the number of ids; None if the encoder doesn't say, as of numbers."""
+    try:
+        return int(encoder.vocab_size)
+    except (AttributeError, NotImplementedError):
+        return None
 
 
 class _Hashes:
@@ -213,17 +227,19 @@ class _Hashes:
         return count
 
 
-def _read_ids(paths: Iterable[str], names: Sequence[str]) -> Iterator[Ids]:
-    """Yields the ids of each record by feature.
+def _read_ids(paths: Iterable[str], names: Sequence[str], numbers: Container[str]) -> Iterator[Ids]:
+    """Yields the ids, or numbers, of each record by feature.
 
     Raises:
       DataError: a record isn't a tf.Example or lacks a feature.
     """
     for source, features in read_examples(paths):
-        if not all(_are_ids(features.get(name, [""])) for name in names):
+        kinds = {name: float if name in numbers else int for name in names}
+        if not all(_are(kind, features.get(name, [""])) for name, kind in kinds.items()):
+            words = {int: "ids", float: "numbers"}
             present = ", ".join(
-                f"{name!a} ({'ids' if _are_ids(features[name]) else 'no ids'})"
-                for name in sorted(features)
+                f"{name!a} ({next((words[k] for k in words if _are(k, values)), 'texts')})"
+                for name, values in sorted(features.items())
             )
             raise DataError(
                 f"{source} holds {present or 'nothing'}, expected ids of {' and '.join(names)}; is "
@@ -232,8 +248,8 @@ def _read_ids(paths: Iterable[str], names: Sequence[str]) -> Iterator[Ids]:
         yield {name: features[name] for name in names}
 
 
-def _are_ids(values: Sequence[Any]) -> bool:
-    return all(isinstance(value, int) for value in values)
+def _are(kind: type, values: Sequence[Any]) -> bool:
+    return all(isinstance(value, kind) for value in values)
 
 
 def _chunks(split: str, examples: Iterable[Ids]) -> Iterator[list[Ids]]:

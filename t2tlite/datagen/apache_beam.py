@@ -32,9 +32,8 @@ from apache_beam.runners.portability.fn_api_runner import FnApiRunner  # noqa: T
 from t2tlite import plugins, registry
 from t2tlite.data.chunks import ChunkJob, ShardJob, write_chunk, write_merged_shard
 from t2tlite.data.generate import Dataset
-from t2tlite.data.samples import users_traceback
 from t2tlite.data.streams import random_state_kept
-from t2tlite.errors import DataError, Error, OutputError, SampleError
+from t2tlite.errors import DataError, Error, OutputError
 from t2tlite.files import atomic, opened_below
 from t2tlite.text_problems import Text2TextProblem
 
@@ -221,9 +220,6 @@ def _check_shared(folder: Path) -> None:
 
 def _failure(error: Error, order: tuple[int, ...]) -> Report:
     """Reports an error; of several, the first by `order` is raised."""
-    if isinstance(error, SampleError):
-        # Pickling loses the exception's cause.
-        error.remote_traceback = users_traceback(error)
     return "failed", (order, error)
 
 

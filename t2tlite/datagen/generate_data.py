@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from t2tlite import plugins, registry
@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 
 def generate_data(
-    name: str,
+    name: str | Problem,
     data_dir: str,
     tmp_dir: str = "",
     seed: int = 0,
@@ -29,7 +29,7 @@ def generate_data(
     """Generates vocabulary, shards and manifest of a problem, unless they are complete.
 
     Args:
-      name: the registered problem.
+      name: the registered problem, or an instance.
       data_dir: gets the data.
       tmp_dir: downloads and the user's own files; by default `data_dir`.
       seed: of the shuffle, and of Python's and NumPy's random numbers, which hooks may draw.
@@ -45,7 +45,15 @@ def generate_data(
 
     def write(problem: Problem, data_dir: str, tmp_dir: str) -> None:
         problem.num_workers = num_workers
-        problem.generate_data(data_dir, tmp_dir, task_id)
+        tasks: Iterable[int] = [task_id]
+        if task_id < 0 and problem.multiprocess_generate:
+            problem.prepare_to_generate(data_dir, tmp_dir)
+            tasks = range(problem.num_generate_tasks)
+        for task in tasks:
+            problem.generate_data(data_dir, tmp_dir, task)
+            if manifest.read(data_dir, problem.dataset_filename()):
+                # It doesn't write its shards itself, so all parts are there.
+                break
 
     _generate(name, data_dir, tmp_dir, seed, overwrite, write)
 
@@ -96,7 +104,7 @@ def generate_data_with_beam(
 
 
 def _generate(
-    name: str,
+    name: str | Problem,
     data_dir: str,
     tmp_dir: str,
     seed: int,
@@ -104,13 +112,14 @@ def _generate(
     write: Callable[[Problem, str, str], None],
 ) -> None:
     """Calls `write` with the problem, data_dir and tmp_dir, unless the data are complete."""
-    problem = registry.problem(name)
+    problem: Problem = registry.problem(name) if isinstance(name, str) else name
+    name = problem.name
     problem.random_seed = seed
     tmp_dir = tmp_dir or data_dir
     stem = plain_name(problem.dataset_filename(), f"{name}: dataset_filename", DataError)
     manifest.make_data_folder(data_dir, stem)
     make_folder(tmp_dir)
-    paths = [path for shards in problem.data_filepaths(data_dir).values() for path in shards]
+    paths = [path for shards in problem.filepaths_by_split(data_dir).values() for path in shards]
     if not overwrite and manifest.is_complete(data_dir, stem, paths):
         log.info("%s is complete in %s; --overwrite generates it again", name, data_dir)
         _warn_of_changes(problem, data_dir, tmp_dir)
@@ -119,7 +128,7 @@ def _generate(
     write(problem, data_dir, tmp_dir)
     written = manifest.read(data_dir, stem)
     for split, counts in written.splits.items() if written else ():
-        tokens = ", ".join(f"{count:,} of {kind}" for kind, count in counts.tokens.items())
+        tokens = ", ".join(f"{n:,} of {kind}" for kind, n in counts.tokens.items()) or "none"
         log.info("%s %s: %s examples, tokens: %s", name, split, f"{counts.examples:,}", tokens)
     log.info("%s is in %s, generated in %.1f s", name, data_dir, time.monotonic() - started)
 

@@ -10,16 +10,17 @@ from t2tlite import console, registry
 from t2tlite.data.statistics import FEATURES, Ids, SplitSummary, summarize
 from t2tlite.devices import devices
 from t2tlite.problem import FILE_WORD, Problem
-from t2tlite.text import EOS_ID, PAD_ID, strip_ids
+from t2tlite.text import ClassLabelEncoder, RealEncoder
+from t2tlite.text.encoder import text_ids
 
 _HEADER = ["", "", "examples", "tokens", "50 %", "90 %", "99 %", "longest", "fallback", "empty"]
 
 
-def inspect_data(name: str, data_dir: str, split: str = "", shown: int = 5) -> None:
+def inspect_data(name: str | Problem, data_dir: str, split: str = "", shown: int = 5) -> None:
     """Prints examples, lengths and shares of a data folder that t2tlite or T2T generated.
 
     Args:
-      name: the registered problem; for NAME_rev, the data is shown as it is on disk.
+      name: the registered problem, or a problem; for NAME_rev, the data is shown as it is on disk.
       data_dir: the data folder.
       split: "train", "dev" or "test"; "": all splits, compared with each other.
       shown: number of examples of each kind.
@@ -27,7 +28,7 @@ def inspect_data(name: str, data_dir: str, split: str = "", shown: int = 5) -> N
     Raises:
       Error: a shard or the vocabulary is missing or damaged.
     """
-    problem = registry.problem(name)
+    problem = registry.problem(name) if isinstance(name, str) else name
     shards = _find_shards(problem, data_dir, split)
     devices.import_tensorflow()
     encoders = problem.feature_encoders(data_dir)
@@ -73,7 +74,8 @@ def _print_examples(
             output.print(title, style="bold")
         for name, ids in example.items():
             encoder = encoders[name]
-            text = encoder.decode(strip_ids(ids, (PAD_ID, EOS_ID)) if len(ids) > 1 else ids)
+            has_text = not isinstance(encoder, (ClassLabelEncoder, RealEncoder))
+            text = encoder.decode(text_ids(ids) if has_text else ids)
             output.print(f"  {name:8}{len(ids):5}  {_visible(str(text))}", soft_wrap=True)
             if hasattr(encoder, "decode_list"):
                 pieces = "|".join(map(_visible, encoder.decode_list(ids)))

@@ -4,54 +4,16 @@ from __future__ import annotations
 
 import logging
 import os
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
-from t2tlite.checkpoint import checkpoints, run_record
-from t2tlite.errors import CheckpointError, Error
+from t2tlite.checkpoint import run_record
+from t2tlite.checkpoint.waiting import unless_deleted, weights_as_they_appear
 
 log = logging.getLogger(__name__)
 
-# Seconds between checks for a new file; T2T's number.
-POLL_SECONDS = 10.0
-
 # Writes the translation by a checkpoint: its step, its weights file, the file to write.
 Translate = Callable[[int, Path, Path], None]
-
-
-def as_they_appear(
-    list_files: Callable[[], dict[int, Path]], min_steps: int, wait_minutes: float, missing: Error
-) -> Iterator[tuple[int, Path]]:
-    """Yields files by their steps, the lowest first, each once.
-
-    Args:
-      list_files: returns the existing files by step.
-      min_steps: files of fewer steps are skipped.
-      wait_minutes: time without a new file after which it ends.
-      missing: raised if there was none.
-    """
-    done: set[int] = set()
-    deadline: float | None = None
-    while True:
-        files = list_files()
-        if new := [step for step in files if step >= min_steps and step not in done]:
-            step = min(new)
-            done.add(step)
-            yield step, files[step]
-            # The caller's work takes time, in which another file may have appeared.
-            deadline = None
-            continue
-        now = time.monotonic()
-        if deadline is None:
-            deadline = now + 60 * wait_minutes
-            if wait_minutes:
-                log.info("waiting up to %g minutes for a new file", wait_minutes)
-        if now >= deadline:
-            break
-        time.sleep(min(POLL_SECONDS, deadline - now))
-    if not done:
-        raise missing
 
 
 def translate_all(
@@ -69,37 +31,24 @@ def translate_all(
     Args:
       model_dir: the model folder; it may have no checkpoint yet.
       translations_dir: created if absent.
-      min_steps, wait_minutes: as for `as_they_appear`.
+      min_steps: checkpoints of fewer steps are skipped.
+      wait_minutes: time without a new checkpoint after which it ends.
 
     Raises:
       CheckpointError: there is no checkpoint of at least `min_steps`.
     """
-
-    def list_weights() -> dict[int, Path]:
-        steps = checkpoints.steps(model_dir)
-        return {step: checkpoints.weights_path(model_dir, step) for step in steps}
-
-    missing = CheckpointError(
-        f"{model_dir} has no checkpoint of {min_steps} steps or more; train first, or give "
-        f"--wait_minutes"
-    )
     written = []
-    for step, weights in as_they_appear(list_weights, min_steps, wait_minutes, missing):
+    for step, weights in weights_as_they_appear(model_dir, min_steps, wait_minutes):
         target = Path(translations_dir) / f"{run_record.read(model_dir).problem}-{step}"
         if target.exists():
             log.info("%s exists already", target)
             continue
-        try:
+        with unless_deleted(weights):
             stamp = weights.stat()
             translate(step, weights, target)
-        except (CheckpointError, FileNotFoundError):
-            if weights.exists():
-                raise
-            log.warning("%s is gone: the trainer keeps --keep_checkpoint_max of them", weights)
-            continue
-        os.utime(target, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
-        log.info("wrote %s", target)
-        written.append(target)
+            os.utime(target, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
+            log.info("wrote %s", target)
+            written.append(target)
     return written
 
 

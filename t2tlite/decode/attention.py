@@ -29,7 +29,8 @@ class Attention:
 
     Attributes:
       inputs: tokens of the line, EOS included; none for a language model, which has one text.
-      outputs: tokens of the answer, EOS included; none for a classifier.
+      outputs: tokens of the answer, EOS included; none for a classifier. With prepend_mode they
+        begin with those of the line and the separator.
       weights: float32 [layers, heads, queries, keys] by kind: "cross", from outputs to inputs;
         "decoder", from outputs to the outputs before them; "encoder", from inputs to inputs. The
         weights of a query sum to 1; the query that predicts a token has that token's index.
@@ -137,14 +138,16 @@ def attend(
     features = {}
     if folder.problem.has_inputs:
         features["inputs"] = list(encode_lines(folder, {0: line}, max_input_size)[0].ids)
-    if folder.classifies or answer is None:
+    if not folder.generates or answer is None:
         # Its one target isn't read.
         features["targets"] = [PAD_ID]
     elif isinstance(answer, str):
         [features["targets"]] = folder.encoding.ids("targets", [answer])
     else:
         features["targets"] = [*answer.ids, EOS_ID]
-    read = {"inputs": features["inputs"]} if folder.classifies else features
+    if folder.hparams.prepend_mode != "none":
+        features = {"targets": [*features["inputs"], PAD_ID, *features["targets"]]}
+    read = {"inputs": features["inputs"]} if not folder.generates else features
     tokens = {name: token_texts(folder.encoders[name], ids) for name, ids in read.items()}
     weights = engine.attention(features)
     return Attention(tokens.get("inputs", []), tokens.get("targets", []), weights)

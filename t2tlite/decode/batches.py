@@ -80,8 +80,8 @@ def add_prefixes(
     Raises:
       DataError: the model takes no prefixes.
     """
-    if folder.classifies or not folder.problem.has_inputs:
-        reason = "names a class" if folder.classifies else "continues the line itself"
+    if not folder.generates or not folder.problem.has_inputs:
+        reason = "continues the line itself" if folder.generates else "writes no text"
         raise DataError(f"the model {reason}, so its answers take no prefixes; leave them out")
     begin, encoder = folder.text_prefixes["targets"], folder.encoders["targets"]
     texts = {i: prefixes[i].rstrip() for i in rows}

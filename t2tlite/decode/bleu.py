@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from t2tlite.decode.all_checkpoints import as_they_appear, translations
+from t2tlite.checkpoint.waiting import as_they_appear
+from t2tlite.decode.all_checkpoints import translations
 from t2tlite.decode.decode_hparams import DecodeHParams
 from t2tlite.decode.files import best_answers
 from t2tlite.errors import DataError
@@ -95,19 +96,21 @@ def _compare(
 
 def translations_bleu(
     folder: str | os.PathLike[str],
-    compare: Callable[[Path], Quality],
+    compare: Callable[[Path], Sequence[Quality]],
     min_steps: int = 0,
     wait_minutes: float = 0,
     event_dir: str | os.PathLike[str] = "",
-) -> Iterator[tuple[Path, Quality]]:
+    tag_suffix: str = "",
+) -> Iterator[tuple[Path, Sequence[Quality]]]:
     """Yields each file NAME-STEP, written by t2t-translate-all, and its scores, as they appear.
 
     Args:
       folder: of the files; it may not exist yet.
-      compare: returns the scores of a file.
+      compare: returns the scores of a file, with and without case or one of them.
       min_steps, wait_minutes: as for `as_they_appear`.
       event_dir: folder of TensorBoard events, to which the scores of files after the last step
         there are added, each with the time of its file; "": none.
+      tag_suffix: what is added to the names of the scores in events.
 
     Raises:
       DataError: there is no file of at least `min_steps`.
@@ -122,12 +125,12 @@ def translations_bleu(
     files = as_they_appear(lambda: translations(folder), min_steps, wait_minutes, missing)
     with _event_writer(event_dir) if event_dir else contextlib.nullcontext() as writer:
         for step, path in files:
-            quality = compare(path)
+            qualities = compare(path)
             if writer:
-                _write_event(writer, step, path.stat().st_mtime, quality)
+                _write_event(writer, step, path.stat().st_mtime, qualities, tag_suffix)
                 with atomic(last, "w") as file:
                     file.write(f"{step}\n")
-            yield path, quality
+            yield path, qualities
 
 
 def _event_writer(folder: str | os.PathLike[str]) -> contextlib.closing[Any]:
@@ -136,13 +139,17 @@ def _event_writer(folder: str | os.PathLike[str]) -> contextlib.closing[Any]:
     return contextlib.closing(EventFileWriter(str(make_folder(folder))))
 
 
-def _write_event(writer: Any, step: int, seconds: float, quality: Quality) -> None:
+def _write_event(
+    writer: Any, step: int, seconds: float, qualities: Sequence[Quality], tag_suffix: str
+) -> None:
     """Writes the scores of a step; BLEU has T2T's tags."""
     from tensorboard.compat.proto.event_pb2 import Event
     from tensorboard.compat.proto.summary_pb2 import Summary
 
-    kind = "uncased" if quality.lowercase else "cased"
-    scores = {f"BLEU_{kind}": quality.bleu, "chrF": quality.chrf, "exact_match": quality.exact}
-    scalars = [Summary.Value(tag=tag, simple_value=score) for tag, score in scores.items()]
+    scores: dict[str, float] = {}
+    for quality in reversed(qualities):
+        scores[f"BLEU_{'uncased' if quality.lowercase else 'cased'}"] = quality.bleu
+        scores |= {"chrF": quality.chrf, "exact_match": quality.exact}
+    scalars = [Summary.Value(tag=f"{n}{tag_suffix}", simple_value=scores[n]) for n in scores]
     writer.add_event(Event(wall_time=seconds, step=step, summary=Summary(value=scalars)))
     writer.flush()

@@ -1,7 +1,8 @@
-"""Quality of a classifier's answers: accuracy, confusion matrix, precision and recall."""
+"""Quality of answers that are labels (accuracy, confusion matrix, precision, recall) or numbers."""
 
 from __future__ import annotations
 
+import math
 import os
 from collections import Counter
 from collections.abc import Sequence
@@ -11,7 +12,9 @@ from t2tlite.decode.decode_hparams import DecodeHParams
 from t2tlite.decode.files import best_answers
 from t2tlite.errors import DataError
 from t2tlite.files import split_paths
+from t2tlite.metrics import pearson
 from t2tlite.sources.text_files import read_lines
+from t2tlite.text import RealEncoder
 
 # The most labels of a confusion matrix; of more labels the most frequent confusions are listed.
 MATRIX_LABELS = 20
@@ -53,6 +56,46 @@ def answers_report(
     if not pairs:
         raise DataError(f"{path} has no answers to compare; decode lines that aren't blank")
     return report(pairs, labels)
+
+
+def numbers_report(
+    path: str | os.PathLike[str],
+    reference: str | Sequence[str | os.PathLike[str]],
+    decode_hparams: DecodeHParams,
+) -> str:
+    """Returns how close the numbers of a decoded file are to the right ones.
+
+    Args:
+      path: the decoded file; blank answers don't count.
+      reference: the file of right numbers, as many on each line.
+      decode_hparams: how the file was decoded.
+
+    Raises:
+      DataError: there are several references, or one is missing, or a line has other numbers.
+    """
+    names = split_paths(reference) if isinstance(reference, str) else list(reference)
+    if len(names) != 1:
+        raise DataError(f"found {len(names)} references; give one, as a number has one right value")
+    lines = read_lines(names[0], decode_hparams.delimiter)
+    encoder, pairs = RealEncoder(), []
+    for i, answer in enumerate(best_answers(path, decode_hparams)):
+        if not answer:
+            continue
+        line = lines[i] if i < len(lines) else ""
+        try:
+            pair = encoder.encode(answer), encoder.encode(line)
+        except ValueError:
+            pair = encoder.encode(answer), []
+        if len(pair[0]) != len(pair[1]):
+            raise DataError(
+                f"{names[0]}, line {i + 1}: found {line!r}; expected {len(pair[0])} numbers"
+            )
+        pairs.append(pair)
+    if not pairs:
+        raise DataError(f"{path} has no answers to compare; decode lines that aren't blank")
+    errors = [(a - b) ** 2 for pair in pairs for a, b in zip(*pair, strict=True)]
+    rmse = math.sqrt(sum(errors) / len(errors))
+    return f"rmse = {rmse:.4f}, pearson = {pearson(pairs):.4f} of {len(pairs)} lines"
 
 
 def report(pairs: Sequence[tuple[str, str]], labels: Sequence[str]) -> str:

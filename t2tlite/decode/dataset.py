@@ -10,7 +10,6 @@ from typing import Any
 
 from t2tlite.batches.examples import each_row
 from t2tlite.checkpoint.run_record import RunRecord
-from t2tlite.config import EOS_ID, PAD_ID
 from t2tlite.decode.decode_hparams import DecodeHParams
 from t2tlite.decode.decoder import Decoder
 from t2tlite.decode.files import decode_file, default_target
@@ -18,7 +17,7 @@ from t2tlite.decode.model_folder import ModelFolder
 from t2tlite.errors import DataError
 from t2tlite.files import atomic
 from t2tlite.problem import FILE_WORD
-from t2tlite.text.encoder import strip_ids
+from t2tlite.text.encoder import text_ids
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +50,7 @@ def decode_dataset(
             f"{decoder.run.problem} has no inputs to decode; give --decode_from_file with the "
             f"beginnings of lines, --score_file, or evaluate by t2t-trainer --schedule=evaluate"
         )
-    decoder.run.check_vocabularies(data_dir)
+    decoder.run.check_vocabularies(data_dir, is_data=True)
     references: dict[str, dict[str, None]] = {}
     for inputs, targets in _each_pair(decoder.folder, data_dir, split):
         references.setdefault(inputs, {})[targets] = None
@@ -85,12 +84,13 @@ def dataset_target(
 
 def _each_pair(folder: ModelFolder, data_dir: str, split: str) -> Iterator[tuple[str, str]]:
     """Yields inputs and targets of each example as text, without the problem's prefixes."""
-    shards = folder.problem.shards(data_dir, split)
-    examples = folder.problem.read_examples(shards, split, folder.hparams, for_training=False)
+    problem = folder.problem_with_data()
+    shards = problem.shards(data_dir, split)
+    examples = problem.read_examples(shards, split, folder.hparams, for_training=False)
 
     def text(feature: str, ids: Any) -> str:
-        if feature == "inputs" or not folder.classifies:
-            ids = strip_ids(ids, (PAD_ID, EOS_ID))
+        if feature == "inputs" or folder.generates:
+            ids = text_ids(ids)
         decoded = str(folder.encoders[feature].decode(ids))
         return decoded.removeprefix(folder.text_prefixes[feature])
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -34,7 +35,11 @@ _ABOUT_FILES = {
 
 @dataclass
 class DecodeHParams(CheckedFields):
-    """How to decode, with T2T's names and defaults."""
+    """How to decode, with T2T's names and defaults.
+
+    >>> DecodeHParams(beam_size=2).override("alpha=0.8").changes()
+    {'beam_size': 2, 'alpha': 0.8}
+    """
 
     beam_size: Annotated[int, Bounds(1, MAX_BEAMS)] = 4  # 1: greedy
     # Exponent of the length penalty ((5 + n) / 6)^alpha (Wu et al. 2016).
@@ -62,36 +67,113 @@ class DecodeHParams(CheckedFields):
     sampling_top_p: Annotated[float, Bounds(1e-6, 1.0)] = 1.0  # probability mass to sample from
     random_seed: Annotated[int, Bounds(0, MAX_SEED)] = 0  # of sampling
 
-    def override(self, assignments: str) -> DecodeHParams:
-        """Assigns from T2T's `--decode_hparams="beam_size=4,alpha=0.6"`; returns self.
+    @classmethod
+    def of(
+        cls,
+        values: str | Mapping[str, Any] | DecodeHParams,
+        defaults: Mapping[str, Any] | None = None,
+    ) -> DecodeHParams:
+        """Returns `values` themselves if they are DecodeHParams, else the defaults overridden.
+
+        Args:
+          values: what the user gives.
+          defaults: of the model, from its run.json.
+
+        Raises:
+          HParamsError: as `override`; or a default isn't about the search.
+        """
+        if isinstance(values, DecodeHParams):
+            return values
+        return cls().override(_checked_defaults(defaults or {})).override(values)
+
+    @classmethod
+    def defaults_of_model(cls, assignments: str | Mapping[str, Any]) -> dict[str, Any]:
+        """Returns what run.json keeps of `--decode_hparams` of a training: values by name.
+
+        Raises:
+          HParamsError: a name doesn't exist, a value is impossible, or one isn't about the search.
+        """
+        return _checked_defaults(cls().override(assignments).check().changes())
+
+    def override(self, assignments: str | Mapping[str, Any]) -> DecodeHParams:
+        """Assigns from T2T's `--decode_hparams="beam_size=4,alpha=0.6"` or a dict; returns self.
 
         Raises:
           HParamsError: a name doesn't exist, or a value isn't of its type.
         """
-        hints = field_hints(DecodeHParams)
+        if isinstance(assignments, Mapping):
+            for name, value in assignments.items():
+                self._assign(str(name), value)
+            return self
+        if not isinstance(assignments, str):
+            raise HParamsError(
+                f"decode_hparams={shown(assignments, quoted=True)}; expected a dict, "
+                f"'beam_size=4,alpha=0.6' or a DecodeHParams"
+            )
         # A comma ends an assignment; as the delimiter it is accepted where it ends the string.
         if re.search(r"(^|,)\s*delimiter\s*=\s*,$", assignments):
             self.delimiter = ","
             assignments = assignments.rpartition("delimiter")[0]
         for name, text in parse_assignments(assignments):
-            if name in hints:
-                setattr(self, name, convert(f"decode hparam {name}", text, hints[name]))
-            elif name in t2t_names.T2T_ONLY:
-                t2t_names.assign(name, text)
-            else:
-                close = " or ".join(difflib.get_close_matches(name, hints, n=3))
-                hint = f"did you mean {close}?" if close else f"it has {list(hints)}"
-                raise HParamsError(f"no decode hparam is named {shown(name)}: {hint}")
+            self._assign(name, text)
         return self
+
+    def _assign(self, name: str, value: Any) -> None:
+        hints = field_hints(DecodeHParams)
+        if name in hints:
+            setattr(self, name, convert(f"decode hparam {name}", value, hints[name]))
+        elif name in t2t_names.T2T_ONLY:
+            t2t_names.assign(name, value)
+        else:
+            close = " or ".join(difflib.get_close_matches(name, hints, n=3))
+            hint = f"did you mean {close}?" if close else f"it has {list(hints)}"
+            raise HParamsError(f"no decode hparam is named {shown(name)}: {hint}")
+
+    def for_call(
+        self, given: DecodeHParams | Mapping[str, Any] | str | None, overrides: Mapping[str, Any]
+    ) -> DecodeHParams:
+        """Returns the checked hparams of one call.
+
+        Args:
+          given: in place of these if they are DecodeHParams; otherwise changes to these.
+          overrides: further changes.
+
+        Raises:
+          HParamsError: one doesn't exist, or isn't possible.
+        """
+        if isinstance(given, DecodeHParams):
+            changed = dataclasses.replace(given)
+        else:
+            changed = dataclasses.replace(self).override(given or {})
+        return changed.override(overrides).check()
+
+    def changes(self) -> dict[str, Any]:
+        """Returns the values that aren't the defaults, by name."""
+        defaults = DecodeHParams()
+        return {name: v for name, v in vars(self).items() if v != getattr(defaults, name)}
 
     def of_search(self) -> tuple[Any, ...]:
         """Returns the values that a search depends on; equal ones share a compiled search."""
         return tuple(value for name, value in vars(self).items() if name not in _ABOUT_FILES)
 
 
+def _checked_defaults(defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns a model's defaults, which may not change what is read or written of a file."""
+    if wrong := sorted(_ABOUT_FILES.intersection(defaults)):
+        raise HParamsError(
+            f"decode hparam {wrong[0]} is no default of a model: it is about files; give it when "
+            f"you decode"
+        )
+    return dict(defaults)
+
+
 @dataclass(frozen=True)
 class Hypothesis:
     """One answer to a line.
+
+    >>> answer = Decoder("model").n_best("1 2 3", n=2)[0]
+    >>> isinstance(answer, Hypothesis), answer.score < 0
+    (True, True)
 
     Attributes:
       text: the decoded ids.
@@ -107,6 +189,16 @@ class Hypothesis:
 @dataclass(frozen=True)
 class DecodeHookArgs:
     """What the decode hooks of a problem get after a file was decoded.
+
+    >>> def count_words(hook_args):
+    ...     print(sum(len(line.split()) for line in hook_args.inputs), "words")
+    >>> class WordCounted(problem.Problem):
+    ...     decode_hooks = [count_words]
+    >>> answers = [[Hypothesis("2 1", -0.5, [3, 2])]]
+    >>> hook_args = DecodeHookArgs("model", ["1 2"], answers, WordCounted(), DecodeHParams())
+    >>> for hook in WordCounted().decode_hooks:
+    ...     hook(hook_args)
+    2 words
 
     Attributes:
       output_dir: the model folder.

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import math
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 from t2tlite import console
 from t2tlite.decode.attention import Attention, attend
@@ -24,6 +25,7 @@ from t2tlite.decode.engine import Answer, Engine, not_finite_error
 from t2tlite.decode.keras_engine import KerasEngine
 from t2tlite.decode.model_folder import ModelFolder
 from t2tlite.decode.scoring import Score, score_pairs
+from t2tlite.decode.texts import describe, pairs_of, text_of, texts_of
 from t2tlite.devices import devices
 from t2tlite.devices.free_memory import is_out_of_memory
 from t2tlite.errors import DataError, DeviceError
@@ -34,14 +36,20 @@ _no_meter = contextlib.nullcontext(lambda lines: None)
 class Decoder:
     """A trained model, loaded once, that decodes lines of text.
 
-        decoder = Decoder("model")
-        decoder.decode(["the woods are lovely dark and deep"])
+    >>> decoder = Decoder("model")
+    >>> answer = decoder.decode("3 1 4 1 5")
+    >>> answers = decoder.decode(["2 7 1", "8 2 8"], beam_size=2)
+    >>> len(answers)
+    2
+
+    "Lines" are any iterable of texts, in its own order: a list, a generator, a pandas Series.
 
     Args:
       output_dir: what t2t-trainer wrote.
       checkpoint: a step, or the path of a weights file; "best": the best that was evaluated in
         training; "": the newest.
-      decode_hparams: how to decode; T2T's names in one string or a `DecodeHParams`.
+      decode_hparams: how to decode, with T2T's names: "beam_size=4,alpha=0.6", a dict of them, or
+        a `DecodeHParams`. The methods take single ones as keywords: `decode(lines, beam_size=1)`.
       usr_dirs: plugin folders, if the model needs some that this user hasn't loaded before on this
         machine, or that have moved; their code is imported.
       device: where Keras computes; None: one device of its current backend.
@@ -60,15 +68,14 @@ class Decoder:
         self,
         output_dir: str | os.PathLike[str],
         checkpoint: str | int = "",
-        decode_hparams: str | DecodeHParams = "",
+        decode_hparams: str | Mapping[str, Any] | DecodeHParams = "",
         usr_dirs: Sequence[str] = (),
         device: devices.Devices | None = None,
         make_engine: Callable[[ModelFolder], Engine] | None = None,
     ):
-        if isinstance(decode_hparams, str):
-            decode_hparams = DecodeHParams().override(decode_hparams)
-        self.decode_hparams = decode_hparams.check()
         self.folder = ModelFolder(output_dir, usr_dirs)
+        defaults = self.folder.run.decode_hparams
+        self.decode_hparams = DecodeHParams.of(decode_hparams, defaults).check()
         self.output_dir, self.run = self.folder.path, self.folder.run
         self.problem, self.hparams = self.folder.problem, self.folder.hparams
         self.problem_hparams = self.folder.problem_hparams
@@ -117,34 +124,108 @@ class Decoder:
         """Whether `attention` works."""
         return self.engine.has_attention
 
-    def decode(self, lines: Sequence[str]) -> list[str]:
-        """Returns the best answer to each line; a blank line gets a blank one."""
-        return [hypotheses[0].text for hypotheses in self.n_best(lines)]
+    @overload
+    def decode(self, lines: str, **decode_hparams: Any) -> str: ...
+    @overload
+    def decode(self, lines: Iterable[str], **decode_hparams: Any) -> list[str]: ...
+    def decode(self, lines: str | Iterable[str], **decode_hparams: Any) -> str | list[str]:
+        """Returns the best answer to a text, or to each of several; a blank one gets a blank one.
 
+        Args:
+          lines: a text, or any iterable of texts.
+          decode_hparams: for this call, by name.
+
+        Raises:
+          Error: as `n_best`.
+        """
+        if isinstance(lines, str):
+            return self.n_best(lines, n=1, **decode_hparams)[0].text
+        return [hypotheses[0].text for hypotheses in self.n_best(lines, **decode_hparams)]
+
+    @overload
     def n_best(
         self,
-        lines: Sequence[str],
-        decode_hparams: DecodeHParams | None = None,
-        prefixes: Sequence[str] | None = None,
+        lines: str,
+        decode_hparams: DecodeHParams | Mapping[str, Any] | str | None = None,
+        prefixes: str | None = None,
         first: int = 0,
-    ) -> list[list[Hypothesis]]:
-        """Returns the answers to each line, best first.
+        n: int | None = None,
+        **overrides: Any,
+    ) -> list[Hypothesis]: ...
+    @overload
+    def n_best(
+        self,
+        lines: Iterable[str],
+        decode_hparams: DecodeHParams | Mapping[str, Any] | str | None = None,
+        prefixes: Iterable[str] | None = None,
+        first: int = 0,
+        n: int | None = None,
+        **overrides: Any,
+    ) -> list[list[Hypothesis]]: ...
+    def n_best(
+        self,
+        lines: str | Iterable[str],
+        decode_hparams: DecodeHParams | Mapping[str, Any] | str | None = None,
+        prefixes: str | Iterable[str] | None = None,
+        first: int = 0,
+        n: int | None = None,
+        **overrides: Any,
+    ) -> list[Hypothesis] | list[list[Hypothesis]]:
+        """Returns the answers to a text, or to each of several, best first.
 
         A line gets as many answers as there are beams, fewer if no others exist, and at least one.
 
         Args:
-          lines: texts; for a language model, their beginnings.
-          decode_hparams: for this call.
+          lines: a text, or any iterable of texts; for a language model, their beginnings.
+          decode_hparams: for this call; a string or dict changes those of the decoder.
           prefixes: for each line the text that its answers begin with, which scores don't count;
             "": none. White space at its end is left to the model.
           first: number of the first line, from 0, where it comes from; for messages.
+          n: how many answers a line gets; a search has at least as many beams then. When sampling,
+            that many are drawn.
+          overrides: decode hparams for this call, by name.
 
         Raises:
-          DataError: the model takes no prefixes, there isn't one for each line, or a line is too
-            long for the memory.
+          DataError: `lines` aren't texts, the model takes no prefixes, there isn't one for each
+            line, or a line is too long for the memory.
+          HParamsError: a decode hparam doesn't exist or isn't possible.
           CheckpointError: the scores are not finite, so the weights are damaged.
         """
-        decode_hparams = decode_hparams or self.decode_hparams
+        decode_hparams = self.decode_hparams.for_call(decode_hparams, overrides)
+        if isinstance(lines, str):
+            one = [prefixes] if isinstance(prefixes, str) else prefixes
+            return self.n_best([lines], decode_hparams, one, first, n)[0]
+        texts = texts_of(lines, first=first)
+        if isinstance(prefixes, str):
+            raise DataError("found one prefix for several lines; give a list, one for each line")
+        begins = None if prefixes is None else texts_of(prefixes, "prefix", first)
+        if n is None:
+            return self._search_all(texts, decode_hparams, begins, first)
+        decode_hparams, copies = self._for_n_answers(decode_hparams, n)
+        begins = begins and [prefix for prefix in begins for _ in range(copies)]
+        drawn = [text for text in texts for _ in range(copies)]
+        answers = self._search_all(drawn, decode_hparams, begins, first)
+        groups = (answers[i : i + copies] for i in range(0, len(answers), copies))
+        rows = ([answer for answers in group for answer in answers] for group in groups)
+        return [sorted(row, key=lambda answer: -answer.score)[:n] for row in rows]
+
+    def _for_n_answers(self, decode_hparams: DecodeHParams, n: int) -> tuple[DecodeHParams, int]:
+        """Returns how to decode so that a line gets n answers, and how often each is decoded."""
+        if isinstance(n, bool) or not isinstance(n, int) or n < 1:
+            raise DataError(f"n is {describe(n)}; expected a whole number of answers from 1")
+        if self.samples(decode_hparams):
+            return decode_hparams, n
+        beams = max(n, decode_hparams.beam_size)
+        return dataclasses.replace(decode_hparams, beam_size=beams).check(), 1
+
+    def _search_all(
+        self,
+        lines: Sequence[str],
+        decode_hparams: DecodeHParams,
+        prefixes: Sequence[str] | None,
+        first: int,
+    ) -> list[list[Hypothesis]]:
+        """Does the work of `n_best`, after the checks."""
         hypotheses = [[Hypothesis("", 0.0, [])] for _ in lines]
         batches = self.make_batches(lines, decode_hparams, prefixes, first)
         count = sum(len(batch.rows) for batch in batches)
@@ -200,13 +281,20 @@ class Decoder:
         return [[self._hypothesis(answer) for answer in answers] for answers in rows]
 
     def stream(
-        self, line: str, decode_hparams: DecodeHParams | None = None
+        self,
+        line: str,
+        decode_hparams: DecodeHParams | Mapping[str, Any] | str | None = None,
+        **overrides: Any,
     ) -> Iterator[Hypothesis]:
         """Yields the answer to a line after each of its tokens; the last one is `n_best`'s.
 
-        Where `streams` is false, it yields only the last one. The arguments are as for `n_best`.
+        Where `streams` is false, it yields only the last one. Arguments and errors are as for
+        `n_best`.
         """
-        decode_hparams = (decode_hparams or self.decode_hparams).check()
+        decode_hparams = self.decode_hparams.for_call(decode_hparams, overrides)
+        return self._stream(text_of(line, "the line"), decode_hparams)
+
+    def _stream(self, line: str, decode_hparams: DecodeHParams) -> Iterator[Hypothesis]:
         if not (self._is_decoded(line) and self.streams(decode_hparams)):
             yield self.n_best([line], decode_hparams)[0][0]
             return
@@ -223,7 +311,7 @@ class Decoder:
     def streams(self, decode_hparams: DecodeHParams) -> bool:
         """Whether `stream` yields token by token: neither beams nor several devices do."""
         one_path = decode_hparams.beam_size == 1 or self.samples(decode_hparams)
-        return self.engine.can_stream and one_path and not self.classifies
+        return self.engine.can_stream and one_path and self.folder.generates
 
     def samples(self, decode_hparams: DecodeHParams) -> bool:
         """Whether answers are drawn at random, one per line, instead of searched."""
@@ -233,15 +321,19 @@ class Decoder:
         """Traces or compiles what `n_best` needs for this many short lines, or `stream` for one."""
         self.engine.warm_up(decode_hparams, rows, stream)
 
-    def score(self, pairs: Sequence[tuple[str, str]]) -> list[Score]:
+    def score(self, pairs: Iterable[tuple[str, str]]) -> list[Score]:
         """Returns how probable the second text of each pair is, given the first.
 
-        A language model reads the second alone.
+        Args:
+          pairs: any iterable of (input, target), such as `zip(inputs, targets)`. A language model
+            reads the targets alone, and takes texts in place of pairs, too.
 
         Raises:
-          DataError: a pair is too long for the memory, or no label of a classifier.
+          DataError: `pairs` aren't pairs of texts; one is too long for the memory, or no label of a
+            classifier.
           CheckpointError: the scores are not finite, so the weights are damaged.
         """
+        pairs = pairs_of(pairs, self.problem.has_inputs)
         with console.meter("scoring", "pairs", len(pairs)) as advance:
             return score_pairs(self.engine, self.folder, pairs, advance)
 
@@ -257,16 +349,36 @@ class Decoder:
           Tokens and weights; a notebook shows them.
 
         Raises:
-          DataError: the line is blank, or the model gives no attention weights.
+          DataError: the line is no text or blank, or the model gives no attention weights.
         """
+        line = text_of(line, "the line")
+        if answer is not None and not isinstance(answer, Hypothesis):
+            answer = text_of(answer, "the answer")
         if not self.has_attention:
             raise DataError(f"model {self.run.model} doesn't give its attention weights")
         # A language model's answer holds the line.
         if not line.strip() and (answer is None or self.problem.has_inputs):
             raise DataError("the line is blank, so there are no weights to show; give it some text")
-        if answer is None and not self.classifies:
+        if answer is None and self.folder.generates:
             answer = self.n_best([line])[0][0]
         return attend(self.engine, self.folder, line, answer, self.decode_hparams.max_input_size)
+
+    def summary(self) -> dict[str, str]:
+        """Returns what the decoder is, by name, as it is shown."""
+        changed = self.decode_hparams.changes()
+        return {
+            "folder": self.output_dir,
+            "problem": self.run.problem,
+            "model": f"{self.run.model}, hparams set {self.run.hparams_set or 'unknown'}",
+            "checkpoint": self.checkpoint_name,
+            "decode_hparams": ", ".join(f"{name}={value!r}" for name, value in changed.items()),
+        }
+
+    def __repr__(self) -> str:
+        return f"Decoder({', '.join(f'{name}={v!r}' for name, v in self.summary().items() if v)})"
+
+    def _repr_html_(self) -> str:
+        return console.html_table("Decoder", self.summary())
 
     def _is_decoded(self, line: str) -> bool:
         return bool(line.strip()) or (self.from_nothing and not self.problem.has_inputs)

@@ -39,6 +39,10 @@ def decode_file(
 ) -> Path:
     """Decodes a file of lines; line n of the output answers line n of the input.
 
+    >>> path = decode_file(Decoder("model"), "lines.txt", "answers.txt")
+    >>> len(path.read_text().splitlines())
+    2
+
     The answer to a line that is too long for the memory is blank; a warning has its number.
 
     Called again after an interruption, it resumes, and the output is the same as without one.
@@ -166,7 +170,8 @@ def _digest(decoder: Decoder, texts: _Texts) -> str:
 
 def _decode(decoder: Decoder, texts: _Texts, target: Path, part: _PartFile | None) -> None:
     """Writes the answers to all lines and calls the problem's decode hooks."""
-    decode_hparams, hooks = decoder.decode_hparams, decoder.problem.decode_hooks
+    decode_hparams, problem = decoder.decode_hparams, decoder.folder.problem_with_hooks()
+    hooks = problem.decode_hooks
     # Only hooks need the answers of the whole file at once.
     all_lines: list[str] = []
     all_answers: list[list[Hypothesis]] = []
@@ -177,7 +182,7 @@ def _decode(decoder: Decoder, texts: _Texts, target: Path, part: _PartFile | Non
             answers: list[list[Hypothesis]] = [[] for _ in lines]
             todo = decoder.make_batches(lines, prefixes=prefixes, first=first)
             for number, batch in enumerate(todo, first):
-                rows = _decode_batch(decoder, batch, number, part)
+                rows = _decode_batch(decoder, batch, number, part, bool(hooks))
                 for i, encoded, row in zip(batch.indices, batch.rows, rows, strict=True):
                     answers[i] = row
                     if not row:
@@ -190,20 +195,19 @@ def _decode(decoder: Decoder, texts: _Texts, target: Path, part: _PartFile | Non
                 all_lines += lines
                 all_answers += [row or [Hypothesis("", 0.0, [])] for row in answers]
             first += len(lines)
-    output_dir, problem = decoder.output_dir, decoder.problem
     for hook in hooks:
-        hook(DecodeHookArgs(output_dir, all_lines, all_answers, problem, decode_hparams))
+        hook(DecodeHookArgs(decoder.output_dir, all_lines, all_answers, problem, decode_hparams))
 
 
 def _decode_batch(
-    decoder: Decoder, batch: batches.Batch, seed: int, part: _PartFile | None
+    decoder: Decoder, batch: batches.Batch, seed: int, part: _PartFile | None, has_hooks: bool
 ) -> list[list[Hypothesis]]:
     """Returns the answers to a batch, from the part file if they are there."""
     rows = part.read() if part else None
     if rows is None:
         rows = decoder.search(batch, seed=seed)
         # Hooks get all hypotheses; for the output alone the best is enough.
-        if not (decoder.problem.decode_hooks or decoder.decode_hparams.return_beams):
+        if not (has_hooks or decoder.decode_hparams.return_beams):
             rows = [row[:1] for row in rows]
         if part:
             part.append(rows)

@@ -75,7 +75,7 @@ class KerasEngine(Engine):
         self, rows: Sequence[Row], decode_hparams: DecodeHParams, seed: int | None = None
     ) -> list[list[Answer]]:
         search = self._search_model(decode_hparams)
-        if seed is not None and not self._folder.classifies:
+        if seed is not None and self._folder.generates:
             search.seed(seed)
         outputs = search.predict_on_batch(self._device.feed(self._search_features(rows)))
         # Rows that only fill the batch are left out.
@@ -166,7 +166,7 @@ class KerasEngine(Engine):
             # The rest of an n-best list that the search couldn't fill.
             if answers and score <= MISSING_SCORE:
                 break
-            if not self._folder.classifies:
+            if self._folder.generates:
                 ids = ids[: ids.index(EOS_ID)] if EOS_ID in ids else ids
                 ids = [id_ for id_ in ids if id_ != PAD_ID]
             answers.append(Answer(ids, score))

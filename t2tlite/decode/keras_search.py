@@ -29,6 +29,8 @@ def make_search(
     """
     if problem_hparams.modality["targets"] == "class_label":
         return Classes(network)
+    if problem_hparams.modality["targets"] == "real_l2":
+        return Numbers(network)
     return Search(network, "inputs" in problem_hparams.vocab_size, hparams, decode_hparams)
 
 
@@ -45,6 +47,20 @@ class Classes(keras.Model):
         logits_BV = self.network({"inputs": inputs_BL, "targets": targets_B1})[:, 0]
         scores_BV, labels_BV = ops.top_k(ops.log_softmax(logits_BV), k=logits_BV.shape[-1])
         return {"ids": ops.cast(labels_BV, "int32")[:, :, None], "scores": scores_BV}
+
+
+class Numbers(keras.Model):
+    """The numbers of a model that predicts some, as the only answer, with the score 0."""
+
+    def __init__(self, network: Any):
+        super().__init__(name="numbers")
+        self.network = network
+
+    def call(self, features: dict[str, Any]) -> dict[str, Any]:
+        inputs_BL = features["ids"]
+        targets_B1 = ops.zeros_like(inputs_BL[:, :1])
+        numbers_B1N = self.network({"inputs": inputs_BL, "targets": targets_B1})
+        return {"ids": numbers_B1N, "scores": ops.zeros_like(numbers_B1N[:, :, 0])}
 
 
 class Search(keras.Model):

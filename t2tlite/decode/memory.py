@@ -49,7 +49,9 @@ class DecodingMemory:
     def score(self, tokens: int) -> int:
         """Of scoring a row whose longest feature has this many tokens."""
         logits = _LOGITS_COPIES * tokens * self._vocab_size
-        return _BYTES * (self._stack(tokens) + logits)
+        # With prepend_mode the stack reads inputs and targets.
+        read = tokens if self._hparams.prepend_mode == "none" else 2 * tokens + 1
+        return _BYTES * (self._stack(read) + logits)
 
     def attention(self, tokens: int) -> int:
         """Of the attention weights of a row, which are kept for all layers."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
-from t2tlite import registry
-from t2tlite.checkpoint import run_record
+from t2tlite.checkpoint import run_record, trained_problem
+from t2tlite.checkpoint.description import EVALUATION, HOOKS
 from t2tlite.config import HParams
 from t2tlite.data.encoding import Encoding
 from t2tlite.decode.decode_hparams import DecodeHParams
+from t2tlite.problem import Problem
 
 
 class ModelFolder:
@@ -20,11 +21,13 @@ class ModelFolder:
       usr_dirs: as for `Decoder`.
 
     Attributes:
+      problem: made from run.json, or the plugin's where decoding needs code of it.
       problem_hparams: modalities and vocabulary sizes by feature.
       encoders: by feature.
       text_prefixes: by feature, the text that the problem puts before every text.
       encoding: encodes texts with their prefixes.
       classifies: whether the answers are class labels.
+      generates: whether the answers are texts, rather than class labels or numbers.
 
     Raises:
       Error: the folder holds no model, or its vocabulary or plugins are missing.
@@ -34,22 +37,34 @@ class ModelFolder:
         self.path = str(output_dir)
         self.run = run_record.read(output_dir)
         usr_dirs = usr_dirs.split(",") if isinstance(usr_dirs, str) else usr_dirs
-        run_record.load_plugins(self.run, [folder for folder in usr_dirs if folder])
+        self._usr_dirs = [folder for folder in usr_dirs if folder]
         self.run.check_vocabularies(output_dir)
-        self.problem = registry.problem(self.run.problem)
+        self.problem = trained_problem.load(self.run, output_dir, self._usr_dirs)
         self.hparams = HParams.from_values(self.run.hparams)
         self.problem_hparams = self.problem.get_hparams(self.hparams, self.path)
         self.encoders = self.problem_hparams.vocabulary
-        self.classifies = self.problem_hparams.modality["targets"] == "class_label"
-        features = ["inputs", "targets"]
-        prefixes = [getattr(self.problem, f"{feature}_prefix", "") for feature in features]
-        # The suffix _rev swaps the texts, and so their prefixes.
-        if self.run.problem != self.problem.name and "_rev" in self.run.problem:
-            prefixes.reverse()
-        self.text_prefixes = dict(zip(features, prefixes, strict=True))
+        modality = self.problem_hparams.modality["targets"]
+        self.classifies, self.generates = modality == "class_label", modality == "symbol"
+        self.text_prefixes = self.problem.text_prefixes
         self.encoding = Encoding(self.encoders, self.text_prefixes)
+
+    def problem_with_hooks(self) -> Problem:
+        """Returns the problem whose decode hooks are to be called after a file was decoded.
+
+        Raises:
+          PluginError: it has some, and their plugin can't be loaded.
+        """
+        return trained_problem.load(self.run, self.path, self._usr_dirs, HOOKS)
+
+    def problem_with_data(self) -> Problem:
+        """Returns the problem that reads its data.
+
+        Raises:
+          PluginError: that needs code of a plugin that can't be loaded.
+        """
+        return trained_problem.load(self.run, self.path, self._usr_dirs, EVALUATION)
 
     def samples(self, decode_hparams: DecodeHParams) -> bool:
         """Whether answers are drawn at random, one per line, instead of searched."""
         method = decode_hparams.sampling_method or self.hparams.sampling_method
-        return not self.classifies and method == "random"
+        return self.generates and method == "random"

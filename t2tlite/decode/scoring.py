@@ -89,6 +89,11 @@ def _score(
 ) -> list[Score | str]:
     """Returns the score of each pair; of one that is too long, what to say about it."""
     inputs, targets = zip(*pairs, strict=True) if pairs else ((), ())
+    if not (folder.generates or folder.classifies):
+        raise DataError(
+            "the model predicts numbers, which have no probability; compare its answers with the "
+            "right ones by t2t-decoder --decode_reference"
+        )
     if folder.classifies:
         rows = {"targets": [[folder.encoders["targets"].encode(label)] for label in targets]}
     else:

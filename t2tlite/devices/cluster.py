@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, NoReturn
 
 from t2tlite.devices import child_process
@@ -39,20 +39,44 @@ LOST = re.compile("Gloo|onnection|UNAVAILABLE|DEADLINE_EXCEEDED|ABORTED|CANCELLE
 
 
 class Cluster(NamedTuple):
-    """The machines of TF_CONFIG.
+    """The machines of TF_CONFIG that train.
 
     Attributes:
       addresses: "host:port" of each, the chief first; empty if this machine trains alone.
-      worker: index of this machine.
+      worker: index of this machine; -1 if T2T would run a parameter server on it.
+      parameter_servers: "host:port" of each; they aren't used.
     """
 
     addresses: tuple[str, ...] = ()
     worker: int = 0
+    parameter_servers: tuple[str, ...] = ()
 
     @property
     def workers(self) -> int:
         """Number of machines."""
         return max(1, len(self.addresses))
+
+    def tf_config(self, worker: int) -> str:
+        """Returns the TF_CONFIG of a machine, as TensorFlow and `current` read it."""
+        task = {"type": "worker", "index": worker}
+        return json.dumps({"cluster": {"worker": self.addresses}, "task": task})
+
+
+def arrange(jobs: Mapping[str, Sequence[str]]) -> Cluster:
+    """Returns the machines of T2T's or TensorFlow's jobs: chief, worker, master, ps.
+
+    Beside a master, T2T's ps are the workers of a synchronous training. Beside a chief they are the
+    parameter servers of an asynchronous one, which is synchronous here and needs none.
+
+    Raises:
+      ValueError: there is another job.
+    """
+    if unknown := set(jobs) - {"master", "chief", "worker", "ps"}:
+        raise ValueError(f"the job {min(unknown)}")
+    servers = tuple(jobs.get("ps", ()))
+    if "master" in jobs:
+        return Cluster((*jobs["master"], *jobs.get("worker", ()), *servers))
+    return Cluster((*jobs.get("chief", ()), *jobs.get("worker", ())), 0, servers)
 
 
 def current() -> Cluster:
@@ -63,21 +87,22 @@ def current() -> Cluster:
     """
     try:
         config = json.loads(os.environ.get("TF_CONFIG") or "{}")
-        machines = config.get("cluster", {})
-        if not machines:
+        jobs = config.get("cluster", {})
+        if not jobs:
             return Cluster()
         kind, index = config["task"]["type"], int(config["task"]["index"])
-        chiefs, workers = (list(machines.get(job, [])) for job in ("chief", "worker"))
-        tasks = {"chief": chiefs, "worker": workers}[kind]
-        if set(machines) - {"chief", "worker"} or not 0 <= index < len(tasks):
-            raise ValueError("a job other than chief and worker, or a task that isn't in the job")
+        if not 0 <= index < len(jobs[kind]):
+            raise ValueError("a task that isn't in its job")
+        machines, address = arrange(jobs), jobs[kind][index]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DeviceError(
             f"TF_CONFIG can't be used ({error!r}): expected "
             f'{{"cluster": {{"worker": ["host:port", ...]}}, "task": {{"type": "worker", "index": '
             f"0}}}}; generate it with t2t-make-tf-configs"
         ) from None
-    return Cluster((*chiefs, *workers), index + (len(chiefs) if kind == "worker" else 0))
+    if address in machines.parameter_servers:
+        return machines._replace(worker=-1)
+    return machines._replace(worker=machines.addresses.index(address))
 
 
 @contextlib.contextmanager
@@ -86,6 +111,12 @@ def joining(cluster: Cluster) -> Iterator[None]:
     import tensorflow as tf
 
     worker, workers = cluster.worker, cluster.workers
+    if cluster.parameter_servers:
+        log.warning(
+            "the parameter servers of TF_CONFIG aren't used: its %d machines of chief and worker "
+            "train synchronously, each batch is split among them",
+            workers,
+        )
     log.info("machine %d of %d of TF_CONFIG: waiting for the others", worker, workers)
     # TensorFlow and JAX wait in C++, where Python can't handle the signal.
     handler = signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -142,6 +173,11 @@ def supervise() -> None:
     """
     if os.environ.pop(_SUPERVISED, None):
         return
+    if current().worker < 0:
+        raise DeviceError(
+            "TF_CONFIG makes this machine a parameter server, which no training here needs; start "
+            "the command on the machines of chief and worker only"
+        )
     aborts, stopped = 0, False
 
     def forward(number: int, frame: Any) -> None:

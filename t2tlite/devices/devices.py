@@ -210,6 +210,7 @@ def import_tensorflow() -> None:
     (benchmarks/train.py with TF_ENABLE_ONEDNN_OPTS=0 and =1).
     """
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+    silence.tensorflow()
     with silence.standard_error():
         tensorflow = importlib.import_module("tensorflow")
         # The first look for GPUs prints, too.
@@ -234,6 +235,8 @@ def _tensorflow(worker_gpu: int) -> Devices:
         tf.config.experimental.set_memory_growth(gpu, True)
     machines = cluster.current()
     if machines.workers > 1:
+        # TensorFlow knows fewer jobs than T2T had.
+        os.environ["TF_CONFIG"] = machines.tf_config(machines.worker)
         with cluster.joining(machines):
             strategy = tf.distribute.MultiWorkerMirroredStrategy()
     else:

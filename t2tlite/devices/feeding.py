@@ -26,7 +26,7 @@ class Feed:
 
     Args:
       make_batch: called as make_batch(number, share, shares); returns int32 arrays by feature.
-      shapes: rows and width of each feature; None where batches differ.
+      signature: shape and dtype of each feature; None where the shapes of batches differ.
       first: number of the first batch.
 
     Attributes:
@@ -36,10 +36,10 @@ class Feed:
     def __init__(
         self,
         make_batch: MakeBatch,
-        shapes: Mapping[str, tuple[int | None, int | None]],
+        signature: Mapping[str, tuple[tuple[int | None, int | None], str]],
         first: int,
     ):
-        self._make_batch, self._shapes, self._first = make_batch, shapes, first
+        self._make_batch, self._signature, self._first = make_batch, signature, first
         self.error: Exception | None = None
 
     def iterate(self, share: int, shares: int) -> Iterator[tuple[dict[str, Any]]]:
@@ -84,7 +84,8 @@ class Feed:
         """
         import tensorflow as tf
 
-        names = list(self._shapes)
+        names = list(self._signature)
+        dtypes = [dtype for _, dtype in self._signature.values()]
 
         def make(element: Any) -> list[Any]:
             number, share = divmod(int(element), own_shares)
@@ -96,12 +97,14 @@ class Feed:
             return [batch[name] for name in names]
 
         def batch(element: Any) -> dict[str, Any]:
-            arrays = tf.numpy_function(make, [element], [tf.int32] * len(names), stateful=False)
-            # Keras would take the shapes of the first two batches for those of all.
-            return {
-                name: tf.ensure_shape(array, [rows if shares == 1 else None, width])
-                for array, (name, (rows, width)) in zip(arrays, self._shapes.items(), strict=True)
-            }
+            arrays = tf.numpy_function(make, [element], dtypes, stateful=False)
+            features = {}
+            for array, (name, (shape, _)) in zip(arrays, self._signature.items(), strict=True):
+                # Keras would take the shapes of the first two batches for those of all.
+                features[name] = tf.ensure_shape(
+                    array, [shape[0] if shares == 1 else None, shape[1]]
+                )
+            return features
 
         options = tf.data.Options()
         options.deterministic = True

@@ -1,8 +1,9 @@
-"""Hides what C++ libraries print to standard error while they start."""
+"""Hides what TensorFlow and other libraries of C++ print that isn't about the user's work."""
 
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 from collections.abc import Iterator
 
@@ -22,3 +23,14 @@ def standard_error() -> Iterator[None]:
         os.dup2(saved, 2)
         os.close(saved)
         os.close(null)
+
+
+def tensorflow() -> None:
+    """Hides TensorFlow's messages below errors; call it before TensorFlow is imported."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    logging.getLogger("tensorflow").addFilter(_is_no_retracing)
+
+
+def _is_no_retracing(record: logging.LogRecord) -> bool:
+    # It warns of tracing for many lengths and beam sizes, which is intended: once for each.
+    return "retracing" not in record.getMessage()

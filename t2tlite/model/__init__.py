@@ -5,20 +5,27 @@ Importing the package doesn't import Keras: models are registered by name and im
 
 from t2tlite import registry
 
+_DOCS = {
+    "transformer:Transformer": "Encoder and decoder; without inputs, a language model.",
+    "transformer:TransformerEncoder": "Encoder that classifies a text, or predicts numbers.",
+    "lstm:LSTMSeq2seq": "LSTM encoder and decoder; without inputs, a language model.",
+    "lstm:LSTMSeq2seqAttention": "lstm_seq2seq with Bahdanau's or Luong's attention.",
+    "lstm:LSTMSeq2seqBidirectionalEncoder": "lstm_seq2seq that reads inputs both ways.",
+    "lstm:LSTMSeq2seqAttentionBidirectionalEncoder": "lstm_seq2seq with attention, both ways.",
+    "universal_transformer:UniversalTransformer": "transformer that repeats one layer.",
+    "universal_transformer:UniversalTransformerEncoder": (
+        "transformer_encoder that repeats one layer."
+    ),
+}
+
+# By registered name.
+BUILT_IN = {
+    registry.snake_case(target.partition(":")[2]): registry.Lazy(f"t2tlite.model.{target}", doc)
+    for target, doc in _DOCS.items()
+}
+
 
 def register_models() -> None:
     """Registers the built-in models; `plugins` calls it through an entry point."""
-    for target, doc in {
-        "transformer:Transformer": "Encoder and decoder; without inputs, a language model.",
-        "transformer:TransformerEncoder": "Encoder that classifies a text; for Text2ClassProblem.",
-        "lstm:LSTMSeq2seq": "LSTM encoder and decoder; without inputs, a language model.",
-        "lstm:LSTMSeq2seqAttention": "lstm_seq2seq with Bahdanau's or Luong's attention.",
-        "lstm:LSTMSeq2seqBidirectionalEncoder": "lstm_seq2seq that reads inputs both ways.",
-        "lstm:LSTMSeq2seqAttentionBidirectionalEncoder": "lstm_seq2seq with attention, both ways.",
-        "universal_transformer:UniversalTransformer": "transformer that repeats one layer.",
-        "universal_transformer:UniversalTransformerEncoder": (
-            "transformer_encoder that repeats one layer."
-        ),
-    }.items():
-        name = registry.snake_case(target.partition(":")[2])
-        registry.models.add(name, registry.Lazy(f"t2tlite.model.{target}", doc))
+    for name, model in BUILT_IN.items():
+        registry.models.add(name, model)

@@ -1,24 +1,36 @@
 """The training loss: label-smoothed cross-entropy, also in chunks of tokens without all logits.
 
 Shapes: B batch, T target length, D hidden size, V vocabulary (rows of the embedding), S devices
-that share the rows in one program, M tokens of a share, C tokens of a chunk.
+that share the rows in one program, M tokens of a share, C tokens of a chunk, N numbers of a text.
 """
 
 import math
 
 from keras import ops
 
+from t2tlite.config import PAD_ID
+from t2tlite.model import prepend
 from t2tlite.model.layers import MASKED
 
 # Maximum number of tokens whose logits exist at a time; benchmarks/loss.py measures the choice.
 CHUNK_TOKENS = 1024
 
 
-def token_weights(targets_BT, modality):
-    """Returns float32 [B, T]: 1 where a position counts, 0 for padding; all class labels count."""
-    if modality == "class_label":
+def token_weights(features, modality, answers_only=False):
+    """Returns which positions of the targets count: float32 [B, T], 1 or 0.
+
+    Args:
+      features: "targets" [B, T], and "targets_position" of packed rows.
+      modality: of the targets; of tokens those that aren't padding count, of other targets all.
+      answers_only: the targets are inputs, a separator and an answer; only the answer counts.
+    """
+    targets_BT = features["targets"]
+    if modality != "symbol":
         return ops.ones_like(targets_BT, dtype="float32")
-    return ops.cast(ops.not_equal(targets_BT, 0), "float32")
+    counts_BT = ops.not_equal(targets_BT, PAD_ID)
+    if answers_only:
+        counts_BT = counts_BT & prepend.follows_separator(features)
+    return ops.cast(counts_BT, "float32")
 
 
 def _smoothed_distribution(label_smoothing, vocab_size):
@@ -52,6 +64,16 @@ def cross_entropy(logits_BTV, targets_BT, label_smoothing=0.0, vocab_size=None):
     picked_BT = ops.take_along_axis(logits_BTV, targets_BT[..., None], axis=-1)[..., 0]
     loss_BT = log_norm_BT - peak * picked_BT - entropy
     return loss_BT - floor * ops.sum(logits_BTV, axis=-1) if floor else loss_BT
+
+
+def squared_error(outputs_B1N, targets_BN):
+    """Squared error of each number, T2T's loss for real_l2: float32 [B, N].
+
+    Args:
+      outputs_B1N: what the model predicts, float32.
+      targets_BN: the right numbers, float32.
+    """
+    return ops.square(outputs_B1N[:, 0] - ops.cast(targets_BN, "float32"))
 
 
 def projected_cross_entropy(

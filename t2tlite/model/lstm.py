@@ -51,6 +51,11 @@ class LSTMSeq2seq(TextModel):
             )
         if self.attends:
             self.check_extra(HINTS, "lstm_bahdanau_attention or lstm_luong_attention")
+            if hparams.max_area_width > 1:
+                raise HParamsError(
+                    f"max_area_width={hparams.max_area_width} is not supported: T2T's LSTM models "
+                    f"attend to areas with it; leave it at 1"
+                )
         decoder_width = 2 * width if self.bidirectional else width
         self.decoder = LSTMStack(width, decoder_width, hparams, seeds, self.attends, name="decoder")
         self.target_embedding = Embedding(sizes["targets"], hparams, name="target_embedding")

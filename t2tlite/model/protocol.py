@@ -109,6 +109,9 @@ def check_packing(network: Any, vocab_size: dict[str, int]) -> None:
     if not _own_classes(network):
         return
     rows, packed = _make_rows(vocab_size), {}
+    if getattr(network, "joins", False):
+        # What training packs are the targets, into which the inputs are joined.
+        del rows["inputs"]
     for name, values in rows.items():
         packed[name] = values.reshape(1, 6)
         packed[f"{name}_segmentation"] = np.array([[1, 1, 1, 2, 2, 2]], np.int32)

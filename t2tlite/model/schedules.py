@@ -80,6 +80,17 @@ def _half_cosine(progress):
     return 0.5 * (1.0 + ops.cos(math.pi * progress))
 
 
+def _cosdecay(hparams, step, _):
+    # It rises again after learning_rate_decay_steps, as in T2T.
+    decayed = _half_cosine(step / hparams.learning_rate_decay_steps)
+    return ops.where(step <= hparams.learning_rate_warmup_steps, 1.0, decayed)
+
+
+def _linear_decay(hparams, step, train_steps):
+    left = (train_steps - step) / hparams.learning_rate_decay_steps
+    return ops.clip(left, 0.0, 1.0)
+
+
 def _single_cycle_cos_decay(hparams, step, train_steps):
     cycle = max(train_steps - hparams.learning_rate_warmup_steps, 1)
     return _half_cosine(ops.minimum(_steps_after_warmup(hparams, step) / cycle, 1.0))
@@ -138,14 +149,13 @@ _DECAYS = {
 _FACTORS = {
     "constant": lambda hparams, *_: hparams.learning_rate_constant,
     "linear_warmup": lambda hparams, step, _: ops.minimum(1.0, step / _warmup(hparams)),
-    "linear_decay": lambda hparams, step, train_steps: (
-        ops.maximum(train_steps - step, 0.0) / hparams.learning_rate_decay_steps
-    ),
+    "linear_decay": _linear_decay,
     "rsqrt_decay": _rsqrt_decay,
     "rsqrt_normalized_decay": lambda hparams, step, _: (
         _rsqrt_decay(hparams, step, _) * _warmup(hparams) ** 0.5
     ),
     "exp_decay": _exp_decay,
+    "cosdecay": _cosdecay,
     "single_cycle_cos_decay": _single_cycle_cos_decay,
     "multi_cycle_cos_decay": _multi_cycle_cos_decay,
     "rsqrt_hidden_size": lambda hparams, *_: hparams.hidden_size**-0.5,

@@ -1,4 +1,4 @@
-"""Stacks of Transformer layers, and their cache of keys and values for decoding.
+"""Stacks of Transformer layers.
 
 Shapes: as in `t2tlite.model.layers`.
 """
@@ -8,43 +8,12 @@ from typing import Any
 import keras
 from keras import ops
 
+from t2tlite.model.kv_cache import part_names
 from t2tlite.model.layers import Attention, FeedForward, PrePostProcess
 from t2tlite.model.relative_attention import RelativeAttention
 
 # By the hparam self_attention_type.
 SELF_ATTENTION = {"dot_product": Attention, "dot_product_relative": RelativeAttention}
-
-
-class KVCache:
-    """The keys and values of all positions that are decoded so far.
-
-    Args:
-      cache: tensors [N, H, max_steps, D/H] by name, from `Stack.empty_cache` or the last step.
-      position: scalar int32, the position to decode.
-
-    Attributes:
-      cache: the tensors with those of this position.
-    """
-
-    def __init__(self, cache, position):
-        self.cache = dict(cache)
-        self.position = position
-
-    @property
-    def max_steps(self):
-        """Number of positions that there is space for."""
-        return ops.shape(next(iter(self.cache.values())))[2]
-
-    def update(self, name, keys_values):
-        """Writes a layer's keys and values of this position; returns those of all positions."""
-        is_position = ops.reshape(ops.arange(self.max_steps) == self.position, (1, 1, -1, 1))
-        for part, new in zip(_names(name), keys_values, strict=True):
-            self.cache[part] = ops.where(is_position, new, self.cache[part])
-        return [self.cache[part] for part in _names(name)]
-
-
-def _names(layer):
-    return f"{layer}_keys", f"{layer}_values"
 
 
 class Block(keras.layers.Layer):
@@ -89,7 +58,8 @@ class Block(keras.layers.Layer):
           self_bias: bias of self-attention.
           memory: keys and values of the encoder's output, from `cross_attention.keys_values`.
           cross_bias: bias of cross-attention.
-          cache: this layer's name in a `KVCache`, and the `KVCache`; None for whole sequences.
+          cache: this layer's name in a cache, and the `KVCache` or `PrefixCache`; None for whole
+            sequences.
           training: whether to apply dropout.
         """
         y = self.self_before(x_BTD, training=training)
@@ -140,7 +110,7 @@ class Stack(keras.layers.Layer):
         memory: dict[str, Any] = {"bias": bias}
         for block in self.blocks:
             pair = block.cross_attention.keys_values(encoded_BLD)
-            memory.update(zip(_names(block.name), pair, strict=True))
+            memory.update(zip(part_names(block.name), pair, strict=True))
         return memory
 
     def cache_names(self):
@@ -153,7 +123,7 @@ class Stack(keras.layers.Layer):
         cache = {}
         for name in self.cache_names():
             layers = attention.key, attention.value
-            for part, layer in zip(_names(name), layers, strict=True):
+            for part, layer in zip(part_names(name), layers, strict=True):
                 shape = (rows, attention.heads, max_steps, layer.units // attention.heads)
                 cache[part] = ops.zeros(shape, attention.compute_dtype)
         return cache
@@ -166,7 +136,7 @@ class Stack(keras.layers.Layer):
           self_bias: bias of self-attention.
           positions: [T] or [B, T]; only recurrent stacks read them.
           memory: from the method of that name; None or {} without an encoder.
-          kv_cache: a `KVCache`, which is updated; None for whole sequences.
+          kv_cache: a `KVCache` or `PrefixCache`, which is updated; None for whole sequences.
           training: whether to apply dropout.
         """
         names = iter(self.cache_names())
@@ -178,7 +148,7 @@ class Stack(keras.layers.Layer):
         for block in self.blocks:
             pair, bias = None, None
             if memory:
-                pair, bias = [memory[name] for name in _names(block.name)], memory["bias"]
+                pair, bias = [memory[name] for name in part_names(block.name)], memory["bias"]
             cache = (next(names), kv_cache) if kv_cache is not None else None
             x_BTD = block(x_BTD, self_bias, pair, bias, cache=cache, training=training)
         return x_BTD

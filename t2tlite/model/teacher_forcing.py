@@ -9,7 +9,7 @@ import keras
 from keras import ops
 
 from t2tlite.config import PAD_ID
-from t2tlite.model.losses import cross_entropy, token_weights
+from t2tlite.model.losses import cross_entropy, squared_error, token_weights
 
 
 class Scorer(keras.Model):
@@ -17,7 +17,8 @@ class Scorer(keras.Model):
 
     Takes int32 features [B, T]. Returns float32 [B] "loss" (nats), "tokens", "correct" and "top5"
     (tokens whose target is the likeliest, or among the five likeliest), and int32 [B, T]
-    "predicted".
+    "predicted". Of a model that predicts numbers, "loss" is the squared error, "tokens" counts
+    numbers, none is "correct", and "predicted" is float32 [B, N].
 
     Args:
       network: a model.
@@ -34,11 +35,13 @@ class Scorer(keras.Model):
     def call(self, features: dict[str, Any]) -> dict[str, Any]:
         targets_BT = features["targets"]
         logits_BTV = self.network(features, training=False)
-        weights_BT = token_weights(targets_BT, self.modality)
+        weights_BT = token_weights(features, self.modality)
         if "inputs" in features:
             # Rows without inputs only fill a batch of static shape.
             real_B1 = ops.any(ops.not_equal(features["inputs"], PAD_ID), axis=1, keepdims=True)
             weights_BT = weights_BT * ops.cast(real_B1, "float32")
+        if self.modality == "real_l2":
+            return self._of_numbers(logits_BTV, targets_BT, weights_BT)
         target_logits = ops.take_along_axis(logits_BTV, targets_BT[..., None], axis=-1)
         ids_V = ops.arange(ops.shape(logits_BTV)[-1], dtype="int32")
         # As in T2T, of equal logits the first ranks highest.
@@ -57,6 +60,17 @@ class Scorer(keras.Model):
             "correct": count(predicted_BT == targets_BT),
             "top5": count(rank_BT < 5),
             "predicted": predicted_BT,
+        }
+        return {name: self.gather(value) for name, value in scores.items()}
+
+    def _of_numbers(self, outputs_B1N: Any, targets_BN: Any, weights_BN: Any) -> dict[str, Any]:
+        none_B = ops.zeros_like(outputs_B1N[:, 0, 0])
+        scores = {
+            "loss": ops.sum(squared_error(outputs_B1N, targets_BN) * weights_BN, axis=1),
+            "tokens": ops.sum(weights_BN, axis=1),
+            "correct": none_B,
+            "top5": none_B,
+            "predicted": outputs_B1N[:, 0],
         }
         return {name: self.gather(value) for name, value in scores.items()}
 

@@ -45,7 +45,8 @@ class TextModel(keras.Model):
                         "hparam %s=%s has no effect: this model doesn't read it", name, value
                     )
             self.vocab_size = dict(problem_hparams.vocab_size)
-            self.classifies = problem_hparams.modality.get("targets") == "class_label"
+            # Or predicts numbers: one output for a text, which has no tokens.
+            self.classifies = problem_hparams.modality.get("targets", "symbol") != "symbol"
             # Named, as its path is in checkpoints: Keras numbers unnamed objects.
             self.seed_generator = keras.random.SeedGenerator(name="seed_generator")
             self.make_layers(hparams, problem_hparams)
@@ -81,10 +82,10 @@ class TextModel(keras.Model):
         check_fields(self.hparams, hints)
 
     def check_generates(self, classifier):
-        """Raises HParamsError, with the model to use, if the targets are class labels."""
+        """Raises HParamsError, with the model to use, if the targets aren't text."""
         if self.classifies:
             raise HParamsError(
-                f"model {self.family} generates text, but the problem's targets are class labels; "
+                f"model {self.family} generates text, but the problem's targets aren't text; "
                 f"use --model={classifier}"
             )
 

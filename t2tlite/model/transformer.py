@@ -13,6 +13,8 @@ Shapes: as in `t2tlite.model.layers`. The protocol of a model, also of a plugin'
   states are those of `call`; with them training never holds all logits of a batch;
 - optional: `attention_weights(features)`, see `t2tlite.model.attention_weights.by_kind`;
 - optional: `packs = True`, if it masks the other examples of a packed row;
+- optional: `prepends`, whether it reads the hparam prepend_mode, see `t2tlite.model.prepend`: then
+  the targets of training are joined sequences, and there are no inputs beside them;
 - losses from `add_loss` in training are added to the loss.
 
 The optional methods compute the same as `call`. A subclass that overrides `call` alone does without
@@ -26,19 +28,19 @@ from keras import ops
 
 from t2tlite.config import PAD_ID
 from t2tlite.errors import HParamsError
-from t2tlite.model import attention_weights
+from t2tlite.model import attention_weights, prepend
+from t2tlite.model.kv_cache import KVCache
 from t2tlite.model.layers import (
     Dropout,
     Embedding,
     causal_bias,
     dense,
     initializer,
-    mask_bias,
     padding_bias,
     segment_bias,
     sinusoids,
 )
-from t2tlite.model.stacks import KVCache, Stack
+from t2tlite.model.stacks import Stack
 from t2tlite.model.text_model import TextModel
 
 # Rows of T2T's learned embedding of target languages.
@@ -112,13 +114,22 @@ class StackModel(TextModel):
 
 
 class Transformer(StackModel):
-    """Encoder-decoder Transformer; without "inputs", a decoder-only language model."""
+    """Encoder-decoder Transformer; a decoder-only language model without "inputs".
+
+    With prepend_mode it is the decoder alone, too, over inputs, a separator and targets.
+    """
+
+    prepends = True
 
     def make_layers(self, hparams, problem_hparams):
         super().make_layers(hparams, problem_hparams)
         self.check_generates(f"{self.family}_encoder")
         sizes = self.vocab_size
-        self.has_inputs = "inputs" in sizes
+        self.joins = hparams.prepend_mode != "none"
+        self.sees_inputs = hparams.prepend_mode == "prepend_inputs_full_attention"
+        if self.joins:
+            prepend.check(hparams, sizes)
+        self.has_inputs = "inputs" in sizes and not self.joins
         self.target_embedding = Embedding(sizes["targets"], hparams, name="target_embedding")
         if self.has_inputs:
             self.input_embedding = self.make_input_embedding(hparams)
@@ -137,6 +148,10 @@ class Transformer(StackModel):
 
     def hidden(self, features, training=False):
         """Returns the decoder's output [B, T, D], before the projection to logits."""
+        if self.joins and "inputs" in features:
+            joined_BS, at_BT = prepend.join(features["inputs"], features["targets"])
+            hidden_BSD = self.hidden({"targets": joined_BS}, training)
+            return ops.take_along_axis(hidden_BSD, at_BT[:, :, None], axis=1)
         memory: Any = None
         if self.has_inputs:
             memory = self.decoder.memory(*self.encode(features, training))
@@ -146,7 +161,7 @@ class Transformer(StackModel):
         # Shifted right by a zero vector: position t attends to the targets before t.
         x_BTD = ops.pad(x_BTD, [[0, 0], [1, 0], [0, 0]])[:, :-1]
         positions = ops.arange(length)
-        self_bias = causal_bias(length)
+        self_bias = prepend.full_bias(features) if self.sees_inputs else causal_bias(length)
         if "targets_segmentation" in features:
             positions = features["targets_position"]
             segments_BT = features["targets_segmentation"]
@@ -169,6 +184,8 @@ class Transformer(StackModel):
           The memory (of the encoder), which is constant, and the cache, which each step replaces:
           dicts of tensors with N rows.
         """
+        if self.joins:
+            return prepend.start(self, features["inputs"], max_steps)
         rows = ops.shape(next(iter(features.values())))[0]
         memory = {}
         if self.has_inputs:
@@ -187,13 +204,15 @@ class Transformer(StackModel):
         Returns:
           float32 logits [N, V] of the token at `position`, and the cache.
         """
-        kv_cache = KVCache(cache, position)
         x_N1D = self.target_embedding(ids_N[:, None])
         x_N1D *= ops.cast(position > 0, x_N1D.dtype)
-        positions = ops.reshape(position, (1,))
+        kv_cache = KVCache(cache, position)
+        bias, positions = kv_cache.future_bias(), ops.reshape(position, (1,))
+        if self.joins:
+            kv_cache, bias, positions = prepend.place(cache, position, memory["inputs"])
         x_N1D = self.add_positions(x_N1D, positions)
-        is_future = ops.reshape(ops.arange(kv_cache.max_steps) > position, (1, 1, 1, -1))
-        x_N1D = self.decoder(x_N1D, mask_bias(is_future), positions, memory, kv_cache=kv_cache)
+        memory = memory if self.has_inputs else None
+        x_N1D = self.decoder(x_N1D, bias, positions, memory, kv_cache=kv_cache)
         return self.softmax.logits(x_N1D[:, 0]), kv_cache.cache
 
 

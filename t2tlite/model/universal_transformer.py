@@ -25,7 +25,7 @@ from t2tlite.model.layers import dense, sinusoids
 from t2tlite.model.stacks import Stack
 from t2tlite.model.transformer import StackModel, Transformer, TransformerEncoder
 
-# Types of the hparams that T2T's sets add.
+# Types of the hparams that T2T's sets add. T2T reads others of them in other recurrences only.
 HINTS = {
     "recurrence_type": Literal["basic", "act"],
     "num_rec_steps": Layers,
@@ -33,26 +33,19 @@ HINTS = {
     "add_position_timing_signal": bool,
     "add_step_timing_signal": bool,
     "step_timing_signal_type": Literal["learned", "sinusoid"],
-    "act_max_steps": Layers,
-    "act_halting_bias_init": Annotated[float, Bounds(-100.0, 100.0)],
-    "act_epsilon": Annotated[float, Bounds(1e-9, 0.99999)],
-    "act_loss_weight": Factor,
-    "act_type": Literal["basic"],
     "add_or_concat_timing_signal": Literal["add"],
     "position_start_index": Literal["None", "", None],
     "mix_with_transformer": Literal["None", "", None],
     "transformer_ffn_type": Literal["fc"],
     "add_sru": Annotated[bool, Bounds(False, False)],
-    # T2T reads these in other recurrences only.
-    "add_ffn_unit_to_the_transition_function": Annotated[bool, Bounds(False, False)],
-    "couple_carry_transform_gates": Annotated[bool, Bounds(True, True)],
-    "depth_embedding": Annotated[bool, Bounds(True, True)],
-    "dwa_elements": Annotated[bool, Bounds(True, True)],
-    "gate_ffn_layer": Literal["dense"],
-    "lstm_forget_bias": Annotated[float, Bounds(1.0, 1.0)],
-    "num_mixedin_layers": Annotated[int, Bounds(2, 2)],
-    "transform_bias_init": Annotated[float, Bounds(-1.0, -1.0)],
-    "use_memory_as_final_state": Annotated[bool, Bounds(False, False)],
+}
+# Read with recurrence_type=act.
+ACT_HINTS = {
+    "act_max_steps": Layers,
+    "act_halting_bias_init": Annotated[float, Bounds(-100.0, 100.0)],
+    "act_epsilon": Annotated[float, Bounds(1e-9, 0.99999)],
+    "act_loss_weight": Factor,
+    "act_type": Literal["basic"],
 }
 
 
@@ -145,7 +138,10 @@ class _Recurrent(StackModel):
     unread = (*StackModel.unread, "num_encoder_layers", "num_decoder_layers")
 
     def make_layers(self, hparams, problem_hparams):
-        self.check_extra(HINTS, "universal_transformer_base or _tiny")
+        sets = "universal_transformer_base or _tiny"
+        self.check_extra(HINTS, sets)
+        if hparams.recurrence_type == "act":
+            self.check_extra(ACT_HINTS, sets)
         self.layer_runs = _runs(hparams) * hparams.num_inrecurrence_layers
         super().make_layers(hparams, problem_hparams)
 

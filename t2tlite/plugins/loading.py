@@ -7,7 +7,6 @@ which is called. A folder passed as `--t2t_usr_dir` needs no installation.
 
 from __future__ import annotations
 
-import contextlib
 import importlib
 import importlib.metadata
 import importlib.util
@@ -16,11 +15,13 @@ import pkgutil
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from importlib.machinery import PathFinder
 from pathlib import Path
 from types import ModuleType
 
-from t2tlite.errors import DuplicateNameError, PluginError
+from t2tlite import user_code
+from t2tlite.errors import PluginError
 from t2tlite.files import split_paths
 from t2tlite.plugins import alias, trust
 from t2tlite.registry import Registry
@@ -51,13 +52,9 @@ def load_entry_points() -> None:
                 "pip install -e ."
             )
         for entry_point in sorted(entry_points, key=lambda entry_point: entry_point.name):
-            Registry.adding_built_ins = getattr(entry_point.dist, "name", "") == "t2tlite"
-            try:
-                with _import_errors(entry_point.value):
-                    target = entry_point.load()
-                    _import_all(target) if isinstance(target, ModuleType) else target()
-            finally:
-                Registry.adding_built_ins = False
+            with user_code.reported(f"plugin {entry_point.value}"):
+                target = entry_point.load()
+                _import_all(target) if isinstance(target, ModuleType) else target()
             _loaded.append(entry_point.value)
 
 
@@ -90,10 +87,20 @@ def _load_path(path: Path) -> None:
     for folder in [path.parent, *([path] if path.is_dir() else [])]:
         if str(folder) not in sys.path:
             sys.path.append(str(folder))
-    with alias.names_available(path), _import_errors(str(path)):
-        module = importlib.import_module(name)
-        _check_origin(module, path)
-        _import_all(module, _file_filter(path))
+    # A notebook may have written the files just now.
+    importlib.invalidate_caches()
+    before = set(sys.modules)
+    try:
+        with alias.names_available(path), user_code.reported(f"plugin {path}"):
+            module = _import_plugin(name, path)
+            _import_all(module, _file_filter(path))
+    except BaseException:
+        # So that the next call imports all of it again, mended.
+        for new in set(sys.modules) - before:
+            file = getattr(sys.modules[new], "__file__", None)
+            if new == name or (file and Path(file).is_relative_to(path)):
+                del sys.modules[new]
+        raise
     _loaded.append(str(path))
 
 
@@ -110,6 +117,24 @@ def _file_filter(path: Path) -> Callable[[Path], bool]:
     if any(file.name != "__init__.py" or alias.used_by(file) for file in imported):
         return lambda file: False
     return lambda file: file.is_dir() or b"register_" in file.read_bytes()
+
+
+def _import_plugin(name: str, path: Path) -> ModuleType:
+    """Imports the module at `path`, though another one of Python may have its name.
+
+    Raises:
+      PluginError: another module of this name has been imported.
+    """
+    spec = PathFinder.find_spec(name, [str(path.parent)])
+    if name in sys.modules or spec is None:
+        module = importlib.import_module(name)
+        _check_origin(module, path)
+        return module
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)
+    # A folder without __init__.py has no loader.
+    if spec.loader is not None:
+        spec.loader.exec_module(module)
+    return sys.modules[name]
 
 
 def _check_origin(module: ModuleType, path: Path) -> None:
@@ -141,18 +166,6 @@ def _same_file(loaded: ModuleType, package: ModuleType, name: str) -> bool:
     return spec is not None and spec.origin == getattr(loaded, "__file__", None)
 
 
-@contextlib.contextmanager
-def _import_errors(source: str) -> Iterator[None]:
-    """Turns an exception of a plugin's import into a PluginError that has its traceback."""
-    try:
-        yield
-    except (PluginError, DuplicateNameError):
-        raise
-    except Exception as error:
-        shown = "".join(traceback.format_exception(error)).rstrip()
-        raise PluginError(f"plugin {source} failed to import: {error}; fix it:\n{shown}") from None
-
-
 def read_command_line() -> bool:
     """Returns whether a loaded T2T plugin parses the command line itself."""
     return any(alias.reads_command_line(Path(path)) for path in _loaded if os.path.exists(path))
@@ -161,6 +174,23 @@ def read_command_line() -> bool:
 def loaded_folders() -> list[str]:
     """Returns the folders and files that `load_usr_dir` has loaded, for other processes."""
     return [path for path in _loaded if os.path.isabs(path)]
+
+
+def raised(error: BaseException) -> bool:
+    """Returns whether code of a plugin raised an exception, itself or in a library it called."""
+    packages = {name.partition(".")[0] for name in _loaded if not os.path.isabs(name)}
+    for frame, _ in reversed(list(traceback.walk_tb(error.__traceback__))):
+        module = str(frame.f_globals.get("__name__"))
+        # Not the file name of the code object: AutoGraph runs a copy of a plugin's function.
+        file = str(frame.f_globals.get("__file__") or frame.f_code.co_filename)
+        package = module.partition(".")[0]
+        if package == "t2tlite":
+            return False
+        if package in packages or any(
+            file == path or file.startswith(path + os.sep) for path in loaded_folders()
+        ):
+            return True
+    return False
 
 
 def is_trusted(folder: str) -> bool:

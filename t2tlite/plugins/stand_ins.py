@@ -16,6 +16,7 @@ from types import ModuleType
 from typing import Any, NoReturn
 
 from t2tlite.errors import PluginError
+from t2tlite.plugins import t2t_only
 
 log = logging.getLogger(__name__)
 
@@ -38,10 +39,16 @@ _REASONS = {
     r"models\.lstm\.LSTM": f"{_NO_BASE}=lstm_seq2seq_attention",
     r"models\.research\.universal_transformer\.Un": f"{_NO_BASE}=universal_transformer",
     r"models\.": f"isn't part of t2tlite; {_OWN_MODEL}",
+    r"serving\.serving_utils": "speaks gRPC or to a service that no longer exists; send the "
+    "examples to the REST port of TensorFlow Serving or t2t-server",
     r"utils\.(t2t_model|beam_search|expert_utils|modality)": _GRAPH,
     r"data_generators\.(allen_brain|audio|celeba|cifar|common_voice|fsns|gene_expression|gym|"
     r"image|librispeech|mnist|mscoco|ocr|speech|timeseries|video|vqa)": _NO_TEXT,
-    r"data_generators\.(problem|text_|generator_utils)": _OTHER,
+    r"utils\.trainer_lib": "trains with TF1's Estimator; train with t2t-trainer or t2tlite.train",
+    r"data_generators\.generator_utils\.pack_": "packs the data, and here training packs; leave it "
+    "out and train with --hparams=pack_dataset=true",
+    r"data_generators\.text_encoder\.Image": "encodes images, and t2tlite has only text",
+    r"data_generators\.(problem|text_|generator_utils|tokenizer)": _OTHER,
     r"data_generators\.": _PROBLEM,
     r"tensorflow\.contrib": "was removed in TensorFlow 2; use its replacement in tf or keras",
     r"tensorflow\.": f"was removed in TensorFlow 2; {_OWN_MODEL}",
@@ -51,6 +58,9 @@ _REASONS = {
 def reason(name: str) -> str:
     """Returns why there is no `name`, and what to do instead."""
     path = name.removeprefix("tensor2tensor.")
+    *_, last = path.split(".")
+    if path.startswith("models.") and (what := t2t_only.family(last)):
+        return f"is for {what}; start from {t2t_only.nearest_set(last)}"
     return next((text for pattern, text in _REASONS.items() if re.match(pattern, path)), _OTHER)
 
 

@@ -91,6 +91,25 @@ def maybe_download(
     return str(path)
 
 
+def maybe_download_from_drive(directory: str | os.PathLike[str], filename: str, url: str) -> str:
+    """Returns the path of `directory/filename`, downloaded from Google Drive if it isn't there.
+
+    Raises:
+      DownloadError: as of `maybe_download`, or Google Drive answered with a web page.
+      OutputError: it can't be written.
+    """
+    path = maybe_download(directory, filename, url)
+    with open(path, "rb") as file:
+        start = file.read(64).lstrip().lower()
+    if start.startswith((b"<!doctype html", b"<html")):
+        os.remove(path)
+        raise DownloadError(
+            f"{url} returned a web page, not the file; open it in a browser and save the file as "
+            f"{path}"
+        )
+    return path
+
+
 def _download(path: Path, uri: str, sha256: str | None) -> None:
     """Makes one attempt, which resumes an earlier one if the server can."""
     part = path.with_name(f".{path.name}.part")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from t2tlite import registry
 from t2tlite.assignments import parse_assignments
-from t2tlite.checkpoint import checkpoints, run_record
+from t2tlite.checkpoint import checkpoints, model_card, run_record
 from t2tlite.config import HParams
 from t2tlite.errors import CheckpointError, HParamsError
 from t2tlite.files import make_folder, plain_name
@@ -138,7 +138,12 @@ def import_checkpoint(
     if not checkpoint.shares_embeddings:
         run.hparams["shared_embedding_and_softmax_weights"] = False
     hparams = HParams.from_values(run.hparams)
-    problem_hparams = registry.problem(run.problem).get_hparams(hparams, data_dir)
+    if hparams.prepend_mode != "none" and any("/encoder/" in name for name in checkpoint.shapes):
+        raise CheckpointError(
+            f"the checkpoint has an encoder, which T2T trains beside prepend_mode="
+            f"{hparams.prepend_mode}; here that is a decoder alone, so it can't be imported"
+        )
+    problem_hparams = run.trained_problem().get_hparams(hparams, data_dir)
     network = run.make_model(problem_hparams)
     # Not isinstance: subclasses have weights of other names.
     if type(network) not in (Transformer, TransformerEncoder):
@@ -158,6 +163,7 @@ def import_checkpoint(
         with contextlib.closing(checkpoints.Saver(output_dir, keep=0)) as saver:
             saver.save(checkpoint.step, network, optimizer)
             saver.wait()
+        model_card.write(output_dir, run)
     state = f"state of {hparams.optimizer} imported; training resumes exactly"
     if reason:
         state = f"moments not imported ({reason}); training resumes at this step's learning rate"

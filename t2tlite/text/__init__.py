@@ -5,6 +5,7 @@
     SUBWORD     SentencePieceEncoder   a vocabulary learned by `train_sentencepiece`
                 SubwordTextEncoder     an existing `.subwords` file of T2T
     (labels)    ClassLabelEncoder      names of classes
+    (numbers)   RealEncoder            targets of a regression
 
 An encoder is any object with `vocab_size`, `encode(text) -> list[int]` and `decode(ids) -> str`.
 Id 0 is padding and 1 the end of a sequence; `encode` appends neither. Nothing here needs
@@ -21,6 +22,7 @@ from t2tlite.text.encoder import ByteTextEncoder as ByteTextEncoder
 from t2tlite.text.encoder import ClassLabelEncoder as ClassLabelEncoder
 from t2tlite.text.encoder import TextEncoder as TextEncoder
 from t2tlite.text.encoder import strip_ids as strip_ids
+from t2tlite.text.real_encoder import RealEncoder as RealEncoder
 from t2tlite.text.sentencepiece_encoder import SentencePieceEncoder as SentencePieceEncoder
 from t2tlite.text.sentencepiece_training import train_sentencepiece as train_sentencepiece
 from t2tlite.text.subword_encoder import SubwordTextEncoder as SubwordTextEncoder

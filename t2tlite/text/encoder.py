@@ -1,4 +1,4 @@
-"""The encoder interface, and the two encoders that need no vocabulary: bytes and class labels.
+"""The base encoder, and the two encoders that need no vocabulary: bytes and class labels.
 
 Names and behaviour are those of Tensor2Tensor 1.15.7 (data_generators/text_encoder.py).
 """
@@ -6,9 +6,9 @@ Names and behaviour are those of Tensor2Tensor 1.15.7 (data_generators/text_enco
 from __future__ import annotations
 
 import os
-from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 
+from t2tlite.config import EOS_ID, PAD_ID
 from t2tlite.errors import DataError, VocabularyError
 from t2tlite.text.vocabulary_file import read_vocabulary_lines
 
@@ -26,6 +26,29 @@ def strip_ids(ids: Iterable[int], ids_to_strip: Iterable[int]) -> list[int]:
     while stripped and stripped[-1] in strip:
         stripped.pop()
     return stripped
+
+
+def text_ids(ids: Iterable[int]) -> list[int]:
+    """Returns the ids of text only: without PAD and EOS, wherever they are."""
+    return [int(id_) for id_ in ids if id_ not in (PAD_ID, EOS_ID)]
+
+
+def as_text(text: str | bytes) -> str:
+    """Returns a str unchanged, and bytes decoded as UTF-8.
+
+    Raises:
+      DataError: the bytes aren't UTF-8.
+    """
+    if isinstance(text, str):
+        return text
+    try:
+        return text.decode("utf-8")
+    except UnicodeDecodeError as error:
+        around = text[max(0, error.start - 10) : error.start + 11]
+        raise DataError(
+            f"byte {error.start} of the text, {text[error.start]:#04x}, isn't UTF-8 (in "
+            f"{around!r}); decode the bytes with their own encoding"
+        ) from None
 
 
 def encode_utf8(text: str) -> bytes:
@@ -52,17 +75,17 @@ def reserved_name(reserved_id: int) -> str:
     return RESERVED_TOKENS[reserved_id] if is_named else f"<reserved_{reserved_id}>"
 
 
-class TextEncoder(ABC):
-    """Base of the encoders, with T2T's interface; a user's encoder may inherit from it or not.
+class TextEncoder:
+    """Base of the encoders: encodes whole numbers, written with spaces between them.
 
-    A subclass defines `vocab_size`, `encode` and `decode`.
+    A user's encoder may inherit from it or not; it overrides `vocab_size`, `encode` and `decode`.
 
     Args:
       num_reserved_ids: ids, counted from 0, that stand for no text.
     """
 
-    def __init__(self, num_reserved_ids: int = NUM_RESERVED_TOKENS) -> None:
-        self._num_reserved_ids = num_reserved_ids
+    def __init__(self, num_reserved_ids: int | None = NUM_RESERVED_TOKENS) -> None:
+        self._num_reserved_ids = num_reserved_ids or 0
 
     @property
     def num_reserved_ids(self) -> int:
@@ -75,22 +98,24 @@ class TextEncoder(ABC):
         return frozenset()
 
     @property
-    @abstractmethod
     def vocab_size(self) -> int:
         """Number of ids, reserved ones included; all ids are below it."""
+        raise NotImplementedError(f"{type(self).__name__} has no vocab_size; define it")
 
-    @abstractmethod
     def encode(self, text: str) -> list[int]:
         """Returns the ids of `text`, without EOS.
 
+        Args:
+          text: a str, or its UTF-8 bytes.
+
         Raises:
-          DataError: `text` has a lone surrogate.
+          DataError: `text` has a lone surrogate, or its bytes aren't UTF-8.
           VocabularyError: a part of `text` has no id.
         """
+        return [int(word) + self._num_reserved_ids for word in as_text(text).split()]
 
-    @abstractmethod
     def decode(self, ids: Sequence[int], strip_extraneous: bool = False) -> str:
-        """Returns the text of `ids`.
+        """Returns the text of `ids`; PAD and EOS become `<pad>` and `<EOS>`.
 
         Args:
           ids: ids in [0, vocab_size).
@@ -99,6 +124,7 @@ class TextEncoder(ABC):
         Raises:
           DataError: an id isn't in [0, vocab_size).
         """
+        return " ".join(self.decode_list(self._stripped(ids, strip_extraneous)))
 
     def decode_list(self, ids: Sequence[int]) -> list[str]:
         """Returns a string for each id, for display; joined, they need not be the text."""
@@ -131,7 +157,7 @@ class ByteTextEncoder(TextEncoder):
         return len(self._bytes)
 
     def encode(self, text: str) -> list[int]:
-        return [value + self._num_reserved_ids for value in encode_utf8(text)]
+        return [value + self._num_reserved_ids for value in encode_utf8(as_text(text))]
 
     def decode(self, ids: Sequence[int], strip_extraneous: bool = False) -> str:
         """Returns the text of `ids`; invalid UTF-8 becomes U+FFFD, reserved ids their names."""
@@ -162,11 +188,11 @@ class ClassLabelEncoder(TextEncoder):
 
     Args:
       class_labels: the labels in the order of their ids.
-      class_labels_fname: a UTF-8 file with one label per line.
+      class_labels_fname: a UTF-8 file with one label per line, which is read instead.
 
     Raises:
-      VocabularyError: the file is missing or damaged, both or neither argument is given, or a label
-        appears twice.
+      VocabularyError: the file is missing or damaged, neither argument is given, or a label appears
+        twice.
     """
 
     def __init__(
@@ -175,14 +201,13 @@ class ClassLabelEncoder(TextEncoder):
         class_labels_fname: str | os.PathLike[str] | None = None,
     ) -> None:
         super().__init__(num_reserved_ids=0)
-        if bool(class_labels) == bool(class_labels_fname):
-            raise VocabularyError(
-                f"ClassLabelEncoder got {'both' if class_labels else 'neither'} of its arguments "
-                f"class_labels and class_labels_fname; give it one of them"
-            )
         if class_labels_fname:
             class_labels = [line.strip() for line in read_vocabulary_lines(class_labels_fname)]
-        self._class_labels = list(class_labels or ())
+        if not class_labels:
+            raise VocabularyError(
+                "ClassLabelEncoder got no label; give it class_labels or class_labels_fname"
+            )
+        self._class_labels = list(class_labels)
         self._label_to_id = {label: id_ for id_, label in enumerate(self._class_labels)}
         if len(self._label_to_id) < len(self._class_labels):
             label = next(x for x in self._class_labels if self._class_labels.count(x) > 1)

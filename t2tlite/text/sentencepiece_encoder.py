@@ -16,6 +16,7 @@ string operations can do as well.
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Sequence
 from typing import Any
@@ -24,7 +25,7 @@ import sentencepiece
 
 from t2tlite.config import EOS_ID, PAD_ID
 from t2tlite.errors import DataError, VocabularyError
-from t2tlite.text.encoder import TextEncoder, encode_utf8
+from t2tlite.text.encoder import TextEncoder, as_text, encode_utf8, reserved_name
 from t2tlite.text.vocabulary_file import read_vocabulary
 
 SPACE_MARK = "\u2581"
@@ -101,6 +102,7 @@ class SentencePieceEncoder(TextEncoder):
         return frozenset(i for i in ids if processor.is_byte(i) or processor.is_unknown(i))
 
     def encode(self, text: str) -> list[int]:
+        text = as_text(text)
         ids: list[int] = self._encoded(escape(text), [text])
         return ids
 
@@ -108,24 +110,35 @@ class SentencePieceEncoder(TextEncoder):
         """Returns the piece ids of each text, faster than separate calls of `encode`.
 
         Raises:
-          DataError: a text has a lone surrogate.
+          DataError: a text has a lone surrogate, or its bytes aren't UTF-8.
         """
+        texts = [as_text(text) for text in texts]
         escaped = [escape(text) for text in texts]
         ids: list[list[int]] = self._encoded(escaped, texts, num_threads)
         return ids
 
     def decode(self, ids: Sequence[int], strip_extraneous: bool = False) -> str:
-        """Returns the text of `ids` without PAD and EOS; invalid UTF-8 becomes U+FFFD.
+        """Returns the text of `ids`; PAD and EOS become `<pad>` and `<EOS>`, invalid UTF-8 U+FFFD.
 
         Args:
           ids: ids in [0, vocab_size).
-          strip_extraneous: has no effect, since PAD and EOS are always removed.
+          strip_extraneous: remove PAD and EOS at the end first.
         """
-        numbers = list(map(int, ids))
+        numbers = list(map(int, self._stripped(ids, strip_extraneous)))
+        if PAD_ID not in numbers and EOS_ID not in numbers:
+            return self._decoded(numbers)
+        # SentencePiece would leave them out.
+        return "".join(
+            "".join(reserved_name(id_) for id_ in run) if is_reserved else self._decoded(list(run))
+            for is_reserved, run in itertools.groupby(numbers, (PAD_ID, EOS_ID).__contains__)
+        )
+
+    def _decoded(self, ids: list[int]) -> str:
+        """Returns the text of `ids`, none of which is PAD or EOS."""
         try:
-            text: str = self._processor.decode(numbers)
+            text: str = self._processor.decode(ids)
         except IndexError:
-            raise self._out_of_range(numbers) from None
+            raise self._out_of_range(ids) from None
         return unescape(text)
 
     def decode_list(self, ids: Sequence[int]) -> list[str]:

@@ -1,8 +1,11 @@
 """Learns a SentencePiece vocabulary from text; the same texts give the same bytes.
 
-Pieces are learned by byte-pair encoding (Sennrich et al. 2016). The ids are PAD 0, EOS 1 and
-unknown 2, then the problem's reserved tokens, the 256 bytes, the learned pieces in the order of
-their merges, and the single characters.
+Pieces are learned by byte-pair encoding (Sennrich et al. 2016). The ids are PAD 0 and EOS 1, then
+the problem's reserved tokens from 2 as in T2T, the unknown piece, the 256 bytes, the learned pieces
+in the order of their merges, and the single characters.
+
+`SentencePieceEncoder` takes the ids of each file as they are, so that a vocabulary with the unknown
+piece at 2 keeps its ids.
 """
 
 from __future__ import annotations
@@ -20,14 +23,13 @@ import sentencepiece
 from t2tlite.config import EOS_ID, PAD_ID
 from t2tlite.errors import VocabularyError
 from t2tlite.files import atomic
-from t2tlite.text.encoder import EOS, PAD, encode_utf8
+from t2tlite.text.encoder import EOS, NUM_RESERVED_TOKENS, PAD, as_text, encode_utf8
 from t2tlite.text.sentencepiece_encoder import ESCAPE, SPACE_MARK, SentencePieceEncoder, escape
 
 _log = logging.getLogger(__name__)
 
 # Not <unk>, because many corpora have it as a word, and control pieces are never learned.
 _UNKNOWN = "<unknown>"
-_UNKNOWN_ID = 2
 # Longer texts are split, because SentencePiece drops sentences above its limit.
 _SENTENCE_CHARACTERS = 4096
 _UTF8_BYTES_PER_CHARACTER = 4
@@ -39,8 +41,8 @@ BUDGET_CHARACTERS = 5_000_000
 _TRAINER_MARK = "\u2585"
 # The trainer strips or skips these characters, and fails if there is no other.
 _NO_CONTENT = "\r\n\0"
-# Names of the unknown and of the byte pieces, which can't be reserved tokens.
-_TAKEN = re.compile(rf"{_UNKNOWN}|<0x[0-9A-F]{{2}}>")
+# Names of the byte pieces, which can't be reserved tokens.
+_BYTE_PIECE = re.compile("<0x[0-9A-F]{2}>")
 
 
 def train_sentencepiece(
@@ -61,8 +63,8 @@ def train_sentencepiece(
       vocab_size: number of ids. If the texts have fewer pieces, or their characters need more ids,
         the vocabulary has another size, with a warning.
       filename: the file to write; its folder is created if absent, an old file is replaced.
-      reserved_tokens: strings that are always encoded as one id. Their ids follow that of the
-        unknown piece, in this order. PAD and EOS are ignored.
+      reserved_tokens: strings that are always encoded as one id. Their ids start at
+        `NUM_RESERVED_TOKENS`, in this order. PAD and EOS are ignored.
       max_subtoken_length: characters of the longest piece; None: SentencePiece's 16.
       budget_characters: from more text, a sample of this size at most is drawn.
 
@@ -74,7 +76,7 @@ def train_sentencepiece(
       DataError: a text has a lone surrogate.
       OutputError: the file can't be written.
     """
-    options: dict[str, Any] = {"user_defined_symbols": _check_reserved_tokens(reserved_tokens)}
+    options = _special_pieces(reserved_tokens)
     if max_subtoken_length:
         options["max_sentencepiece_length"] = max_subtoken_length
     sample, characters = _draw_sample(texts, budget_characters)
@@ -109,7 +111,7 @@ def _draw_sample(texts: Iterable[str], budget: int) -> tuple[list[str], int]:
     characters = seen = 0
     draw = random.Random(0).random
     rate = 1.0
-    for text in texts:
+    for text in map(as_text, texts):
         seen += len(text)
         if draw() >= rate:
             continue
@@ -155,8 +157,6 @@ def _train(sentences: list[str], vocab_size: int, options: Mapping[str, Any]) ->
             pad_piece=PAD,
             eos_id=EOS_ID,
             eos_piece=EOS,
-            unk_id=_UNKNOWN_ID,
-            unk_piece=_UNKNOWN,
             # No text is encoded as the unknown piece, but a model can generate it.
             unk_surface="\ufffd",
             bos_id=-1,
@@ -175,15 +175,28 @@ def _train(sentences: list[str], vocab_size: int, options: Mapping[str, Any]) ->
     return model.getvalue()
 
 
+def _special_pieces(reserved_tokens: Sequence[str]) -> dict[str, Any]:
+    """Returns the trainer's options for reserved tokens and the unknown piece after them."""
+    reserved = _check_reserved_tokens(reserved_tokens)
+    unknown = _UNKNOWN
+    while unknown in reserved:
+        unknown = f"<{unknown}>"
+    # The trainer gives the reserved tokens the lowest free ids.
+    unknown_id = NUM_RESERVED_TOKENS + len(reserved)
+    return {"user_defined_symbols": reserved, "unk_id": unknown_id, "unk_piece": unknown}
+
+
 def _check_reserved_tokens(tokens: Sequence[str]) -> list[str]:
     reserved = [token for token in tokens if token not in (PAD, EOS)]
     for token in reserved:
         problem = ""
         if not token:
             problem = "is empty"
-        elif any(c.isspace() or c in (SPACE_MARK, ESCAPE, "\0") for c in token):
-            problem = "contains white space, U+2581, U+001A or NUL"
-        elif _TAKEN.fullmatch(token):
+        elif token.isspace():
+            problem = "is white space"
+        elif any((c.isspace() and c != " ") or c in (SPACE_MARK, ESCAPE, "\0") for c in token):
+            problem = "contains white space other than spaces, U+2581, U+001A or NUL"
+        elif _BYTE_PIECE.fullmatch(token):
             problem = "is the name of a piece in every SentencePiece vocabulary"
         elif reserved.count(token) > 1:
             problem = "appears twice"
@@ -192,4 +205,4 @@ def _check_reserved_tokens(tokens: Sequence[str]) -> list[str]:
                 f"reserved token {token!r} {problem}; choose another in additional_reserved_tokens"
             )
         encode_utf8(token)
-    return reserved
+    return [token.replace(" ", SPACE_MARK) for token in reserved]

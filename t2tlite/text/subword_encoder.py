@@ -1,36 +1,33 @@
 """Encodes and decodes with Tensor2Tensor's `.subwords` vocabulary files, with T2T's ids.
 
-A word token (`tokenizer.py`) is escaped, ended by an underscore, and split greedily into the
-longest subtokens of the vocabulary. Escapes replace underscores, and characters that are missing
-in the vocabulary:
-
-    \\      a backslash          \\u     an underscore
-    \\9786; the character with this code point
-
-No `.subwords` files are written: new vocabularies are learned by SentencePiece
-(`sentencepiece_training.py`).
+`subwords.py` describes how words are split. Problems get new vocabularies from SentencePiece
+(`sentencepiece_training.py`); plugins written for T2T can build one in this format.
 """
 
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property, lru_cache
-from typing import Any
+from typing import Any, Self
 
 from t2tlite.errors import VocabularyError
+from t2tlite.files import atomic
 from t2tlite.text import tokenizer
-from t2tlite.text.encoder import TextEncoder, encode_utf8
+from t2tlite.text.encoder import TextEncoder, as_text, encode_utf8
+from t2tlite.text.subword_training import ROUNDS, learn_subtokens, learn_subtokens_to_size
+from t2tlite.text.subwords import (
+    ESCAPE_CHARACTERS,
+    escape_token,
+    longest_subtokens,
+    unescape_token,
+)
 from t2tlite.text.vocabulary_file import read_vocabulary_lines
 
 # Enough for the words of a large corpus; about 100 MB when full. A look-up is ten times as fast as
 # splitting.
 _CACHED_TOKENS = 2**17
-ESCAPE_CHARACTERS = frozenset("\\_u;0123456789")
-_ESCAPE = re.compile(r"\\u|\\\\|\\([0-9]+);")
-# T2T's replacement for an escape without a character.
-UNDEFINED = "\u3013"
 
 
 class SubwordTextEncoder(TextEncoder):
@@ -39,20 +36,19 @@ class SubwordTextEncoder(TextEncoder):
     `decode(encode(text)) == text` for any text.
 
     Args:
-      filename: a T2T subword vocabulary: one subtoken per line, with or without quotes.
+      filename: a T2T subword vocabulary: one subtoken per line, with or without quotes. None: the
+        vocabulary is empty until one of the `build` methods fills it.
 
     Raises:
       VocabularyError: the file is missing, empty or not UTF-8.
     """
 
-    def __init__(self, filename: str | os.PathLike[str]) -> None:
+    def __init__(self, filename: str | os.PathLike[str] | None = None) -> None:
         super().__init__()
-        self.filename = os.fspath(filename)
-        self._subtokens = [_unquote(line.strip()) for line in read_vocabulary_lines(filename)]
-        # If a subtoken appears twice, its later id is used, as in T2T.
-        self._subtoken_to_id = {s: i for i, s in enumerate(self._subtokens) if s}
-        self._longest = max(map(len, self._subtokens))
-        self._alphabet = ESCAPE_CHARACTERS.union(*self._subtokens)
+        self.filename = None if filename is None else os.fspath(filename)
+        self._fill([])
+        if filename is not None:
+            self._load_from_file_object(read_vocabulary_lines(filename))
 
     @cached_property
     def _token_ids(self) -> Callable[[str], tuple[int, ...]]:
@@ -64,16 +60,23 @@ class SubwordTextEncoder(TextEncoder):
 
     @property
     def vocab_size(self) -> int:
-        return len(self._subtokens)
+        return len(self._all_subtoken_strings)
+
+    @property
+    def all_subtoken_strings(self) -> tuple[str, ...]:
+        """The subtokens by id."""
+        return tuple(self._all_subtoken_strings)
 
     @property
     def fallback_ids(self) -> frozenset[int]:
         """The subtokens that begin an escape such as `\\9786;`."""
-        bare = (s.replace("\\\\", "").replace("\\u", "") for s in self._subtokens)
+        subtokens = self._all_subtoken_strings
+        bare = (s.replace("\\\\", "").replace("\\u", "") for s in subtokens)
         return frozenset(id_ for id_, subtoken in enumerate(bare) if "\\" in subtoken)
 
     def encode(self, text: str) -> list[int]:
         token_ids = self._token_ids
+        text = as_text(text)
         try:
             return [id_ for token in tokenizer.encode(text) for id_ in token_ids(token)]
         except UnicodeEncodeError:
@@ -82,60 +85,127 @@ class SubwordTextEncoder(TextEncoder):
 
     def encode_without_tokenizing(self, token_text: str) -> list[int]:
         """Returns the subtoken ids of one token of any tokenizer; raises as `encode`."""
+        token_text = as_text(token_text)
         encode_utf8(token_text)
         return list(self._token_ids(token_text))
 
     def decode(self, ids: Sequence[int], strip_extraneous: bool = False) -> str:
         """Returns the text of `ids`; ids outside the vocabulary are ignored."""
         joined = "".join(self.decode_list(self._stripped(ids, strip_extraneous)))
-        tokens = (_ESCAPE.sub(_character, escaped) for escaped in joined.split("_"))
+        tokens = map(unescape_token, joined.split("_"))
         return tokenizer.decode(token for token in tokens if token)
 
     def decode_list(self, ids: Sequence[int]) -> list[str]:
         """Returns the subtokens of `ids` as in the file, with `_` at the end of a word."""
         size = self.vocab_size
-        return [self._subtokens[id_] if 0 <= id_ < size else "" for id_ in ids]
+        return [self._all_subtoken_strings[id_] if 0 <= id_ < size else "" for id_ in ids]
+
+    @classmethod
+    def build_from_generator(
+        cls,
+        generator: Iterable[str],
+        target_size: int,
+        max_subtoken_length: int | None = None,
+        reserved_tokens: Sequence[str] | None = None,
+    ) -> Self:
+        """Learns a vocabulary from texts; see `learn_subtokens_to_size`."""
+        counts: Counter[str] = Counter()
+        for text in generator:
+            counts.update(tokenizer.encode(as_text(text)))
+        return cls.build_to_target_size(
+            target_size, counts, 1, 1000, max_subtoken_length, reserved_tokens
+        )
+
+    @classmethod
+    def build_to_target_size(
+        cls,
+        target_size: int,
+        token_counts: Mapping[str, int],
+        min_val: float,
+        max_val: float,
+        max_subtoken_length: int | None = None,
+        reserved_tokens: Sequence[str] | None = None,
+        num_iterations: int = ROUNDS,
+    ) -> Self:
+        """Learns a vocabulary of about `target_size` subtokens; see `learn_subtokens_to_size`."""
+        encoder = cls()
+        subtokens = learn_subtokens_to_size(
+            target_size,
+            token_counts,
+            min_val,
+            max_val,
+            rounds=num_iterations,
+            reserved_tokens=reserved_tokens,
+            max_subtoken_length=max_subtoken_length,
+        )
+        encoder._fill(subtokens)
+        return encoder
+
+    def build_from_token_counts(
+        self,
+        token_counts: Mapping[str, int],
+        min_count: float,
+        num_iterations: int = ROUNDS,
+        reserved_tokens: Sequence[str] | None = None,
+        max_subtoken_length: int | None = None,
+    ) -> None:
+        """Learns the subtokens that occur at least `min_count` times; see `learn_subtokens`."""
+        subtokens = learn_subtokens(
+            token_counts,
+            min_count,
+            rounds=num_iterations,
+            reserved_tokens=reserved_tokens,
+            max_subtoken_length=max_subtoken_length,
+        )
+        self._fill(subtokens)
+
+    def store_to_file(
+        self, filename: str | os.PathLike[str], add_single_quotes: bool = True
+    ) -> None:
+        """Writes the subtokens, one per line, atomically.
+
+        Args:
+          filename: the file; an old one is replaced.
+          add_single_quotes: write quotes around each, which keep its spaces.
+
+        Raises:
+          OutputError: the file can't be written.
+        """
+        quote = "'" if add_single_quotes else ""
+        with atomic(filename, "w") as file:
+            file.writelines(f"{quote}{s}{quote}\n" for s in self._all_subtoken_strings)
+        self.filename = self.filename or os.fspath(filename)
+
+    def dump(self) -> None:
+        """Prints all subtokens with their ids."""
+        pairs = sorted((id_, s) for s, id_ in self._subtoken_string_to_id.items())
+        print(", ".join(f"{id_} : '{subtoken}'" for id_, subtoken in pairs))
+
+    def _load_from_file_object(self, lines: Iterable[str]) -> None:
+        self._fill([_unquote(line.strip()) for line in lines])
+
+    def _fill(self, subtokens: Sequence[str]) -> None:
+        # T2T's names, which plugins read.
+        self._all_subtoken_strings = list(subtokens)
+        # If a subtoken appears twice, its later id is used, as in T2T.
+        self._subtoken_string_to_id = {s: i for i, s in enumerate(subtokens) if s}
+        self._max_subtoken_len = max(map(len, subtokens), default=0)
+        self._alphabet = ESCAPE_CHARACTERS.union(*subtokens)
+        self.__dict__.pop("_token_ids", None)
 
     def _split_token(self, token: str) -> tuple[int, ...]:
         """Returns the ids of one token; raises UnicodeEncodeError for a lone surrogate."""
-        escaped = self._escape(token)
-        ids: list[int] = []
-        start = 0
-        while start < len(escaped):
-            for end in range(min(len(escaped), start + self._longest), start, -1):
-                id_ = self._subtoken_to_id.get(escaped[start:end])
-                if id_ is not None:
-                    break
-            else:
-                raise VocabularyError(
-                    f"{self.filename} has no subtoken for {escaped[start]!r} (in {token!r}), which "
-                    f"other subtokens contain; is the file complete?"
-                )
-            ids.append(id_)
-            start = end
-        return tuple(ids)
-
-    def _escape(self, token: str) -> str:
-        token = token.replace("\\", "\\\\").replace("_", "\\u")
-        if not self._alphabet.issuperset(token):
-            token.encode("utf-8")
-            token = "".join(c if c in self._alphabet else f"\\{ord(c)};" for c in token)
-        return token + "_"
+        escaped = escape_token(token, self._alphabet)
+        ids = self._subtoken_string_to_id
+        try:
+            return tuple(ids[s] for s in longest_subtokens(escaped, ids, self._max_subtoken_len))
+        except KeyError as error:
+            raise VocabularyError(
+                f"{self.filename or 'the vocabulary'} has no subtoken for {error.args[0]!r} (in "
+                f"{token!r}), which other subtokens contain; is the file complete?"
+            ) from None
 
 
 def _unquote(line: str) -> str:
     """Returns a line without the quotes with which T2T protects a subtoken's spaces."""
     return line[1:-1] if line[:1] in ("'", '"') and line[0] == line[-1] else line
-
-
-def _character(escape: re.Match[str]) -> str:
-    number = escape.group(1)
-    if number is None:
-        return "_" if escape.group() == "\\u" else "\\"
-    try:
-        character = chr(int(number))
-        # T2T would return a lone surrogate here, which can't be written as UTF-8.
-        character.encode("utf-8")
-    except (ValueError, OverflowError):
-        return UNDEFINED
-    return character

@@ -23,7 +23,7 @@ def make_steps(setup: TrainingSetup) -> Iterator[Step]:
     yield training(setup)
     yield evaluation(setup)
     yield decoding(setup, 1)
-    if setup.problem_hparams.modality["targets"] != "class_label":
+    if setup.problem_hparams.modality["targets"] == "symbol":
         yield decoding(setup, DecodeHParams().beam_size)
 
 
@@ -35,7 +35,7 @@ def training(setup: TrainingSetup) -> Step:
     """
     objective, optimizer = setup.make_objective()
     objective.compile(optimizer=optimizer, jit_compile=True)
-    data = _shapes(setup.training_batches.shapes, setup.batching, setup.sizes.row_length)
+    data = _shapes(setup.training_batches.signature, setup.batching, setup.sizes.row_length)
     rows = data["targets"][0][0]
     data[WAITED] = ((rows,), "float32")
     weights = objective.trainable_variables, objective.non_trainable_variables
@@ -54,10 +54,10 @@ def resized(step: Step, setup: TrainingSetup, batch_size: int) -> Step:
 def evaluation(setup: TrainingSetup) -> Step:
     """Returns the evaluation step for a batch of the longest examples."""
     batching = setup.evaluation_batching
-    shapes = inputs.TrainingBatches(setup.evaluation_examples, batching, seed=0).shapes
+    signature = inputs.TrainingBatches(setup.evaluation_examples, batching, seed=0).signature
     modality = setup.problem_hparams.modality["targets"]
     scorer = Scorer(setup.network, modality, setup.device.gather)
-    return _prediction("evaluation", scorer, _shapes(shapes, batching, _longest(setup)))
+    return _prediction("evaluation", scorer, _shapes(signature, batching, _longest(setup)))
 
 
 def decoding(setup: TrainingSetup, beam_size: int) -> Step:
@@ -93,12 +93,14 @@ def _prediction(name: str, model: Any, data: Shapes) -> Step:
 
 
 def _shapes(
-    features: Mapping[str, tuple[int | None, int | None]], batching: Batching, row_length: int
+    signature: Mapping[str, tuple[tuple[int | None, int | None], str]],
+    batching: Batching,
+    row_length: int,
 ) -> Shapes:
     """Returns the shapes of the longest batches.
 
     Args:
-      features: rows and width by feature; None where batches differ.
+      signature: shape and dtype by feature; None where the shapes of batches differ.
       batching: static.
       row_length: tokens of the longest rows.
     """
@@ -106,4 +108,4 @@ def _shapes(
     if batching.kind == "bucket":
         length = min(bound for bound in [*batching.bounds, length] if bound >= row_length)
     rows = batching.rows(length)
-    return {name: ((rows, width or length), "int32") for name, (_, width) in features.items()}
+    return {name: ((rows, shape[1] or length), dtype) for name, (shape, dtype) in signature.items()}

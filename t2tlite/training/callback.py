@@ -11,7 +11,7 @@ from typing import Any
 
 import keras
 
-from t2tlite.checkpoint import checkpoints, eval_log
+from t2tlite.checkpoint import checkpoints, eval_log, model_card
 from t2tlite.errors import DataError, Error
 from t2tlite.training import curves, reports
 from t2tlite.training.agreement import make_agreement
@@ -56,6 +56,7 @@ class TrainingCallback(keras.callbacks.Callback):
         # Later evaluations are of steps that a kill lost.
         rows = eval_log.read_evaluations(output_dir)
         self._evaluations = [row for row in rows if row["step"] <= step]
+        self._needs = setup.run.explain_needs()
 
     @functools.cached_property
     def _events(self) -> reports.Events:
@@ -188,6 +189,13 @@ class TrainingCallback(keras.callbacks.Callback):
         if self._is_chief:
             self._sync()
             self._saver.save(self.step, self.setup.network, self.objective.optimizer)
+            self._tell_needs()
+
+    def _tell_needs(self) -> None:
+        """Says, once, what the model will need a plugin's code for."""
+        for need in self._needs:
+            self._line.say(need)
+        self._needs = []
 
     def _evaluate(self) -> None:
         if not self.setup.device.evaluates:
@@ -198,6 +206,7 @@ class TrainingCallback(keras.callbacks.Callback):
         self._evaluations.append({"step": self.step, **metrics})
         if self._is_chief:
             eval_log.write_evaluations(self.output_dir, self._evaluations)
+            model_card.write(self.output_dir, self.setup.run)
             self._events.evaluation(self.step, metrics)
         shown = "  ".join(f"{name} {value:.4f}" for name, value in metrics.items())
         self._line.say(f"step {self.step} evaluation: {shown}  {self.setup.coverage}")
@@ -252,3 +261,4 @@ class TrainingCallback(keras.callbacks.Callback):
             log.info("--checkpoint_path=best is step %d", self._saver.best)
         if path := curves.draw(self.output_dir):
             log.info("curves of loss and metrics: %s", path)
+        model_card.write(self.output_dir, self.setup.run)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,20 +26,41 @@ def draw(output_dir: str | Path) -> Path | None:
       DataError: eval.jsonl is damaged.
       OutputError: the file can't be written.
     """
-    output_dir = Path(output_dir)
+    # The import takes a second. Not pyplot, which has global state.
+    from matplotlib.figure import Figure
+
+    figure = draw_on(Figure, output_dir)
+    if figure is None:
+        return None
+    path = Path(output_dir) / NAME
+    with atomic(path) as file:
+        figure.savefig(file, format="png", dpi=120)
+    return path
+
+
+def draw_on(make_figure: Callable[..., Any], output_dir: str | Path) -> Any:
+    """Draws what `draw` does on a new figure.
+
+    Args:
+      make_figure: matplotlib's Figure, or pyplot.figure.
+      output_dir: the model folder.
+
+    Returns:
+      The figure, or None if nothing is logged yet.
+
+    Raises:
+      Error: as `draw`.
+    """
     training = training_losses(output_dir)
     evaluations = eval_log.read_evaluations(output_dir)
     if not training and not evaluations:
         return None
     run = run_record.read(output_dir)
-    # The import takes a second. Not pyplot, which has global state.
-    from matplotlib.figure import Figure
-
     names = {name: name for row in evaluations for name in row if name not in ("step", "loss")}
     shares = {
         name: name for name in names if all(0 <= row.get(name, 0) <= 1 for row in evaluations)
     }
-    figure = Figure(figsize=(12 if shares else 7, 4.5), layout="constrained")
+    figure = make_figure(figsize=(12 if shares else 7, 4.5), layout="constrained")
     figure.suptitle(f"{run.problem} with {run.model}")
     left, *right = figure.subplots(1, 2 if shares else 1, squeeze=False)[0]
     if training:
@@ -52,9 +73,7 @@ def draw(output_dir: str | Path) -> Path | None:
     for axes in right:
         axes.set_ylim(0, 1)
         _plot_evaluations(axes, evaluations, shares, "evaluation metric (0 to 1)")
-    with atomic(output_dir / NAME) as file:
-        figure.savefig(file, format="png", dpi=120)
-    return output_dir / NAME
+    return figure
 
 
 def training_losses(output_dir: str | Path) -> dict[int, float]:

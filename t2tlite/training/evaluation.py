@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from t2tlite.errors import DataError
-from t2tlite.metrics import KNOWN, NEED_PAIRS, NEED_TEXT, Scores, text_units
+from t2tlite.metrics import KNOWN, NEED_PAIRS, NEED_TEXT, OF_NUMBERS, Scores, text_units
 from t2tlite.model.teacher_forcing import Scorer
 from t2tlite.t2t_names.metrics import NOT_COMPUTED
 
@@ -21,7 +21,9 @@ def evaluate(
     feed: Callable[[dict[str, Any]], dict[str, Any]],
     encoder: Any,
 ) -> tuple[dict[str, float], int]:
-    """Returns the loss, in nats a token, and metrics over all batches; and how many examples.
+    """Returns the loss and metrics over all batches; and how many examples there were.
+
+    The loss is in nats a token; of numbers it is the mean squared error.
 
     Args:
       batches: int32 arrays [rows, length] by feature; rows of padding don't count.
@@ -32,7 +34,7 @@ def evaluate(
     Raises:
       DataError: there is no example, or a metric is unknown.
     """
-    metric_names = _computed(metric_names)
+    metric_names = _computed(metric_names, scorer.modality)
     needs_pairs = bool(NEED_PAIRS.intersection(metric_names))
     needs_text = bool(NEED_TEXT.intersection(metric_names))
     total = Scores()
@@ -60,9 +62,15 @@ def evaluate(
     return total.result(metric_names), total.sequences
 
 
-def _computed(metric_names: Sequence[str]) -> list[str]:
-    """Returns the names without those of T2T's metrics that aren't computed here."""
-    if skipped := [name for name in metric_names if name in NOT_COMPUTED.values()]:
+def _computed(metric_names: Sequence[str], modality: str) -> list[str]:
+    """Returns the names without those of T2T's metrics that aren't computed for these targets."""
+    numbers = modality == "real_l2"
+    skipped = [
+        name
+        for name in metric_names
+        if name in NOT_COMPUTED.values() or (name in KNOWN and (name in OF_NUMBERS) != numbers)
+    ]
+    if skipped:
         log.warning("eval_metrics: T2T's %s not computed here", ", ".join(skipped))
     names = [name for name in metric_names if name not in skipped]
     if unknown := [name for name in names if name not in KNOWN]:

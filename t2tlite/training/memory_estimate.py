@@ -63,8 +63,8 @@ class Job:
 
     @property
     def has_labels(self) -> bool:
-        """Whether the targets are class labels, so that there is no decoder."""
-        return self.problem_hparams.modality.get("targets") == "class_label"
+        """Whether the targets are labels or numbers, so that there is no decoder."""
+        return self.problem_hparams.modality.get("targets") != "symbol"
 
 
 def estimate(job: Job) -> dict[str, int]:
@@ -101,7 +101,7 @@ def _activations(job: Job) -> int:
     e = 2 if hparams.activation_dtype == "bfloat16" and not widened else 4
     attention = hparams.hidden_size * (6 * e + 1) + hparams.num_heads * job.longest * (2 * e + 1)
     feed_forward = hparams.hidden_size * (2 * e + 1) + hparams.filter_size * (2 * e + 1)
-    has_inputs = "inputs" in job.problem_hparams.vocab_size
+    has_inputs = "inputs" in job.problem_hparams.vocab_size and hparams.prepend_mode == "none"
     stacks = []  # layers, and attentions per layer
     if has_inputs:
         stacks.append((hparams.num_encoder_layers, 1))

@@ -12,7 +12,12 @@ from keras import ops
 from t2tlite.config import HParams, ProblemHParams
 from t2tlite.devices.feeding import WAITED
 from t2tlite.model import protocol
-from t2tlite.model.losses import cross_entropy, projected_cross_entropy, token_weights
+from t2tlite.model.losses import (
+    cross_entropy,
+    projected_cross_entropy,
+    squared_error,
+    token_weights,
+)
 
 
 class Totals(keras.metrics.Metric):
@@ -49,7 +54,7 @@ class Objective(keras.Model):
     Args:
       network: takes a dict of int32 [B, T] features and returns logits [B, T, V]; where
         `protocol.projects`, as for the Transformer, the logits of a whole batch never exist.
-      hparams: reads label_smoothing.
+      hparams: reads label_smoothing and prepend_mode.
       problem_hparams: reads modality and loss_multiplier.
       sum_over_replicas: sums a vector over the devices that share a batch.
       row_shares: devices over which one program divides the rows of a batch.
@@ -70,6 +75,8 @@ class Objective(keras.Model):
         self.network = network
         self.projects = protocol.projects(network)
         self.modality = problem_hparams.modality["targets"]
+        # As in T2T, the other prepend_mode also learns to write the inputs.
+        self.answers_only = hparams.prepend_mode == "prepend_inputs_full_attention"
         self.label_smoothing = hparams.label_smoothing
         self.vocab_size = problem_hparams.vocab_size["targets"]
         self.loss_multiplier = problem_hparams.loss_multiplier
@@ -99,7 +106,7 @@ class Objective(keras.Model):
         """Trains on a batch, the last argument; before it, JAX passes the state."""
         if self.optimizer.gradient_accumulation_steps:
             batch = keras.utils.unpack_x_y_sample_weight(args[-1])[0]
-            tokens = ops.sum(token_weights(batch["targets"], self.modality))
+            tokens = ops.sum(token_weights(batch, self.modality, self.answers_only))
             self.optimizer.weigh_batch(self.sum_over_replicas(tokens))
         return super().train_step(*args)
 
@@ -109,7 +116,7 @@ class Objective(keras.Model):
         The parts of all devices add up to the mean, as their gradients do.
         """
         targets_BT = x["targets"]
-        weights_BT = token_weights(targets_BT, self.modality)
+        weights_BT = token_weights(x, self.modality, self.answers_only)
         count = ops.sum(weights_BT)
         if self.projects:
             softmax = self.network.softmax
@@ -122,6 +129,8 @@ class Objective(keras.Model):
                 softmax.vocab_size,
                 self.row_shares,
             )
+        elif self.modality == "real_l2":
+            total = ops.sum(squared_error(y_pred, targets_BT) * weights_BT)
         else:
             losses_BT = cross_entropy(y_pred, targets_BT, self.label_smoothing, self.vocab_size)
             total = ops.sum(losses_BT * weights_BT)

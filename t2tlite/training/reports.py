@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -63,20 +65,12 @@ class LiveLine:
     """Step, loss, speed and time left: a progress bar on a terminal, log lines elsewhere."""
 
     def __init__(self, step: int, train_steps: int):
-        from rich import progress
-
         self._train_steps = train_steps
         self._last_log = time.monotonic()
-        self._bar = progress.Progress(
-            progress.BarColumn(bar_width=24),
-            progress.TextColumn("step {task.completed:.0f}/{task.total:.0f}"),
-            progress.TextColumn("{task.description}"),
-            progress.TimeRemainingColumn(elapsed_when_finished=True),
-            console=console.console(),
-            disable=not console.on_terminal(),
-        )
-        self._task = self._bar.add_task("starting", total=train_steps, completed=step)
-        self._bar.start()
+        self._bar = contextlib.ExitStack()
+        self._show: Callable[[int, str], None] | None = None
+        if console.is_watched():
+            self._show = self._bar.enter_context(console.bar("starting", train_steps, step))
 
     def update(self, step: int, values: Mapping[str, float], force: bool = False) -> None:
         """Shows what `TrainingCallback` measured over the last steps.
@@ -89,35 +83,48 @@ class LiveLine:
         )
         if "data_wait_share" in values:
             shown += f"  {values['data_wait_share']:.0%} waiting for data"
-        self._bar.update(self._task, completed=step, description=shown)
+        seconds = (self._train_steps - step) / max(values["steps_per_second"], 1e-9)
+        left = timedelta(seconds=round(seconds))
+        line = f"step {step}/{self._train_steps}  {shown}  {left} left"
         now = time.monotonic()
-        if self._bar.disable and (force or now - self._last_log >= LOG_SECONDS):
+        if self._show:
+            self._show(step, line)
+        elif force or now - self._last_log >= LOG_SECONDS:
             self._last_log = now
-            seconds = (self._train_steps - step) / max(values["steps_per_second"], 1e-9)
-            left = timedelta(seconds=round(seconds))
-            log.info("step %d/%d  %s  %s left", step, self._train_steps, shown, left)
+            log.info("%s", line)
 
     def say(self, line: str) -> None:
         """Prints a line that stays, above the progress bar."""
-        if self._bar.disable:
-            log.info("%s", line)
+        if self._show:
+            console.console().print(line, highlight=False)
         else:
-            self._bar.console.print(line, highlight=False)
+            log.info("%s", line)
 
     def close(self) -> None:
         """Ends the progress bar."""
-        self._bar.stop()
+        self._bar.close()
 
 
 class Events:
-    """TensorBoard events in T2T's places: training in output_dir, evaluation in output_dir/eval."""
+    """TensorBoard events in T2T's places: training in output_dir, evaluation in a folder of it.
 
-    def __init__(self, output_dir: str | Path, problem: str):
-        import tensorflow as tf
+    Args:
+      output_dir: the model folder.
+      problem: the problem's name, which is part of the names of metrics.
+      eval_folder: name of the folder of evaluations.
+    """
 
+    def __init__(self, output_dir: str | Path, problem: str, eval_folder: str = "eval"):
         self._prefix = f"metrics-{problem}/"
-        self._train_writer = tf.summary.create_file_writer(str(output_dir))
-        self._eval_writer = tf.summary.create_file_writer(str(Path(output_dir) / "eval"))
+        self._output_dir, self._eval_dir = Path(output_dir), Path(output_dir, eval_folder)
+
+    @functools.cached_property
+    def _train_writer(self) -> Any:
+        return _file_writer(self._output_dir)
+
+    @functools.cached_property
+    def _eval_writer(self) -> Any:
+        return _file_writer(self._eval_dir)
 
     def train(self, step: int, values: Mapping[str, float]) -> None:
         """Writes training scalars."""
@@ -127,6 +134,12 @@ class Events:
         """Writes evaluation scalars under T2T's names, `metrics-PROBLEM/NAME`."""
         named = {name if name == "loss" else self._prefix + name: metrics[name] for name in metrics}
         _write_scalars(self._eval_writer, step, named)
+
+
+def _file_writer(folder: Path) -> Any:
+    import tensorflow as tf
+
+    return tf.summary.create_file_writer(str(folder))
 
 
 def _write_scalars(writer: Any, step: int, values: Mapping[str, float]) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import json
 import math
 from pathlib import Path
 from typing import Any
 
-from t2tlite import registry
 from t2tlite.batches import inputs
 from t2tlite.batches.batching import (
     Batching,
@@ -19,18 +19,25 @@ from t2tlite.batches.batching import (
 )
 from t2tlite.batches.examples import Examples
 from t2tlite.checkpoint.run_record import RunRecord
-from t2tlite.config import PAD_ID, HParams, ProblemHParams
+from t2tlite.config import EOS_ID, PAD_ID, HParams, ProblemHParams
 from t2tlite.devices import free_memory
 from t2tlite.devices.devices import Devices
 from t2tlite.devices.feeding import Feed
 from t2tlite.files import atomic
-from t2tlite.problem import DatasetSplit
+from t2tlite.problem import DatasetSplit, Problem
+from t2tlite.text import strip_ids
 from t2tlite.training import memory_estimate
 from t2tlite.training.train_args import TrainArgs
 
 
 class TrainingSetup:
     """A problem, its data and a network with new weights.
+
+    Args:
+      run: problem, model and hparams.
+      data_dir: the data folder, with the vocabulary.
+      train_args, device: how to train or evaluate, and where.
+      problem: of a trained model; None: the one that `run` trains.
 
     Attributes:
       data_dir: the data folder, with the vocabulary.
@@ -42,7 +49,14 @@ class TrainingSetup:
       Error: data, vocabulary or hparams don't fit.
     """
 
-    def __init__(self, run: RunRecord, data_dir: str, train_args: TrainArgs, device: Devices):
+    def __init__(
+        self,
+        run: RunRecord,
+        data_dir: str,
+        train_args: TrainArgs,
+        device: Devices,
+        problem: Problem | None = None,
+    ):
         import keras
 
         self.run = run
@@ -50,7 +64,7 @@ class TrainingSetup:
         self.train_args = train_args.check()
         self.device = device
         self.hparams = HParams.from_values(run.hparams).check()
-        self.problem = registry.problem(run.problem)
+        self.problem = problem or run.trained_problem()
         self.data_dir = data_dir
         self.shards = {
             split: self.problem.shards(data_dir, split)
@@ -66,29 +80,39 @@ class TrainingSetup:
                 raise memory_estimate.weights_error(self.hparams) from error
             raise
 
+    @property
+    def _has_labels(self) -> bool:
+        return self.problem_hparams.modality["targets"] == "class_label"
+
+    @functools.cached_property
+    def _batched_by(self) -> HParams:
+        """The hparams with the problem's own limit of length."""
+        hparams = self.hparams.copy()
+        hparams.max_length = self.problem.max_length(self.hparams)
+        return hparams
+
     @functools.cached_property
     def batching(self) -> Batching:
         """How training examples are batched."""
         from t2tlite.model import protocol
 
-        labels = self.problem_hparams.modality["targets"] == "class_label"
         batching = choose_batching(
-            self.hparams,
+            self._batched_by,
             static=self.device.static_shapes,
             replicas=self.device.count,
             length_multiple=self.device.length_multiple,
-            can_pack=bool(getattr(self.network, "packs", False)) and not labels,
+            can_pack=bool(getattr(self.network, "packs", False)) and not self._has_labels,
             packed_length=self.problem.packed_length,
         )
         if batching.kind == "pack":
             protocol.check_packing(self.network, self.problem_hparams.vocab_size)
-        return batching
+        return dataclasses.replace(batching, one_label=self._has_labels)
 
     @functools.cached_property
     def evaluation_batching(self) -> Batching:
         """How evaluation examples are batched."""
         return evaluation_batching(
-            self.hparams,
+            self._batched_by,
             static=self.device.static_shapes,
             replicas=self.device.row_shares,
             length_multiple=self.device.length_multiple,
@@ -105,7 +129,7 @@ class TrainingSetup:
 
     def feed(self, step: int) -> Feed:
         """Returns the training batches from the one after `step` on, for `Devices.distribute`."""
-        return Feed(self.training_batches.batch, self.training_batches.shapes, first=step)
+        return Feed(self.training_batches.batch, self.training_batches.signature, first=step)
 
     @functools.cached_property
     def evaluation_examples(self) -> Examples:
@@ -160,11 +184,14 @@ class TrainingSetup:
             for row in range(len(batch["targets"])):
                 values: dict[str, Any] = {}
                 for name in filter(batch.__contains__, encoders):
-                    ids = batch[name][row]
-                    if self.problem_hparams.modality.get(name) != "class_label":
-                        ids = ids[ids != PAD_ID]
-                    values[name] = encoders[name].decode(ids.tolist())
-                    values[f"{name}_ids"] = ids.tolist()
+                    ids = batch[name][row].tolist()
+                    shown = ids
+                    if self.problem_hparams.modality.get(name) == "symbol":
+                        ids = [id_ for id_ in ids if id_ != PAD_ID]
+                        # An EOS inside is the seam of two examples that are packed into a row.
+                        shown = strip_ids(ids, [EOS_ID])
+                    values[name] = encoders[name].decode(shown)
+                    values[f"{name}_ids"] = ids
                 file.write(json.dumps(values, ensure_ascii=False) + "\n")
 
     @functools.cached_property
@@ -183,7 +210,8 @@ class TrainingSetup:
         about as many. Counted are the batches of one device without static shapes, so that the
         part depends on nothing but the data, the hparams and the training arguments.
         """
-        batching = evaluation_batching(self.hparams, static=False)
+        batching = evaluation_batching(self._batched_by, static=False)
+        batching = dataclasses.replace(batching, one_label=self._has_labels)
         sizes = inputs.measure(self.evaluation_examples, batching)
         return random_part(sizes.examples, self.train_args.most_eval_batches / sizes.batches)
 

@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-from t2tlite.checkpoint import checkpoints, eval_log, warm_start
+from t2tlite.checkpoint import checkpoints, eval_log, model_card, trained_problem, warm_start
 from t2tlite.checkpoint.run_record import RunRecord
 from t2tlite.config import HParams
 from t2tlite.devices import cluster, devices, free_memory
@@ -76,11 +76,12 @@ def _train(setup: TrainingSetup, output_dir: str) -> dict[str, float]:
         origin = f"starts from {copied}"
     if device.is_chief:
         setup.run.write(output_dir, setup.data_dir)
+        model_card.write(output_dir, setup.run)
     reports.startup_panel(setup, output_dir, origin)
 
     callback = TrainingCallback(setup, objective, output_dir, step)
     stopping = stop_on_signals(callback.agreement.ask_to_stop)
-    with contextlib.closing(callback), stopping, _explained_errors(setup):
+    with contextlib.closing(callback), stopping, explained_errors(setup):
         if not callback.catch_up():
             log.info("stopped early at step %d; raise --eval_early_stopping_steps", step)
         elif step >= setup.train_args.train_steps:
@@ -117,10 +118,11 @@ def evaluate(
     train_args = train_args or TrainArgs()
     if train_args.eval_steps is None:
         train_args = dataclasses.replace(train_args, eval_steps=0)
-    setup = TrainingSetup(run, data_dir, train_args, device or devices.current())
+    problem = trained_problem.load_for_data(run, output_dir, data_dir)
+    setup = TrainingSetup(run, data_dir, train_args, device or devices.current(), problem)
     checkpoints.load_weights(setup.network, weights)
     log.info("evaluating %s on %s", weights, setup.device)
-    with _explained_errors(setup):
+    with explained_errors(setup):
         metrics = setup.evaluate()
     log.info("evaluated %s", setup.coverage)
     return metrics
@@ -170,7 +172,7 @@ def _fit(setup: TrainingSetup, objective: Any, callbacks: Any, step: int) -> Non
 
 
 @contextlib.contextmanager
-def _explained_errors(setup: TrainingSetup) -> Iterator[None]:
+def explained_errors(setup: TrainingSetup) -> Iterator[None]:
     """Turns the backend's errors that a user can mend into `Error`s that say how."""
     try:
         with cluster.lost_worker_errors(setup.device.workers):

@@ -24,9 +24,13 @@ _Period = Annotated[int, Bounds(1, 2**31 - 1)]
 class TrainArgs(CheckedFields):
     """How long to train, and what happens between steps.
 
+    >>> TrainArgs(train_steps=9000, eval_frequency=5000).check().most_eval_batches
+    500
+
     Attributes:
-      train_steps: last step; the steps of earlier runs count. A step is a batch, also where several
-        batches make an update (hparam optimizer_multistep_accumulate_steps).
+      train_steps: last step; the steps of earlier runs count, and 0 trains nothing. A step is a
+        batch, also where several batches make an update (hparam
+        optimizer_multistep_accumulate_steps).
       evaluate: whether to evaluate during training.
       eval_frequency: steps between evaluations, and between checkpoints if save_seconds is 0.
       eval_steps: how many batches an evaluation has at most, about, of examples drawn at random
@@ -44,7 +48,7 @@ class TrainArgs(CheckedFields):
       seed: of initial weights, dropout and the order of the data.
     """
 
-    train_steps: _Period = 250_000
+    train_steps: _Count = 250_000
     evaluate: bool = True
     eval_frequency: _Period = 1_000
     eval_steps: Annotated[int | None, Bounds(0, 2**31 - 1)] = None
@@ -89,7 +93,7 @@ class TrainArgs(CheckedFields):
         has_warmup = "linear_warmup" in schedule or "legacy" in schedule
         batches = max(hparams.optimizer_multistep_accumulate_steps, 1)
         updates = self.train_steps // batches
-        if has_warmup and warmup_steps > updates:
+        if has_warmup and warmup_steps > updates and self.train_steps:
             log.warning(
                 "training ends before the learning rate's warm-up: --train_steps=%d%s, "
                 "learning_rate_warmup_steps=%d; try --hparams=learning_rate_warmup_steps=%d",

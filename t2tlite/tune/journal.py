@@ -18,9 +18,9 @@ from t2tlite.files import cannot_write
 from t2tlite.tune.search import HPARAMS, Search
 
 NAME = "tuning.journal"
-# Optuna's user attributes: of the study, what is searched; of a trial, its values by dimension name
-# and why it was pruned or failed.
-_DESCRIPTION, VALUES, REASON = "description", "hparams", "why"
+# Optuna's user attributes: of the study, what is searched; of a trial, its values by dimension
+# name, why it was pruned or failed, and whether the next search runs it again.
+_DESCRIPTION, VALUES, REASON, AGAIN = "description", "hparams", "why", "again"
 # What Optuna raises for a file that isn't its own.
 _DAMAGE = (
     *(ArithmeticError, AssertionError, AttributeError),
@@ -100,7 +100,8 @@ class Journal:
     def next_trial(self, active: Collection[int]) -> optuna.trial.Trial | None:
         """Returns a trial to run, with values drawn: an unfinished one, or else a new one.
 
-        Returns None if no more are to be started. `active` has the numbers of those that run now.
+        Returns None if no more are to be started. `active` has the numbers of those that run now,
+        or aren't to be run for another reason.
 
         Raises:
           OutputError: the folder of a new trial holds a trial of another search.
@@ -127,13 +128,16 @@ class Journal:
             trial = self._study.ask()
         values = {dimension.name: dimension.draw(trial) for dimension in self.search.dimensions}
         trial.set_user_attr(VALUES, values)
+        if trial.user_attrs.get(AGAIN):
+            trial.set_user_attr(AGAIN, False)
         return trial
 
     def trials(self) -> list[FrozenTrial]:
         """Returns a copy of all trials, by number, for tables and plots.
 
         Their `params` are the hparams' values, where the journal has positions in ranges, and the
-        `value` of a trial that is complete or pruned is its best one.
+        `value` of a trial that is complete or pruned is its best one. A trial that failed has the
+        state FAIL, also if it is unfinished in the journal because it will run again.
         """
         copy = optuna.create_study(direction=self._study.direction)
         for trial in self._study.get_trials(deepcopy=False):
@@ -143,7 +147,7 @@ class Journal:
             has_value = trial.state in (TrialState.COMPLETE, TrialState.PRUNED)
             copy.add_trial(
                 optuna.trial.create_trial(
-                    state=trial.state,
+                    state=TrialState.FAIL if trial.user_attrs.get(AGAIN) else trial.state,
                     value=best[0] if best and has_value else None,
                     params=values,
                     distributions={name: distributions[name] for name in values},

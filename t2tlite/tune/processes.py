@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import re
+import shutil
 import signal
 import subprocess
 from collections.abc import Sequence
@@ -11,9 +14,20 @@ from pathlib import Path
 from typing import IO
 
 from t2tlite.devices import child_process
+from t2tlite.devices.free_memory import OUT_OF_MEMORY
 from t2tlite.errors import DeviceError
 
 LOG = "log.txt"
+# How a trial's last line says that the machine lacks something.
+_LACKING = re.compile(
+    "|".join(
+        [
+            *("MemoryError", "sees no GPU", r"sees \d+ GPUs"),
+            *map(os.strerror, (errno.ENOSPC, errno.EDQUOT, errno.ENOMEM, errno.EIO)),
+        ]
+    )
+)
+_LEAST_FREE_BYTES = 2**16
 
 
 @dataclass(frozen=True)
@@ -84,12 +98,30 @@ def start(
         )
 
 
-def failure(status: int, folder: Path) -> str:
+@dataclass(frozen=True)
+class Failure:
+    """Why a trial failed.
+
+    Attributes:
+      reason: one line.
+      of_machine: whether the machine caused it, not the trial's hparams: the process was killed,
+        memory or disk space ran out, or a GPU is missing. The same trial may succeed later.
+    """
+
+    reason: str
+    of_machine: bool
+
+
+def failure(status: int, folder: Path) -> Failure:
     """Returns why a trial failed: the signal (a negative status), or its output's last line."""
     if status < 0:
         name = signal.Signals(-status).name
         memory = "; the machine may have run out of memory" if name == "SIGKILL" else ""
-        return f"killed by {name}{memory}"
+        return Failure(f"killed by {name}{memory}", True)
     lines = (folder / LOG).read_text(encoding="utf-8", errors="replace").split("\n")
     lines = [line.strip() for line in lines if line.strip()]
-    return lines[-1] if lines else f"exit status {status} without a message"
+    reason = lines[-1] if lines else f"exit status {status} without a message"
+    if shutil.disk_usage(folder).free < _LEAST_FREE_BYTES:
+        # Then its last lines may be lost.
+        return Failure(f"the disk of {folder} is full; its last output: {reason}", True)
+    return Failure(reason, bool(OUT_OF_MEMORY.search(reason) or _LACKING.search(reason)))

@@ -78,14 +78,17 @@ class Search:
 
 
 def objective(name: str, problem: str, metrics: Sequence[str], maximize: bool) -> str:
-    """Returns the name in eval.jsonl of the metric `name`, which may be T2T's metrics-PROBLEM/NAME.
+    """Returns the name in eval.jsonl of the metric `name`.
+
+    That may be T2T's metrics-PROBLEM/NAME, or metrics-PROBLEM/targets/NAME as of T2T 1.11.
 
     Raises:
       HParamsError: it isn't one of the problem's metrics, or is better when lower and `maximize` is
         true.
     """
     prefix, slash, metric = name.rpartition("/")
-    if metric not in ("loss", *metrics) or (slash and prefix != f"metrics-{problem}"):
+    t2ts = (f"metrics-{problem}", f"metrics-{problem}/targets")
+    if metric not in ("loss", *metrics) or (slash and prefix not in t2ts):
         names = ", ".join(["loss", *(f"metrics-{problem}/{each}" for each in metrics)])
         raise HParamsError(f"--autotune_objective={name!r} is not one of: {names}")
     if maximize and lower_is_better(metric):

@@ -18,7 +18,7 @@ from t2tlite.errors import HParamsError, OutputError
 from t2tlite.files import locked
 from t2tlite.training.signals import stop_on_signals
 from t2tlite.tune import processes, results
-from t2tlite.tune.journal import REASON, VALUES, Journal
+from t2tlite.tune.journal import AGAIN, REASON, VALUES, Journal
 from t2tlite.tune.search import HPARAMS, Search
 
 log = logging.getLogger(__name__)
@@ -74,12 +74,19 @@ def tune(search: Search, command: Command, gpus_each: int = 1) -> tuple[list[Fro
         )
     elif not results.best(search, trials):
         raise _failure(search, trials, f"none of {len(trials)} trials finished")
+    elif again := [str(trial.number) for trial in trials if trial.user_attrs.get(AGAIN)]:
+        log.info(
+            "failed for a reason of the machine: %s; the same command runs them again",
+            ", ".join(again),
+        )
     return trials, not driver.stop_signal
 
 
 def _failure(search: Search, trials: Sequence[FrozenTrial], message: str) -> HParamsError:
     last = [trial for trial in trials if trial.user_attrs.get(REASON)][-1]
-    more = "; then raise --autotune_max_trials" if len(trials) >= search.max_trials else ""
+    more = ""
+    if len(trials) >= search.max_trials and not last.user_attrs.get(AGAIN):
+        more = "; then raise --autotune_max_trials"
     return HParamsError(
         f"{message}; the last, {last.number}: {last.user_attrs[REASON]} (its whole output is in "
         f"{search.folder(last.number) / processes.LOG}); fix that and run the same command{more}"
@@ -88,7 +95,12 @@ def _failure(search: Search, trials: Sequence[FrozenTrial], message: str) -> HPa
 
 @dataclass
 class _Driver:
-    """Runs trials, one in each slot; `running` has them by the index of their slot."""
+    """Runs trials, one in each slot.
+
+    Attributes:
+      running: the trials by the index of their slot.
+      ended: the numbers of those that have ended, in that order.
+    """
 
     search: Search
     journal: Journal
@@ -97,6 +109,7 @@ class _Driver:
     trials_lock: IO[bytes]
     stop_signal: str = ""
     running: dict[int, _RunningTrial] = field(default_factory=dict)
+    ended: list[int] = field(default_factory=list)
 
     def stop(self, signal_name: str) -> None:
         """Makes `run` return as soon as the running trials have saved."""
@@ -126,8 +139,10 @@ class _Driver:
 
     def _fill_slots(self) -> None:
         for index, slot in enumerate(self.slots):
-            active = [trial.number for trial in self.running.values()]
-            if index not in self.running and (trial := self.journal.next_trial(active)):
+            if index in self.running:
+                continue
+            started = [*self.ended, *(trial.number for trial in self.running.values())]
+            if trial := self.journal.next_trial(started):
                 self.running[index] = _RunningTrial(
                     self.search, trial, self.command, slot, self.trials_lock
                 )
@@ -137,9 +152,10 @@ class _Driver:
         trial = trials[number]
         if trial.state == TrialState.RUNNING:
             return
+        self.ended.append(number)
         log.info("trial %d %s", number, results.describe_end(self.search, trial, trials))
         results.write_best(self.search, trials)
-        latest = [trial for trial in trials if trial.state.is_finished()][-MAX_FAILURES:]
+        latest = [trials[number] for number in self.ended[-MAX_FAILURES:]]
         # Without numbers, such as that of the trial's folder.
         reasons = [
             re.sub(r"\d+", "", trial.user_attrs[REASON])
@@ -207,8 +223,12 @@ class _RunningTrial:
             self._finish(TrialState.PRUNED, "the loss was not finite")
         elif status in (0, -signal.SIGTERM) and self._saved_step() > self._first_step:
             log.info("trial %d was stopped by another process; it resumes", self.number)
+        elif (failure := processes.failure(status, self._folder)).of_machine:
+            # Optuna can't run a failed trial again, so it stays unfinished in the journal.
+            self._trial.set_user_attr(REASON, failure.reason)
+            self._trial.set_user_attr(AGAIN, True)
         else:
-            self._finish(TrialState.FAIL, processes.failure(status, self._folder))
+            self._finish(TrialState.FAIL, failure.reason)
 
     def _finish(self, state: TrialState, reason: str = "", value: float | None = None) -> None:
         self._trial.set_user_attr(REASON, reason)

@@ -84,7 +84,7 @@ def test_answers_are_t2ts(decoder, examples):
 def test_ctranslate2_answers_are_t2ts(decoder, examples, tmp_path):
     from t2tlite.decode.ctranslate2 import CTranslate2Decoder
     from t2tlite.decode.decode_hparams import DecodeHParams
-    from t2tlite.export import ctranslate2
+    from t2tlite.exporting import ctranslate2
 
     folder = ctranslate2.export(decoder, tmp_path / "ctranslate2")
     theirs = CTranslate2Decoder(decoder.output_dir, folder)

@@ -28,7 +28,7 @@ def compiled_programs(tmp_path_factory):
 def command(tmp_path_factory):
     """Runs a console command in an empty folder; returns the finished process.
 
-    With `status` it must end with that exit status.
+    With `status` it must end with that exit status. `command.folder` is the folder.
     """
     folder = tmp_path_factory.mktemp("cwd")
 
@@ -39,6 +39,7 @@ def command(tmp_path_factory):
         assert done.returncode == status, f"{words}\n{done.stdout}\n{done.stderr}"
         return done
 
+    run.folder = folder
     return run
 
 

@@ -69,7 +69,7 @@ ACCURACY = "--autotune_objective=accuracy"
         (["--autotune_objective=bleu"], 1, "--autotune_objective='bleu' is not one of: loss, metr"),
         (["--autotune_objective=loss"], 1, "better when lower; add --noautotune_maximize"),
         ([], 2, "--autotune_objective must be given"),
-        ([ACCURACY, "--hparams_range=test_rang"], 1, "did you mean test_range"),
+        ([ACCURACY, "--hparams_range=test_rang"], 1, "the closest name is test_range"),
         ([ACCURACY, "--schedule=train"], 2, "--schedule=train and --hparams_range don't go"),
         ([ACCURACY, "--hparams_json_path=none.json"], 1, "can't read hparams from none.json"),
         ([ACCURACY, "--use_tpu", "--autotune_parallel_trials=2"], 2, "a TPU runs one trial at a"),

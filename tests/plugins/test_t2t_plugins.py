@@ -21,7 +21,7 @@ TINY = (
     "batching=pad"
 )
 # Problems that are evaluated, too: one for its test split, one for its metrics.
-EVALUATED = {"trap_split_literals", "trap_before14"}
+EVALUATED = {"trap_split_literals", "trap_before14", "trap_lengths"}
 
 # By problem: its plugin, and further flags.
 RUNS = {
@@ -34,6 +34,14 @@ RUNS = {
     "trap_duck_encoders": ("duck_encoders", []),
     "trap_tokens": ("token_vocabularies", []),
     "trap_two_vocabularies": ("token_vocabularies", []),
+    "trap_reserved_ids": ("own_vocabularies", []),
+    "trap_built_subwords": ("own_vocabularies", []),
+    "trap_word_list": ("own_vocabularies", []),
+    "trap_shared_vocab": ("own_vocabularies", []),
+    "trap_loose_labels": (
+        "loose_problems",
+        ["--hparams_set=trap_from_nothing", "--hparams=", "--model=transformer_encoder"],
+    ),
     "trap_old_modalities": ("old_modalities", []),
     "trap_later_modalities": ("old_modalities", []),
     "trap_writes_shards": ("writes_shards", []),
@@ -44,7 +52,20 @@ RUNS = {
     "trap_unused_imports": ("unused_imports", ["--hparams_set=trap_star"]),
     "trap_reaches_through": ("reaches_through", []),
     "trap_decodes_others_data_rev": ("reaches_through", []),
+    "trap_contrib_hparams": ("contrib_hparams", []),
     "trap_clears_writers": ("clears_writers", ["--hparams_set=trap_poetry"]),
+    "trap_babi_concat": ("babi_and_squad", ["--model=transformer_encoder"]),
+    "trap_babi_parsed": ("babi_and_squad", []),
+    "trap_squad": ("babi_and_squad", []),
+    "trap_lm1b": ("babi_and_squad", []),
+    "trap_distributed": ("sharded_files", []),
+    "trap_chopped": ("sharded_files", []),
+    "trap_own_tasks": ("sharded_files", []),
+    "trap_reads_back": ("reads_back", []),
+    "trap_lengths": ("regression", ["--model=transformer_encoder"]),
+    "translate_envi_iwslt32k": ("same_names", ["--hparams_set=transformer_big"]),
+    "trap_tf1_styles": ("tf1_styles", []),
+    "trap_prepends": ("prepends", ["--hparams_set=trap_prepends"]),
     "trap_hparams_sets": (
         "hparams_sets",
         ["--hparams_set=trap_many_hparams", "--model=transformer_encoder"],
@@ -119,6 +140,13 @@ def test_trains_ten_steps(problem, errors, folder):
         ("trap_before14", "train", 3, 60),
         ("trap_before14_characters", "dev", 1, 15),
         ("trap_clears_writers", "train", 9, 54),
+        ("translate_envi_iwslt32k", "train", 3, 60),
+        ("trap_babi", "train", 1, 80),
+        # Of five files the last is for evaluation.
+        ("trap_distributed", "train", 3, 48),
+        ("trap_distributed", "dev", 1, 12),
+        ("trap_own_tasks", "train", 3, 30),
+        ("trap_reads_back", "dev", 1, 11),
     ],
 )
 def test_shards_are_those_of_t2t(errors, folder, problem, split, shards, examples):
@@ -141,3 +169,10 @@ def test_shards_are_those_of_t2t(errors, folder, problem, split, shards, example
 def test_model_folder_holds_the_vocabulary(errors, folder, problem, file):
     data = (folder / "data" / file).read_bytes()
     assert (folder / problem / file).read_bytes() == data
+
+
+@pytest.mark.slow
+def test_a_set_of_the_plugin_s_own_in_place_of_t2ts(errors, folder):
+    run = json.loads((folder / "translate_envi_iwslt32k" / "run.json").read_text())
+    assert run["hparams"]["learning_rate_constant"] == 1.5
+    assert run["hparams"]["layer_prepostprocess_dropout"] == 0.3  # that of T2T's transformer_big

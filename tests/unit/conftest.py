@@ -21,8 +21,8 @@ def own_names(monkeypatch: pytest.MonkeyPatch) -> None:
     loading.load_entry_points()
     monkeypatch.setattr(loading, "_loaded", list(loading._loaded))
     for table in TABLES:
-        monkeypatch.setattr(table, "_entries", dict(table._entries))
-        monkeypatch.setattr(table, "_built_in", set(table._built_in))
+        monkeypatch.setattr(table, "_users", dict(table._users))
+        monkeypatch.setattr(table, "_built_in", dict(table._built_in))
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def no_names(own_names: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Empty tables, and no plugin that fills them."""
     monkeypatch.setattr(Registry, "load_plugins", staticmethod(lambda: None))
     for table in TABLES:
-        table._entries.clear()
+        table._users.clear()
         table._built_in.clear()
 
 
@@ -90,16 +90,23 @@ def new_decoder(tmp_path, monkeypatch):
     from t2tlite.checkpoint.run_record import RunRecord
     from t2tlite.decode.decoder import Decoder
 
-    def make(problem, name="transformer", decode_hparams="", make_vocabulary=lambda folder: None):
+    def make(
+        problem,
+        name="transformer",
+        decode_hparams="",
+        make_vocabulary=lambda folder: None,
+        **values,
+    ):
+        hparams = HParams(**TINY, **values)
         keras.utils.set_random_seed(5)
         monkeypatch.setattr(registry, "problem", lambda _: problem())
         folder = tmp_path / "model"
         folder.mkdir()
         make_vocabulary(folder)
-        run = RunRecord.describe(problem().name, name, HParams(**TINY), [])
+        run = RunRecord.describe(problem().name, name, hparams, [])
         run.take_vocabularies(folder, folder)
         run.write(folder, folder)
-        network = run.make_model(problem().get_hparams(HParams(**TINY), str(folder)))
+        network = run.make_model(problem().get_hparams(hparams, str(folder)))
         weights = {weight.path: np.asarray(weight) * 3 for weight in network.weights}
         checkpoints.write_weights(folder, 1, weights)
         return Decoder(folder, decode_hparams=decode_hparams)

@@ -5,7 +5,15 @@ from typing import Annotated, Literal, get_type_hints
 
 import pytest
 
-from t2tlite.assignments import Bounds, check_fields, convert, parse_assignments, parse_like
+from t2tlite.assignments import (
+    Bounds,
+    check_fields,
+    convert,
+    parse_assignments,
+    parse_like,
+    split_index,
+    with_item,
+)
 from t2tlite.errors import HParamsError
 
 
@@ -13,6 +21,37 @@ def test_parse_assignments():
     pairs = [("a", "1"), ("b", "[1, 2]"), ("c", "x=y")]
     assert parse_assignments(" a = 1, b=[1, 2],,c=x=y,") == pairs
     assert parse_assignments("") == []
+
+
+@pytest.mark.parametrize(
+    ("assignments", "message"),
+    [
+        ("a=1,b=2,a=3", "a is assigned twice, 1 and 3; keep one"),
+        ("a[0]=1,a[0]=2", "a[0] is assigned twice, 1 and 2; keep one"),
+        ("a=[1,2],a[ 0 ]=2", "a[ 0 ] is assigned twice, [1,2] and 2; keep one"),
+        ("a[0]=2,a=[1]", "a is assigned twice, 2 and [1]; keep one"),
+        ("a", "'a' is not name=value; write --hparams='a=1,b=2'"),
+        (["a=1"], "hparams=['a=1']; expected 'a=1,b=2' or a dict"),
+    ],
+)
+def test_assignments_that_cannot_be(assignments, message):
+    with pytest.raises(HParamsError) as caught:
+        parse_assignments(assignments)
+    assert str(caught.value) == message
+
+
+def test_an_item_of_a_list():
+    assert parse_assignments("a[0]=1,a[1]=2,aa=3") == [("a[0]", "1"), ("a[1]", "2"), ("aa", "3")]
+    assert split_index("a[12]") == split_index("a [ 12 ]") == ("a", 12)
+    assert with_item("a", [1, 2], 1, "7") == [1, 7]
+    for items, index, text, message in [
+        ([1, 2], 2, "7", r"a\[2\] doesn't exist: a is \[1, 2\]"),
+        (5, 0, "7", r"a\[0\] doesn't exist: a is 5"),
+        ([1, 2], 0, "[7]", r"a\[0\]=\[7\] is a list; assign one item, or a"),
+        ([1, 2], 0, "x", r"a\[0\]='x' is not an integer"),
+    ]:
+        with pytest.raises(HParamsError, match=message):
+            with_item("a", items, index, text)
 
 
 def test_large_integers_are_exact():

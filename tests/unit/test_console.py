@@ -58,3 +58,37 @@ def test_table_on_a_narrow_terminal(capsys, monkeypatch):
     # No number is cut, and text in brackets is no markup.
     for part in ("a title", *row, "a note"):
         assert part in shown
+
+
+def test_a_meter_in_a_notebook(monkeypatch):
+    states = []
+
+    class Handle:
+        def update(self, content, raw):
+            states.append(content)
+
+    def display(content, raw, display_id):
+        states.append(content)
+        return Handle()
+
+    monkeypatch.setattr("t2tlite.console.in_notebook", lambda: True)
+    monkeypatch.setattr("IPython.display.display", display)
+    monkeypatch.setattr(console, "NOTEBOOK_SECONDS", 0)
+    with console.meter("a < b", "lines", 4) as advance:
+        advance(3)
+    assert states[0]["text/html"] == '<progress max="4" value="0"></progress> a &lt; b'
+    assert (
+        '<progress max="4" value="3"></progress> a &lt; b: 3 of 4 lines, '
+        in states[-1]["text/html"]
+    )
+    assert states[-1]["text/plain"].startswith("a < b: 3 of 4 lines, ")
+
+
+def test_no_notebook_here():
+    assert not console.in_notebook()
+
+
+def test_an_html_table_escapes_what_it_shows():
+    shown = console.html_table("a <title>", {"<b>": 1, "c": "<script>"})
+    assert shown.startswith("<b>a &lt;title&gt;</b><table><tr><th")
+    assert "&lt;b&gt;" in shown and "&lt;script&gt;" in shown and "<script>" not in shown

@@ -4,7 +4,17 @@ import math
 
 import pytest
 
-from t2tlite.metrics import KNOWN, Metrics, Scores, approx_bleu, rouge_2_f, rouge_l_f, text_units
+from t2tlite.metrics import (
+    KNOWN,
+    Metrics,
+    Scores,
+    approx_bleu,
+    lower_is_better,
+    pearson,
+    rouge_l_f,
+    rouge_n_f,
+    text_units,
+)
 from t2tlite.text import ByteTextEncoder
 
 
@@ -70,7 +80,7 @@ def test_the_end_of_a_text_is_a_word_and_a_byte():
     ],
 )
 def test_rouge_2(predicted, true, f):
-    assert rouge_2_f(predicted, true) == pytest.approx(f, abs=1e-6)
+    assert rouge_n_f(predicted, true) == pytest.approx(f, abs=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -120,3 +130,15 @@ RIGHT = [2, 3, 4, 5, 6, 7]
 )
 def test_bleu(pairs, bleu):
     assert approx_bleu(pairs) == pytest.approx(bleu, rel=1e-9)
+
+
+def test_metrics_of_numbers():
+    pairs = [([1.0], [2.0]), ([2.0], [4.0]), ([3.0], [5.0])]
+    result = Scores(loss=9.0, tokens=3, pairs=pairs).result([Metrics.RMSE, Metrics.PEARSON])
+    assert result["loss"] == 3.0
+    assert result["rmse"] == pytest.approx(math.sqrt(3.0))
+    # Covariance 3 / 3, standard deviations sqrt(2 / 3) and sqrt(14 / 9).
+    assert result["pearson"] == pytest.approx(1 / math.sqrt(2 / 3 * 14 / 9))
+    # Without variation there is no correlation.
+    assert pearson([([1.0], [2.0]), ([1.0], [4.0])]) == pearson([]) == 0.0
+    assert lower_is_better("rmse") and not lower_is_better("pearson")

@@ -48,7 +48,7 @@ def test_paths():
     assert made.training_filepaths("d", 2, True) == shard_paths("d", "wmt_ende8k-train", 2)
     assert made.dev_filepaths("d", 1, False) == shard_paths("d", "wmt_ende8k-unshuffled-dev", 1)
     assert made.test_filepaths("d", 1, True) == shard_paths("d", "wmt_ende8k-test", 1)
-    paths = made.data_filepaths("d")
+    paths = made.filepaths_by_split("d")
     assert {split: len(one) for split, one in paths.items()} == {"train": 100, "eval": 1}
     assert made.filepattern("d", "eval") == "d/wmt_ende8k-dev-*"
     assert made.filepattern("d", "train", 7) == "d/wmt_ende8k-train-00007*"
@@ -59,7 +59,7 @@ def test_an_unknown_split():
         dataset_splits = [{"split": "validation", "shards": 1}]
 
     with pytest.raises(DataError, match="odd: dataset_splits names 'validation'; expected one of"):
-        Odd().data_filepaths("d")
+        Odd().filepaths_by_split("d")
 
 
 @pytest.mark.parametrize("shards", [0, -1, None, "3", 2.0, 100_000])
@@ -68,7 +68,7 @@ def test_a_number_of_shards_that_isnt_possible(shards):
         dataset_splits = [{"split": "train", "shards": shards}]
 
     with pytest.raises(DataError, match="odd: dataset_splits gives 'train' .* shards; expected a"):
-        Odd().data_filepaths("d")
+        Odd().filepaths_by_split("d")
 
 
 @pytest.mark.parametrize("splits", [[], [{}], [{"split": "eval", "shards": 1}] * 2])
@@ -77,7 +77,7 @@ def test_splits_that_arent_possible(splits):
         dataset_splits = splits
 
     with pytest.raises(DataError, match="odd: dataset_splits"):
-        Odd().data_filepaths("d")
+        Odd().filepaths_by_split("d")
 
 
 @pytest.mark.parametrize("name", ["a/b", "..", "\ud800"])
@@ -213,6 +213,24 @@ class TestReading:
         assert {name: ids.tolist() for name, ids in result.items()} == example
         assert hparams.max_target_seq_length == 3
 
+    @pytest.mark.parametrize(
+        ("suffixes", "limit", "expected"),
+        [
+            ({}, 0, [2, 3, 1, 0, 4, 1]),
+            ({"was_reversed": True}, 0, [4, 1, 0, 2, 3, 1]),
+            # It limits the whole sequence, as in T2T.
+            ({}, 5, [2, 3, 1, 0, 4]),
+        ],
+    )
+    def test_training_joins_inputs_and_targets(self, suffixes, limit, expected):
+        example = {"inputs": [2, 3, 1], "targets": [4, 1]}
+        values = {"prepend_mode": "prepend_inputs_full_attention", "max_target_seq_length": limit}
+        problem = Problem(**suffixes)
+        assert self.read(problem, example, **values) == [{"targets": expected}]
+        records = tf.data.Dataset.from_tensors(serialized(example))
+        [apart] = problem.examples(records, "eval", HParams(**values)).as_numpy_iterator()
+        assert set(apart) == {"inputs", "targets"}
+
     def test_a_preprocess_hook_sees_the_data_unreversed_and_may_split_it(self):
         class Halves(Problem):
             def preprocess_example(self, example, mode, hparams):
@@ -231,3 +249,23 @@ class TestReading:
 
         [found] = self.read(Weighted(), {"inputs": [2], "targets": [3], "weight": [0.5]})
         assert found == {"inputs": [2], "targets": [3]}
+
+
+def test_paths_of_a_split():
+    made = WmtEnde8k()
+    assert made.data_filepaths("eval", "d", 2, False) == made.dev_filepaths("d", 2, False)
+    with pytest.raises(DataError, match="wmt_ende8k has no split 'dev'; choose train, eval, test"):
+        made.data_filepaths("dev", "d", 2, False)
+
+
+def test_a_name_that_is_set_before_the_base_class_is():
+    class Early(Problem):
+        def __init__(self):
+            self.name = "given"
+            super().__init__()
+
+    assert Early().name == "given"
+
+
+def test_it_shows_its_class_and_name():
+    assert repr(registry.problem("reverse_digits_rev")) == "ReverseDigits('reverse_digits_rev')"

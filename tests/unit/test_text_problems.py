@@ -102,6 +102,22 @@ class Colours(Text2ClassProblem):
             yield {"inputs": one["inputs"], "label": i % 2}
 
 
+def test_an_empty_test_split(tmp_path, caplog):
+    """As in T2T, it is no error: only an evaluation on it needs it."""
+
+    class NoTest(Text2TextProblem):
+        vocab_type = VocabType.CHARACTER
+        dataset_splits = [{"split": one, "shards": 2} for one in ("train", "eval", "test")]
+
+        def generate_samples(self, data_dir, tmp_dir, split):
+            return iter(() if split == "test" else pairs(split))
+
+    folder = generate(NoTest(), tmp_path)
+    assert "yielded too few samples: split 'test' is empty" in caplog.text
+    assert len(NoTest().shards(folder, "test")) == 2
+    assert len(read(NoTest(), folder)) == len(list(pairs("train")))
+
+
 class TestTextToClass:
     def test_round_trip(self, tmp_path):
         folder = generate(Colours(), tmp_path)
@@ -120,12 +136,31 @@ class TestTextToClass:
 
         assert Property().feature_encoders("")["targets"].decode([0]) == "one"
 
-    def test_labels_that_are_too_few(self):
-        class Green(Colours):
-            num_classes = 3
+    @pytest.mark.parametrize(
+        ("classes", "labels", "message"),
+        [
+            (4, ["red", "blue", "ID_2", "ID_3"], "num_classes=4; label 2 is called ID_2, and so"),
+            (1, ["red"], "found 2 class_labels and num_classes=1; the last labels aren't used"),
+        ],
+    )
+    def test_another_number_of_labels(self, caplog, classes, labels, message):
+        """T2T takes them as they are."""
 
-        with pytest.raises(DataError, match="found 2 class_labels; expected num_classes=3"):
-            Green().feature_encoders("")
+        class Others(Colours):
+            num_classes = classes
+
+        encoder = Others().feature_encoders("")["targets"]
+        assert encoder.decode_list(range(encoder.vocab_size)) == labels
+        assert message in caplog.text
+
+    def test_several_labels(self, tmp_path):
+        class Many(Colours):
+            def generate_encoded_samples(self, data_dir, tmp_dir, split):
+                for count in (1, 39):
+                    yield {"inputs": [5, 1], "targets": [0] * count}
+
+        with pytest.raises(DataError, match="sample 1 has 39 labels; expected one"):
+            generate(Many(), tmp_path)
 
     def test_default_labels(self):
         class Plain(Text2ClassProblem):

@@ -61,11 +61,17 @@ class TestChoice:
         on_tpu = choose_batching(hparams, static=True, length_multiple=128)
         assert (on_tpu.bounds, on_tpu.row_length) == ([128], 256)
 
+    @pytest.mark.parametrize("kind", ["bucket", "pad", "pack"])
+    def test_an_example_may_be_longer_than_a_batch(self, kind):
+        """As in T2T, it is a batch of one row."""
+        hparams = HParams().override(f"batching={kind},batch_size=100,max_length=256")
+        batching = choose_batching(hparams, static=False)
+        assert (batching.rows(256), batching.rows(50)) == (1, 2)
+
     @pytest.mark.parametrize(
         ("assignments", "message"),
         [
             ("batching=pack", "batching=pack needs a model and a problem"),
-            ("batch_size=100", "max_length=256 exceeds batch_size=100 tokens; lower max_length"),
             ("min_length=300", "min_length=300 exceeds max_length=256; lower it"),
         ],
     )

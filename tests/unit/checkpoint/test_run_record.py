@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import subprocess
 import sys
 from pathlib import Path
 
@@ -10,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from t2tlite import plugins, registry
-from t2tlite.checkpoint import run_record
+from t2tlite import registry
+from t2tlite.checkpoint import run_record, trained_problem
 from t2tlite.config import HParams
-from t2tlite.errors import CheckpointError, DataError, Error, PluginError, VocabularyError
+from t2tlite.errors import CheckpointError, DataError, Error, HParamsError, VocabularyError
 from t2tlite.text import TokenTextEncoder
 from t2tlite.text_problems import Text2ClassProblem, Text2TextProblem, VocabType
 
@@ -125,88 +124,10 @@ def test_files_of_a_problems_own_encoders_are_recorded_and_copied(folders):
     assert (output / "own" / "words").read_text() == "x\ny\n"
 
 
-class TestPlugins:
-    """Which plugin folders a record may load."""
-
-    @pytest.fixture(autouse=True)
-    def imports(self, tmp_path, monkeypatch):
-        monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-        monkeypatch.setattr(sys, "path", list(sys.path))
-        before = set(sys.modules)
-        yield
-        for name in set(sys.modules) - before:
-            if name.startswith("record_"):
-                del sys.modules[name]
-
-    @pytest.fixture
-    def plugin(self, tmp_path):
-        """A plugin folder that registers the problem record_strange and leaves a trace."""
-        folder = tmp_path / "record_plugin"
-        folder.mkdir()
-        (folder / "__init__.py").write_text(
-            "from pathlib import Path\nfrom t2tlite import registry, text_problems\n"
-            f"Path({str(tmp_path / 'ran')!r}).touch()\n"
-            "@registry.register_problem\n"
-            "class RecordStrange(text_problems.Text2TextProblem): pass\n"
-        )
-        return folder
-
-    def run(self, *usr_dirs, problem="record_strange"):
-        run = run_record.RunRecord(problem, "transformer", HParams().values())
-        run.usr_dirs = list(map(str, usr_dirs))
-        return run
-
-    def test_folders_are_absolute(self, tmp_path, monkeypatch):
-        monkeypatch.chdir(tmp_path)
-        run = run_record.RunRecord.describe("recorded", "transformer", HParams(), ["mine"])
-        assert run.usr_dirs == [str(tmp_path / "mine")]
-
-    def test_a_stranger_s_folder_is_not_imported(self, plugin, tmp_path, monkeypatch):
-        monkeypatch.chdir(tmp_path)
-        for path in (plugin, "record_plugin", "./record_plugin", f"~/{plugin}", f"{plugin},x"):
-            with pytest.raises(PluginError) as caught:
-                run_record.load_plugins(self.run(path), [])
-            assert f"needs the plugin folder {path}, and you have loaded no" in str(caught.value)
-            assert "give its path as --t2t_usr_dir, or as usr_dirs in Python" in str(caught.value)
-        assert not (tmp_path / "ran").exists()
-
-    def test_odd_paths_are_shown_in_one_line(self):
-        for path in ("a\nb", "\ud800", "nul\0"):
-            with pytest.raises(PluginError) as caught:
-                run_record.load_plugins(self.run(path), [])
-            assert ascii(path) in str(caught.value)
-
-    def test_a_stranger_s_folder_that_is_not_needed(self, plugin, tmp_path, warned):
-        run_record.load_plugins(self.run(plugin, problem="translate_ende_wmt32k"), [])
-        assert not (tmp_path / "ran").exists()
-        assert [f"the plugin folder {plugin} isn't loaded" in line for line in warned] == [True]
-
-    def test_one_that_the_user_described(self, plugin, tmp_path):
-        run = run_record.RunRecord.describe("recorded", "transformer", HParams(), [str(plugin)])
-        run_record.load_plugins(run, [])
-        assert (tmp_path / "ran").exists()
-
-    def test_one_that_the_user_loaded_in_another_process(self, plugin, tmp_path):
-        with pytest.raises(PluginError, match="loaded no plugin"):
-            run_record.load_plugins(self.run(plugin), [])
-        code = "import sys; from t2tlite import plugins; plugins.load_usr_dir(sys.argv[1])"
-        subprocess.run([sys.executable, "-c", code, plugin], check=True)
-        (tmp_path / "ran").unlink()
-        run_record.load_plugins(self.run(plugin), [])
-        assert (tmp_path / "ran").exists()
-        assert "record_strange" in registry.problems
-
-    def test_those_given_instead(self, plugin, tmp_path):
-        run_record.load_plugins(self.run(tmp_path / "gone"), [str(plugin)])
-        assert (tmp_path / "ran").exists()
-
-    def test_a_trusted_folder_that_is_gone(self, tmp_path):
-        folder = tmp_path / "record_gone"
-        folder.mkdir()
-        plugins.remember(folder)
-        folder.rmdir()
-        with pytest.raises(PluginError, match="gone doesn't exist any more; give the new path as"):
-            run_record.load_plugins(self.run(folder), [])
+def test_folders_are_absolute(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run = run_record.RunRecord.describe("recorded", "transformer", HParams(), ["mine"])
+    assert run.usr_dirs == [str(tmp_path / "mine")]
 
 
 @pytest.mark.parametrize(
@@ -267,22 +188,65 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner),
     max_leaves=8,
 )
-FIELDS = [field.name for field in dataclasses.fields(run_record.RunRecord)]
 
 
-@settings(max_examples=300)
+@pytest.fixture(scope="module")
+def labelled(tmp_path_factory):
+    """A model folder whose run.json has a description with all kinds of values."""
+    folder = tmp_path_factory.mktemp("labelled")
+    (folder / VOCABULARY).write_text("<pad>\n<EOS>\na\nb\n")
+
+    class Labelled(Text2ClassProblem):
+        vocab_type = VocabType.TOKEN
+        vocab_filename = VOCABULARY
+        num_classes = 2
+        decode_hooks = [print]
+
+    hparams = HParams(hidden_size=8, num_heads=2, filter_size=8, num_hidden_layers=1)
+    problem = Labelled()
+    problem.name = "fuzz"
+    run = run_record.RunRecord.describe(problem, "transformer_encoder", hparams, [])
+    run.take_vocabularies(folder / "none", folder)
+    run.data = {"train": run_record.DataSize(3, {"inputs": 9}, {"inputs": 4})}
+    run.write(folder, folder)
+    return folder
+
+
+def places(value, path=()):
+    """The paths of all values in a value of JSON."""
+    yield path
+    items = value.items() if isinstance(value, dict) else ()
+    items = enumerate(value) if isinstance(value, list) else items
+    for key, inner in items:
+        yield from places(inner, (*path, key))
+
+
+def changed(value, path, new):
+    """A copy of a value of JSON with another value at a path."""
+    if not path:
+        return new
+    copy = value.copy()
+    copy[path[0]] = changed(value[path[0]], path[1:], new)
+    return copy
+
+
+@settings(max_examples=400)
 @given(st.data())
-def test_any_bytes_are_a_record_or_an_error_of_one_line(tmp_path_factory, data):
+def test_any_bytes_are_a_record_or_an_error_of_one_line(tmp_path_factory, labelled, data):
     folder = tmp_path_factory.mktemp("fuzz")
-    valid = json.dumps(dataclasses.asdict(describe()), indent=1).encode()
-    kind = data.draw(st.sampled_from(["bytes", "json", "field", "cut", "flip"]))
+    (folder / VOCABULARY).write_bytes((labelled / VOCABULARY).read_bytes())
+    valid = (labelled / "run.json").read_bytes()
+    kind = data.draw(st.sampled_from(["bytes", "json", "value", "value", "value", "cut", "flip"]))
     if kind == "bytes":
         content = data.draw(st.binary(max_size=64))
     elif kind == "json":
         content = json.dumps(data.draw(JSON)).encode()
-    elif kind == "field":
-        values = data.draw(st.dictionaries(st.sampled_from(FIELDS), JSON, min_size=1, max_size=2))
-        content = json.dumps(json.loads(valid) | values).encode()
+    elif kind == "value":
+        values = json.loads(valid)
+        for _ in range(data.draw(st.integers(1, 2))):
+            path = data.draw(st.sampled_from(list(places(values))[1:]))
+            values = changed(values, path, data.draw(JSON))
+        content = json.dumps(values).encode()
     else:
         at = data.draw(st.integers(0, len(valid) - 1))
         byte = bytes([data.draw(st.integers(0, 255))])
@@ -291,11 +255,113 @@ def test_any_bytes_are_a_record_or_an_error_of_one_line(tmp_path_factory, data):
     try:
         run = run_record.read(folder)
         HParams.from_values(run.hparams).check()
-        run_record.load_plugins(run, [])
         run.check_vocabularies(folder)
+        run.explain_needs()
+        problem = trained_problem.load(run, folder)
+        problem.get_hparams()
+        assert isinstance(problem.text_prefixes["inputs"], str)
     except Error as error:
         assert len(str(error).splitlines()) == 1
-    assert sorted(path.name for path in folder.iterdir()) == ["run.json"]
+    assert sorted(path.name for path in folder.iterdir()) == ["run.json", VOCABULARY]
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (("format",), True),
+        (("format",), 0),
+        (("format",), "2"),
+        (("needs_plugin",), {}),
+        (("needs_plugin", 0, "use"), None),
+        (("elsewhere",), []),
+        (("data", "train", "examples"), "3"),
+        (("description",), []),
+        (("description", "kind"), "pickle"),
+        (("description", "kind"), ["text2text"]),
+        (("description", "other"), 1),
+        (("description", "features"), {}),
+        (("description", "features", "targets"), None),
+        (("description", "features", "targets", "encoder"), {}),
+        (("description", "features", "targets", "encoder"), {"kind": "bytes", "x": 1}),
+        (("description", "features", "inputs", "encoder", "file"), "../up"),
+        (("description", "features", "inputs", "encoder", "file"), "unknown"),
+        (("description", "features", "inputs", "vocab_size"), -1),
+        (("description", "features", "inputs", "vocab_size"), 10**15),
+        (("description", "features", "inputs", "vocab_size"), 1.5),
+        (("description", "splits"), {"training": 1}),
+        (("description", "max_length"), -1),
+        (("description", "target_space_id"), -1),
+        (("description", "loss_multiplier"), float("nan")),
+        (("description", "loss_multiplier"), "1"),
+    ],
+)
+def test_impossible_values_of_the_description(labelled, tmp_path, path, value):
+    values = json.loads((labelled / "run.json").read_text())
+    if path[-1] == "other":
+        values["description"]["other"] = None
+    (tmp_path / "run.json").write_text(json.dumps(changed(values, path, value)))
+    with pytest.raises(CheckpointError, match=r"run.json is damaged \(.*\); train again") as caught:
+        run_record.read(tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("field", ["name", "dataset"])
+def test_names_in_the_description_that_lead_out_of_the_folder(labelled, tmp_path, field):
+    values = json.loads((labelled / "run.json").read_text())
+    for name in NAMES:
+        values["description"][field] = name
+        (tmp_path / "run.json").write_text(json.dumps(values))
+        with pytest.raises(CheckpointError, match="run.json: .* isn't a plain file name"):
+            run_record.read(tmp_path)
+
+
+def test_a_later_format(labelled, tmp_path):
+    values = json.loads((labelled / "run.json").read_text()) | {"format": 3, "new": {"a": 1}}
+    (tmp_path / "run.json").write_text(json.dumps(values))
+    with pytest.raises(CheckpointError) as caught:
+        run_record.read(tmp_path)
+    assert str(caught.value) == (
+        f"{tmp_path}/run.json has format 3, and this t2tlite reads formats up to 2; upgrade t2tlite"
+    )
+
+
+def test_format_1_has_no_description(folders):
+    data, output = folders
+    run = written(folders)
+    old = ["problem", "model", "hparams", "usr_dirs", "vocabularies", "versions", "command"]
+    values = {name: vars(run)[name] for name in old} | {"labels": {}, "hparams_set": ""}
+    (output / "run.json").write_text(json.dumps(values))
+    read = run_record.read(output)
+    assert (read.format, read.description) == (1, None)
+    # The registered problem is used, as when the folder was written.
+    assert isinstance(trained_problem.load(read, output), Recorded)
+    # Training goes on, and the record becomes one of the present format.
+    run = written(folders)
+    assert run_record.read(output).format == run_record.FORMAT
+
+
+def test_a_foreign_record_copies_no_file(folders, tmp_path):
+    """What a run.json says is elsewhere is only what its training found there."""
+    data, output = folders
+    secret = tmp_path / "secret"
+    secret.write_text("mine")
+    run = describe()
+    run.elsewhere = {"secret": str(secret)}
+    (data / VOCABULARY).unlink()
+    run.take_vocabularies(output, data)
+    run.write(output, data)
+    assert not (output / "secret").exists()
+    assert run_record.read(output).elsewhere == {}
+
+
+def test_what_training_used(folders):
+    registry.register_hparams("recorded_set")(lambda: HParams(hidden_size=16, num_heads=2))
+    run = written(folders)
+    assert run_record.read(folders[1]).changed_hparams == {}
+    run.hparams_set = "recorded_set"
+    run.write(folders[1], folders[0])
+    changes = run_record.read(folders[1]).changed_hparams
+    assert changes == {"hidden_size": 8, "filter_size": 8, "num_hidden_layers": 1}
 
 
 def test_models_are_built(folders):
@@ -312,6 +378,16 @@ def test_models_are_built(folders):
     run = describe()
     run.model = "transformer_encoder"
     assert run.make_model(Labelled().get_hparams()).built
+
+
+def test_a_model_without_prepend_mode_is_named(folders):
+    problem = registry.problem("recorded")
+    run = describe(prepend_mode="prepend_inputs_full_attention")
+    problem_hparams = problem.get_hparams(data_dir=str(folders[0]))
+    assert run.make_model(problem_hparams).joins
+    run.model = "lstm_seq2seq"
+    with pytest.raises(HParamsError, match="^model lstm_seq2seq has no prepend_mode=.*transformer"):
+        run.make_model(problem_hparams)
 
 
 def test_the_record_is_plain_json(folders):

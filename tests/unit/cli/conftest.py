@@ -22,7 +22,7 @@ def own_flags(monkeypatch):
     flags.DEFINE_string("t2t_usr_dir", "", "Folders.", flag_values=values)
     monkeypatch.setattr(t2t_flags, "FLAGS", values)
     monkeypatch.setattr(app, "FLAGS", values)
-    t2t_flags.define({})
+    t2t_flags.define(t2t_flags.IGNORED, t2t_flags.REFUSED)
     yield values
     logger.handlers, logger.level, logger.propagate = before
 

@@ -1,10 +1,14 @@
 """How a command starts and ends: flags, exit status, and what it prints to which stream."""
 
 import logging
+import os
+import subprocess
+import sys
 
 import pytest
 from absl import flags
 
+import t2tlite
 from t2tlite import plugins
 from t2tlite.cli import app
 from t2tlite.data.samples import checked
@@ -112,6 +116,24 @@ def test_the_users_traceback_is_beneath_the_line(command):
     assert "samples.py" not in err
 
 
+@pytest.mark.usefixtures("own_names")
+def test_any_error_in_a_plugin_is_one_line_above_its_own_frames(command, tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    plugin = tmp_path / "app_plugin.py"
+    plugin.write_text("import json\ndef hook():\n    return json.loads('{').iteritems()\n")
+
+    def main():
+        sys.modules["app_plugin"].hook()
+
+    status, _, err = command(main, f"--t2t_usr_dir={plugin}")
+    first, second, *trace = err.splitlines()
+    assert (status, second) == (1, "Traceback (your code):")
+    assert first.startswith(f"t2t-test: {plugin}, line 3: JSONDecodeError: Expecting property name")
+    assert first.endswith("; mend it")
+    assert "decoder.py" not in err
+    assert trace[-1].startswith("json.decoder.JSONDecodeError: ")
+
+
 def test_a_sample_error_of_our_own_has_no_traceback(command):
     status, _, err = command(raises(SampleError("found a list")))
     assert (status, err) == (1, "t2t-test: found a list\n")
@@ -123,6 +145,11 @@ def test_help(command):
     # The docstring of the module that defines `main`.
     assert out.startswith("How a command starts and ends: ")
     assert "Accepted for Tensor2Tensor's sake, without effect: cloud_" in out
+
+
+def test_the_version(command):
+    status, out, err = command(raises(AssertionError), "--version")
+    assert (status, out, err) == (0, f"t2t-test: t2tlite {t2tlite.__version__}\n", "")
 
 
 def test_registry_help(command, own_flags):
@@ -159,3 +186,17 @@ def test_tensorflows_warnings_of_retracing_are_hidden(command, caplog):
 
     assert command(main)[0] == 0
     assert [record.getMessage() for record in caplog.records] == ["something else"]
+
+
+def test_a_reader_of_the_output_that_exits_is_no_error():
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    code = (
+        "from t2tlite.cli import app\n"
+        "def main(): print('a line', flush=True)\n"
+        "app.command(main)()\n"
+    )
+    words = [sys.executable, "-c", code]
+    done = subprocess.run(words, stdout=write_end, stderr=subprocess.PIPE, text=True)
+    os.close(write_end)
+    assert (done.returncode, done.stderr) == (0, "")

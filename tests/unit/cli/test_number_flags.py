@@ -6,7 +6,7 @@ import sys
 import pytest
 
 COMMANDS = [
-    *("avg_all", "bleu", "datagen", "decoder", "exporter", "import_checkpoint", "inspect"),
+    *("avg_all", "bleu", "datagen", "decoder", "eval", "exporter", "import_checkpoint", "inspect"),
     *("query_server", "server", "tpu_check", "trainer", "translate_all"),
 ]
 # In a process of its own, since a command's flags are global.

@@ -33,11 +33,19 @@ def test_all_are_accepted(command):
     assert err.count(" is ignored: it ") == len(arguments)
 
 
+def test_a_flag_that_may_only_have_its_default(command):
+    status, _, err = command(lambda: None, "--decode_shards=1", "--noeval_run_autoregressive")
+    assert (status, err) == (0, "")
+    status, _, err = command(lambda: None, "--decode_shards=2")
+    assert status == 2
+    assert err.startswith("t2t-test: --decode_shards=2 isn't supported: split the file, and decode")
+
+
 def test_the_summary_names_all():
     assert all(name in t2t_flags.summary() for name in t2t_flags.IGNORED)
 
 
-# All flags that the commands of T2T 1.15.7 define, in bin/ and utils/flags.py.
+# All flags that the commands of T2T 1.15.7 define, in bin/, serving/ and utils/flags.py.
 SHARED = """
 registry_help tfdbg export_saved_model dbgprofile model hparams_set hparams_range hparams problem
 data_dir train_steps eval_early_stopping_metric eval_early_stopping_metric_delta
@@ -62,6 +70,16 @@ COMMANDS = {
     "datagen": "data_dir tmp_dir problem exclude_problems num_shards max_cases only_list "
     "env_problem_max_env_steps env_problem_batch_size random_seed task_id task_id_start "
     "task_id_end num_concurrent_processes t2t_usr_dir",
+    "eval": SHARED,
+    "exporter": SHARED + "export_as_tfhub export_dir checkpoint_path as_text",
+    "query_server": "server servable_name problem data_dir t2t_usr_dir inputs_once timeout_secs "
+    "cloud_mlengine_model_name cloud_mlengine_model_version",
+    "avg_all": "model_dir output_dir n min_steps wait_minutes",
+    "bleu": "source reference translation translations_dir event_dir bleu_variant tag_suffix "
+    "min_steps wait_minutes report_zero",
+    "translate_all": "decoder_command model_dir source translations_dir min_steps wait_minutes "
+    "beam_size alpha model t2t_usr_dir data_dir problem hparams_set",
+    "make_tf_configs": "masters ps",
 }
 
 

@@ -1,5 +1,8 @@
 """T2T's functions that only compat has: encoders, vocabularies, shards, downloads."""
 
+from collections import Counter
+
+import numpy as np
 import pytest
 
 from t2tlite.compat.tensor2tensor.data_generators import (
@@ -7,19 +10,19 @@ from t2tlite.compat.tensor2tensor.data_generators import (
     problem,
     text_encoder,
     text_problems,
+    tokenizer,
     translate,
 )
 from t2tlite.compat.tensor2tensor.utils import metrics, mlperf_log
 from t2tlite.config import HParams
 from t2tlite.data.records import read_shard
-from t2tlite.errors import DownloadError
+from t2tlite.errors import DataError, DownloadError, PluginError
+from t2tlite.text import SentencePieceEncoder, SubwordTextEncoder, train_sentencepiece
 
 
 def test_a_learned_vocabulary_is_read_by_the_name_that_t2t_gave_it(tmp_path):
-    made = generator_utils.get_or_generate_vocab_inner(
-        str(tmp_path), "vocab.x.subwords", 300, ["one two three", "two three"]
-    )
-    assert (tmp_path / "vocab.x.model").exists()
+    """A problem's SUBWORD vocabulary is SentencePiece's, in a file of another name."""
+    made = train_sentencepiece(["one two three", "two three"], 300, tmp_path / "vocab.x.model")
     read = text_encoder.SubwordTextEncoder(tmp_path / "vocab.x.subwords")
     assert read.encode("two one") == made.encode("two one")
     assert read.decode(read.encode("two öne")) == "two öne"
@@ -28,6 +31,77 @@ def test_a_learned_vocabulary_is_read_by_the_name_that_t2t_gave_it(tmp_path):
         str(tmp_path), "vocab.x.subwords", 999, iter(())
     )
     assert again.vocab_size == made.vocab_size
+    # What is exported is the encoder itself.
+    assert type(read) is type(again) is SentencePieceEncoder
+    assert isinstance(read, text_encoder.SubwordTextEncoder)
+
+
+def test_a_vocabulary_that_a_plugin_builds_is_t2ts_file(tmp_path, capsys):
+    lines = tmp_path / "lines.txt"
+    lines.write_text("one two\nthree, two\n", encoding="utf-8")
+    made = generator_utils.get_or_generate_txt_vocab(str(tmp_path), "test.voc", 60, str(lines))
+    assert (tmp_path / "test.voc").read_text(encoding="utf-8").startswith("'<pad>_'\n'<EOS>_'\n")
+    read = generator_utils.get_or_generate_txt_vocab(str(tmp_path), "test.voc", 60, "none")
+    assert read.all_subtoken_strings == made.all_subtoken_strings
+    assert read.decode(read.encode("two, öne") + [1, 0]) == "two, öne<EOS><pad>"
+    assert type(read) is type(made) is SubwordTextEncoder
+    for encoder in (read, made):
+        assert isinstance(encoder, text_encoder.SubwordTextEncoder)
+    assert not isinstance(text_encoder.ByteTextEncoder(), text_encoder.SubwordTextEncoder)
+
+
+def test_a_plugins_own_subclass_of_the_subword_encoder(tmp_path):
+    class Upper(text_encoder.SubwordTextEncoder):
+        def encode(self, s):
+            return super().encode(s.upper())
+
+    path = tmp_path / "own.subwords"
+    text_encoder.SubwordTextEncoder.build_from_generator(["ONE TWO"], 40).store_to_file(path)
+    encoder = Upper(path)
+    assert encoder.decode(encoder.encode("one")) == "ONE"
+    assert not isinstance(text_encoder.SubwordTextEncoder(path), Upper)
+
+
+def test_labels_as_one_hot_lists():
+    encoder = text_encoder.OneHotClassLabelEncoder(["zero", "one", "two"])
+    assert encoder.encode("one") == [0, 1, 0]
+    assert encoder.encode("two", on_value=5, off_value=-1) == [-1, -1, 5]
+    assert [encoder.decode(hot) for hot in ([0, 0, 1], np.array([[0], [1], [0]]))] == ["two", "one"]
+    with pytest.raises(DataError, match=r"found \[0, 1\]; expected 3 numbers, one of them 1"):
+        encoder.decode([0, 1])
+
+
+def test_what_is_for_images_says_so():
+    with pytest.raises(PluginError, match="ImageEncoder encodes images, and t2tlite has only text"):
+        text_encoder.ImageEncoder(channels=3)
+
+
+def test_token_counts(tmp_path):
+    (tmp_path / "c-1.txt").write_text("Dude, dude.\n\n so 1\n", encoding="utf-8")
+    (tmp_path / "c-2.txt").write_text("so\nmany\nwords", encoding="utf-8")
+    pattern = str(tmp_path / "c-*.txt")
+    by_line = tokenizer.corpus_token_counts(pattern, 0)
+    assert by_line == {
+        "Dude": 1,
+        ", ": 1,
+        "dude": 1,
+        ".": 1,
+        "so": 2,
+        "1": 1,
+        "many": 1,
+        "words": 1,
+    }
+    assert tokenizer.corpus_token_counts(pattern, 5) == by_line - Counter(["words"])
+    whole = tokenizer.corpus_token_counts(pattern, 4, split_on_newlines=False)
+    assert (whole[".\n\n "], whole["\n"], whole["so"], whole["many"]) == (1, 2, 2, 0)
+
+
+def test_listed_token_counts(tmp_path, caplog):
+    (tmp_path / "v-1.txt").write_text("a,3\nbad\n", encoding="utf-8")
+    (tmp_path / "v-2.txt").write_text("b,c,4\nd,5\n", encoding="utf-8")
+    assert tokenizer.vocab_token_counts(str(tmp_path / "v-*"), 0) == {"a": 3, "b,c": 4, "d": 5}
+    assert "'bad\\n' in " in caplog.text
+    assert tokenizer.vocab_token_counts(str(tmp_path / "v-*"), 3) == {"a": 3, "b,c": 4}
 
 
 def test_a_vocabulary_of_word_counts(tmp_path):
@@ -98,7 +172,7 @@ def test_several_texts_in_one_label_out(tmp_path):
             yield {"inputs": ["a", "b"], "label": 1}
 
     (made,) = Pairs().generate_encoded_samples(str(tmp_path), "", "train")
-    assert made == {"inputs": [99, 1, ord("$") + 2, 100, 1], "targets": [1]}
+    assert made == {"inputs": [99, ord("$") + 2, 100, 1], "targets": [1]}
 
 
 def test_examples_are_truncated_with_either_order_of_arguments():

@@ -1,8 +1,9 @@
 """Checks of what a user's generator yields."""
 
+import numpy as np
 import pytest
 
-from t2tlite.data.samples import checked
+from t2tlite.data.samples import checked, one_label
 from t2tlite.errors import DownloadError, SampleError
 
 BOTH = {"inputs": str, "targets": str}
@@ -35,7 +36,7 @@ def test_good_samples_pass_as_they_are_made():
         ({"inputs": "a", "target": "b"}, "found 'inputs', 'target'; expected 'inputs' (str) and"),
         ({}, "found no key; expected 'inputs'"),
         ({**GOOD, "targets": 3}, "'targets' is int 3; expected str"),
-        ({**GOOD, "targets": b"b"}, "'targets' is bytes b'b'; expected str: decode the bytes"),
+        ({**GOOD, "targets": b"\xe9b"}, "'targets': byte 0 of the text, 0xe9, isn't UTF-8"),
         ({**GOOD, "inputs": ["x" * 99]}, "'inputs' is list ['" + "x" * 55 + "...; expected str"),
     ],
 )
@@ -47,6 +48,34 @@ def test_a_sample_that_cant_be_used(sample, message):
     where, _, what = str(caught.value).partition(", sample 1: ")
     assert where == "my_problem: generate_samples(train)"
     assert what.startswith(message)
+
+
+def test_utf8_bytes_and_numpys_integers():
+    """As TensorFlow and pandas give them; T2T's encoders took bytes, too."""
+    samples = [{"inputs": "é".encode(), "label": np.int64(3)}, {"inputs": "b", "label": True}]
+    stream = list(checked(lambda: samples, "p", {"inputs": str, "label": int}))
+    assert stream == [{"inputs": "é", "label": 3}, {"inputs": "b", "label": True}]
+    assert type(stream[0]["label"]) is int
+    with pytest.raises(SampleError, match="'label' is float 3.0; expected int"):
+        list(checked(lambda: [{"label": 3.0}], "p", {"label": int}))
+
+
+def test_none_in_place_of_an_encoded_sample():
+    """T2T leaves it out."""
+    samples = [None, {"targets": [1]}, None, None]
+    assert list(checked(lambda: samples, "p", {"targets": object}, True)) == [{"targets": [1]}]
+    with pytest.raises(SampleError, match="p, sample 0: found NoneType None"):
+        list(checked(lambda: samples, "p", {"targets": object}))
+
+
+def test_one_label():
+    good = [{"targets": [3]}, {"targets": np.array([3])}, {"targets": 3}]
+    assert list(one_label(good, "p")) == good
+    for labels in ([], [1, 2], list(range(39))):
+        with pytest.raises(
+            SampleError, match=f"^p: sample 3 has {len(labels)} labels; expected one"
+        ):
+            list(one_label([*good, {"targets": labels}], "p"))
 
 
 def test_a_hook_that_raises_before_its_first_sample():

@@ -106,7 +106,7 @@ def test_a_class_label_is_not_empty_and_a_language_model_has_no_inputs(tmp_path)
     [
         (b"\xff\xff\xff", "record 0 of .* isn't a tf.Example"),
         (serialized({"targets": [1]}), "holds 'targets' .ids., expected ids of inputs"),
-        (serialized({"inputs": [2], "targets": "a"}), "'targets' .no ids., expected ids of"),
+        (serialized({"inputs": [2], "targets": "a"}), "'targets' .texts., expected ids of"),
         (serialized({"inputs": [9], "targets": [1]}), "train holds id 9 in inputs, .* has 5 ids"),
     ],
 )

@@ -9,7 +9,6 @@ from t2tlite import plugins, registry, text_problems
 from t2tlite.data import streams
 from t2tlite.data.chunks import ShardJob
 from t2tlite.data.manifest import working_folder
-from t2tlite.data.samples import users_traceback
 from t2tlite.datagen.generate_data import generate_data, generate_data_with_beam
 from t2tlite.errors import DataError, OutputError, SampleError
 
@@ -130,7 +129,7 @@ def test_a_hook_that_raises(tmp_path, source):
         "p: generate_samples(train), task 2 raised ZeroDivisionError at sample 27: in task 2; "
         "mend the hook"
     )
-    shown = users_traceback(caught.value)
+    shown = caught.value.users_traceback
     assert "raise ZeroDivisionError" in shown and "/apache_beam" not in shown
     assert not list((tmp_path / "data").glob("p*"))
 

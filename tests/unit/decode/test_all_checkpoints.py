@@ -6,8 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from t2tlite.checkpoint import checkpoints, run_record
-from t2tlite.decode import all_checkpoints
+from t2tlite.checkpoint import checkpoints, run_record, waiting
 from t2tlite.decode.all_checkpoints import translate_all, translations
 from t2tlite.errors import CheckpointError
 
@@ -26,7 +25,7 @@ class Folder:
         (self.path / checkpoints.LIST).write_text(json.dumps({"steps": listed}))
 
     def sleep(self, seconds):
-        assert 0 < seconds <= all_checkpoints.POLL_SECONDS
+        assert 0 < seconds <= waiting.POLL_SECONDS
         self.now += seconds
         for second in [one for one in self.coming if one <= self.now]:
             self.checkpoint(self.coming.pop(second))
@@ -38,7 +37,7 @@ def folder(tmp_path, monkeypatch):
     folder = Folder(tmp_path / "model")
     # Not the module's own functions: servers of other tests keep time by them.
     clock = SimpleNamespace(monotonic=lambda: folder.now, sleep=folder.sleep)
-    monkeypatch.setattr(all_checkpoints, "time", clock)
+    monkeypatch.setattr(waiting, "time", clock)
     return folder
 
 

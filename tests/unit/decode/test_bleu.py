@@ -76,11 +76,12 @@ def test_all_translations_of_a_folder(write, tmp_path):
     write("out/p-30", HALF)
 
     def compare(path):
-        return file_bleu(path, right)
+        return [file_bleu(path, right, lowercase=lowercase) for lowercase in (False, True)]
 
     def run():
-        rows = translations_bleu(tmp_path / "out", compare, event_dir=tmp_path / "events")
-        return [(path.name, quality.exact) for path, quality in rows]
+        folders = tmp_path / "out", tmp_path / "events"
+        rows = translations_bleu(folders[0], compare, event_dir=folders[1], tag_suffix="_x")
+        return [(path.name, qualities[0].exact) for path, qualities in rows]
 
     assert run() == [("p-30", 50), ("p-200", 100)]
     write("out/p-300", HALF)
@@ -89,10 +90,11 @@ def test_all_translations_of_a_folder(write, tmp_path):
     with pytest.raises(DataError, match="out has no file NAME-STEP of 301 steps or more"):
         run()
     events = EventAccumulator(str(tmp_path / "events")).Reload()
-    exact = events.Scalars("exact_match")
+    exact = events.Scalars("exact_match_x")
     assert [(one.step, one.value) for one in exact] == [(30, 50), (200, 100), (300, 50)]
     assert exact[2].wall_time == (tmp_path / "out/p-300").stat().st_mtime
-    assert events.Scalars("BLEU_cased")[1].value == pytest.approx(100)
+    for variant in ("cased", "uncased"):
+        assert events.Scalars(f"BLEU_{variant}_x")[1].value == pytest.approx(100)
 
 
 def test_a_byte_order_mark_is_not_text(write):

@@ -74,3 +74,21 @@ def test_files(compare):
 def test_files_that_do_not_fit(compare, answers, right, message):
     with pytest.raises(DataError, match=message):
         compare(answers, right)
+
+
+def test_numbers(tmp_path):
+    def compare(answers, right, how=""):
+        (tmp_path / "answers").write_text(answers)
+        (tmp_path / "right").write_text(right)
+        how = DecodeHParams().override(how)
+        return classification.numbers_report(tmp_path / "answers", [tmp_path / "right"], how)
+
+    report = compare("1\n\n2\n3\n", "2\n7\n4\n5\n")
+    assert report == "rmse = 1.7321, pearson = 0.9820 of 3 lines"
+    # Several numbers of a line.
+    assert compare("1 2\n", "1 4\n") == "rmse = 1.4142, pearson = 1.0000 of 1 lines"
+    for right in ("1 2\n", "one\n", ""):
+        with pytest.raises(DataError, match="right, line 1: found .*; expected 1 numbers"):
+            compare("1\n", right)
+    with pytest.raises(DataError, match="found 2 references; give one"):
+        classification.numbers_report(tmp_path / "answers", "a,b", DecodeHParams())

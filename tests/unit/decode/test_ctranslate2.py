@@ -26,7 +26,7 @@ from t2tlite.errors import (
     OutputError,
     VocabularyError,
 )
-from t2tlite.export import ctranslate2
+from t2tlite.exporting import ctranslate2
 from t2tlite.text import ByteTextEncoder, TokenTextEncoder
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "model"
@@ -146,6 +146,11 @@ def test_tokens_are_all_different():
             "self_attention_type=dot_product_relative",
         ),
         (["inputs", "targets"], {"attention_key_channels": 8}, "attention_key_channels=8"),
+        (
+            ["inputs", "targets"],
+            {"prepend_mode": "prepend_inputs_full_attention"},
+            "express prepend_mode=prepend_inputs_full_attention; expected an encoder-decoder",
+        ),
         (
             ["inputs", "targets"],
             {"layer_postprocess_sequence": "dan"},

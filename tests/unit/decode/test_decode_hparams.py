@@ -87,3 +87,28 @@ def test_any_assignment(name, value):
         assert len(str(error).splitlines()) == 1
     else:
         assert hparams.override(f"{name}={value}") == hparams.check()
+
+
+def test_defaults_of_a_model():
+    defaults = DecodeHParams.defaults_of_model("beam_size=2,alpha=0.6,extra_length=7")
+    assert defaults == {"beam_size": 2, "extra_length": 7}
+    assert DecodeHParams.of("", defaults) == DecodeHParams(beam_size=2, extra_length=7)
+    assert DecodeHParams.of("beam_size=3", defaults).beam_size == 3
+    assert DecodeHParams.of({"beam_size": 3}, defaults).extra_length == 7
+    # One that is complete stays as it is.
+    assert DecodeHParams.of(DecodeHParams(), defaults) == DecodeHParams()
+
+
+@pytest.mark.parametrize("name", ["num_samples", "delimiter", "return_beams", "batch_size"])
+def test_a_model_does_not_change_what_is_read_or_written(name):
+    with pytest.raises(HParamsError, match=f"decode hparam {name} is no default of a model"):
+        DecodeHParams.of("", {name: 1})
+    with pytest.raises(HParamsError, match="is no default of a model: .* give it when you decode"):
+        DecodeHParams.defaults_of_model(f"{name}=1")
+
+
+def test_a_default_that_is_impossible():
+    with pytest.raises(HParamsError, match="no decode hparam is named beams"):
+        DecodeHParams.of("", {"beams": 1})
+    with pytest.raises(HParamsError, match="beam_size=.* is not an integer"):
+        DecodeHParams.of("", {"beam_size": [1]})

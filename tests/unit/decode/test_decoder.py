@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from t2tlite.checkpoint import checkpoints, tensor_files
@@ -209,3 +210,81 @@ def test_a_line_that_is_too_long_is_an_error_before_anything_is_decoded(decoder,
     with pytest.raises(DataError, match="attention weights of 60,001 tokens don't fit"):
         decoder.attention(long, "7")
     assert decoder.n_best([long, "1"], how(decoder, "max_input_size=9"))[1][0].text == "1"
+
+
+def test_one_text_gets_one_answer(decoder):
+    answers = decoder.decode(LINES)
+    assert decoder.decode(LINES[0]) == answers[0]
+    assert decoder.decode("") == ""
+    assert decoder.decode(iter(LINES)) == answers
+    assert decoder.decode([]) == []
+    backwards = pd.Series(LINES, index=range(len(LINES), 0, -1))
+    assert decoder.decode(backwards) == answers
+    assert len(decoder.n_best(LINES[0])) == 2
+    assert decoder.n_best(LINES[0])[0].text == answers[0]
+
+
+def test_keywords_change_how_one_call_decodes(decoder):
+    expected = decoder.n_best(LINES, how(decoder, "beam_size=4,alpha=0.0"))
+    assert decoder.n_best(LINES, beam_size=4, alpha=0.0) == expected
+    assert decoder.n_best(LINES, {"beam_size": 4}, alpha=0.0) == expected
+    assert decoder.n_best(LINES, "beam_size=4,alpha=0.0") == expected
+    assert decoder.decode(LINES, beam_size=4, alpha=0.0) == [row[0].text for row in expected]
+    assert [len(row) for row in decoder.n_best(LINES)] == [2, 2, 1, 2, 2, 2]
+    assert list(decoder.stream("1 2", beam_size=1))[-1].text == decoder.decode("1 2", beam_size=1)
+    with pytest.raises(HParamsError, match="no decode hparam is named beamsize.*beam_size"):
+        decoder.decode("1", beamsize=3)
+    with pytest.raises(HParamsError, match="decode hparam beam_size='many' is not an integer"):
+        decoder.decode("1", beam_size="many")
+    with pytest.raises(HParamsError, match="expected a dict, 'beam_size=4"):
+        Decoder(MODEL, decode_hparams=4)
+
+
+def test_decode_hparams_may_be_a_dict(decoder):
+    other = Decoder(MODEL, decode_hparams={"beam_size": 2, "extra_length": "3"})
+    assert other.decode_hparams == decoder.decode_hparams
+
+
+def test_n_answers(decoder):
+    wide = decoder.n_best("3 1 4", beam_size=5)
+    assert decoder.n_best("3 1 4", n=5) == wide
+    assert decoder.n_best(["3 1 4"], n=3, beam_size=5) == [wide[:3]]
+    assert len(decoder.n_best("3 1 4", n=1)) == 1
+    drawn = decoder.n_best(["3 1 4", "5"], n=3, sampling_method="random", sampling_temp=3.0)
+    assert [len(row) for row in drawn] == [3, 3]
+    assert all(row == sorted(row, key=lambda one: -one.score) for row in drawn)
+    with pytest.raises(DataError, match="n is int 0; expected a whole number"):
+        decoder.n_best("3", n=0)
+
+
+@pytest.mark.parametrize("value", [None, b"1", 3, float("nan"), {"1": "2"}, {"1"}, ["1", None]])
+def test_what_is_no_text_is_an_error(decoder, value):
+    calls = [decoder.decode, decoder.n_best, decoder.stream, decoder.score, decoder.attention]
+    for call in calls:
+        with pytest.raises(DataError, match="expected a"):
+            call(value)
+
+
+def test_what_fits_no_line_is_an_error(decoder):
+    with pytest.raises(DataError, match="one prefix for several lines"):
+        decoder.n_best(LINES, prefixes="1")
+    with pytest.raises(DataError, match="the answer is int 3"):
+        decoder.attention("1", 3)
+    with pytest.raises(DataError, match="the line is list"):
+        decoder.stream(LINES)
+    assert decoder.n_best("1 2", prefixes="2")[0].text.startswith("2")
+
+
+def test_scores_take_any_iterable_of_pairs(decoder):
+    pairs = [("1 2", "2 1"), ("3", "3")]
+    assert decoder.score(iter(pairs)) == decoder.score(pairs)
+    assert decoder.score(zip(*zip(*pairs, strict=True), strict=True)) == decoder.score(pairs)
+    with pytest.raises(DataError, match="pair 1 is str 'ab'; expected an iterable of"):
+        decoder.score(["ab", "cd"])
+
+
+def test_it_shows_what_it_is(decoder):
+    shown = repr(decoder)
+    assert shown.startswith(f"Decoder(folder={str(MODEL)!r}, problem='reverse_digits', model='")
+    assert "checkpoint='model.ckpt-250', decode_hparams='beam_size=2, extra_length=3')" in shown
+    assert "<td" in decoder._repr_html_() and "model.ckpt-250" in decoder._repr_html_()

@@ -3,6 +3,8 @@
 import dataclasses
 from pathlib import Path
 
+import keras
+import numpy as np
 import pytest
 
 from t2tlite.decode import keras_engine, keras_search
@@ -10,6 +12,7 @@ from t2tlite.decode.decoder import Decoder
 from t2tlite.decode.engine import Row
 from t2tlite.devices import devices
 from t2tlite.errors import DeviceError
+from t2tlite.text_problems import Text2TextProblem, VocabType
 
 MODEL = Path(__file__).parents[2] / "golden" / "model"
 
@@ -76,3 +79,38 @@ def test_shapes_of_any_number_are_traced_a_few_times(decoder, monkeypatch):
     assert engine._device.static_shapes
     shapes = {engine.pad([[4] * n] * rows).shape for n in range(1, 200) for rows in (1, 7, 8)}
     assert shapes == {(rows, width) for rows in (1, 8) for width in (8, 16, 32, 64, 128, 256)}
+
+
+class Pairs(Text2TextProblem):
+    """Bytes to bytes."""
+
+    vocab_type = VocabType.CHARACTER
+
+
+@pytest.mark.parametrize(
+    "mode", ["prepend_inputs_masked_attention", "prepend_inputs_full_attention"]
+)
+def test_one_sequence_of_inputs_and_targets(new_decoder, mode):
+    """Searches, scores and attention of a decoder without an encoder."""
+    decoder = new_decoder(Pairs, decode_hparams="beam_size=3,extra_length=3", prepend_mode=mode)
+    lines = ["ab", "a longer line", "c"]
+    together, apart = decoder.n_best(lines), [decoder.n_best([line])[0] for line in lines]
+    for answers, alone in zip(together, apart, strict=True):
+        assert [one.ids for one in answers] == [one.ids for one in alone]
+        scores = [one.score for one in answers]
+        assert scores == pytest.approx([one.score for one in alone], rel=1e-3)
+    encode = decoder.encoders["inputs"].encode
+    joined = [*encode("ab"), 1, 0, *encode("xy"), 1]
+    logits = decoder.network({"targets": np.array([joined], np.int32)})[0]
+    log_probs = np.array(keras.ops.log_softmax(logits))
+    expected = sum(log_probs[position, joined[position]] for position in (4, 5, 6))
+    # The other pair only makes the batch wider.
+    score, _ = decoder.score([("ab", "xy"), ("a longer line", "a longer answer")])
+    assert (score.log_prob, score.tokens) == (pytest.approx(expected, rel=1e-4), 3)
+    found = decoder.attention("ab", "xy")
+    assert (found.inputs, found.kind, len(found.outputs)) == ([], "decoder", 7)
+    [[weights]] = found.weights["decoder"].mean(1, keepdims=True)
+    np.testing.assert_allclose(weights.sum(-1), 1, rtol=1e-5)
+    # The first position sees the inputs after it only with full attention.
+    assert weights[0, 1:4].any() == (mode == "prepend_inputs_full_attention")
+    assert not weights[0, 4:].any()

@@ -25,6 +25,11 @@ def config(kind, index, **cluster):
         (config("worker", 1, worker=["a:1", "b:1"]), (2, 1)),
         (config("chief", 0, chief=["a:1"], worker=["b:1", "c:1"]), (3, 0)),
         (config("worker", 1, chief=["a:1"], worker=["b:1", "c:1"]), (3, 2)),
+        # As T2T's t2t-make-tf-configs prints them: ps beside a master train, beside a chief not.
+        (config("master", 0, master=["a:1"], ps=["b:1", "c:1"]), (3, 0)),
+        (config("ps", 1, master=["a:1"], ps=["b:1", "c:1"]), (3, 2)),
+        (config("worker", 0, chief=["a:1"], worker=["b:1"], ps=["c:1"]), (2, 1)),
+        (config("ps", 0, chief=["a:1"], worker=["b:1"], ps=["c:1"]), (2, -1)),
     ],
 )
 def test_cluster(monkeypatch, text, expected):
@@ -40,14 +45,28 @@ def test_cluster(monkeypatch, text, expected):
         "[]",
         '{"cluster": {"worker": ["a:1"]}}',
         config("worker", 2, worker=["a:1", "b:1"]),
-        config("ps", 0, worker=["a:1"], ps=["b:1"]),
-        config("worker", 0, worker=["a:1"], ps=["b:1"]),
+        config("ps", 1, worker=["a:1"], ps=["b:1"]),
+        config("ps", 0, worker=["a:1"]),
+        config("evaluator", 0, worker=["a:1"], evaluator=["b:1"]),
     ],
 )
 def test_a_wrong_cluster(monkeypatch, text):
     monkeypatch.setenv("TF_CONFIG", text)
     with pytest.raises(DeviceError, match="TF_CONFIG can't be used .* t2t-make-tf-configs"):
         cluster.current()
+
+
+def test_tf_config_of_each_machine(monkeypatch):
+    machines = cluster.arrange({"master": ["a:1"], "ps": ["b:1", "c:1"]})
+    for worker in range(3):
+        monkeypatch.setenv("TF_CONFIG", machines.tf_config(worker))
+        assert cluster.current() == machines._replace(worker=worker)
+
+
+def test_nothing_trains_on_a_parameter_server(monkeypatch):
+    monkeypatch.setenv("TF_CONFIG", config("ps", 0, chief=["a:1"], worker=["b:1"], ps=["c:1"]))
+    with pytest.raises(DeviceError, match="on the machines of chief and worker only"):
+        cluster.supervise()
 
 
 def test_only_errors_of_a_lost_machine_become_worker_errors():

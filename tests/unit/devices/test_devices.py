@@ -1,5 +1,6 @@
 """Devices and the flags that choose them."""
 
+import logging
 import os
 from pathlib import Path
 
@@ -39,3 +40,15 @@ def test_standard_error_is_discarded(capfd):
         os.write(2, b"from C++\n")
     os.write(2, b"after\n")
     assert capfd.readouterr().err == "after\n"
+
+
+def test_tensorflows_messages_are_hidden_once(monkeypatch):
+    monkeypatch.delenv("TF_CPP_MIN_LOG_LEVEL", raising=False)
+    logger = logging.getLogger("tensorflow")
+    silence.tensorflow()
+    filters = list(logger.filters)
+    silence.tensorflow()
+    assert logger.filters == filters
+    assert os.environ["TF_CPP_MIN_LOG_LEVEL"] == "2"
+    record = logging.LogRecord("tensorflow", 30, "", 0, "5 calls triggered retracing", None, None)
+    assert not logger.filter(record)

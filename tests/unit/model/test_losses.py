@@ -55,9 +55,11 @@ def test_a_perfect_prediction_costs_nothing():
 
 def test_token_weights():
     targets = ops.convert_to_tensor([[3, 1, 0, 0]])
-    assert np.array(losses.token_weights(targets, "symbol")).tolist() == [[1, 1, 0, 0]]
+    assert np.array(losses.token_weights({"targets": targets}, "symbol")).tolist() == [[1, 1, 0, 0]]
     # Label 0 is a label.
-    assert np.array(losses.token_weights(targets, "class_label")).tolist() == [[1, 1, 1, 1]]
+    assert np.array(losses.token_weights({"targets": targets}, "class_label")).tolist() == [
+        [1, 1, 1, 1]
+    ]
 
 
 CASES = [
@@ -135,3 +137,13 @@ def test_bfloat16_hidden_states(gradients):
         assert one.dtype == "float32"
         # bfloat16 has 8 bits of mantissa.
         assert np.abs(one - other).max() < 0.02 * np.abs(other).max()
+
+
+def test_numbers():
+    outputs = ops.convert_to_tensor(np.array([[[1.0, 2.0]], [[0.0, -1.0]]], "float32"))
+    targets = np.array([[1.0, 0.0], [3.0, 0.0]], "float32")
+    errors = losses.squared_error(outputs, ops.convert_to_tensor(targets))
+    assert np.array(errors).tolist() == [[0.0, 4.0], [9.0, 1.0]]
+    # A target of 0 counts, unlike padding.
+    weights = losses.token_weights({"targets": targets}, "real_l2")
+    assert np.array(weights).tolist() == [[1.0, 1.0], [1.0, 1.0]]

@@ -251,6 +251,13 @@ def test_problems_that_the_models_cannot_learn():
         model(HParams(), ProblemHParams({"targets": V}))
 
 
+def test_area_attention_is_refused():
+    hparams = registry.hparams("lstm_luong_attention").override("max_area_width=2")
+    problem = ProblemHParams({"inputs": 9, "targets": 9}, {"targets": "symbol"})
+    with pytest.raises(HParamsError, match="^max_area_width=2 is not supported: T2T's LSTM models"):
+        registry.model("lstm_seq2seq_attention")(hparams, problem)
+
+
 def test_a_warning_for_hparams_that_lstm_models_ignore(warned):
     make("plain", relu_dropout=0.3)
     assert warned == ["hparam relu_dropout=0.3 has no effect: this model doesn't read it"]

@@ -1,6 +1,7 @@
 """Learning rates against T2T's numbers, and the factors that no shipped set has."""
 
 import json
+import math
 
 import pytest
 
@@ -57,6 +58,7 @@ def rate(step, train_steps=1000, **values):
         ("constant", 7, 2.0),
         ("linear_warmup", 25, 0.25),
         ("linear_warmup", 300, 1.0),
+        ("linear_decay", 500, 1.0),
         ("linear_decay", 900, 0.5),
         ("linear_decay", 1001, 0.0),
         ("rsqrt_decay", 25, 0.1),
@@ -66,6 +68,9 @@ def rate(step, train_steps=1000, **values):
         ("exp_decay", 50, 1.0),
         ("exp_decay", 300, 0.5),
         ("exp_decay", 200, 0.5**0.5),
+        ("cosdecay", 100, 1.0),
+        ("cosdecay", 101, 0.5 + 0.5 * math.cos(math.pi * 101 / 200)),
+        ("cosdecay", 200, 0.0),
         ("single_cycle_cos_decay", 100, 1.0),
         ("single_cycle_cos_decay", 550, 0.5),
         ("single_cycle_cos_decay", 1000, 0.0),

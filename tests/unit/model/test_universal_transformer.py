@@ -171,12 +171,20 @@ def test_classifies():
             "^mix_with_transformer=before_ut is not one of: None$",
         ),
         ({"num_rec_steps": 0}, "^num_rec_steps=0 is outside 1 to "),
-        ({"act_epsilon": 5.0}, "^act_epsilon=5.0 is outside 1e-09 to 0.99999$"),
+        (
+            {"recurrence_type": "act", "act_epsilon": 5.0},
+            "^act_epsilon=5.0 is outside 1e-09 to 0.99999$",
+        ),
     ],
 )
 def test_variants_that_do_not_exist(values, message):
     with pytest.raises(HParamsError, match=message):
         UniversalTransformer(hparams_of(**values), PROBLEM)
+
+
+def test_what_the_recurrence_does_not_read_may_have_any_value():
+    values = {"act_type": "random", "lstm_forget_bias": 0.0, "gate_ffn_layer": "dense_dropconnect"}
+    assert UniversalTransformer(hparams_of(**values), PROBLEM).hparams.act_type == "random"
 
 
 def test_positions_are_added_by_the_runs_or_by_the_model():

@@ -1,6 +1,7 @@
 """Which code sees the names of Tensor2Tensor and TF1, and errors of names without counterpart."""
 
 import importlib
+import importlib.machinery
 import sys
 
 import pytest
@@ -9,31 +10,7 @@ from t2tlite import RangedHParams, plugins, registry
 from t2tlite.errors import PluginError
 from t2tlite.plugins import alias
 
-
-@pytest.fixture(autouse=True)
-def imports(own_names, monkeypatch):
-    """Forgets the plugins of a test: their modules, folders and search paths."""
-    monkeypatch.setattr(sys, "path", list(sys.path))
-    monkeypatch.setattr(alias, "_plugin_folders", set(alias._plugin_folders))
-    before = set(sys.modules)
-    yield
-    for name in set(sys.modules) - before:
-        if name.startswith(("alias_", "tensor2tensor")):
-            del sys.modules[name]
-
-
-@pytest.fixture
-def load(tmp_path):
-    """Loads a plugin of one file; returns its module."""
-
-    def load(name, text):
-        folder = tmp_path / name
-        folder.mkdir()
-        (folder / "__init__.py").write_text(text)
-        plugins.load_usr_dir(folder)
-        return sys.modules[name]
-
-    return load
+pytestmark = pytest.mark.usefixtures("imports")
 
 
 def test_only_a_plugins_code_finds_tensor2tensor(load):
@@ -50,39 +27,68 @@ def test_only_a_plugins_code_finds_tensor2tensor(load):
     assert plugin.registry.register_problem is registry.register_problem
 
 
-def test_only_a_plugins_code_finds_tf1s_names(load):
-    import tensorflow as tf
-
-    plugin = load(
-        "alias_tf1",
-        "import tensorflow as tf\n"
-        "import tensorflow.contrib.slim as slim\n"
-        "FLAGS = tf.flags.FLAGS\n"
-        "tf.summary.FileWriterCache.clear()\n"
-        "def later(): return tf.VarLenFeature, tf.FixedLenFeature, tf.gfile.Exists\n"
-        "def mode(): return tf.estimator.ModeKeys.EVAL\n"
-        "def gone(): return tf.contrib.layers.flatten(1)\n",
-    )
-    assert plugin.later()[:2] == (tf.io.VarLenFeature, tf.io.FixedLenFeature)
-    assert plugin.mode() == "eval"
-    with pytest.raises(
-        PluginError, match=r"__init__.py, line 7: tensorflow.contrib.layers.flatten"
-    ):
-        plugin.gone()
-    assert not hasattr(tf, "gfile") and not hasattr(tf.summary, "FileWriterCache")
+def test_what_a_plugin_imports_from_elsewhere_is_its_code(load, tmp_path):
+    (tmp_path / "alias_helper.py").write_text("def find(): import tensor2tensor.problems\n")
+    before = set(alias._plugin_folders)
+    load("alias_imports", "import alias_helper\nfrom t2tlite.problems import imdb\n")
+    sys.modules.pop("tensor2tensor", None)
+    sys.modules["alias_helper"].find()
+    added = {f"{tmp_path}/", f"{tmp_path}/alias_imports/"}
+    assert alias._plugin_folders - before == added
 
 
-def test_a_real_tensor2tensor_is_left_alone(load, monkeypatch):
-    monkeypatch.setattr(alias, "_real_is_installed", lambda: True)
+def test_a_program_in_a_plugins_folder_is_no_plugin(load):
+    plugin = load("alias_program", "import tensor2tensor\n")
+    code = "def find(): import tensor2tensor"
+    for name, found in (("alias_program.other", True), ("__main__", False)):
+        names = {"__name__": name, "__file__": plugin.__file__.replace("__init__", "other")}
+        exec(code, names)
+        if found:
+            names["find"]()
+        else:
+            sys.modules.pop("tensor2tensor")
+            with pytest.raises(ModuleNotFoundError):
+                names["find"]()
+
+
+def test_a_real_tensor2tensor_is_left_alone(load, monkeypatch, warned):
+    real = importlib.machinery.ModuleSpec("tensor2tensor", None, origin="/usr/tensor2tensor.py")
+    monkeypatch.setattr(alias, "_real_spec", lambda: real)
     with pytest.raises(PluginError, match="No module named 'tensor2tensor'"):
         load("alias_real", "import tensor2tensor\n")
+    alias.install()
+    assert warned == ["tensor2tensor is imported from /usr/tensor2tensor.py, where it is installed"]
+    with pytest.raises(ModuleNotFoundError):
+        importlib.import_module("tensor2tensor")
+
+
+def test_after_install_all_code_sees_the_names(monkeypatch):
+    import tensorflow as tf
+
+    monkeypatch.setattr(alias, "_loading", 0)
+    alias.install()
+    from tensor2tensor.utils import hparam
+    from tensor2tensor.utils import registry as t2ts
+    from tensorflow.contrib.training import HParams
+
+    assert tf.contrib.training.HParams is HParams is hparam.HParams
+    assert t2ts.register_problem is registry.register_problem
+    assert tf.gfile.Exists(__file__)
+    with pytest.raises(
+        PluginError, match=r"test_alias.py, line \d+: tensorflow.contrib.slim.f was"
+    ):
+        tf.contrib.slim.f()
 
 
 @pytest.mark.parametrize(
     "imported, used, says",
     [
         ("from tensor2tensor.layers import common_layers", "common_layers.dense(1)", "TF1 graph"),
-        ("from tensor2tensor.models.slicenet import slicenet_params1 as f", "f()", "isn't part of"),
+        (
+            "from tensor2tensor.models.slicenet import slicenet_params1 as f",
+            "f()",
+            "aren't part of",
+        ),
         (
             "from tensor2tensor.data_generators import image_utils as i",
             "i.x + 1",

@@ -65,6 +65,10 @@ def test_sharing_is_read_from_the_checkpoint(write, variables, do_import, tmp_pa
     do_import(write(variables))
     recorded = json.loads((tmp_path / "ours/run.json").read_text())
     assert recorded["hparams"]["shared_embedding_and_softmax_weights"] is False
+    # Decoding needs no plugin, as with a model that was trained here.
+    assert recorded["needs_plugin"] == []
+    assert recorded["description"]["features"]["targets"]["encoder"] == {"kind": "bytes"}
+    assert (tmp_path / "ours/README.md").exists()
     weights = tensor_files.read_tensors(checkpoints.weights_path(tmp_path / "ours", 700))
     embedding, softmax = (
         weights[f"transformer/{one}/embedding"] for one in ("target_embedding", "softmax")
@@ -93,6 +97,14 @@ def test_a_failed_import_leaves_nothing(write, variables, do_import, tmp_path):
     assert not (tmp_path / "ours").exists()
 
 
+def test_an_encoder_beside_one_sequence_is_refused(write, variables, do_import, tmp_path):
+    message = "T2T trains beside prepend_mode=prepend_inputs_masked_attention"
+    theirs = {**variables, "transformer/body/encoder/layer_0/ffn/conv1/bias": np.zeros(3)}
+    with pytest.raises(CheckpointError, match=message):
+        do_import(write(theirs), "prepend_mode=prepend_inputs_masked_attention")
+    assert not (tmp_path / "ours").exists()
+
+
 def test_hparams(tmp_path, warned):
     values = {"hidden_size": 8, "optimizer": "TrueAdam", "shared_embedding_and_softmax_weights": 1}
     values |= {"data_dir": "x", "loss": {}, "theirs": 3, "learning_rate_minimum": None}
@@ -106,9 +118,28 @@ def test_hparams(tmp_path, warned):
     assert warned == ["unknown hparams are imported without effect: {'theirs': 3}"]
 
 
+def test_hparams_of_early_versions(tmp_path, warned):
+    """A Transformer's hparams.json as T2T 1.2 to 1.12 wrote it, as differences from 1.15."""
+    values = {"moe_loss_coef": 0.01, "moe_num_experts": 64, "optimizer": "Adam", "pos": "timing"}
+    values |= {
+        "ffn_layer": "conv_hidden_relu",
+        "num_hidden_layers": 4,
+        "input_modalities": "default",
+    }
+    values |= {"target_modality": "default", "modality": {}, "problem_choice": "adaptive"}
+    values |= {"symbol_modality_skip_top": False, "num_sampled_classes": 0}
+    values |= {"tpu_batch_size_per_shard": 24, "attention_loss_type": "kl_divergence"}
+    (tmp_path / "hparams.json").write_text(json.dumps(values))
+    hparams = read_hparams(tmp_path).check()
+    assert (hparams.num_hidden_layers, hparams.optimizer) == (4, "adam")
+    assert (hparams.moe_num_experts, hparams.moe_loss_coef) == (64, 0.01)
+    [line] = warned
+    assert line.startswith("unknown hparams are imported without effect: {'problem_choice'")
+
+
 def test_an_unsupported_hparam(tmp_path):
-    (tmp_path / "hparams.json").write_text('{"ffn_layer": "conv_hidden_relu"}')
-    with pytest.raises(HParamsError, match="ffn_layer=conv_hidden_relu is not supported"):
+    (tmp_path / "hparams.json").write_text('{"ffn_layer": "conv_relu_conv"}')
+    with pytest.raises(HParamsError, match="ffn_layer=conv_relu_conv is not supported"):
         read_hparams(tmp_path)
     overridden = read_hparams(tmp_path, overrides="ffn_layer=dense_relu_dense")
     assert overridden.ffn_layer == "dense_relu_dense"

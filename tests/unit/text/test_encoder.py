@@ -14,6 +14,7 @@ from t2tlite.text import (
     TextEncoder,
     strip_ids,
 )
+from t2tlite.text.encoder import text_ids
 
 
 def test_reserved_ids() -> None:
@@ -27,30 +28,29 @@ def test_strip_ids_strips_the_end_only() -> None:
     assert strip_ids([5, 0], []) == [5, 0]
 
 
-class Numbers(TextEncoder):
-    """The least that a subclass must define."""
-
-    @property
-    def vocab_size(self) -> int:
-        return 100
-
-    def encode(self, text: str) -> list[int]:
-        return [int(word) + self.num_reserved_ids for word in text.split()]
-
-    def decode(self, ids, strip_extraneous=False) -> str:
-        return " ".join(self.decode_list(self._stripped(ids, strip_extraneous)))
+def test_text_ids_are_those_of_text() -> None:
+    assert text_ids(np.array([0, 5, 1, 6, 1, 0])) == [5, 6]
 
 
-def test_a_subclass_of_three_methods() -> None:
-    encoder = Numbers()
-    assert encoder.decode_list([0, 1, *encoder.encode("7 8")]) == ["<pad>", "<EOS>", "7", "8"]
+def test_the_base_class_encodes_numbers() -> None:
+    encoder = TextEncoder()
+    assert encoder.encode("7 8") == encoder.encode(b"7 8") == [9, 10]
+    assert encoder.decode_list([0, 1, 9, 10]) == ["<pad>", "<EOS>", "7", "8"]
     assert encoder.decode([9, 1, 0], strip_extraneous=True) == "7"
     assert encoder.decode([9, 1]) == "7 <EOS>"
+    # T2T's own subclasses passed None.
+    assert TextEncoder(num_reserved_ids=None).encode("7") == [7]
 
 
-def test_the_interface_alone_is_no_encoder() -> None:
-    with pytest.raises(TypeError, match="abstract"):
-        TextEncoder()  # type: ignore[abstract]
+def test_the_base_class_has_no_size() -> None:
+    with pytest.raises(NotImplementedError, match="TextEncoder has no vocab_size; define it"):
+        _ = TextEncoder().vocab_size
+
+
+def test_utf8_bytes_are_text() -> None:
+    assert ByteTextEncoder().encode("aé".encode()) == ByteTextEncoder().encode("aé")
+    with pytest.raises(DataError, match=r"byte 2 of the text, 0xe9, isn't UTF-8 \(in b'ca"):
+        ByteTextEncoder().encode("ca\xe9\xe9".encode("latin-1"))
 
 
 def test_bytes_are_shifted_by_the_reserved_ids() -> None:
@@ -108,15 +108,14 @@ def test_class_labels_from_a_list() -> None:
 def test_class_labels_from_a_file(tmp_path) -> None:
     path = tmp_path / "labels.txt"
     path.write_bytes(b"neg\r\n not sure \npos")
-    encoder = ClassLabelEncoder(class_labels_fname=str(path))
+    encoder = ClassLabelEncoder(["not", "read"], class_labels_fname=str(path))
     assert encoder.decode_list(range(3)) == ["neg", "not sure", "pos"]
 
 
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        ({}, "neither"),
-        ({"class_labels": ["a"], "class_labels_fname": "labels.txt"}, "both"),
+        ({}, "got no label; give it class_labels or class_labels_fname"),
         ({"class_labels": ["a", "b", "a"]}, "'a' appears twice"),
         ({"class_labels_fname": "/nowhere/labels.txt"}, "no vocabulary file /nowhere"),
     ],

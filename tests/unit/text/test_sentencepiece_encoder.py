@@ -26,8 +26,8 @@ TEXTS = st.one_of(st.text(), st.lists(st.one_of(st.sampled_from(SPECIAL), st.tex
 def test_lossless(sentencepiece_encoder: SentencePieceEncoder, text: str) -> None:
     ids = sentencepiece_encoder.encode(text)
     assert sentencepiece_encoder.decode(ids) == text
-    # 2 is the unknown piece, 0 and 1 are PAD and EOS: no text has them.
-    assert not {0, 1, 2}.intersection(ids)
+    # 0 and 1 are PAD and EOS, 5 is the unknown piece: no text has them.
+    assert not {0, 1, 5}.intersection(ids)
 
 
 @pytest.mark.parametrize("text", [*SPECIAL, "".join(SPECIAL), " a\u2581 b ", *VERSES[:6]])
@@ -54,31 +54,40 @@ def test_a_batch_gives_the_ids_of_its_texts(sentencepiece_encoder, texts: list[s
 
 def test_pieces(sentencepiece_encoder: SentencePieceEncoder) -> None:
     pieces = sentencepiece_encoder.decode_list(range(sentencepiece_encoder.vocab_size))
-    assert pieces[:3] == ["<pad>", "<EOS>", "<unknown>"]
-    assert pieces[3:6] == RESERVED
+    assert pieces[:6] == ["<pad>", "<EOS>", *RESERVED, "<unknown>"]
     assert "".join(
         sentencepiece_encoder.decode_list(sentencepiece_encoder.encode("the woods"))
     ) == ("the\u2581woods")
 
 
 def test_reserved_tokens_are_one_id(sentencepiece_encoder: SentencePieceEncoder) -> None:
-    assert [sentencepiece_encoder.encode(token) for token in RESERVED] == [[3], [4], [5]]
-    assert sentencepiece_encoder.encode("to<to_de>go")[1:-1].count(3) == 1
+    assert [sentencepiece_encoder.encode(token) for token in RESERVED] == [[2], [3], [4]]
+    assert sentencepiece_encoder.encode("to<to_de>go")[1:-1].count(2) == 1
 
 
-def test_pad_and_eos_are_dropped(sentencepiece_encoder: SentencePieceEncoder) -> None:
+def test_pad_and_eos(sentencepiece_encoder: SentencePieceEncoder) -> None:
+    """As in T2T's encoders."""
     ids = sentencepiece_encoder.encode("the woods")
-    padded = [0, *ids[:1], 1, *ids[1:], 1, 0, 0]
-    assert sentencepiece_encoder.decode(padded) == "the woods"
-    assert sentencepiece_encoder.decode(np.array(padded), strip_extraneous=True) == "the woods"
-    assert sentencepiece_encoder.decode([]) == ""
+    padded = [0, *ids, 1, *ids, 1, 0]
+    shown = "<pad>the woods<EOS>the woods"
+    assert sentencepiece_encoder.decode(padded) == f"{shown}<EOS><pad>"
+    assert sentencepiece_encoder.decode(np.array(padded), strip_extraneous=True) == shown
+    assert [sentencepiece_encoder.decode(ids) for ids in ([], [0], [1])] == ["", "<pad>", "<EOS>"]
+
+
+def test_utf8_bytes_are_text(sentencepiece_encoder: SentencePieceEncoder) -> None:
+    ids = sentencepiece_encoder.encode("the wöods")
+    assert sentencepiece_encoder.encode("the wöods".encode()) == ids
+    assert sentencepiece_encoder.encode_batch([b"the w\xc3\xb6ods", "the"])[0] == ids
+    with pytest.raises(DataError, match="isn't UTF-8"):
+        sentencepiece_encoder.encode(b"\xff")
 
 
 def test_incomplete_bytes_and_the_unknown_piece(sentencepiece_encoder) -> None:
     ids = sentencepiece_encoder.encode("\U0001f332")
     assert len(ids) == 4
     assert sentencepiece_encoder.decode(ids[:1]) == "\ufffd"
-    assert sentencepiece_encoder.decode([2]) == "\ufffd"
+    assert sentencepiece_encoder.decode([5]) == "\ufffd"
 
 
 @pytest.mark.parametrize("wrong", [-1, 400])
@@ -123,6 +132,32 @@ def test_a_piece_that_is_not_utf8(tmp_path, sentencepiece_file, old: str) -> Non
     path.write_bytes(raw.replace(old.encode(), b"\xff" * len(old.encode())))
     with pytest.raises(VocabularyError, match="vocab.model isn't a SentencePiece model"):
         SentencePieceEncoder(path)
+
+
+def test_a_vocabulary_with_another_order_keeps_its_ids(tmp_path) -> None:
+    """Of the unknown piece and the reserved tokens."""
+    model = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(VERSES),
+        model_writer=model,
+        vocab_size=350,
+        model_type="bpe",
+        byte_fallback=True,
+        pad_id=0,
+        pad_piece="<pad>",
+        eos_id=1,
+        eos_piece="<EOS>",
+        unk_id=2,
+        bos_id=-1,
+        user_defined_symbols=["<to_de>"],
+        minloglevel=2,
+    )
+    path = tmp_path / "vocab.model"
+    path.write_bytes(model.getvalue())
+    encoder = SentencePieceEncoder(path)
+    assert encoder.decode_list(range(4)) == ["<pad>", "<EOS>", "<unk>", "<to_de>"]
+    assert 3 in encoder.encode("<to_de>")
+    assert 2 in encoder.fallback_ids
 
 
 def test_a_model_with_other_ids_for_pad_and_eos(tmp_path) -> None:

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 
 from t2tlite.errors import DataError, OutputError, VocabularyError
-from t2tlite.text import load_vocabulary, train_sentencepiece
+from t2tlite.text import NUM_RESERVED_TOKENS, load_vocabulary, train_sentencepiece
 
 from .conftest import RESERVED, VERSES
 
@@ -124,15 +124,26 @@ def test_max_subtoken_length(tmp_path) -> None:
     "token, problem",
     [
         ("", "is empty"),
-        ("two words", "contains white space"),
-        ("\u2581x", "contains white space, U\\+2581"),
-        ("<unknown>", "is the name of a piece"),
+        ("two\twords", "contains white space other than spaces"),
+        ("\u2581x", "contains white space other than spaces, U\\+2581"),
+        (" ", "is white space"),
         ("<0x41>", "is the name of a piece"),
     ],
 )
 def test_a_reserved_token_that_cannot_be(tmp_path, token: str, problem: str) -> None:
     with pytest.raises(VocabularyError, match=problem):
         train_sentencepiece(VERSES, 400, tmp_path / "vocab.model", reserved_tokens=[token])
+
+
+def test_reserved_tokens_that_look_like_pieces(tmp_path) -> None:
+    tokens = ["<unknown>", "<<unknown>>", "<start of line>"]
+    encoder = train_sentencepiece(VERSES, 400, tmp_path / "a.model", reserved_tokens=tokens)
+    assert [encoder.encode(token) for token in tokens] == [[2], [3], [4]]
+    text = " a<start of line>  b<unknown> c"
+    assert {2, 4} < set(encoder.encode(text))
+    assert encoder.decode(encoder.encode(text)) == text
+    assert encoder.decode([4]) == "<start of line>"
+    assert encoder.decode([5]) == "\ufffd"
 
 
 def test_reserved_tokens_twice(tmp_path) -> None:
@@ -145,7 +156,18 @@ def test_pad_and_eos_among_the_reserved_tokens(tmp_path) -> None:
     encoder = train_sentencepiece(
         VERSES, 400, tmp_path / "vocab.model", reserved_tokens=["<pad>", "<EOS>", "<a>"]
     )
-    assert encoder.decode_list(range(4)) == ["<pad>", "<EOS>", "<unknown>", "<a>"]
+    assert encoder.decode_list(range(4)) == ["<pad>", "<EOS>", "<a>", "<unknown>"]
+
+
+def test_reserved_tokens_begin_at_num_reserved_tokens(tmp_path) -> None:
+    """As in T2T, so that a plugin may compute their ids."""
+    tokens = [f"<lang_{i}>" for i in range(40)]
+    encoder = train_sentencepiece(VERSES, 400, tmp_path / "a.model", reserved_tokens=tokens)
+    assert [encoder.encode(token) for token in tokens] == [
+        [NUM_RESERVED_TOKENS + i] for i in range(40)
+    ]
+    assert encoder.decode_list([42]) == ["<unknown>"]
+    assert encoder.decode(encoder.encode("a<lang_39>ß\U0001f332")) == "a<lang_39>ß\U0001f332"
 
 
 def test_a_lone_surrogate(tmp_path) -> None:

@@ -34,6 +34,35 @@ def test_t2ts_poetry_vocabulary_round_trip(shared, t2t_cases) -> None:
         assert encoder.decode(encoder.encode(case["text"])) == case["text"]
 
 
+def test_a_vocabulary_that_a_program_builds(tmp_path, capsys) -> None:
+    encoder = SubwordTextEncoder.build_to_target_size(60, {"woods": 9, "wood": 4, "are": 2}, 1, 9)
+    assert encoder.all_subtoken_strings[:3] == ("<pad>_", "<EOS>_", "woods_")
+    assert encoder.decode(encoder.encode("The wood, woods!")) == "The wood, woods!"
+    assert [encoder.decode([id_]) for id_ in (0, 1)] == ["<pad>", "<EOS>"]
+    for quotes in (True, False):
+        encoder.store_to_file(tmp_path / "v" / "vocab.any", add_single_quotes=quotes)
+        again = SubwordTextEncoder(tmp_path / "v" / "vocab.any")
+        assert again.all_subtoken_strings == encoder.all_subtoken_strings
+        assert again.encode("the woods") == encoder.encode("the woods")
+    assert encoder.filename == str(tmp_path / "v" / "vocab.any")
+    encoder.dump()
+    assert capsys.readouterr().out.startswith("0 : '<pad>_', 1 : '<EOS>_', 2 : 'woods_'")
+
+
+def test_an_encoder_that_is_filled_again(subword_file) -> None:
+    """It forgets how it split words before."""
+    encoder = SubwordTextEncoder(subword_file)
+    before = encoder.encode("the woods")
+    encoder.build_from_token_counts({"the": 3, "woods": 2}, 1)
+    assert encoder.encode("the woods") != before
+    assert encoder.decode(encoder.encode("the woods")) == "the woods"
+
+
+def test_utf8_bytes_are_text(subword_encoder: SubwordTextEncoder) -> None:
+    for encode in (subword_encoder.encode, subword_encoder.encode_without_tokenizing):
+        assert encode("Ü the".encode()) == encode("Ü the")
+
+
 def test_longest_subtokens_first(subword_encoder: SubwordTextEncoder) -> None:
     ids = subword_encoder.encode("the woods, the")
     assert subword_encoder.decode_list(ids) == ["the_", "wood", "s_", ", _", "the_"]

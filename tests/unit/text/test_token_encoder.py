@@ -53,9 +53,18 @@ def test_replace_oov(vocabulary) -> None:
     assert encoder.encode("the dark woods") == [3, 2, 4]
 
 
-def test_replace_oov_must_be_a_token(vocabulary) -> None:
-    with pytest.raises(VocabularyError, match="oov_token '<unk>' isn't in .*vocab.tokens"):
-        TokenTextEncoder(vocabulary, replace_oov="<unk>")
+@pytest.mark.parametrize("from_list", [False, True])
+def test_replace_oov_without_a_token_of_its_own(vocabulary, from_list: bool) -> None:
+    """As in T2T, only an unknown word fails."""
+    tokens = ["unk", "the", "woods"] if from_list else None
+    encoder = TokenTextEncoder(
+        None if from_list else vocabulary, vocab_list=tokens, replace_oov="<UNK>"
+    )
+    assert encoder.encode("the woods") == [3, 4]
+    assert encoder.encode(b"woods") == [4]
+    assert encoder.fallback_ids == frozenset()
+    with pytest.raises(VocabularyError, match="'dark' isn't among .*neither is the oov_token '<UN"):
+        encoder.encode("the dark woods")
 
 
 def test_reverse(vocabulary) -> None:

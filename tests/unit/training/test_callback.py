@@ -1,5 +1,6 @@
 """What happens between steps, and the best checkpoint, which no later one and no kill removes."""
 
+import contextlib
 import os
 import shutil
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from t2tlite.checkpoint import checkpoints, eval_log
+from t2tlite.checkpoint.description import DECODING, HOOKS, Need
 from t2tlite.training.callback import RawLogs, TrainingCallback
 from t2tlite.training.train_args import TrainArgs
 
@@ -165,3 +167,25 @@ def test_another_metric_chooses_among_the_checkpoints_that_exist(tmp_path, make_
     callback.catch_up()
     callback.close()
     assert best(tmp_path) == 7
+
+
+def test_what_needs_the_plugin_is_said_once_after_the_first_save(tmp_path, make_callback, said):
+    callback = make_callback(tmp_path)
+    run = callback.setup.run
+    run.needs_plugin = [
+        Need(HOOKS, "the decode hooks", "/mine.py"),
+        Need(DECODING, "this", "there"),
+    ]
+    try:
+        callback = make_callback(tmp_path)
+        with contextlib.closing(callback):
+            assert not any("plugin" in line for line in said())
+            save_and_evaluate(callback, 1)
+            save_and_evaluate(callback, 2)
+    finally:
+        run.needs_plugin = []
+    assert [line for line in said() if "will need the plugin" in line] == [
+        "decoding will need the plugin, because only its code has this (there)",
+        "decoding a file will need the plugin, because only its code has the decode hooks "
+        "(/mine.py)",
+    ]

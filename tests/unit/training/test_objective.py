@@ -241,3 +241,60 @@ def test_accumulation_on_two_devices_and_on_jax(backend):
         text=True,
     )
     assert done.returncode == 0, done.stderr
+
+
+MODES = ["prepend_inputs_masked_attention", "prepend_inputs_full_attention"]
+
+
+def joining(mode, **values):
+    """Returns a network with prepend_mode, and its objective."""
+    drops = ["layer_prepostprocess_dropout", "attention_dropout", "relu_dropout"]
+    values = {**TINY, **dict.fromkeys(drops, 0.0), **values}
+    hparams = HParams(prepend_mode=mode, **values)
+    problem_hparams = ProblemHParams({"inputs": 11, "targets": 11}, {"targets": "symbol"})
+    keras.utils.set_random_seed(1)
+    network = Transformer(hparams, problem_hparams)
+    build(network, problem_hparams)
+    objective = Objective(network, hparams, problem_hparams, lambda sums: sums)
+    objective.compile(optimizer=make_optimizer(hparams, 1), jit_compile=False)
+    return network, objective, problem_hparams, hparams
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_masked_attention_learns_the_inputs_too(mode):
+    network, objective, *_ = joining(mode)
+    joined = np.array([[5, 6, 1, 0, 8, 9, 1, 0], [7, 1, 0, 3, 1, 0, 0, 0]], np.int32)
+    losses = np.array(cross_entropy(network({"targets": joined}), joined, 0.1))
+    counts = joined > 0
+    if mode == MODES[1]:
+        counts[0, :4] = counts[1, :3] = False
+    sums = Totals.read(objective.train_on_batch({"targets": joined}, return_dict=True))
+    assert sums["tokens"] == counts.sum()
+    assert sums["loss"] == pytest.approx(losses[counts].sum(), rel=1e-4)
+
+
+def test_reversed_digits_are_learned_from_one_sequence():
+    from t2tlite.decode.decode_hparams import DecodeHParams
+    from t2tlite.decode.keras_search import make_search
+
+    values = {"learning_rate_schedule": "constant", "learning_rate_constant": 0.005}
+    values |= {"hidden_size": 32, "num_heads": 4, "filter_size": 64, "label_smoothing": 0.0}
+    network, objective, problem_hparams, hparams = joining(MODES[1], **values)
+    rng = np.random.default_rng(0)
+
+    def lines(count):
+        digits = rng.integers(2, 7, (count, 2))
+        return np.pad(digits, [(0, 0), (0, 1)], constant_values=1).astype(np.int32), digits[:, ::-1]
+
+    for _ in range(200):
+        inputs, answers = lines(64)
+        separator, ends = np.zeros((64, 1)), np.ones((64, 1))
+        joined = np.concatenate([inputs, separator, answers, ends], axis=1).astype(np.int32)
+        objective.train_on_batch({"targets": joined})
+    inputs, answers = lines(50)
+    decode_hparams = DecodeHParams(beam_size=2, extra_length=1)
+    search = make_search(network, problem_hparams, hparams, decode_hparams)
+    search.compile(jit_compile=False)
+    found = search.predict_on_batch({"ids": inputs, "lengths": np.full(50, 3, np.int32)})
+    right = (found["ids"][:, 0, :2] == answers).all(axis=1)
+    assert right.mean() > 0.9

@@ -7,6 +7,7 @@ import re
 import pytest
 
 from t2tlite.checkpoint.run_record import RunRecord
+from t2tlite.config import HParams
 from t2tlite.data.records import serialized, write_shard
 from t2tlite.devices.devices import Devices
 from t2tlite.errors import DeviceError, HParamsError
@@ -46,7 +47,7 @@ def test_weights_that_dont_fit_the_memory_are_an_error(make_setup, monkeypatch):
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        *(("train_steps", 0), ("train_steps", 10**20), ("eval_frequency", 0), ("eval_steps", -1)),
+        *(("train_steps", -1), ("train_steps", 10**20), ("eval_frequency", 0), ("eval_steps", -1)),
         *(("steps_per_call", 10**9), ("seed", -1), ("seed", 2**32), ("stop_delta", -0.1)),
         *(("save_seconds", -1), ("keep_checkpoints", -1), ("stop_after_steps", -1)),
     ],
@@ -131,3 +132,11 @@ def test_evaluation_sees_whole_texts_and_training_cut_ones(make_run, data_dir, s
     batch = cut.training_batches.batch(0)
     assert (batch["inputs"].shape[1], batch["targets"].shape[1]) == (2, 3)
     assert cut.sizes.row_length == 3 < whole.sizes.row_length
+
+
+def test_a_problem_may_set_the_limit_of_length(make_setup, monkeypatch):
+    setup = make_setup()
+    assert setup.problem.max_length(setup.hparams) == setup.hparams.max_length
+    assert setup.problem.max_length(HParams(batch_size=300)) == HParams().max_length
+    monkeypatch.setattr(type(setup.problem), "max_length", lambda self, hparams: 7)
+    assert setup.batching.max_length == setup.evaluation_batching.max_length == 7

@@ -50,6 +50,14 @@ def test_training_saves_and_evaluates_and_evaluate_gives_the_same(
     assert "already trained for 4 steps; raise --train_steps to continue" in said()
 
 
+def test_no_steps(make_run, data_dir, tmp_path, said):
+    assert train(make_run(), data_dir, str(tmp_path), TrainArgs(train_steps=0), CPU) == {}
+    assert checkpoints.steps(tmp_path) == []
+    assert (tmp_path / "run.json").exists()
+    assert "already trained for 0 steps; raise --train_steps to continue" in said()
+    assert not [line for line in said() if "warm-up" in line]
+
+
 def test_one_training_at_a_time_in_a_folder_and_evaluations_beside_it(
     make_run, data_dir, tmp_path, monkeypatch
 ):

@@ -3,7 +3,7 @@
   python fake_trial.py FOLDER STEPS BEHAVIOUR
 
 Each step is an evaluation. The accuracy is best at learning_rate_constant=1. BEHAVIOUR is JSON: by
-the number of a trial one of "crash", "memory", "diverge", "interrupt", "terminate", "slow",
+the number of a trial one of "crash", "memory", "disk", "diverge", "interrupt", "terminate", "slow",
 "saves slowly" and "lingers".
 """
 
@@ -42,6 +42,8 @@ while step < steps and not stops:
         sys.exit("t2t-trainer: no data: generate it")
     if behaviour == "memory":
         os.kill(os.getpid(), signal.SIGKILL)
+    if behaviour == "disk":
+        sys.exit("t2t-trainer: can't write model: No space left on device; free some space")
     if behaviour == "diverge":
         (folder / "not_finite-1.jsonl").touch()
         sys.exit("t2t-trainer: the loss is not finite")

@@ -1,6 +1,8 @@
 """How parallel trials share the machine, and how a trial is started."""
 
 import os
+import shutil
+import signal
 import sys
 
 import pytest
@@ -69,3 +71,32 @@ def test_no_code_runs_in_a_fork_of_this_process(tmp_path):
     os.register_at_fork(before=lambda: forks.append(1))
     assert run(tmp_path, "print('ran')", processes.Slot()) == "ran\n"
     assert not forks
+
+
+@pytest.mark.parametrize(
+    ("status", "output", "of_machine"),
+    [
+        (-signal.SIGKILL, "step 1", True),
+        (-signal.SIGTERM, "", True),
+        (1, "t2t-trainer: out of memory: the model's weights don't fit; lower hidden_size", True),
+        (1, "Traceback ...\nOSError: [Errno 28] No space left on device: 'x'\n", True),
+        (1, "t2t-trainer: --worker_gpu=4: TensorFlow sees no GPU; drop the flag", True),
+        (1, "Traceback ...\nOSError: [Errno 2] No such file or directory: 'x'\n", False),
+        (2, "t2t-trainer: --x isn't a flag", False),
+        (1, "", False),
+    ],
+)
+def test_why_a_trial_failed(tmp_path, status, output, of_machine):
+    (tmp_path / processes.LOG).write_text(output)
+    failure = processes.failure(status, tmp_path)
+    assert failure.of_machine == of_machine
+    assert failure.reason and "\n" not in failure.reason
+
+
+def test_on_a_full_disk_the_last_line_may_be_lost(tmp_path, monkeypatch):
+    (tmp_path / processes.LOG).write_text("step 1")
+    full = shutil.disk_usage(tmp_path)._replace(free=0)
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: full)
+    failure = processes.failure(1, tmp_path)
+    assert failure.of_machine
+    assert failure.reason == f"the disk of {tmp_path} is full; its last output: step 1"

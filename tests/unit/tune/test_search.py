@@ -17,6 +17,7 @@ METRICS = ["accuracy", "accuracy_per_sequence"]
     ("name", "maximize", "metric"),
     [
         ("metrics-p/accuracy_per_sequence", True, "accuracy_per_sequence"),
+        ("metrics-p/targets/accuracy_per_sequence", True, "accuracy_per_sequence"),
         ("accuracy", True, "accuracy"),
         ("loss", False, "loss"),
     ],

@@ -97,9 +97,31 @@ def test_a_cause_that_all_trials_share_ends_the_search(search, tmp_path):
     with pytest.raises(HParamsError, match=message):
         search(behaviour, max_trials=10)
     assert not (tmp_path / "search" / "4").exists()
-    # Once the cause is fixed, the search goes on.
+    # Once the cause is fixed, the search goes on; what the machine caused is run again.
     trials, _ = search(max_trials=5)
-    assert states(trials) == ["failed"] * 4 + ["finished"]
+    assert states(trials) == ["finished", "failed", "failed", "failed", "finished"]
+
+
+@pytest.mark.parametrize("behaviour", ["memory", "disk"])
+def test_trials_that_failed_because_of_the_machine_run_again(search, said, behaviour):
+    first, done = search({"1": behaviour}, max_trials=3)
+    assert done
+    # Not in the same search, where memory or space may still be short.
+    assert states(first) == ["finished", "failed", "finished"]
+    message = "failed for a reason of the machine: 1; the same command runs them again"
+    assert said()[-1] == message
+    again, _ = search({"1": behaviour}, max_trials=3)
+    assert contents(again) == contents(first)
+    last, _ = search(max_trials=3)
+    assert states(last) == ["finished"] * 3
+    assert last[1].params == first[1].params
+
+
+def test_if_the_machine_failed_all_trials_the_same_command_runs_them_again(search):
+    with pytest.raises(HParamsError, match="No space left .*; fix that and run the same command$"):
+        search({"0": "disk"}, max_trials=1)
+    trials, _ = search(max_trials=1)
+    assert states(trials) == ["finished"]
 
 
 def test_if_all_trials_failed_more_can_be_added(search):

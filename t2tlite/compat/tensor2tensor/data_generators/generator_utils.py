@@ -1,30 +1,28 @@
 """As `tensor2tensor.data_generators.generator_utils`: downloads, vocabularies, shards."""
 
 import glob
-import itertools
-import logging
 import os
-import random
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
 
+from t2tlite.compat.shards import (
+    UNSHUFFLED_SUFFIX,
+    generate_files,
+    outputs_exist,
+    shuffle_dataset,
+)
 from t2tlite.compat.tensor2tensor.data_generators import text_encoder, tokenizer
-from t2tlite.data.records import ShardWriter, read_shard, serialized, shard_paths, write_shard
+from t2tlite.data.records import read_shard, serialized, shard_paths
 from t2tlite.errors import DownloadError
-from t2tlite.files import make_folder
 from t2tlite.plugins.stand_ins import absent_names
 from t2tlite.sources import download
-from t2tlite.sources.download import gunzip_file
+from t2tlite.sources.download import gunzip_file, maybe_download_from_drive
 from t2tlite.sources.text_files import txt_line_iterator
 from t2tlite.translate import generate_lines_for_vocab
 
 __getattr__ = absent_names(__name__)
-
-log = logging.getLogger(__name__)
-
-UNSHUFFLED_SUFFIX = "-unshuffled"
 
 
 def sharded_name(base_name: str, shard: int, total_shards: int) -> str:
@@ -68,52 +66,6 @@ def to_example(dictionary: dict[str, Any]) -> Any:
     return tf.train.Example.FromString(serialized(dictionary))
 
 
-def outputs_exist(filenames: Sequence[str]) -> str | None:
-    """Returns the first of the shuffled shards that exists."""
-    finals = (name.replace(UNSHUFFLED_SUFFIX, "") for name in filenames)
-    return next((name for name in finals if os.path.exists(name)), None)
-
-
-def generate_files(
-    generator: Iterable[dict[str, Any] | None],
-    output_filenames: Sequence[str],
-    max_cases: int | None = None,
-    cycle_every_n: int = 1,
-) -> None:
-    """Distributes examples over shards, unless the shuffled shards exist."""
-    if existing := outputs_exist(output_filenames):
-        log.info("%s exists already", existing)
-        return
-    for folder in {os.path.dirname(name) or "." for name in output_filenames}:
-        make_folder(folder)
-    writers = [ShardWriter(f"{name}.incomplete") for name in output_filenames]
-    examples = (example for example in generator if example is not None)
-    count = 0
-    for example in itertools.islice(examples, max_cases):
-        writers[count // cycle_every_n % len(writers)].write(serialized(example))
-        count += 1
-    for writer, name in zip(writers, output_filenames, strict=True):
-        writer.close()
-        os.replace(f"{name}.incomplete", name)
-    log.info("wrote %d samples", count)
-
-
-def shuffle_dataset(
-    filenames: Sequence[str], extra_fn: Callable[[list[bytes]], Iterable[bytes]] | None = None
-) -> None:
-    """Replaces each unshuffled shard by a shuffled one, whose name lacks the suffix."""
-    if outputs_exist(filenames):
-        return
-    for name in filenames:
-        final = name.replace(UNSHUFFLED_SUFFIX, "")
-        records = list(read_shard(name))
-        random.Random(os.path.basename(final)).shuffle(records)
-        write_shard(f"{final}.incomplete", extra_fn(records) if extra_fn else records)
-        os.replace(f"{final}.incomplete", final)
-        if final != name:
-            os.remove(name)
-
-
 def generate_dataset_and_shuffle(
     train_gen: Iterable[dict[str, Any]],
     train_paths: Sequence[str],
@@ -146,20 +98,6 @@ def maybe_download(directory: str, filename: str, uri: str) -> str:
     return download.maybe_download(directory, filename, uri)
 
 
-def maybe_download_from_drive(directory: str, filename: str, url: str) -> str:
-    """Returns the path of a file in a folder, downloaded from Google Drive if it is missing."""
-    path = maybe_download(directory, filename, url)
-    with open(path, "rb") as file:
-        start = file.read(64).lstrip().lower()
-    if start.startswith((b"<!doctype html", b"<html")):
-        os.remove(path)
-        raise DownloadError(
-            f"{url} returned a web page, not the file; open it in a browser and save the file as "
-            f"{path}"
-        )
-    return path
-
-
 def get_or_generate_vocab_inner(
     data_dir: str | None,
     vocab_filename: str | None,
@@ -171,7 +109,8 @@ def get_or_generate_vocab_inner(
     """Returns the vocabulary of a file, learned from texts if the file is missing."""
     path = Path(data_dir, vocab_filename) if data_dir and vocab_filename else None
     if path and (path.exists() or text_encoder.sentencepiece_path(path).exists()):
-        return text_encoder.SubwordTextEncoder(path)
+        found: text_encoder.SubwordTextEncoder = text_encoder.SubwordTextEncoder(path)
+        return found
     vocab = text_encoder.SubwordTextEncoder.build_from_generator(
         generator, vocab_size, max_subtoken_length, reserved_tokens
     )

@@ -4,6 +4,7 @@ from typing import Any
 
 from t2tlite import config
 from t2tlite.compat.problems import Problem, Text2TextProblem
+from t2tlite.compat.reading import FeatureInfo
 from t2tlite.compat.t2t_hparams import HParams
 from t2tlite.compat.tensor2tensor.data_generators import generator_utils, text_encoder
 from t2tlite.compat.tensor2tensor.utils import metrics, registry

@@ -1,14 +1,16 @@
 """As `tensor2tensor.data_generators.text_encoder`."""
 
 import os
-import re
-import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from t2tlite.compat.encoders import TextEncoder
+import numpy as np
+
+from t2tlite import text
 from t2tlite.compat.tensor2tensor.data_generators import tokenizer
+from t2tlite.errors import DataError
+from t2tlite.plugins.stand_ins import absent_names
 from t2tlite.problem_vocabulary import sentencepiece_filename
 from t2tlite.text import (
     EOS,
@@ -19,105 +21,73 @@ from t2tlite.text import (
     RESERVED_TOKENS,
     ByteTextEncoder,
     ClassLabelEncoder,
+    RealEncoder,
+    SentencePieceEncoder,
+    TextEncoder,
     TokenTextEncoder,
-    load_vocabulary,
     strip_ids,
-    train_sentencepiece,
 )
+from t2tlite.text.subwords import ESCAPE_CHARACTERS, escape_token, unescape_token
+
+__getattr__ = absent_names(__name__)
 
 RESERVED_TOKENS_BYTES = [token.encode() for token in RESERVED_TOKENS]
+_ESCAPE_CHARS = set(ESCAPE_CHARACTERS)
 
 
-class RealEncoder:
-    """Numbers, without conversion."""
-
-    vocab_size = 0
-
-    def encode(self, s: str) -> list[float]:
-        """Returns the numbers in a text."""
-        return [float(word) for word in s.split()]
-
-    def decode(self, ids: Sequence[float], strip_extraneous: bool = False) -> str:
-        """Returns a text with the numbers."""
-        return " ".join(map(str, ids))
-
-
-class SubwordTextEncoder(TextEncoder):
-    """A subword vocabulary: T2T's file, or the SentencePiece file that replaces it."""
-
-    def __init__(self, filename: str | os.PathLike[str] | None = None) -> None:
-        super().__init__()
-        self._learned: bytes | None = None
-        if filename is not None:
-            path = Path(filename)
-            self._encoder = load_vocabulary(path if path.exists() else sentencepiece_path(path))
-            self.filename = os.fspath(filename)
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__") or "_encoder" not in vars(self):
-            raise AttributeError(name)
-        return getattr(self._encoder, name)
-
-    @property
-    def vocab_size(self) -> int:
-        return self._encoder.vocab_size
-
-    def encode(self, s: str) -> list[int]:
-        return self._encoder.encode(s)
-
-    def decode(self, ids: Sequence[int], strip_extraneous: bool = False) -> str:
-        return self._encoder.decode(ids, strip_extraneous)
-
-    def decode_list(self, ids: Sequence[int]) -> list[str]:
-        return self._encoder.decode_list(ids)
-
-    @classmethod
-    def build_from_generator(
-        cls,
-        generator: Iterable[str],
-        target_size: int,
-        max_subtoken_length: int | None = None,
-        reserved_tokens: Sequence[str] | None = None,
-    ) -> "SubwordTextEncoder":
-        """Learns a vocabulary of about `target_size` tokens from texts."""
-        with tempfile.TemporaryDirectory() as folder:
-            path = os.path.join(folder, "vocabulary.model")
-            encoder = cls()
-            encoder._encoder = train_sentencepiece(
-                generator,
-                target_size,
-                path,
-                reserved_tokens=reserved_tokens or (),
-                max_subtoken_length=max_subtoken_length,
-            )
-            encoder._learned = Path(path).read_bytes()
-        return encoder
-
-    @classmethod
-    def build_to_target_size(
-        cls, target_size: int, token_counts: dict[str, int], *args: Any, **kwargs: Any
-    ) -> "SubwordTextEncoder":
-        """Learns a vocabulary of about `target_size` tokens from words with their counts."""
-        known = {"max_subtoken_length", "reserved_tokens"}
-        return cls.build_from_generator(
-            (" ".join([word] * count) for word, count in token_counts.items()),
-            target_size,
-            **{name: value for name, value in kwargs.items() if name in known},
+class _AnySubwords(type):
+    def __instancecheck__(cls, instance: Any) -> bool:
+        known = (text.SubwordTextEncoder, SentencePieceEncoder)
+        return super().__instancecheck__(instance) or (
+            cls is SubwordTextEncoder and isinstance(instance, known)
         )
 
-    def store_to_file(
-        self, filename: str | os.PathLike[str], add_single_quotes: bool = True
-    ) -> None:
-        """Writes the vocabulary; the name of a SentencePiece file ends in .model."""
-        source = Path(self._encoder.filename)  # type: ignore[attr-defined]
-        target = Path(filename) if source.suffix != ".model" else sentencepiece_path(filename)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(self._learned or source.read_bytes())
+
+class SubwordTextEncoder(text.SubwordTextEncoder, metaclass=_AnySubwords):
+    """T2T's subword vocabulary; t2tlite's encoder of the SentencePiece file that replaces it.
+
+    A problem's SUBWORD vocabulary is `vocab.NAME.model` here. So the name of T2T's file means that
+    file if only it exists. Vocabularies that a plugin builds are T2T's.
+    """
+
+    def __new__(cls, filename: str | os.PathLike[str] | None = None) -> Any:
+        # Never an instance of this class, so that it is exported as what it is.
+        if cls is not SubwordTextEncoder:
+            return super().__new__(cls)
+        if filename is not None and not os.path.exists(filename):
+            learned = sentencepiece_path(filename)
+            if learned.exists():
+                return SentencePieceEncoder(learned)
+        return text.SubwordTextEncoder(filename)
 
 
 def sentencepiece_path(filename: str | os.PathLike[str]) -> Path:
     """Returns the path of the SentencePiece file that replaces T2T's `filename`."""
     return Path(sentencepiece_filename(str(filename)))
+
+
+class OneHotClassLabelEncoder(ClassLabelEncoder):
+    """Class labels as lists with one number per class."""
+
+    def encode(  # type: ignore[override]
+        self, label_str: str, on_value: int = 1, off_value: int = 0
+    ) -> list[int]:
+        """Returns a list of `off_value`, with `on_value` for the label."""
+        hot = [off_value] * self.vocab_size
+        hot[super().encode(label_str)] = on_value
+        return hot
+
+    def decode(self, ids: Any, strip_extraneous: bool = False) -> str:
+        """Returns the label of the 1 in a list or array with one number per class."""
+        hot = np.ravel(ids).tolist()
+        if len(hot) != self.vocab_size or 1 not in hot:
+            raise DataError(f"found {hot}; expected {self.vocab_size} numbers, one of them 1")
+        return super().decode(hot.index(1))
+
+
+def is_unicode(s: Any) -> bool:
+    """Returns whether a value is a str."""
+    return isinstance(s, str)
 
 
 def unicode_to_native(s: str) -> str:
@@ -134,6 +104,11 @@ def to_unicode(s: Any, ignore_errors: bool = False) -> str:
 native_to_unicode = to_unicode
 
 
+def to_unicode_utf8(s: bytes) -> str:
+    """Decodes UTF-8 bytes."""
+    return s.decode("utf-8")
+
+
 def to_unicode_ignore_errors(s: Any) -> str:
     """Decodes bytes and drops what isn't UTF-8."""
     return to_unicode(s, ignore_errors=True)
@@ -141,14 +116,7 @@ def to_unicode_ignore_errors(s: Any) -> str:
 
 def _escape_token(token: str, alphabet: Any) -> str:
     """Escapes a word as T2T: `_` as `\\u`, characters outside `alphabet` by code point."""
-    token = token.replace("\\", "\\\\").replace("_", "\\u")
-    return "".join(c if c in alphabet and c != "\n" else f"\\{ord(c)};" for c in token) + "_"
+    return escape_token(token, frozenset(alphabet))
 
 
-def _unescape_token(escaped_token: str) -> str:
-    """Reverses `_escape_token`."""
-    return re.sub(
-        r"\\u|\\\\|\\([0-9]+);",
-        lambda match: chr(int(match[1])) if match[1] else ("_" if match[0] == "\\u" else "\\"),
-        escaped_token.removesuffix("_"),
-    )
+_unescape_token = unescape_token

@@ -1,48 +1,70 @@
 """As `tensor2tensor.data_generators.text_problems`."""
 
+import importlib
+import os
 from collections.abc import Iterator
 from typing import Any
 
 from t2tlite import text_problems as _text_problems
-from t2tlite.batches.examples import Feature
 from t2tlite.compat.problems import (
     Text2ClassProblem,
+    Text2RealProblem,
     Text2SelfProblem,
     Text2TextProblem,
     names_of,
     with_t2t_names,
 )
+from t2tlite.compat.sharded import ChoppedTextProblem, DistributedText2TextProblem
 from t2tlite.compat.tensor2tensor.data_generators import generator_utils, problem, text_encoder
 from t2tlite.compat.tensor2tensor.utils import metrics, mlperf_log, registry
-from t2tlite.registry import problems as _registered
+from t2tlite.errors import DataError, DownloadError, PluginError
+from t2tlite.files import make_folder
+from t2tlite.sources.text_files import txt_line_iterator
 from t2tlite.text_problems import VocabType
 
-# Problem classes of T2T's module that are registered here.
-_PROBLEMS = ("Text2textTmpdir", "Text2textTmpdirTokens")
+# By name, because the built-in problems are plugins.
+_tmpdir = importlib.import_module("t2tlite.problems.text2text_tmpdir")
+_questions = importlib.import_module("t2tlite.problems.questions")
+QuestionAndContext2TextProblem = with_t2t_names(_questions.QuestionAndContext2TextProblem)
+Text2textTmpdir: Any = with_t2t_names(_tmpdir.Text2textTmpdir)
+Text2textTmpdirTokens = with_t2t_names(_tmpdir.Text2textTmpdirTokens)
 
 
-class QuestionAndContext2TextProblem(Text2TextProblem):
-    """A question and a context as input, text as target; models here read only the question."""
+class Text2TextRemotedir(Text2textTmpdir):  # type: ignore[misc]
+    """The files of text2text_tmpdir in the folder SRC_REMOTE_DIR, instead of tmp_dir.
 
-    @property
-    def _sample_types(self) -> dict[str, type]:
-        return {**super()._sample_types, "context": str}
+    Files of a remote folder, such as gs://bucket/texts, are copied into tmp_dir first.
+    """
 
-    def generate_text_for_vocab(self, data_dir: str, tmp_dir: str) -> Iterator[str]:
-        for sample in self._checked_samples(data_dir, tmp_dir, problem.DatasetSplit.TRAIN):
-            yield from (sample[name] for name in ("inputs", "context", "targets"))
+    SRC_REMOTE_DIR = ""
 
-    def feature_encoders(self, data_dir: str | None) -> dict[str, Any]:
-        encoders = super().feature_encoders(data_dir)
-        return {**encoders, "context": encoders["inputs"]}
+    def generate_samples(
+        self, data_dir: str, tmp_dir: str, dataset_split: str
+    ) -> Iterator[dict[str, Any]]:
+        if not self.SRC_REMOTE_DIR:
+            raise PluginError(f"{type(self).__name__} has no SRC_REMOTE_DIR; set it to a folder")
+        folder = str(self.SRC_REMOTE_DIR)
+        if "://" in folder:
+            folder = self._copied(folder, os.path.join(tmp_dir, self.name))
+        samples: Iterator[dict[str, Any]] = super().generate_samples(
+            data_dir, folder, dataset_split
+        )
+        return samples
 
-    @property
-    def record_features(self) -> dict[str, Feature]:
-        return {**super().record_features, "context": Feature("context")}
+    def _copied(self, source: str, folder: str) -> str:
+        import tensorflow as tf
 
-    def example_reading_spec(self) -> tuple[dict[str, Any], Any]:
-        features, decoders = super().example_reading_spec()
-        return {**features, "context": features["inputs"]}, decoders
+        make_folder(folder)
+        for name in (*self.TRAIN_FILES, *self.EVAL_FILES):
+            path = os.path.join(folder, name)
+            try:
+                if not os.path.exists(path):
+                    tf.io.gfile.copy(f"{source.rstrip('/')}/{name}", path)
+            except tf.errors.OpError as error:
+                raise DownloadError(
+                    f"can't copy {source}/{name}: {error.message}; copy it to {path} yourself"
+                ) from error
+        return folder
 
 
 class TextConcat2ClassProblem(Text2ClassProblem):
@@ -66,9 +88,9 @@ class TextConcat2ClassProblem(Text2ClassProblem):
         separator = encoder.encode(self.CONCAT_TOKEN)[0]
         for sample in samples:
             ids: list[int] = []
-            for text in sample["inputs"]:
-                ids += [*([separator] if ids else []), *encoder.encode(text), text_encoder.EOS_ID]
-            yield {"inputs": ids, "targets": [sample["label"]]}
+            for number, text in enumerate(sample["inputs"]):
+                ids += [*([separator] if number else []), *encoder.encode(text)]
+            yield {"inputs": [*ids, text_encoder.EOS_ID], "targets": [sample["label"]]}
 
 
 def text2text_generate_encoded(
@@ -86,7 +108,49 @@ def text2text_generate_encoded(
     )
 
 
-def __getattr__(name: str) -> Any:
-    if name in _PROBLEMS and registry.snake_case(name) in _registered:
-        return with_t2t_names(_registered.get(registry.snake_case(name)))
-    return names_of(_text_problems, __name__)(name)
+def txt_and_label_iterator(txt_path: str) -> Iterator[list[Any]]:
+    """Yields text and number of lines such as "some text TAB Extra_Label: 3"."""
+    for row, line in enumerate(txt_line_iterator(txt_path), 1):
+        text, _, label = line.rpartition("\tExtra_Label: ")
+        try:
+            yield [text, int(label)]
+        except ValueError:
+            raise DataError(
+                f"{txt_path}, line {row}: found {line!r}; expected a text, a tab, and "
+                f"'Extra_Label: ' with a number"
+            ) from None
+
+
+def text2text_txt_iterator_with_label(
+    source_txt_path: str, target_txt_path: str
+) -> Iterator[dict[str, Any]]:
+    """Yields samples of two parallel files, with the "extra_label" of the second one's lines."""
+    samples = _text_problems.text2text_txt_iterator(source_txt_path, target_txt_path)
+    labelled = txt_and_label_iterator(target_txt_path)
+    for sample, (targets, label) in zip(samples, labelled, strict=True):
+        yield {**sample, "targets": targets, "extra_label": [label]}
+
+
+def text2text_txt_iterator_with_index(
+    source_txt_path: str, target_txt_path: str
+) -> Iterator[dict[str, Any]]:
+    """Yields samples of two parallel files, with their numbers as "idx"."""
+    samples = _text_problems.text2text_txt_iterator(source_txt_path, target_txt_path)
+    for number, sample in enumerate(samples):
+        yield {**sample, "idx": [number]}
+
+
+def text2real_txt_iterator(source_txt_path: str, target_txt_path: str) -> Iterator[dict[str, Any]]:
+    """Yields samples of a file of texts and one of numbers, several of a line between spaces."""
+    for row, sample in enumerate(
+        _text_problems.text2text_txt_iterator(source_txt_path, target_txt_path), 1
+    ):
+        try:
+            yield {**sample, "targets": [float(number) for number in sample["targets"].split()]}
+        except ValueError:
+            raise DataError(
+                f"{target_txt_path}, line {row}: found {sample['targets']!r}; expected numbers"
+            ) from None
+
+
+__getattr__ = names_of(_text_problems, __name__)

@@ -19,6 +19,8 @@ class ModalityType:
     AUDIO = "audio"
     VIDEO = "video"
     REAL = "real"
+    REAL_L2_LOSS = "real_l2"
+    REAL_LOG_POISSON_LOSS = "real_log_poisson"
     MULTI_LABEL = "multi_label"
     ONE_HOT_CLASS_LABEL = "one_hot_class_label"
     SYMBOL_WEIGHTS_ALL = "symbol_weights_all"

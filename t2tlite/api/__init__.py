@@ -1,0 +1,1 @@
+"""The commands as functions: `train`, `fit` and others, whose keywords are the commands' flags."""

@@ -1,0 +1,89 @@
+"""Turns keywords that several functions take, under the flags' names, into objects."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from t2tlite import plugins
+from t2tlite.assignments import shown
+from t2tlite.decode.decode_hparams import DecodeHParams
+from t2tlite.decode.decoder import Decoder
+from t2tlite.devices import devices
+from t2tlite.errors import DataError
+from t2tlite.files import split_paths
+
+PathLike = str | os.PathLike[str]
+
+# The flags that choose where to run, which `device` reads.
+DEVICE_FLAGS = (
+    *("use_tpu", "backend", "worker_gpu", "worker_gpu_memory_fraction", "model_parallel"),
+)
+
+
+def folder(value: PathLike, name: str, required: bool = True) -> str:
+    """Returns the path of a folder as text, with the user's home for ~.
+
+    Raises:
+      DataError: it isn't a path, or it is empty though required; the message calls it `name`.
+    """
+    if not isinstance(value, str | os.PathLike) or (required and not os.fspath(value)):
+        raise DataError(f"{name}={shown(value, quoted=True)}; expected the path of a folder")
+    return os.path.expanduser(os.fspath(value))
+
+
+def load_usr_dirs(t2t_usr_dir: PathLike | Sequence[PathLike]) -> list[str]:
+    """Imports plugin folders, given as one path, as several with commas, or as a list of paths.
+
+    Returns:
+      The folders.
+    """
+    if isinstance(t2t_usr_dir, str | os.PathLike):
+        paths = split_paths(os.fspath(t2t_usr_dir))
+    else:
+        paths = [os.fspath(path) for path in t2t_usr_dir]
+    for path in paths:
+        plugins.load_usr_dir(path)
+    return paths
+
+
+def device(flags: Mapping[str, Any]) -> devices.Devices:
+    """Returns the devices that DEVICE_FLAGS choose.
+
+    Without `backend` and `use_tpu` it is Keras's own backend: KERAS_BACKEND, by default TensorFlow.
+    """
+    backend = flags["backend"]
+    if not backend and not flags["use_tpu"]:
+        backend = os.environ.get("KERAS_BACKEND", "")
+    return devices.choose(
+        use_tpu=flags["use_tpu"],
+        backend=backend,
+        worker_gpu=flags["worker_gpu"],
+        memory_fraction=flags["worker_gpu_memory_fraction"],
+        model_parallel=flags["model_parallel"],
+    )
+
+
+def load_decoder(
+    model: PathLike | Decoder,
+    checkpoint_path: PathLike | int,
+    decode_hparams: str | Mapping[str, Any] | DecodeHParams,
+    t2t_usr_dir: PathLike | Sequence[PathLike],
+    on: devices.Devices | None = None,
+) -> Decoder:
+    """Returns the Decoder of a model folder, or the given one.
+
+    Raises:
+      DataError: arguments are given that a loaded Decoder can't follow any more.
+    """
+    if isinstance(model, Decoder):
+        if checkpoint_path or decode_hparams or t2t_usr_dir:
+            raise DataError(
+                "checkpoint_path, decode_hparams and t2t_usr_dir go with a model folder; give a "
+                "Decoder its own when it is created"
+            )
+        return model
+    path, usr_dirs = folder(model, "output_dir"), load_usr_dirs(t2t_usr_dir)
+    checkpoint = checkpoint_path if isinstance(checkpoint_path, int) else os.fspath(checkpoint_path)
+    return Decoder(path, checkpoint, decode_hparams, usr_dirs, on)

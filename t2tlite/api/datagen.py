@@ -1,0 +1,81 @@
+"""`generate_data`: t2t-datagen as a function."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from collections.abc import Sequence
+
+from t2tlite import registry
+from t2tlite.api.arguments import PathLike, folder, load_usr_dirs
+from t2tlite.api.problems import ProblemLike, resolve
+from t2tlite.data import manifest
+from t2tlite.datagen import generate_data as datagen
+from t2tlite.errors import DataError
+from t2tlite.problem import Problem
+
+
+def generate_data(
+    problem: ProblemLike,
+    data_dir: PathLike,
+    tmp_dir: PathLike = "",
+    random_seed: int = 0,
+    overwrite: bool = False,
+    task_id: int = -1,
+    num_workers: int = 0,
+    *,
+    t2t_usr_dir: PathLike | Sequence[PathLike] = "",
+    runner: str = "local",
+    beam_options: str | Sequence[str] = "",
+) -> dict[str, int]:
+    """Generates vocabulary, shards and manifest of a problem, unless they are complete.
+
+    >>> generate_data("reverse_digits", "digits", num_workers=1)
+    {'train': 20000, 'eval': 500}
+
+    Args:
+      problem: a registered name, a class or an instance.
+      data_dir: gets the data.
+      tmp_dir: downloads and your own files; by default `data_dir`.
+      random_seed: of the shuffle, and of Python's and NumPy's random numbers, which hooks may draw.
+      overwrite: generate the data again even if it is complete.
+      task_id: passed to problems that generate a part of their data per machine; -1: all parts.
+      num_workers: processes that encode and write; the bytes don't depend on it. 0: one per core,
+        or only this one in a script: with more, a script must call this below `if __name__ ==
+        "__main__":`, because the processes import it.
+      t2t_usr_dir: plugin folders to load first.
+      runner: "local" or "beam"; see docs/datagen.md.
+      beam_options: Beam's own options, with runner="beam".
+
+    Returns:
+      The numbers of examples by split.
+
+    Raises:
+      Error: a sample can't be used, a file is missing, or the disk is full.
+    """
+    load_usr_dirs(t2t_usr_dir)
+    # The data of a problem are also those of its _rev and _copy.
+    found = resolve(problem)
+    made = found if isinstance(found, Problem) else registry.problem(found)
+    data_dir, tmp_dir = folder(data_dir, "data_dir"), folder(tmp_dir, "tmp_dir", required=False)
+    workers = num_workers or _default_workers()
+    if runner == "local" and not beam_options:
+        datagen.generate_data(made, data_dir, tmp_dir, random_seed, overwrite, task_id, workers)
+    elif runner == "beam" and task_id == -1 and not isinstance(found, Problem):
+        options = shlex.split(beam_options) if isinstance(beam_options, str) else beam_options
+        common = made.name, data_dir, tmp_dir, random_seed, overwrite, workers
+        datagen.generate_data_with_beam(*common, options)
+    else:
+        raise DataError(
+            f"runner={runner!r} with task_id={task_id}, beam_options={beam_options!r}; expected "
+            f"runner='beam', a registered problem and no task_id, or runner='local' alone"
+        )
+    written = manifest.read(data_dir, made.dataset_filename())
+    return {name: one.examples for name, one in written.splits.items()} if written else {}
+
+
+def _default_workers() -> int:
+    """One process in a script, which others would import; otherwise one per core."""
+    script = getattr(sys.modules["__main__"], "__file__", None)
+    return 1 if script else len(os.sched_getaffinity(0))

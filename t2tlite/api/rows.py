@@ -1,0 +1,161 @@
+"""The rows that `fit` learns from: pairs, texts or labelled texts in all forms that users have."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
+from dataclasses import dataclass
+from typing import Any
+
+from t2tlite.assignments import shown
+from t2tlite.decode.texts import describe, text_of
+from t2tlite.errors import DataError
+
+# A column by its name or, of tuples, its position.
+Column = str | int
+
+# What a row is: two texts, a text and a label, or one text.
+TEXTS, LABELLED, ALONE = "inputs and targets", "inputs and label", "targets"
+
+_EXPECTED = "expected (input, target) pairs, dicts, a table or texts"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where the texts of a row are.
+
+    Attributes:
+      kind: TEXTS, LABELLED or ALONE.
+      columns: by feature, "inputs", "targets" or "label". A row that isn't a tuple or a dict is the
+        one text itself.
+    """
+
+    kind: str
+    columns: Mapping[str, Column]
+
+    def read(self, row: Any, number: int) -> dict[str, str]:
+        """Returns the texts of a row by feature; a label as text.
+
+        Raises:
+          DataError: it hasn't this layout, or a value isn't a text.
+        """
+        if isinstance(row, str):
+            if self.kind != ALONE:
+                raise DataError(f"row {number} is {describe(row)}; expected {self.kind}, as row 1")
+            return {"targets": str(row)}
+        texts = {}
+        for feature, column in self.columns.items():
+            try:
+                value = row[column]
+            except (KeyError, IndexError, TypeError):
+                raise DataError(
+                    f"row {number} is {describe(row)}, without {column!r}; expected {self.kind}"
+                ) from None
+            name = f"{feature} of row {number}"
+            texts[feature] = _label(value, name) if feature == "label" else text_of(value, name)
+        return texts
+
+
+def iterate(rows: Any) -> Iterator[Any]:
+    """Returns an iterator over the rows of a list, table, Series, generator or generator function.
+
+    Raises:
+      DataError: they aren't rows, or have no order.
+    """
+    if isinstance(rows, str | bytes | Mapping | set | frozenset) or not (
+        callable(rows) or isinstance(rows, Iterable)
+    ):
+        advice = ": choose one of its splits, or items()" if isinstance(rows, Mapping) else ""
+        raise DataError(f"found {describe(rows)}; {_EXPECTED}{advice}")
+    if callable(rows):
+        return iterate(rows())
+    if hasattr(rows, "itertuples"):
+        # A DataFrame; iterating over it gives the names of its columns.
+        columns = list(rows.columns)
+        values = zip(*(rows[column] for column in columns), strict=True)
+        return (dict(zip(columns, row, strict=True)) for row in values)
+    return iter(rows)
+
+
+def layout_of(
+    row: Any, inputs: Column | None, targets: Column | None, label: Column | None
+) -> Layout:
+    """Returns the layout of the first row.
+
+    Args:
+      row: the first row.
+      inputs, targets, label: the columns, as far as the caller named them.
+
+    Raises:
+      DataError: it isn't a pair, dict or text, or hasn't the columns.
+    """
+    if label is not None and targets is not None:
+        raise DataError(f"targets={targets!r} and label={label!r}; give one of them")
+    if isinstance(row, str):
+        if (inputs, targets, label) != (None, None, None):
+            raise DataError(f"row 1 is {describe(row)}, a text without columns; {_EXPECTED}")
+        return Layout(ALONE, {})
+    if isinstance(row, Mapping):
+        columns = _columns_of_dict(row, inputs, targets, label)
+    elif isinstance(row, bytes | Set) or not hasattr(row, "__getitem__"):
+        raise DataError(f"row 1 is {describe(row)}; {_EXPECTED}")
+    else:
+        columns = _columns_of_tuple(row, inputs, targets, label)
+    kind = ALONE if "inputs" not in columns else LABELLED if "label" in columns else TEXTS
+    return Layout(kind, columns)
+
+
+def _columns_of_dict(
+    row: Mapping[Any, Any], inputs: Column | None, targets: Column | None, label: Column | None
+) -> dict[str, Column]:
+    if targets is None and label is None:
+        label = "label" if "label" in row and "targets" not in row else None
+        targets = "targets" if label is None else None
+    if inputs is None and (label is not None or "inputs" in row):
+        inputs = "inputs"
+    given = {"inputs": inputs, "targets": targets, "label": label}
+    columns = {feature: column for feature, column in given.items() if column is not None}
+    missing = [column for column in columns.values() if column not in row]
+    if missing:
+        raise DataError(
+            f"the rows have the columns {', '.join(shown(name) for name in row)} and no "
+            f"{' and no '.join(map(repr, missing))}; name them: inputs=... and targets=... or "
+            f"label=...; targets=... alone for a language model"
+        )
+    return columns
+
+
+def _columns_of_tuple(
+    row: Any, inputs: Column | None, targets: Column | None, label: Column | None
+) -> dict[str, Column]:
+    if (inputs, targets, label) == (None, None, None):
+        if len(row) != 2:
+            raise DataError(f"row 1 is {describe(row)}, of {len(row)} items; {_EXPECTED}")
+        second = "targets" if isinstance(row[1], str) else "label"
+        if second == "label":
+            _label(row[1], "the second item of row 1")
+        return {"inputs": 0, second: 1}
+    if inputs is None and label is not None:
+        inputs = 0
+    given = {"inputs": inputs, "targets": targets, "label": label}
+    if targets is None and label is None:
+        raise DataError(f"inputs={inputs!r} alone; give targets or label, too")
+    return {feature: column for feature, column in given.items() if column is not None}
+
+
+def _label(value: Any, name: str) -> str:
+    """Returns a label, a text or a whole number, as text."""
+    if isinstance(value, str):
+        return str(value)
+    if hasattr(value, "dtype") and hasattr(value, "item"):
+        # A number or a truth value of NumPy.
+        value = value.item()
+    if isinstance(value, int):
+        return str(value)
+    raise DataError(f"{name} is {describe(value)}; expected a text, or a label: a text or integer")
+
+
+def label_names(rows: Any, column: Column | None) -> Callable[[str], str]:
+    """Returns what maps a label to its text: a Dataset of Hugging Face has names for numbers."""
+    feature = dict(getattr(rows, "features", None) or {}).get(column or "label")
+    names = getattr(feature, "names", None)
+    return (lambda label: str(names[int(label)])) if names else (lambda label: label)

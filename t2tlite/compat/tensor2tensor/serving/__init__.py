@@ -1,0 +1,1 @@
+"""As `tensor2tensor.serving`."""

@@ -1,0 +1,264 @@
+"""TensorFlow Serving's REST format, including the tf.Examples that T2T's client sends.
+
+Whatever is wrong with a request, or exceeds a limit, is a RequestError.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from t2tlite.config import EOS_ID, PAD_ID
+from t2tlite.decode.decode_hparams import Hypothesis
+from t2tlite.files import BYTE_ORDER_MARK
+from t2tlite.serving.limits import Limits
+from t2tlite.serving.served_model import Line, ServedModel
+from t2tlite.t2t_names.signatures import EXAMPLES, EXAMPLES_ALIAS, TEXT
+
+SIGNATURES = (EXAMPLES, EXAMPLES_ALIAS, TEXT)
+KEYS = {"instances", "inputs", "signature_name", "parameters"}
+PARAMETERS = {"beam_size", "n"}
+
+
+class RequestError(Exception):
+    """A request can't be answered; `status` is the answer's HTTP status."""
+
+    def __init__(self, status: int, message: str):
+        super().__init__(message)
+        self.status = status
+
+
+@dataclass(frozen=True)
+class PredictRequest:
+    """A parsed request of `:predict`.
+
+    Attributes:
+      n: length of each line's n-best list; None: the best hypothesis alone, not in a list.
+      columnar: whether the request, and so the answer, has TensorFlow Serving's columnar format
+        ("inputs") rather than its row format ("instances").
+    """
+
+    lines: list[Line]
+    beam_size: int
+    n: int | None
+    columnar: bool
+
+
+def parse_predict(body: bytes, served: ServedModel, limits: Limits) -> PredictRequest:
+    """Parses the body of a `:predict` request."""
+    content = _parse_object(body, '{"instances": [...]}')
+    if unknown := content.keys() - KEYS:
+        raise RequestError(400, f"unknown key {min(unknown)!r:.80}; expected {sorted(KEYS)}")
+    if ("instances" in content) == ("inputs" in content):
+        raise RequestError(400, 'expected either "instances" or "inputs", a list of lines')
+    signature = content.get("signature_name", SIGNATURES[0])
+    if signature not in SIGNATURES:
+        raise RequestError(400, f"unknown signature_name {signature!r:.80}; expected {SIGNATURES}")
+    columnar = "inputs" in content
+    rows = content["inputs" if columnar else "instances"]
+    if columnar and isinstance(rows, dict):
+        rows = _only_value(rows, served, '"inputs"')
+    if columnar and isinstance(rows, str):
+        rows = [rows]
+    if not isinstance(rows, list) or not rows:
+        raise RequestError(400, "expected a list of at least one line")
+    if len(rows) > limits.max_instances:
+        raise RequestError(413, f"{len(rows)} lines are more than {limits.max_instances} a request")
+    lines = [_parse_line(row, i, served, limits, signature) for i, row in enumerate(rows, 1)]
+    beam_size, n = _parse_parameters(content.get("parameters", {}), served, limits)
+    if served.samples and len(lines) * (n or 1) > limits.max_instances:
+        raise RequestError(
+            413,
+            f"{len(lines)} lines with {n} answers are more than {limits.max_instances} a request",
+        )
+    return PredictRequest(lines, beam_size, n, columnar)
+
+
+def parse_attention(body: bytes, limits: Limits) -> tuple[str, str | None]:
+    """Parses the body of an `:attention` request: the line, and the answer if it is given."""
+    expected = '{"line": TEXT, "answer": TEXT}'
+    content = _parse_object(body, expected)
+    line, answer = content.get("line"), content.get("answer")
+    if (
+        content.keys() - {"line", "answer"}
+        or not isinstance(line, str)
+        or not isinstance(answer, str | None)
+    ):
+        raise RequestError(400, f"the body isn't {expected}, where the answer is optional")
+    line = line.removeprefix(BYTE_ORDER_MARK)
+    if not line.strip():
+        raise RequestError(400, "the line is blank, so it has no attention map")
+    for name, text in (("the line", line), ("the answer", answer or "")):
+        _check_line(text, name, limits)
+    return line, answer
+
+
+def predict_response(
+    request: PredictRequest, answers: Sequence[Sequence[Hypothesis]], served: ServedModel
+) -> dict[str, Any]:
+    """Returns the JSON object that answers a `:predict` request.
+
+    A line that came as ids is answered with ids as in T2T, and also with text: the ids of all
+    answers end with EOS and are padded to one length. `answers` are the hypotheses of each line,
+    best first.
+    """
+    best = [hypotheses[: request.n or 1] for hypotheses in answers]
+    rows = [
+        _prediction(line, hypotheses, ids, request.n)
+        for line, hypotheses, ids in zip(
+            request.lines, best, _padded_ids(best, served.classifies), strict=True
+        )
+    ]
+    if not request.columnar:
+        return {"predictions": rows}
+    return {"outputs": {name: [row.get(name) for row in rows] for name in rows[0]}}
+
+
+def model_status(served: ServedModel) -> dict[str, Any]:
+    """The answer to GET /v1/models/NAME."""
+    status = {"error_code": "OK", "error_message": ""}
+    version = {"version": str(served.version), "state": "AVAILABLE", "status": status}
+    return {"model_version_status": [version]}
+
+
+def model_metadata(served: ServedModel) -> dict[str, Any]:
+    """The answer to GET /v1/models/NAME/metadata."""
+
+    def tensor(dtype: str, name: str, rank: int) -> dict[str, Any]:
+        shape = {"dim": [{"size": "-1", "name": ""}] * rank, "unknown_rank": False}
+        return {"dtype": dtype, "tensor_shape": shape, "name": name}
+
+    def signature(input_name: str, outputs: dict[str, Any]) -> dict[str, Any]:
+        return {
+            "inputs": {input_name: tensor("DT_STRING", input_name, 1)},
+            "outputs": {"outputs": outputs, "scores": tensor("DT_FLOAT", "scores", 1)},
+            "method_name": "tensorflow/serving/predict",
+        }
+
+    examples = signature("input", tensor("DT_INT32", "outputs", 2))
+    text = signature("inputs", tensor("DT_STRING", "outputs", 1))
+    signatures = {EXAMPLES: examples, EXAMPLES_ALIAS: examples, TEXT: text}
+    spec = {"name": served.name, "signature_name": "", "version": str(served.version)}
+    return {"model_spec": spec, "metadata": {"signature_def": {"signature_def": signatures}}}
+
+
+def _parse_object(body: bytes, expected: str) -> dict[str, Any]:
+    try:
+        content = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise RequestError(400, f"the body isn't JSON: {error}") from None
+    if not isinstance(content, dict):
+        raise RequestError(400, f"the body isn't a JSON object; expected {expected}")
+    return content
+
+
+def _padded_ids(answers: Sequence[Sequence[Hypothesis]], classifies: bool) -> list[list[list[int]]]:
+    """Returns the ids of all answers, with EOS, padded to one length; a label stands alone."""
+    ids = [[one.ids if classifies else [*one.ids, EOS_ID] for one in row] for row in answers]
+    length = max(len(one) for row in ids for one in row)
+    return [[one + [PAD_ID] * (length - len(one)) for one in row] for row in ids]
+
+
+def _prediction(
+    line: Line, best: Sequence[Hypothesis], ids: list[list[int]], n: int | None
+) -> dict[str, Any]:
+    columns: dict[str, list[Any]] = {
+        "outputs": [one.text for one in best] if isinstance(line, str) else ids,
+        # JSON has no infinity.
+        "scores": [one.score if math.isfinite(one.score) else None for one in best],
+    }
+    if not isinstance(line, str):
+        columns["text"] = [one.text for one in best]
+    return {name: values[0] if n is None else values for name, values in columns.items()}
+
+
+def _parse_parameters(
+    parameters: Any, served: ServedModel, limits: Limits
+) -> tuple[int, int | None]:
+    """Returns the beam size and the length of the n-best lists."""
+    if not isinstance(parameters, dict) or (parameters.keys() - PARAMETERS):
+        raise RequestError(400, f'"parameters" must be an object of {sorted(PARAMETERS)}')
+    for name, value in parameters.items():
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise RequestError(400, f'"{name}" is {value!r:.80}; expected an integer')
+        if not 1 <= value <= limits.max_beam_size:
+            raise RequestError(400, f'"{name}" is outside 1 to {limits.max_beam_size}')
+    n: int | None = parameters.get("n")
+    least = 1 if served.samples else n or 1
+    beam_size: int = parameters.get("beam_size", max(served.beam_size, least))
+    if beam_size < least:
+        raise RequestError(400, f'"n" is {n}, more than "beam_size", {beam_size}')
+    return beam_size, n
+
+
+def _parse_line(row: Any, number: int, served: ServedModel, limits: Limits, signature: str) -> Line:
+    """Returns the line of a row. The default signature takes text, too, so none need be named."""
+    label = f"line {number}"
+    if isinstance(row, dict) and "b64" not in row:
+        row = _only_value(row, served, label)
+    if isinstance(row, dict) and signature != TEXT:
+        line = _parse_example(row, label, served)
+    elif isinstance(row, str) and signature != EXAMPLES_ALIAS:
+        line = row.removeprefix(BYTE_ORDER_MARK)
+    else:
+        expected = '{"b64": TF.EXAMPLE}' if signature == EXAMPLES_ALIAS else "a string"
+        raise RequestError(400, f"{label} is {row!r:.80}; expected {expected}")
+    _check_line(line, label, limits)
+    return line
+
+
+def _check_line(line: Line, label: str, limits: Limits) -> None:
+    unit = "characters" if isinstance(line, str) else "tokens"
+    if len(line) > limits.max_line_length:
+        raise RequestError(
+            413, f"{label} has {len(line)} {unit}, more than {limits.max_line_length}"
+        )
+    if isinstance(line, str) and any("\ud800" <= character <= "\udfff" for character in line):
+        raise RequestError(400, f"{label} has an unpaired surrogate")
+
+
+def _only_value(row: dict[str, Any], served: ServedModel, label: str) -> Any:
+    # T2T's exports name it "input", t2tlite's exports "inputs".
+    names = ("input", "inputs", served.feature)
+    if len(row) != 1 or next(iter(row)) not in names:
+        raise RequestError(
+            400, f'{label} has the keys {sorted(row)!s:.80}; expected "input" or "{served.feature}"'
+        )
+    return next(iter(row.values()))
+
+
+def _parse_example(row: dict[str, Any], label: str, served: ServedModel) -> Line:
+    """Returns the line of a serialized tf.Example: text, or token ids without EOS and padding."""
+    import tensorflow as tf
+    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+
+    try:
+        if row.keys() != {"b64"}:
+            raise ValueError
+        example = tf.train.Example.FromString(base64.b64decode(row["b64"], validate=True))
+    except (binascii.Error, DecodeError, TypeError, ValueError):
+        raise RequestError(
+            400, f'{label} isn\'t {{"b64": ...}} of a serialized tf.Example'
+        ) from None
+    feature = example.features.feature.get(served.feature)
+    kind = feature.WhichOneof("kind") if feature else None
+    if kind == "bytes_list" and len(feature.bytes_list.value) == 1:
+        try:
+            return str(feature.bytes_list.value[0], "utf-8-sig")
+        except UnicodeDecodeError:
+            raise RequestError(400, f"{label} isn't UTF-8") from None
+    if kind != "int64_list":
+        raise RequestError(
+            400, f'{label}: the tf.Example needs a feature "{served.feature}": ids, or one text'
+        )
+    ids = list(feature.int64_list.value)
+    while ids and ids[-1] in (PAD_ID, EOS_ID):
+        ids.pop()
+    if ids and not 0 <= min(ids) <= max(ids) < served.vocab_size:
+        raise RequestError(400, f"{label} has ids outside 0 to {served.vocab_size - 1}")
+    return tuple(ids)

@@ -1,0 +1,126 @@
+"""What a new training is described by: hparams, and the run record that they are part of."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from t2tlite import registry
+from t2tlite.assignments import parse_assignments
+from t2tlite.checkpoint import run_record
+from t2tlite.config import HParams
+from t2tlite.errors import CheckpointError
+from t2tlite.problem import Problem
+
+log = logging.getLogger(__name__)
+
+
+def read_hparams(
+    hparams_set: str,
+    hparams: str | Mapping[str, Any] | HParams = "",
+    hparams_json_path: str | os.PathLike[str] = "",
+) -> tuple[HParams, dict[str, Any]]:
+    """Returns the checked hparams of a training, and those of them that change the set, by name.
+
+    Args:
+      hparams_set: a registered name; not read if `hparams` is an HParams.
+      hparams: changes, as "name=value,name=value" or a dict; or all hparams, as an HParams.
+      hparams_json_path: a JSON file of changes; `hparams` wins over it.
+
+    Raises:
+      UnknownNameError: the set isn't registered.
+      HParamsError: an hparam doesn't exist or isn't possible.
+    """
+    if isinstance(hparams, HParams):
+        return hparams.copy().check(), {}
+    changed: HParams = registry.hparams(hparams_set)
+    names = [*(changed.assign_json(hparams_json_path) if hparams_json_path else [])]
+    changed.override(hparams).check()
+    pairs = parse_assignments(hparams) if isinstance(hparams, str) else hparams.items()
+    names += [name for name, _ in pairs]
+    return changed, {name: changed.value_of(name) for name in names}
+
+
+def check_names(problem: str | Problem, model: str) -> None:
+    """Raises UnknownNameError unless problem and model are registered; imports no model."""
+    if isinstance(problem, str):
+        registry.problem(problem)
+    if model not in registry.models:
+        registry.model(model)
+
+
+def describe_run(
+    problem: str | Problem,
+    model: str,
+    hparams: HParams,
+    hparams_set: str,
+    output_dir: str,
+    usr_dirs: Sequence[str] = (),
+) -> run_record.RunRecord:
+    """Returns the record of a run that is about to start or to go on in `output_dir`.
+
+    Args:
+      problem: a registered name, or an instance.
+      model: a registered name.
+      hparams, hparams_set: of the model, and the set's name.
+      output_dir: the model folder.
+      usr_dirs: plugin folders that were loaded.
+
+    Raises:
+      UnknownNameError: problem or model isn't registered.
+      CheckpointError: `output_dir` has a model of another problem, or another model.
+    """
+    check_names(problem, model)
+    run = run_record.RunRecord.describe(problem, model, hparams, list(usr_dirs))
+    run.hparams_set = hparams_set
+    try:
+        previous = run_record.read(output_dir)
+    except CheckpointError:
+        return run
+    _check_same(previous, output_dir, {"problem": run.problem, "model": run.model})
+    run.decode_hparams = previous.decode_hparams
+    changed = {
+        name: f"{previous.hparams[name]} -> {value}"
+        for name, value in run.hparams.items()
+        if previous.hparams.get(name, value) != value
+    }
+    if changed:
+        log.info("hparams changed since the last run: %s", changed)
+    return run
+
+
+def recorded_run(
+    output_dir: str,
+    hparams: str | Mapping[str, Any] = "",
+    problem: str = "",
+    model: str = "",
+) -> run_record.RunRecord:
+    """Returns the record in a model folder, for an evaluation.
+
+    Args:
+      output_dir: the model folder.
+      hparams: changes to the recorded ones.
+      problem, model: what the folder must have; "": anything.
+
+    Raises:
+      CheckpointError: there is no model, or one of another problem, or another model.
+      HParamsError: an hparam doesn't exist or isn't possible.
+    """
+    run = run_record.read(output_dir)
+    given = {"problem": problem, "model": model}
+    _check_same(run, output_dir, {name: value for name, value in given.items() if value})
+    if hparams:
+        run.hparams = HParams.from_values(run.hparams).override(hparams).check().values()
+    return run
+
+
+def _check_same(previous: run_record.RunRecord, output_dir: str, names: Mapping[str, str]) -> None:
+    for name, new in names.items():
+        old = getattr(previous, name)
+        if old != new:
+            raise CheckpointError(
+                f"{output_dir} holds a model with {name} {old}, not {new}; choose a new "
+                f"--output_dir"
+            )
