@@ -7,12 +7,15 @@ import pytest
 import tensorflow as tf
 
 from t2tlite import registry
+from t2tlite.batches.examples import each_row
 from t2tlite.config import HParams, ProblemHParams
 from t2tlite.data.manifest import Manifest, Split, path_of
 from t2tlite.data.records import serialized, shard_paths, write_shard
 from t2tlite.datagen.generate_data import generate_data
 from t2tlite.errors import DataError, PluginError
 from t2tlite.problem import DatasetSplit, Problem
+from t2tlite.text_problems import Text2ClassProblem, Text2SelfProblem, Text2TextProblem
+from t2tlite.translate import TranslateDistillProblem
 
 
 class Encoder:
@@ -163,13 +166,23 @@ def test_base_hooks():
 
 
 class TestReading:
-    """Reading records."""
+    """Reading records, without TensorFlow or with it: both are equal."""
 
-    def read(self, problem, example, **values):
-        records = tf.data.Dataset.from_tensors(serialized(example))
-        made = problem.examples(records, "train", HParams(**values))
-        assert all(spec.dtype == tf.int32 for spec in made.element_spec.values())
-        return [{k: v.tolist() for k, v in one.items()} for one in made.as_numpy_iterator()]
+    @pytest.fixture(autouse=True)
+    def folder(self, tmp_path):
+        self.shard = str(tmp_path / "p-train-00000-of-00001")
+
+    def read(self, problem, example, mode="train", for_training=None, **values):
+        write_shard(self.shard, [serialized(example)])
+        hparams = HParams(**values)
+        rows = list(each_row(problem.read_examples([self.shard], mode, hparams, for_training)))
+        if hparams.prepend_mode == "none":
+            records = tf.data.TFRecordDataset(self.shard)
+            made = problem.examples(records, mode, hparams, for_training)
+            assert all(spec.dtype == tf.int32 for spec in made.element_spec.values())
+            by_tensorflow = made.as_numpy_iterator()
+            assert rows == [{k: v.tolist() for k, v in one.items()} for one in by_tensorflow]
+        return rows
 
     @pytest.mark.parametrize(
         ("suffixes", "expected"),
@@ -206,12 +219,9 @@ class TestReading:
                 return super().preprocess_example(example, mode, hparams)
 
         example = {"inputs": [2, 3, 1], "targets": [4, 5, 6, 1]}
-        records = tf.data.Dataset.from_tensors(serialized(example))
-        hparams = HParams(max_input_seq_length=2, max_target_seq_length=3)
+        limits = {"max_input_seq_length": 2, "max_target_seq_length": 3}
         problem = Cuts() if plugin else Problem()
-        [result] = problem.examples(records, hparams=hparams, **other).as_numpy_iterator()
-        assert {name: ids.tolist() for name, ids in result.items()} == example
-        assert hparams.max_target_seq_length == 3
+        assert self.read(problem, example, **other, **limits) == [example]
 
     @pytest.mark.parametrize(
         ("suffixes", "limit", "expected"),
@@ -227,8 +237,7 @@ class TestReading:
         values = {"prepend_mode": "prepend_inputs_full_attention", "max_target_seq_length": limit}
         problem = Problem(**suffixes)
         assert self.read(problem, example, **values) == [{"targets": expected}]
-        records = tf.data.Dataset.from_tensors(serialized(example))
-        [apart] = problem.examples(records, "eval", HParams(**values)).as_numpy_iterator()
+        [apart] = self.read(problem, example, "eval", **values)
         assert set(apart) == {"inputs", "targets"}
 
     def test_a_preprocess_hook_sees_the_data_unreversed_and_may_split_it(self):
@@ -249,6 +258,42 @@ class TestReading:
 
         [found] = self.read(Weighted(), {"inputs": [2], "targets": [3], "weight": [0.5]})
         assert found == {"inputs": [2], "targets": [3]}
+
+    @pytest.mark.parametrize(
+        ("base", "example"),
+        [
+            (Text2TextProblem, {"inputs": [2, 1], "targets": [3, 1]}),
+            (Text2SelfProblem, {"targets": [3, 1]}),
+            (Text2ClassProblem, {"inputs": [2, 3, 1], "targets": [0]}),
+            (
+                TranslateDistillProblem,
+                {"inputs": [2, 1], "targets": [3, 1], "dist_targets": [4, 1]},
+            ),
+        ],
+    )
+    def test_classes_that_say_it_twice(self, base, example):
+        """`record_features` and the hooks for TensorFlow."""
+        problem = type("Own", (base,), {})()
+        assert not problem._overrides_reading
+        expected = {name: example.get("dist_" + name, example[name]) for name in example}
+        expected.pop("dist_targets", None)
+        for values in ({}, {"max_target_seq_length": 1}):
+            [found] = self.read(problem, example, **values)
+            limit = values.get("max_target_seq_length")
+            assert found == {**expected, "targets": expected["targets"][:limit]}
+
+    @pytest.mark.parametrize("hook", ["example_reading_spec", "preprocess_example", "preprocess"])
+    def test_a_plugins_hook_is_called(self, hook):
+        called = []
+
+        def own(self, *args):
+            called.append(hook)
+            return getattr(Problem, hook)(self, *args)
+
+        problem = type("Own", (Problem,), {hook: own})()
+        example = {"inputs": [2, 1], "targets": [3, 1]}
+        assert self.read(problem, example) == [example]
+        assert called
 
 
 def test_paths_of_a_split():

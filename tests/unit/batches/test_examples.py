@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from t2tlite.batches.examples import Feature, MappedExamples, each_row
-from t2tlite.batches.hooked_examples import dataset_of, read_hooked, shard_errors
+from t2tlite.batches.hooked_examples import read_hooked, shard_errors
 from t2tlite.data import index
 from t2tlite.data.records import serialized, write_shard
 from t2tlite.errors import DataError
@@ -102,11 +102,20 @@ class TestChangesAfterTheIndex:
             examples.ids(np.arange(4))
 
 
-SPEC = {name: tf.io.VarLenFeature(tf.int64) for name in ("inputs", "targets")}
+def hooked(shards, preprocess):
+    spec = {name: tf.io.VarLenFeature(tf.int64) for name in ("inputs", "targets")}
 
+    def parse(record):
+        parsed = tf.io.parse_single_example(record, spec)
+        return {name: tf.cast(tf.sparse.to_dense(ids), tf.int32) for name, ids in parsed.items()}
 
-def hooked(shards, preprocess, spec=SPEC, rename=dict):
-    return read_hooked(shards, lambda records: dataset_of(records, spec, preprocess, rename), "p")
+    def to_examples(records):
+        examples = records.map(parse).map(preprocess)
+        if isinstance(examples.element_spec, tf.data.DatasetSpec):
+            return examples.flat_map(lambda inner: inner)
+        return examples
+
+    return read_hooked(shards, to_examples, "p")
 
 
 class TestHooks:

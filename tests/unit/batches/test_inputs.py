@@ -127,12 +127,13 @@ def test_shapes_say_what_batches_share(examples, kind, static):
     batching = Batching(kind, 40, 20, static=static)
     training = TrainingBatches(examples, batching, seed=0)
     made = [training.batch(number) for number in range(60)]
-    for name, (rows, width) in training.shapes.items():
+    for name, ((rows, width), dtype) in training.signature.items():
+        assert dtype == "int32"
         shapes = {batch[name].shape for batch in made}
         assert rows is None or {shape[0] for shape in shapes} == {rows}
         assert width is None or {shape[1] for shape in shapes} == {width}
-    assert (training.shapes["inputs"] == (2, 20)) is (kind != "bucket")
-    assert ("targets_segmentation" in training.shapes) is (kind == "pack")
+    assert (training.signature["inputs"][0] == (2, 20)) is (kind != "bucket")
+    assert ("targets_segmentation" in training.signature) is (kind == "pack")
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -156,8 +157,21 @@ def test_labels_stay_one_token_wide(tmp_path, kind, static):
     made = batches(labelled, batching, 30)
     made += evaluation_batches(labelled, Batching("bucket", 40, 20, static=static))
     assert {batch["targets"].shape[1] for batch in made} == {1}
-    shapes = TrainingBatches(labelled, batching, seed=0).shapes
-    assert shapes["targets"][1] == 1
+    (_, width), _ = TrainingBatches(labelled, batching, seed=0).signature["targets"]
+    assert width == 1
+
+
+def test_numbers_as_targets():
+    numbers = StoredExamples(
+        {"inputs": np.array([5, 6, 7], np.int32), "targets": np.array([0.5, -2.0], np.float32)},
+        {"inputs": np.array([1, 2], np.int32), "targets": np.array([1, 1], np.int32)},
+        {"targets": 1},
+    )
+    [batch] = evaluation_batches(numbers, Batching("pad", 40, 20))
+    assert batch["targets"].dtype == np.float32
+    assert batch["targets"].tolist() == [[0.5], [-2.0]]
+    signature = TrainingBatches(numbers, Batching("bucket", 40, 20), seed=0).signature
+    assert signature["targets"][1] == "float32"
 
 
 @pytest.mark.parametrize("static", [False, True])

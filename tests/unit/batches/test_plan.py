@@ -106,6 +106,13 @@ def test_no_example_is_within_the_limits():
         Planner(LENGTHS, Batching("pad", 40, 40, min_length=30))
 
 
+def test_several_labels():
+    lengths = np.array([[5, 1], [7, 2]], np.int32)
+    with pytest.raises(DataError, match="sample 1 has 2 labels; expected one: correct the"):
+        Planner(lengths, Batching("pad", 40, 20, one_label=True))
+    assert len(Planner(lengths, Batching("pad", 40, 20)).kept) == 2
+
+
 @settings(max_examples=50, deadline=None)
 @given(
     st.lists(st.tuples(st.integers(0, 12), st.integers(1, 12)), min_size=1, max_size=40),

@@ -10,7 +10,8 @@ import tensorflow as tf
 
 from t2tlite.devices.feeding import AHEAD, Feed
 
-SHAPES = {"inputs": (None, None), "targets": (None, None)}
+ANY = (None, None), "int32"
+SIGNATURE = {"inputs": ANY, "targets": ANY}
 
 
 def rows(number, share=0, shares=1):
@@ -21,7 +22,7 @@ def rows(number, share=0, shares=1):
 
 
 def test_batches_in_order_for_a_loop():
-    feed = Feed(rows, SHAPES, first=3).iterate(share=1, shares=2)
+    feed = Feed(rows, SIGNATURE, first=3).iterate(share=1, shares=2)
     for number, (batch,) in zip(range(3, 23), feed, strict=False):
         assert sorted(batch) == ["inputs", "targets", "waited"]
         for name, values in rows(number, 1, 2).items():
@@ -31,7 +32,7 @@ def test_batches_in_order_for_a_loop():
 
 
 def test_batches_in_order_for_tensorflow():
-    dataset = Feed(rows, SHAPES, first=3).dataset()
+    dataset = Feed(rows, SIGNATURE, first=3).dataset()
     assert dataset.element_spec["inputs"].shape.as_list() == [None, None]
     for number, batch in zip(range(3, 23), dataset.as_numpy_iterator(), strict=False):
         for name, values in rows(number).items():
@@ -39,14 +40,16 @@ def test_batches_in_order_for_tensorflow():
 
 
 def test_devices_get_the_rows_of_a_batch_in_turn():
-    dataset = Feed(rows, SHAPES, first=4).dataset(shares=4, first_share=2, own_shares=2)
+    dataset = Feed(rows, SIGNATURE, first=4).dataset(shares=4, first_share=2, own_shares=2)
     assert dataset.cardinality() == tf.data.INFINITE_CARDINALITY
     found = [batch["inputs"][:, 0].tolist() for batch in dataset.take(4).as_numpy_iterator()]
     assert found == [[4, 5], [6, 7], [4, 5], [6, 7, 8]]
 
 
 def test_fixed_shapes_are_declared():
-    feed = Feed(lambda *_: {"targets": np.ones((4, 1), np.int32)}, {"targets": (4, 1)}, first=0)
+    feed = Feed(
+        lambda *_: {"targets": np.ones((4, 1), np.int32)}, {"targets": ((4, 1), "int32")}, first=0
+    )
     assert feed.dataset().element_spec["targets"].shape.as_list() == [4, 1]
 
 
@@ -56,7 +59,7 @@ def test_waiting_time_for_a_slow_batch(backend):
         time.sleep(0.5 if number == 1 else 0)
         return rows(number)
 
-    feed = Feed(slow, SHAPES, first=0)
+    feed = Feed(slow, SIGNATURE, first=0)
     if backend == "jax":
         taken = (batch for (batch,) in feed.iterate(0, 1))
     else:
@@ -74,8 +77,8 @@ def test_errors_reach_the_caller():
         return rows(number)
 
     with pytest.raises(ValueError, match="no such batch"):
-        list(Feed(fails, SHAPES, first=0).iterate(0, 1))
-    feed = Feed(fails, SHAPES, first=0)
+        list(Feed(fails, SIGNATURE, first=0).iterate(0, 1))
+    feed = Feed(fails, SIGNATURE, first=0)
     with pytest.raises(tf.errors.OpError):
         list(feed.dataset().as_numpy_iterator())
     assert str(feed.error) == "no such batch"
@@ -83,7 +86,7 @@ def test_errors_reach_the_caller():
 
 def test_the_background_stops_with_the_loop():
     made = []
-    feed = Feed(lambda number, *_: made.append(number) or rows(number), SHAPES, first=0)
+    feed = Feed(lambda number, *_: made.append(number) or rows(number), SIGNATURE, first=0)
     loop = feed.iterate(0, 1)
     next(loop)
     loop.close()

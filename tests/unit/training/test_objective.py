@@ -13,6 +13,7 @@ from t2tlite.checkpoint import checkpoints
 from t2tlite.checkpoint.run_record import build
 from t2tlite.config import HParams, ProblemHParams
 from t2tlite.devices.devices import Devices
+from t2tlite.devices.feeding import Feed
 from t2tlite.model.losses import cross_entropy
 from t2tlite.model.optimizers import make_optimizer
 from t2tlite.model.transformer import Transformer
@@ -157,7 +158,6 @@ OPTIMIZERS = [
 
 def trained(batches, strategy=None, **hparams):
     """Returns weights, moving averages and learning rate after training twice on the batches."""
-    import tensorflow as tf
 
     keras.utils.set_random_seed(0)
     drops = ["layer_prepostprocess_dropout", "attention_dropout", "relu_dropout"]
@@ -173,12 +173,14 @@ def trained(batches, strategy=None, **hparams):
         optimizer = make_optimizer(settings, 100, devices.run_if if strategy else None)
         optimizer.build(network.trainable_variables)
     objective.compile(optimizer=optimizer, jit_compile=False)
-    signature = {"targets": tf.TensorSpec((None, 12), tf.int32)}
-    dataset = tf.data.Dataset.from_generator(
-        lambda: ({"targets": batch} for batch in batches * 2), output_signature=signature
-    )
+
+    def batch(number, share, shares):
+        rows = batches[number % len(batches)]
+        return {"targets": rows[len(rows) * share // shares : len(rows) * (share + 1) // shares]}
+
+    feed = Feed(batch, {"targets": ((None, 12), "int32")}, first=0)
     steps = len(batches) * 2
-    objective.fit(devices.distribute(dataset), steps_per_epoch=steps, shuffle=False, verbose=0)
+    objective.fit(devices.distribute(feed), steps_per_epoch=steps, shuffle=False, verbose=0)
     values = {weight.path: np.array(weight.numpy()) for weight in network.weights}
     return values, checkpoints.weights(network, optimizer), float(optimizer.learning_rate)
 
