@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from t2tlite import plugins, registry
+from t2tlite.batches.plan import ORDER
 from t2tlite.checkpoint import encoder_kinds
 from t2tlite.checkpoint.description import (
     BUILT_IN_CODE,
@@ -83,6 +84,7 @@ class RunRecord:
       description: the problem as data; None before `take_vocabularies`, and in format 1.
       needs_plugin: what isn't data.
       data: sizes by split: train, eval, test; none of data that T2T generated.
+      order: version of the order of training examples, `batches.plan.ORDER`; 0: the one before.
       format: version of the file's format.
     """
 
@@ -101,6 +103,7 @@ class RunRecord:
     description: Description | None = None
     needs_plugin: list[Need] = field(default_factory=list)
     data: dict[str, DataSize] = field(default_factory=dict)
+    order: int = 0
     format: int = FORMAT
 
     # The problem itself, where it was given in place of its name; not a field.
@@ -130,6 +133,7 @@ class RunRecord:
             versions={"t2tlite": __version__}
             | {name: importlib.metadata.version(name) for name in libraries},
             command=sys.argv,
+            order=ORDER,
         )
         run._instance = None if isinstance(problem, str) else problem
         return run

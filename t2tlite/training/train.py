@@ -9,7 +9,14 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-from t2tlite.checkpoint import checkpoints, eval_log, model_card, trained_problem, warm_start
+from t2tlite.checkpoint import (
+    checkpoints,
+    eval_log,
+    model_card,
+    run_record,
+    trained_problem,
+    warm_start,
+)
 from t2tlite.checkpoint.run_record import RunRecord
 from t2tlite.config import HParams
 from t2tlite.devices import cluster, devices, free_memory
@@ -74,6 +81,12 @@ def _train(setup: TrainingSetup, output_dir: str) -> dict[str, float]:
     if source and not step:
         copied = warm_start.warm_start(setup.network, source, setup.hparams, setup.problem_hparams)
         origin = f"starts from {copied}"
+    if step and run_record.read(output_dir).order != setup.run.order:
+        log.warning(
+            "this version of t2tlite has another order of examples: the training goes on with it "
+            "from step %d on, in the middle of an epoch",
+            step,
+        )
     if device.is_chief:
         setup.run.write(output_dir, setup.data_dir)
         model_card.write(output_dir, setup.run)
