@@ -17,7 +17,7 @@ from collections.abc import Callable
 from typing import Any
 
 from t2tlite import user_code
-from t2tlite.errors import PluginError, ReturnTypeError
+from t2tlite.errors import HParamsError, PluginError, ReturnTypeError
 from t2tlite.registration import Lazy as Lazy
 from t2tlite.registration import Registry as Registry
 from t2tlite.registration import snake_case as snake_case
@@ -121,12 +121,16 @@ def hparams(name: str) -> Any:
     Raises:
       UnknownNameError: the name isn't registered.
       PluginError: a plugin's function raised an exception.
+      HParamsError: it assigned an hparam that doesn't exist, or a wrong value.
       ReturnTypeError: it returned no HParams.
     """
     function = hparams_sets.get(name)
     where = f"{hparams_sets.where(name)}: hparams set {name}"
     with user_code.reported(where):
-        made = function()
+        try:
+            made = function()
+        except HParamsError as error:
+            raise HParamsError(f"{where}: {error}") from None
     if made is None:
         raise ReturnTypeError(f"{where} is None; end its function with `return hparams`")
     if callable(made):

@@ -223,6 +223,15 @@ def test_faulty_sets(function, says):
 
 
 @pytest.mark.usefixtures("no_names")
+def test_a_set_with_an_unknown_hparam():
+    text = "from t2tlite import HParams\n@registry.register_hparams\ndef faulty():\n  "
+    run_module("users", text + "hparams = HParams()\n  hparams.hiden_size = 3\n  return hparams")
+    says = "^/users.py:2: hparams set faulty: no hparam is named hiden_size: did you mean hidden_"
+    with pytest.raises(HParamsError, match=says):
+        registry.hparams("faulty")
+
+
+@pytest.mark.usefixtures("no_names")
 @pytest.mark.parametrize("arguments", ["", "one, two", "*, rhp", "hparams, rhp"])
 def test_a_range_that_takes_other_arguments(arguments):
     text = f"@registry.register_ranged_hparams\ndef faulty({arguments}): ..."
