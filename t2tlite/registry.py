@@ -105,7 +105,8 @@ def problem(name: str, adapt: Callable[[type], type] = lambda registered: regist
         instance = problem_class(**suffixes)
     if not hasattr(instance, "_was_reversed"):
         raise PluginError(
-            f"{where} has an __init__ that doesn't call `super().__init__(*args, **kwargs)`; add it"
+            f"{where} is no Problem, or has an __init__ without `super().__init__(*args, "
+            f"**kwargs)`; add it"
         )
     set_name(instance, base)
     return instance
@@ -135,6 +136,11 @@ def hparams(name: str) -> Any:
         raise ReturnTypeError(f"{where} is None; end its function with `return hparams`")
     if callable(made):
         raise ReturnTypeError(f"{where} is {made!r}, expected HParams; call it: `return ...()`")
+    if isinstance(made, (dict, list, tuple)):
+        raise ReturnTypeError(
+            f"{where} is a {type(made).__name__}, expected HParams; end its function with "
+            f"`return hparams`"
+        )
     # T2T's HParams hold only what a plugin put in; t2tlite's have all fields.
     complete = getattr(made, "complete", None)
     made = complete() if complete else made
