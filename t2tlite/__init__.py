@@ -1,7 +1,8 @@
 """t2tlite: from pairs of text to a trained, servable Transformer.
 
-    from t2tlite import Decoder
-    Decoder("model").decode(["the woods are lovely dark and deep"])
+    model = t2tlite.fit(pairs, "model", hparams_set="transformer_small", train_steps=2000)
+    model.decode("one line")
+    t2tlite.Decoder("model")  # the same object later
 
 Importing t2tlite loads no TensorFlow: each public name imports its module on first use. The names
 in `__all__` are the public interface; CHANGELOG.md says what a version number promises for them.

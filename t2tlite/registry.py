@@ -17,7 +17,7 @@ from collections.abc import Callable
 from typing import Any
 
 from t2tlite import user_code
-from t2tlite.errors import PluginError, ReturnTypeError
+from t2tlite.errors import HParamsError, PluginError, ReturnTypeError
 from t2tlite.registration import Lazy as Lazy
 from t2tlite.registration import Registry as Registry
 from t2tlite.registration import snake_case as snake_case
@@ -105,7 +105,8 @@ def problem(name: str, adapt: Callable[[type], type] = lambda registered: regist
         instance = problem_class(**suffixes)
     if not hasattr(instance, "_was_reversed"):
         raise PluginError(
-            f"{where} has an __init__ that doesn't call `super().__init__(*args, **kwargs)`; add it"
+            f"{where} is no Problem, or has an __init__ without `super().__init__(*args, "
+            f"**kwargs)`; add it"
         )
     set_name(instance, base)
     return instance
@@ -121,16 +122,25 @@ def hparams(name: str) -> Any:
     Raises:
       UnknownNameError: the name isn't registered.
       PluginError: a plugin's function raised an exception.
+      HParamsError: it assigned an hparam that doesn't exist, or a wrong value.
       ReturnTypeError: it returned no HParams.
     """
     function = hparams_sets.get(name)
     where = f"{hparams_sets.where(name)}: hparams set {name}"
     with user_code.reported(where):
-        made = function()
+        try:
+            made = function()
+        except HParamsError as error:
+            raise HParamsError(f"{where}: {error}") from None
     if made is None:
         raise ReturnTypeError(f"{where} is None; end its function with `return hparams`")
     if callable(made):
         raise ReturnTypeError(f"{where} is {made!r}, expected HParams; call it: `return ...()`")
+    if isinstance(made, (dict, list, tuple)):
+        raise ReturnTypeError(
+            f"{where} is a {type(made).__name__}, expected HParams; end its function with "
+            f"`return hparams`"
+        )
     # T2T's HParams hold only what a plugin put in; t2tlite's have all fields.
     complete = getattr(made, "complete", None)
     made = complete() if complete else made

@@ -7,6 +7,7 @@ made from a description, which decodes, scores, exports, serves and evaluates wi
 from __future__ import annotations
 
 import inspect
+import logging
 import math
 import os
 from dataclasses import dataclass, field
@@ -16,13 +17,15 @@ from typing import Any
 from t2tlite import registry
 from t2tlite.checkpoint import encoder_kinds
 from t2tlite.config import HParams, ProblemHParams
-from t2tlite.errors import CheckpointError
+from t2tlite.errors import CheckpointError, DataError
 from t2tlite.files import plain_name
 from t2tlite.model import BUILT_IN
 from t2tlite.problem import FILE_WORD, Problem
 from t2tlite.regression import Text2RealProblem
 from t2tlite.text_problems import Text2ClassProblem, Text2SelfProblem, Text2TextProblem
 from t2tlite.translate import TranslateDistillProblem
+
+log = logging.getLogger(__name__)
 
 # The kinds of problems: the class that reads the data of each, subclasses before their bases.
 KINDS: dict[str, type[Problem]] = {
@@ -214,7 +217,7 @@ def describe(
             modality=filled.modality.get(name, ""),
             vocab_size=int(filled.vocab_size.get(name) or 0),
             encoder=encoders.get(name) or {},
-            prefix=prefixes.get(name, ""),
+            prefix=prefixes.get(name) or "",
         )
         for name in sorted({*filled.modality, *filled.vocabulary})
     }
@@ -228,10 +231,10 @@ def describe(
         reversed="_rev" in suffixes,
         copied="_copy" in suffixes,
         has_inputs=bool(problem.has_inputs),
-        splits={name: len(paths) for name, paths in problem.filepaths_by_split("").items()},
-        metrics=[str(name) for name in problem.eval_metrics()],
-        input_space_id=int(filled.input_space_id),
-        target_space_id=int(filled.target_space_id),
+        splits=_splits(problem),
+        metrics=_metrics(problem),
+        input_space_id=int(filled.input_space_id or 0),
+        target_space_id=int(filled.target_space_id or 0),
         loss_multiplier=float(filled.loss_multiplier),
         stop_at_eos=bool(filled.stop_at_eos),
         max_length=int(problem.max_length(hparams)),
@@ -243,6 +246,24 @@ def describe(
         if name in used and not encoders[name]
     ]
     return description, [*needs, *_needs_of_model(model), *_needs_of_hooks(problem, KINDS[kind])]
+
+
+def _splits(problem: Problem) -> dict[str, int]:
+    """Returns the numbers of shards by split; none if the data can't be generated."""
+    try:
+        return {name: len(paths) for name, paths in problem.filepaths_by_split("").items()}
+    except DataError as error:
+        log.info("%s; run.json names no splits", error)
+        return {}
+
+
+def _metrics(problem: Problem) -> list[str]:
+    """Returns the names of the metrics; none if the hook fails, which a training may never call."""
+    try:
+        return [str(name) for name in problem.eval_metrics()]
+    except Exception as error:
+        log.info("%s: eval_metrics fails, so run.json names no metrics: %s", problem.name, error)
+        return []
 
 
 def _needs_of_model(model: str) -> list[Need]:

@@ -68,8 +68,8 @@ def check() -> None:
         raise app.UsageError(f"--eval_use_test_set contradicts --schedule={schedule}")
     if FLAGS.checkpoint_path and schedule not in ("evaluate", "evaluate_on_train_data", "decode"):
         raise app.UsageError(
-            f"--checkpoint_path goes with --schedule=evaluate or decode, not {schedule}; training "
-            f"resumes from the newest checkpoint, and --warm_start_from starts a new model from any"
+            "--checkpoint_path goes with --schedule=evaluate or decode; training resumes from the "
+            "newest checkpoint, and --warm_start_from starts a new model from any"
         )
     used = [*_DECODING_FLAGS] if schedule in DECODING else []
     # Training writes it into run.json.

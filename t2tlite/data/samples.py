@@ -45,6 +45,9 @@ def checked(
             for key, value in sample.items():
                 if type(value) is str and not value.isascii():
                     _check_text(key, value, number, source)
+                elif type(value) is map:
+                    # Code that was written for Python 2, where it was a list.
+                    sample = {**sample, key: list(value)}
             yield sample
             number += 1
     except Error:

@@ -5,9 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import math
-import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, overload
 
 from t2tlite import console
@@ -21,19 +19,17 @@ from t2tlite.decode.batches import (
     too_long,
 )
 from t2tlite.decode.decode_hparams import DecodeHParams, Hypothesis
-from t2tlite.decode.engine import Answer, Engine, not_finite_error
-from t2tlite.decode.keras_engine import KerasEngine
-from t2tlite.decode.model_folder import ModelFolder
+from t2tlite.decode.engine import Answer, not_finite_error
+from t2tlite.decode.loaded_model import LoadedModel
 from t2tlite.decode.scoring import Score, score_pairs
 from t2tlite.decode.texts import describe, pairs_of, text_of, texts_of
-from t2tlite.devices import devices
 from t2tlite.devices.free_memory import is_out_of_memory
-from t2tlite.errors import DataError, DeviceError
+from t2tlite.errors import DataError
 
 _no_meter = contextlib.nullcontext(lambda lines: None)
 
 
-class Decoder:
+class Decoder(LoadedModel):
     """A trained model, loaded once, that decodes lines of text.
 
     >>> decoder = Decoder("model")
@@ -64,65 +60,7 @@ class Decoder:
       Error: the folder holds no model, or its vocabulary or plugins are missing.
     """
 
-    def __init__(
-        self,
-        output_dir: str | os.PathLike[str],
-        checkpoint: str | int = "",
-        decode_hparams: str | Mapping[str, Any] | DecodeHParams = "",
-        usr_dirs: Sequence[str] = (),
-        device: devices.Devices | None = None,
-        make_engine: Callable[[ModelFolder], Engine] | None = None,
-    ):
-        self.folder = ModelFolder(output_dir, usr_dirs)
-        defaults = self.folder.run.decode_hparams
-        self.decode_hparams = DecodeHParams.of(decode_hparams, defaults).check()
-        self.output_dir, self.run = self.folder.path, self.folder.run
-        self.problem, self.hparams = self.folder.problem, self.folder.hparams
-        self.problem_hparams = self.folder.problem_hparams
-        self.encoders, self.classifies = self.folder.encoders, self.folder.classifies
-        self.from_nothing = False
-        make_engine = make_engine or (lambda folder: KerasEngine(folder, checkpoint, device))
-        self.engine = make_engine(self.folder)
-
-    def load_checkpoint(self, checkpoint: str | int) -> None:
-        """Loads another checkpoint of the same model: a step, "best", or a path.
-
-        Raises:
-          CheckpointError: there is no such checkpoint, or it is of another model.
-        """
-        self.engine.load_checkpoint(checkpoint)
-
-    @property
-    def network(self) -> Any:
-        """The Keras model.
-
-        Raises:
-          DeviceError: the engine is another one.
-        """
-        if not isinstance(self.engine, KerasEngine):
-            raise DeviceError(f"{self.engine.backend} has no Keras model; use --engine=keras")
-        return self.engine.network
-
-    @property
-    def weights(self) -> Path:
-        """The weights file."""
-        return self.engine.weights
-
-    @property
-    def checkpoint_name(self) -> str:
-        """The weights file's name without its ending, as in T2T's output file names."""
-        return self.weights.name.removesuffix(".safetensors")
-
-    @property
-    def labels(self) -> list[str]:
-        """All class labels by number; empty unless the model is a classifier."""
-        encoder = self.encoders["targets"]
-        return [encoder.decode([i]) for i in range(encoder.vocab_size)] if self.classifies else []
-
-    @property
-    def has_attention(self) -> bool:
-        """Whether `attention` works."""
-        return self.engine.has_attention
+    from_nothing = False
 
     @overload
     def decode(self, lines: str, **decode_hparams: Any) -> str: ...
@@ -313,14 +251,6 @@ class Decoder:
         one_path = decode_hparams.beam_size == 1 or self.samples(decode_hparams)
         return self.engine.can_stream and one_path and self.folder.generates
 
-    def samples(self, decode_hparams: DecodeHParams) -> bool:
-        """Whether answers are drawn at random, one per line, instead of searched."""
-        return self.folder.samples(decode_hparams)
-
-    def warm_up(self, decode_hparams: DecodeHParams, rows: int = 1, stream: bool = False) -> None:
-        """Traces or compiles what `n_best` needs for this many short lines, or `stream` for one."""
-        self.engine.warm_up(decode_hparams, rows, stream)
-
     def score(self, pairs: Iterable[tuple[str, str]]) -> list[Score]:
         """Returns how probable the second text of each pair is, given the first.
 
@@ -362,23 +292,6 @@ class Decoder:
         if answer is None and self.folder.generates:
             answer = self.n_best([line])[0][0]
         return attend(self.engine, self.folder, line, answer, self.decode_hparams.max_input_size)
-
-    def summary(self) -> dict[str, str]:
-        """Returns what the decoder is, by name, as it is shown."""
-        changed = self.decode_hparams.changes()
-        return {
-            "folder": self.output_dir,
-            "problem": self.run.problem,
-            "model": f"{self.run.model}, hparams set {self.run.hparams_set or 'unknown'}",
-            "checkpoint": self.checkpoint_name,
-            "decode_hparams": ", ".join(f"{name}={value!r}" for name, value in changed.items()),
-        }
-
-    def __repr__(self) -> str:
-        return f"Decoder({', '.join(f'{name}={v!r}' for name, v in self.summary().items() if v)})"
-
-    def _repr_html_(self) -> str:
-        return console.html_table("Decoder", self.summary())
 
     def _is_decoded(self, line: str) -> bool:
         return bool(line.strip()) or (self.from_nothing and not self.problem.has_inputs)

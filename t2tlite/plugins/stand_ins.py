@@ -1,8 +1,9 @@
 """Placeholders for names of Tensor2Tensor and TF1 that have no counterpart here.
 
-Plugins often import names that they never use. So importing such a name works; calling it or
-computing with it raises a PluginError that names the file, the line, the name and the alternative.
-Defining a subclass of one logs a warning; creating an instance of it raises.
+Plugins often import names that they never use, or use in a model that isn't trained. So importing
+such a name works, and so does a call while a module is imported, of a decorator for example. Any
+other use raises a PluginError that names the file, the line, the name and the alternative. Defining
+a subclass of one logs a warning; creating an instance of it raises.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import os
 import re
 import sys
 from collections.abc import Callable
-from types import ModuleType
+from types import FrameType, ModuleType
 from typing import Any, NoReturn
 
 from t2tlite.errors import PluginError
@@ -110,10 +111,13 @@ class AbsentName:
     def __instancecheck__(self, instance: Any) -> bool:
         return False
 
+    def __call__(self, *args: Any, **kwargs: Any) -> AbsentName:
+        return self if _in_import() else self._raise()
+
     def _raise(self, *args: Any, **kwargs: Any) -> NoReturn:
         raise PluginError(f"{_plugin_location()}: {self._name} {reason(self._name)}")
 
-    __call__ = __getitem__ = __iter__ = __len__ = __bool__ = __contains__ = _raise
+    __getitem__ = __iter__ = __len__ = __bool__ = __contains__ = _raise
     __add__ = __radd__ = __sub__ = __mul__ = __rmul__ = __setattr__ = _raise
 
 
@@ -141,6 +145,18 @@ class AbsentModule(ModuleType):
 
     def __getattr__(self, attribute: str) -> AbsentName:
         return absent_names(self.__name__)(attribute)
+
+
+def _in_import() -> bool:
+    """Whether a module that is being imported is among the callers."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        caller = frame.f_back
+        imports = caller is not None and caller.f_code.co_filename.startswith("<frozen importlib")
+        if imports and frame.f_code.co_name == "<module>":
+            return True
+        frame = caller
+    return False
 
 
 def _plugin_location() -> str:

@@ -138,11 +138,7 @@ def import_checkpoint(
     if not checkpoint.shares_embeddings:
         run.hparams["shared_embedding_and_softmax_weights"] = False
     hparams = HParams.from_values(run.hparams)
-    if hparams.prepend_mode != "none" and any("/encoder/" in name for name in checkpoint.shapes):
-        raise CheckpointError(
-            f"the checkpoint has an encoder, which T2T trains beside prepend_mode="
-            f"{hparams.prepend_mode}; here that is a decoder alone, so it can't be imported"
-        )
+    _check_prepend_mode(hparams, checkpoint)
     problem_hparams = run.trained_problem().get_hparams(hparams, data_dir)
     network = run.make_model(problem_hparams)
     # Not isinstance: subclasses have weights of other names.
@@ -174,6 +170,15 @@ def import_checkpoint(
         optimizer=state,
         left=[f"{name} {list(checkpoint.shapes[name])}" for name in checkpoint.unread()],
     )
+
+
+def _check_prepend_mode(hparams: HParams, checkpoint: Checkpoint) -> None:
+    """Raises CheckpointError for an encoder beside one sequence of inputs and targets."""
+    if hparams.prepend_mode != "none" and any("/encoder/" in name for name in checkpoint.shapes):
+        raise CheckpointError(
+            f"the checkpoint has an encoder, which T2T trains beside prepend_mode="
+            f"{hparams.prepend_mode}; here that is a decoder alone, so it can't be imported"
+        )
 
 
 def training_flags(run: run_record.RunRecord, hparams_set: str = "") -> str:

@@ -58,7 +58,6 @@ def learn_subtokens(
     # No subtoken may have a line end, because a vocabulary file has one subtoken per line.
     alphabet = ESCAPE_CHARACTERS.union(*token_counts, *reserved) - {"\n", "\r"}
     escaped = {escape_token(token, alphabet): count for token, count in token_counts.items()}
-    _warn_of_long_words(escaped, max_subtoken_length)
     head = [escape_token(token, alphabet) for token in reserved]
     subtokens = [*reserved, *alphabet]
     longest = 1
@@ -99,6 +98,13 @@ def learn_subtokens_to_size(
         raise ValueError(f"min_count {min_count} is above max_count {max_count}; swap them")
     if target_size < 1:
         raise VocabularyError(f"can't learn {target_size} subtokens; ask for 1 or more")
+    longest = max(map(len, token_counts), default=0)
+    if max_subtoken_length is None and longest > _LONG_WORD:
+        _log.warning(
+            "the longest word has %d characters, so learning its subtokens takes long and much "
+            "memory; set max_subtoken_length, for example to 20",
+            longest,
+        )
     best: list[str] | None = None
     while True:
         count = (max_count + min_count) // 2
@@ -155,13 +161,3 @@ def _frequent(
             for end in range(1, length):
                 counts[text[:end]] -= count
     return kept
-
-
-def _warn_of_long_words(escaped: Mapping[str, int], limit: int | None) -> None:
-    longest = max(map(len, escaped))
-    if limit is None and longest > _LONG_WORD:
-        _log.warning(
-            "the longest word has %d characters, so learning its subtokens takes long and much "
-            "memory; set max_subtoken_length, for example to 20",
-            longest,
-        )

@@ -106,7 +106,7 @@ def test_evaluate_needs_only_the_folders(command, digits, trained):
         printed = dict(line.split("\t") for line in done.stdout.splitlines())
         assert float(printed["loss"]) == pytest.approx(row["loss"], abs=1e-5)
     stderr = command(*arguments(digits, trained, 30, checkpoint_path=10), status=2).stderr
-    assert "--checkpoint_path goes with --schedule=evaluate; training resumes from" in stderr
+    assert "goes with --schedule=evaluate or decode; training resumes from" in stderr
 
 
 def test_kills_at_random_moments_change_no_bit(command, digits, tmp_path):

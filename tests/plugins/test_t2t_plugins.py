@@ -11,6 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from t2tlite.checkpoint import run_record, trained_problem
+from t2tlite.checkpoint.described_problem import DescribedProblem
+from t2tlite.checkpoint.description import DECODING, EVALUATION
 from t2tlite.data.records import count_records
 
 HERE = Path(__file__).parent
@@ -42,6 +45,7 @@ RUNS = {
         "loose_problems",
         ["--hparams_set=trap_from_nothing", "--hparams=", "--model=transformer_encoder"],
     ),
+    "trap_symbols": ("symbols", []),
     "trap_old_modalities": ("old_modalities", []),
     "trap_later_modalities": ("old_modalities", []),
     "trap_writes_shards": ("writes_shards", []),
@@ -176,3 +180,25 @@ def test_a_set_of_the_plugin_s_own_in_place_of_t2ts(errors, folder):
     run = json.loads((folder / "translate_envi_iwslt32k" / "run.json").read_text())
     assert run["hparams"]["learning_rate_constant"] == 1.5
     assert run["hparams"]["layer_prepostprocess_dropout"] == 0.3  # that of T2T's transformer_big
+
+
+# What the model folder needs code of the plugin for; those of all other traps are data.
+NEEDS = {
+    "trap_duck_encoders": {DECODING},
+    **dict.fromkeys(
+        ["trap_old_modalities", "trap_later_modalities", "trap_babi_concat", "trap_babi_parsed"]
+        + ["trap_squad", "trap_tf1_styles"],
+        {EVALUATION},
+    ),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("problem", RUNS)
+def test_the_model_folder_is_data(problem, errors, folder):
+    run = run_record.read(folder / problem)
+    assert {need.use for need in run.needs_plugin} == NEEDS.get(problem, set())
+    if not run.needs(DECODING):
+        made = trained_problem.load(run, folder / problem)
+        assert isinstance(made, DescribedProblem)
+        assert "targets" in made.get_hparams().vocabulary

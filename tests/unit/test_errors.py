@@ -44,3 +44,10 @@ def test_a_notebook_shows_the_lines_of_the_users_code():
     assert not any("samples.py" in line for line in shown)
     again = pickle.loads(pickle.dumps(caught.value))
     assert again._render_traceback_() == shown
+
+
+@pytest.mark.parametrize("kind", [UnknownNameError, DuplicateNameError])
+def test_errors_of_names_are_key_errors(kind):
+    """As in T2T."""
+    with pytest.raises(KeyError, match="^a name$"):
+        raise kind("a name")

@@ -145,12 +145,12 @@ def test_an_edited_module_or_cell_may_register_again():
 @pytest.mark.parametrize("called", ["registry.hparams('base')", "base()"])
 def test_a_set_that_starts_from_the_built_in_of_its_name(called):
     text = "@registry.register_hparams\ndef base(): return {}"
-    run_module("t2tlite.one", text.format([1]))
-    names = run_module("users", text.format("registry.hparams('base') + [2]"))
-    assert eval(called, names) == [1, 2]
+    run_module("t2tlite.one", text.format(10))
+    names = run_module("users", text.format("registry.hparams('base') + 2"))
+    assert eval(called, names) == 12
     # Other functions see the user's.
     run_module("t2tlite.one", text.replace("base", "other").format("registry.hparams('base')"))
-    assert registry.hparams("other") == [1, 2]
+    assert registry.hparams("other") == 12
 
 
 @pytest.mark.usefixtures("no_names")
@@ -209,6 +209,8 @@ def test_names_that_are_close(name, says):
 FAULTS = {
     "def faulty(): hparams = 3": ": hparams set faulty is None; end its function with",
     "def faulty(): return repr": ": hparams set faulty is <built-in .*; call it: `return",
+    "def faulty(): return {'hidden_size': 3}": ": hparams set faulty is a dict, expected HParams;",
+    "def faulty(): return 1, 2": ": hparams set faulty is a tuple, expected HParams; end its",
     "def faulty(): return 1 / 0": ": hparams set faulty failed: .* ZeroDivisionError: .*; mend",
     "def faulty(x): return x": ": hparams set faulty failed: TypeError: faulty\\(\\) missing 1",
 }
@@ -219,6 +221,15 @@ FAULTS = {
 def test_faulty_sets(function, says):
     run_module("users", f"@registry.register_hparams\n{function}")
     with pytest.raises(PluginError, match=f"^/users.py:1{says}"):
+        registry.hparams("faulty")
+
+
+@pytest.mark.usefixtures("no_names")
+def test_a_set_with_an_unknown_hparam():
+    text = "from t2tlite import HParams\n@registry.register_hparams\ndef faulty():\n  "
+    run_module("users", text + "hparams = HParams()\n  hparams.hiden_size = 3\n  return hparams")
+    says = "^/users.py:2: hparams set faulty: no hparam is named hiden_size: did you mean hidden_"
+    with pytest.raises(HParamsError, match=says):
         registry.hparams("faulty")
 
 
@@ -252,7 +263,11 @@ class Faulty(Text2TextProblem):
         ("self, *args", "super().__init__(*args)", NO_SUFFIXES),
         ("self, was_reversed=False", "super().__init__(was_reversed)", NO_SUFFIXES),
         ("self, one, **kwargs", "super().__init__(**kwargs)", NO_SUFFIXES),
-        ("self, *args, **kwargs", "self.mine = 1", "has an __init__ that doesn't call `super"),
+        (
+            "self, *args, **kwargs",
+            "self.mine = 1",
+            "is no Problem, or has an __init__ without `super",
+        ),
         ("self, *args, **kwargs", "1 / 0", "failed: /users.py, line 5: ZeroDivisionError"),
     ],
 )

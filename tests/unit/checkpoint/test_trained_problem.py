@@ -228,6 +228,25 @@ def test_t2ts_base_classes_need_no_plugin(tmp_path):
     assert (run.needs_plugin, run.explain_needs()) == ([], [])
 
 
+def test_hooks_that_training_never_reads_may_be_odd(tmp_path):
+    class Odd(Letters):
+        dataset_splits = [{"split": "train"}, {"split": "other", "shards": 3}, {"shards": 2}]
+        targets_prefix = None
+
+        def eval_metrics(self):
+            return [self.absent]
+
+        def hparams(self, defaults, model_hparams):
+            super().hparams(defaults, model_hparams)
+            defaults.input_space_id = None
+
+    run = trained(Odd, tmp_path, "described_odd")
+    made = trained_problem.load(run, tmp_path / "model")
+    assert made.eval_metrics() == []
+    assert made.dataset_splits == []
+    assert made.text_prefixes["targets"] == ""
+
+
 def test_a_built_in_problem_needs_no_plugin(tmp_path):
     """Its hooks are t2tlite's, wherever the folder is."""
     built_in = type("BuiltIn", (OwnReading,), {"__module__": "t2tlite.problems.any"})

@@ -60,6 +60,12 @@ def test_utf8_bytes_and_numpys_integers():
         list(checked(lambda: [{"label": 3.0}], "p", {"label": int}))
 
 
+def test_a_map_is_a_list():
+    """As in Python 2, for which many plugins were written."""
+    stream = checked(lambda: [{"targets": map(int, "12"), "a": map(str, [3])}], "p", {})
+    assert list(stream) == [{"targets": [1, 2], "a": ["3"]}]
+
+
 def test_none_in_place_of_an_encoded_sample():
     """T2T leaves it out."""
     samples = [None, {"targets": [1]}, None, None]

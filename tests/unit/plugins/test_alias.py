@@ -110,6 +110,27 @@ def test_an_absent_name_raises_when_it_is_used(load, imported, used, says):
     assert says in message and "\n" not in message
 
 
+def test_absent_decorators_and_calls_of_an_import_raise_when_their_result_is_used(load):
+    plugin = load(
+        "alias_decorators",
+        "from tensor2tensor.utils import contrib, expert_utils, registry\n"
+        "layers = contrib.layers().fully_connected\n"
+        "@expert_utils.add_name_scope('x')\n"
+        "def scoped(): return 1\n"
+        "@registry.register_pruning_params\n"
+        "def pruned(): return 1\n"
+        "class Model:\n"
+        "    kernel = layers(3)\n"
+        "    @expert_utils.add_var_scope()\n"
+        "    def body(self): return 1\n"
+        "def use(name): return name()\n",
+    )
+    names = [plugin.layers, plugin.scoped, plugin.pruned, plugin.Model.kernel, plugin.Model().body]
+    for name in names:
+        with pytest.raises(PluginError, match="alias_decorators/__init__.py, line 11: tensor2tens"):
+            plugin.use(name)
+
+
 def test_a_subclass_of_an_absent_class_raises_on_creation(load, warned):
     plugin = load(
         "alias_image",

@@ -64,10 +64,10 @@ def test_what_cannot_be_learned() -> None:
 
 def test_long_words_are_warned_of(caplog) -> None:
     with caplog.at_level(logging.WARNING):
-        learn_subtokens({"ab" * 300: 1}, 1, rounds=1)
-        learn_subtokens({"ab" * 300: 1}, 1, rounds=1, max_subtoken_length=5)
+        learn_subtokens_to_size(50, {"ab" * 300: 1}, 1, 9, rounds=1)
+        learn_subtokens_to_size(50, {"ab" * 300: 1}, 1, 9, rounds=1, max_subtoken_length=5)
     assert len(caplog.records) == 1
-    assert "601 characters" in caplog.text
+    assert "600 characters" in caplog.text
     assert "set max_subtoken_length" in caplog.text
 
 

@@ -1,5 +1,7 @@
 """Which metrics are computed, and of what."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from t2tlite.errors import DataError
@@ -7,9 +9,10 @@ from t2tlite.t2t_names.metrics import NOT_COMPUTED
 from t2tlite.training.evaluation import evaluate
 
 
-def test_metrics_of_t2t_that_arent_computed_are_named(make_setup, monkeypatch, warned):
+# The second is only of numbers.
+@pytest.mark.parametrize("other", [next(iter(NOT_COMPUTED.values())), "rmse"])
+def test_metrics_of_t2t_that_arent_computed_are_named(make_setup, monkeypatch, warned, other):
     setup = make_setup()
-    other = next(iter(NOT_COMPUTED.values()))
     monkeypatch.setattr(setup.problem, "eval_metrics", lambda: ["accuracy", other])
     assert set(setup.evaluate()) == {"loss", "accuracy"}
     assert [line for line in warned if other in line] == warned != []
@@ -23,5 +26,6 @@ def test_an_unknown_metric(make_setup, monkeypatch):
 
 
 def test_no_example():
+    scorer = SimpleNamespace(modality="symbol")
     with pytest.raises(DataError, match="the evaluation data is empty"):
-        evaluate(None, [], [], lambda batch: batch, None)
+        evaluate(scorer, [], [], lambda batch: batch, None)
