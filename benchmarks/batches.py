@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from t2tlite.batches.batching import Batching
-from t2tlite.batches.examples import Feature, MappedExamples
+from t2tlite.batches.examples import MappedExamples, RecordFeature
 from t2tlite.batches.inputs import TrainingBatches
 from t2tlite.data.records import serialized, write_shard
 
@@ -42,7 +42,7 @@ def write_data(folder: Path, examples: int) -> list[str]:
 
 def planned(paths: list[str], batching: Batching) -> Iterator[dict[str, Any]]:
     """Yields t2tlite's batches."""
-    examples = MappedExamples(paths, {n: Feature(n) for n in ("inputs", "targets")})
+    examples = MappedExamples(paths, {n: RecordFeature(n) for n in ("inputs", "targets")})
     batches = TrainingBatches(examples, batching, seed=0)
     yield from map(batches.batch, itertools.count())
 

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from t2tlite.batches.examples import Examples, Feature, MappedExamples
+from t2tlite.batches.examples import Examples, MappedExamples, RecordFeature
 from t2tlite.batches.hooked_examples import read_hooked
 from t2tlite.batches.prepend import JoinedExamples
 from t2tlite.config import HParams, ProblemHParams
@@ -238,14 +238,14 @@ class Problem(ProblemFiles):
         return None
 
     @property
-    def record_features(self) -> dict[str, Feature]:
+    def record_features(self) -> dict[str, RecordFeature]:
         """How the features of batches are read from the records, by name.
 
         `example_reading_spec` says the same to TensorFlow. A class that overrides only that is
         read with TensorFlow.
         """
         names = ["inputs", "targets"] if self.has_inputs else ["targets"]
-        return {name: Feature(name) for name in names}
+        return {name: RecordFeature(name) for name in names}
 
     def read_examples(
         self, shards: Sequence[str], mode: str, hparams: HParams, for_training: bool | None = None

@@ -24,7 +24,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
-from t2tlite.batches.examples import Feature
+from t2tlite.batches.examples import RecordFeature
 from t2tlite.config import HParams, ProblemHParams
 from t2tlite.data import generate
 from t2tlite.data.encoding import Encoding
@@ -352,8 +352,8 @@ class Text2ClassProblem(Text2TextProblem):
         return {"inputs": encoder, "targets": label_encoder_of(self, data_dir)}
 
     @property
-    def record_features(self) -> dict[str, Feature]:
-        return {**super().record_features, "targets": Feature("targets", width=1)}
+    def record_features(self) -> dict[str, RecordFeature]:
+        return {**super().record_features, "targets": RecordFeature("targets", width=1)}
 
     def example_reading_spec(self) -> tuple[dict[str, Any], Any]:
         import tensorflow as tf

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from t2tlite.batches.examples import Feature
+from t2tlite.batches.examples import RecordFeature
 from t2tlite.config import HParams
 from t2tlite.data.encoding import Encoding
 from t2tlite.errors import DataError
@@ -173,8 +173,8 @@ class TranslateDistillProblem(TranslateProblem):
         )
 
     @property
-    def record_features(self) -> dict[str, Feature]:
-        return {**super().record_features, "targets": Feature("dist_targets")}
+    def record_features(self) -> dict[str, RecordFeature]:
+        return {**super().record_features, "targets": RecordFeature("dist_targets")}
 
     def example_reading_spec(self) -> tuple[dict[str, Any], Any]:
         spec, decoders = super().example_reading_spec()

@@ -26,7 +26,7 @@ _CHUNK = 1024
 
 
 @dataclass(frozen=True)
-class Feature:
+class RecordFeature:
     """How a feature of a batch is read from the records.
 
     Attributes:
@@ -68,7 +68,7 @@ class MappedExamples:
       DataError: a shard is damaged, or the records have other features.
     """
 
-    def __init__(self, shards: Sequence[str], features: Mapping[str, Feature]):
+    def __init__(self, shards: Sequence[str], features: Mapping[str, RecordFeature]):
         self.names: Sequence[str] = sorted(features)
         self._features = [features[name] for name in self.names]
         self.widths: Sequence[int] = [feature.width for feature in self._features]
@@ -103,7 +103,7 @@ class MappedExamples:
         self._maps: dict[int, memoryview] = {}
         self.lengths = np.minimum(self._full_lengths, np.array(limits, np.int32))
 
-    def _check_width(self, name: str, feature: Feature, lengths: Array) -> None:
+    def _check_width(self, name: str, feature: RecordFeature, lengths: Array) -> None:
         if feature.width and (wrong := np.flatnonzero(lengths != feature.width)).size:
             path, number = self._place(int(wrong[0]))
             raise record_error(

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from t2tlite.batches.examples import Feature, MappedExamples, each_row
+from t2tlite.batches.examples import MappedExamples, RecordFeature, each_row
 from t2tlite.batches.hooked_examples import read_hooked, shard_errors
 from t2tlite.data import index
 from t2tlite.data.records import serialized, write_shard
 from t2tlite.errors import DataError
 
 EXAMPLES = [{"inputs": [i] * (i % 4), "targets": [300 + i, 1]} for i in range(10)]
-BOTH = {"inputs": Feature("inputs"), "targets": Feature("targets")}
+BOTH = {"inputs": RecordFeature("inputs"), "targets": RecordFeature("targets")}
 
 
 @pytest.fixture
@@ -41,7 +41,10 @@ def test_any_rows(shards):
 
 
 def test_limits_names_and_widths(shards):
-    features = {"inputs": Feature("targets", limit=1), "targets": Feature("targets", width=2)}
+    features = {
+        "inputs": RecordFeature("targets", limit=1),
+        "targets": RecordFeature("targets", width=2),
+    }
     examples = MappedExamples(shards, features)
     assert examples.lengths.tolist() == [[1, 2]] * 10
     assert examples.widths == [0, 2]
@@ -50,7 +53,7 @@ def test_limits_names_and_widths(shards):
 
 
 def test_another_width(shards):
-    features = {"targets": Feature("inputs", width=1)}
+    features = {"targets": RecordFeature("inputs", width=1)}
     with pytest.raises(DataError, match="record 0 of .*00000.* has 0 ids of targets, expected 1"):
         MappedExamples(shards, features)
 
@@ -58,7 +61,7 @@ def test_another_width(shards):
 def test_another_feature(shards):
     message = "have ids of inputs, targets; expected dist_targets: is it the data of this --problem"
     with pytest.raises(DataError, match=message):
-        MappedExamples(shards, {"targets": Feature("dist_targets")})
+        MappedExamples(shards, {"targets": RecordFeature("dist_targets")})
 
 
 def test_no_example(tmp_path):

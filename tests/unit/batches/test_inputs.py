@@ -5,7 +5,7 @@ import pytest
 
 from t2tlite.batches import plan
 from t2tlite.batches.batching import Batching, evaluation_batching, random_part
-from t2tlite.batches.examples import Feature, MappedExamples, StoredExamples
+from t2tlite.batches.examples import MappedExamples, RecordFeature, StoredExamples
 from t2tlite.batches.inputs import TrainingBatches, evaluation_batches, measure
 from t2tlite.config import HParams
 from t2tlite.data.records import serialized, write_shard
@@ -13,7 +13,7 @@ from t2tlite.data.records import serialized, write_shard
 EXAMPLES = 60
 SHARDS = 3
 KINDS = ["bucket", "pad", "pack"]
-BOTH = {"inputs": Feature("inputs"), "targets": Feature("targets")}
+BOTH = {"inputs": RecordFeature("inputs"), "targets": RecordFeature("targets")}
 
 
 def write(folder, shards=SHARDS):
@@ -152,7 +152,7 @@ def test_rows_and_lengths_are_multiples_where_a_device_wants_them(examples, kind
 def test_labels_stay_one_token_wide(tmp_path, kind, static):
     path = str(tmp_path / "p-train-00000-of-00001")
     write_shard(path, [serialized({"inputs": [5] * n, "targets": [n]}) for n in range(1, 21)])
-    labelled = MappedExamples([path], {**BOTH, "targets": Feature("targets", width=1)})
+    labelled = MappedExamples([path], {**BOTH, "targets": RecordFeature("targets", width=1)})
     batching = Batching(kind, 40, 20, static=static)
     made = batches(labelled, batching, 30)
     made += evaluation_batches(labelled, Batching("bucket", 40, 20, static=static))
