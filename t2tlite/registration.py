@@ -80,10 +80,13 @@ class _Registration(NamedTuple):
         while frame.f_globals is globals() and frame.f_back is not None:
             frame = frame.f_back
         module, code = frame.f_globals.get("__name__", ""), frame.f_code
+        file = code.co_filename
+        # Not of a name such as "<stdin>".
+        file = os.path.realpath(file) if os.path.exists(file) else file
         return cls(
             entry,
             module.startswith(f"{__package__}."),
-            f"{os.path.realpath(code.co_filename)}:{frame.f_lineno}",
+            f"{file}:{frame.f_lineno}",
             module,
             code,
         )
