@@ -241,8 +241,7 @@ class Problem(ProblemFiles):
     def record_features(self) -> dict[str, RecordFeature]:
         """How the features of batches are read from the records, by name.
 
-        `example_reading_spec` says the same to TensorFlow. A class that overrides only that is
-        read with TensorFlow.
+        `example_reading_spec` says the same to TensorFlow, which reads a class that overrides it.
         """
         names = ["inputs", "targets"] if self.has_inputs else ["targets"]
         return {name: RecordFeature(name) for name in names}
@@ -387,13 +386,8 @@ class Problem(ProblemFiles):
         return self.preprocess(parsed, mode, hparams).map(cast, **parallel)
 
 
-_READING_HOOKS = (
-    "example_reading_spec",
-    "decode_example",
-    "preprocess",
-    "preprocess_example",
-    "examples",
-)
+_READING_HOOKS = ["example_reading_spec", "decode_example", "preprocess", "preprocess_example"]
+_READING_HOOKS += ["examples"]
 
 
 def _limits(hparams: HParams) -> dict[str, int]:

@@ -16,6 +16,7 @@ from t2tlite.decode.decode_hparams import DecodeHParams
 from t2tlite.devices.devices import Devices
 from t2tlite.errors import HParamsError
 from t2tlite.problem import Problem
+from t2tlite.training import evaluate as evaluation
 from t2tlite.training import train as training
 from t2tlite.training.new_run import describe_run, read_hparams, recorded_run
 from t2tlite.training.train_args import TrainArgs
@@ -142,7 +143,7 @@ def evaluate(
         eval_steps=eval_steps, eval_split="test" if eval_use_test_set else "eval"
     )
     checkpoint = checkpoint_path if isinstance(checkpoint_path, int) else str(checkpoint_path)
-    return training.evaluate(run, data_dir, output_dir, args, _device(flags), checkpoint)
+    return evaluation.evaluate(run, data_dir, output_dir, args, _device(flags), checkpoint)
 
 
 def _recorded(

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from t2tlite.batches.batching import Batching, Sizes
+from t2tlite.batches.buckets import cut, divide
+from t2tlite.batches.packing import pack_rows
 from t2tlite.data.wire import Array, spans
 from t2tlite.errors import DataError
 
@@ -25,9 +27,6 @@ ORDER = 1
 # About the fewest batches of a round. Small data take several passes, so that few batches are not
 # full.
 MIN_ROUND_BATCHES = 1_000
-
-# Examples that are packed together. More of them fill rows better, but take longer.
-PACKING_WINDOW = 1024
 
 
 @dataclass(frozen=True)
@@ -150,44 +149,26 @@ class Planner:
         else:
             members, sizes = order, np.ones(len(order), np.int64)
         width = self.batching.row_length
-        row_starts, rows = _cut(len(order), self.batching.rows(width))
+        row_starts, rows = cut(len(order), self.batching.rows(width))
         if self.batching.static:
             rows = np.full(len(rows), self.batching.rows(width))
         widths = np.full((len(rows), self._lengths.shape[1]), width)
         return Plan(members, np.append(0, np.cumsum(sizes)), row_starts, widths, rows)
 
     def _bucketed(self, order: Array) -> Plan:
-        """Plans batches of like lengths.
-
-        A bucket's batches are made in the order of its examples. All batches are in the order of
-        their middle examples, so that those of a rare bucket come at any time.
-        """
-        batching = self.batching
         bounds = np.array(self.bounds)
-        longest = self._longest[order]
+        rows_of = np.array([self.batching.rows(bound) for bound in self.bounds])
         # A static bucket includes its bound, others don't.
-        bucket = np.searchsorted(bounds, longest, side="left" if batching.static else "right")
-        bucket = np.minimum(bucket, len(bounds) - 1)
-        by_bucket = np.argsort(bucket, kind="stable")
-        places, counts = [], []
-        for number, bound in enumerate(bounds.tolist()):
-            first, last = np.searchsorted(bucket[by_bucket], [number, number + 1])
-            starts, rows = _cut(int(last - first), batching.rows(bound))
-            places.append(starts[:-1] + first)
-            counts.append(rows)
-        first_rows, rows = np.concatenate(places), np.concatenate(counts)
-        turn = np.argsort(by_bucket[first_rows + rows // 2], kind="stable")
-        first_rows, rows = first_rows[turn], rows[turn]
-        members = order[by_bucket[spans(first_rows, rows)]]
-        row_starts = np.append(0, np.cumsum(rows))
-        if batching.static:
-            bound_of = bucket[by_bucket[first_rows]]
-            widths = np.repeat(bounds[bound_of][:, None], self._lengths.shape[1], axis=1)
-            rows = np.array([batching.rows(bound) for bound in bounds.tolist()])[bound_of]
+        static = self.batching.static
+        places, row_starts, bucket = divide(self._longest[order], bounds, rows_of, inclusive=static)
+        members = order[places]
+        if static:
+            widths = np.repeat(bounds[bucket][:, None], self._lengths.shape[1], axis=1)
+            rows = rows_of[bucket]
         else:
-            widths = np.maximum.reduceat(self._lengths[members], row_starts[:-1])
-        # Of an example without any token at least the padding exists.
-        widths = np.maximum(widths, 1)
+            # Of an example without any token at least the padding exists.
+            widths = np.maximum(np.maximum.reduceat(self._lengths[members], row_starts[:-1]), 1)
+            rows = np.diff(row_starts)
         return Plan(members, np.arange(len(members) + 1), row_starts, widths, rows)
 
     @functools.cached_property
@@ -212,44 +193,3 @@ class Planner:
             padded_share=max(0.0, 1.0 - float(lengths.sum()) / slots),
             row_length=int(plan.widths.max()),
         )
-
-
-def _cut(count: int, rows: int) -> tuple[Array, Array]:
-    """Cuts rows into batches of `rows`, the last with the rest: starts [B + 1] and sizes [B]."""
-    starts = np.append(np.arange(0, count, rows), count)
-    return starts, np.diff(starts)
-
-
-def pack_rows(lengths: Array, order: Array, row_length: int) -> tuple[Array, Array]:
-    """Fills rows first-fit: each example goes to the first row with room for all its features.
-
-    Args:
-      lengths: int32 [N, F], none longer than a row.
-      order: numbers of the examples to pack, int64; PACKING_WINDOW of them are packed together.
-      row_length: tokens of a row, for each feature.
-
-    Returns:
-      Members of all rows, int64 [M], and where each row's members start in them, int64 [R + 1].
-    """
-    window = PACKING_WINDOW
-    windows = -(-len(order) // window)
-    padded = np.zeros((windows * window, lengths.shape[1]), np.int32)
-    padded[: len(order)] = lengths[order]
-    # Step j places example j of each window, in all windows at once.
-    steps = padded.reshape(windows, window, -1).swapaxes(0, 1)
-    rows = 8
-    room = np.full((windows, rows, lengths.shape[1]), row_length, np.int32)
-    row_of = np.empty((window, windows), np.int64)
-    here = np.arange(windows)
-    for step, need in enumerate(steps):
-        fits = np.all(room >= need[:, None, :], axis=2)
-        if not np.all(np.any(fits, axis=1)):
-            room = np.concatenate([room, np.full_like(room, row_length)], axis=1)
-            fits = np.all(room >= need[:, None, :], axis=2)
-        row = fits.argmax(axis=1)
-        room[here, row] -= need
-        row_of[step] = row
-    keys = (row_of.T + (here * room.shape[1])[:, None]).ravel()[: len(order)]
-    by_row = np.argsort(keys, kind="stable")
-    firsts = np.flatnonzero(np.diff(keys[by_row], prepend=-1))
-    return order[by_row], np.append(firsts, len(order))

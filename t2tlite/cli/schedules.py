@@ -16,7 +16,7 @@ from t2tlite.devices import cluster
 from t2tlite.devices.devices import Devices
 from t2tlite.errors import DeviceError
 from t2tlite.training.continuous_eval import continuous_eval
-from t2tlite.training.train import evaluate
+from t2tlite.training.evaluate import evaluate
 from t2tlite.training.train_args import TrainArgs
 
 if TYPE_CHECKING:

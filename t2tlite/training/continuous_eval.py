@@ -12,7 +12,6 @@ from t2tlite.devices import devices
 from t2tlite.problem import DatasetSplit
 from t2tlite.training import reports
 from t2tlite.training.setup import TrainingSetup
-from t2tlite.training.train import explained_errors
 from t2tlite.training.train_args import TrainArgs
 
 log = logging.getLogger(__name__)
@@ -62,7 +61,7 @@ def continuous_eval(
         with unless_deleted(weights):
             checkpoints.load_weights(setup.network, weights)
             log.info("evaluating %s on %s", weights, setup.device)
-            with explained_errors(setup):
+            with setup.explained_errors():
                 metrics = setup.evaluate()
             log.info("evaluated %s", setup.coverage)
             events.evaluation(step, metrics)

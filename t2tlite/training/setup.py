@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import json
 import math
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,7 @@ from t2tlite.batches.batching import (
 from t2tlite.batches.examples import Examples
 from t2tlite.checkpoint.run_record import RunRecord
 from t2tlite.config import EOS_ID, PAD_ID, HParams, ProblemHParams
-from t2tlite.devices import free_memory
+from t2tlite.devices import cluster, free_memory
 from t2tlite.devices.devices import Devices
 from t2tlite.devices.feeding import Feed
 from t2tlite.files import atomic
@@ -231,3 +233,14 @@ class TrainingSetup:
         metrics, examples = evaluate(self._scorer, batches, names, self.device.feed, encoder)
         self.coverage = f"on {examples} of {len(part)} examples"
         return metrics
+
+    @contextlib.contextmanager
+    def explained_errors(self) -> Iterator[None]:
+        """Turns the backend's errors that a user can mend into `Error`s that say how."""
+        try:
+            with cluster.lost_worker_errors(self.device.workers):
+                yield
+        except Exception as error:
+            if free_memory.is_out_of_memory(error):
+                raise memory_estimate.out_of_memory_error(self.job, self.memory_found) from error
+            raise

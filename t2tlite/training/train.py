@@ -1,12 +1,10 @@
-"""`train` and `evaluate`: from a data folder and a run record to checkpoints and metrics."""
+"""`train`: from a data folder and a run record to checkpoints and metrics."""
 
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import logging
 import math
-from collections.abc import Iterator
 from typing import Any
 
 from t2tlite.checkpoint import (
@@ -14,14 +12,13 @@ from t2tlite.checkpoint import (
     eval_log,
     model_card,
     run_record,
-    trained_problem,
     warm_start,
 )
 from t2tlite.checkpoint.run_record import RunRecord
 from t2tlite.config import HParams
-from t2tlite.devices import cluster, devices, free_memory
+from t2tlite.devices import devices
 from t2tlite.files import make_folder
-from t2tlite.training import memory_estimate, reports
+from t2tlite.training import reports
 from t2tlite.training.setup import TrainingSetup
 from t2tlite.training.signals import stop_on_signals
 from t2tlite.training.train_args import TrainArgs
@@ -94,7 +91,7 @@ def _train(setup: TrainingSetup, output_dir: str) -> dict[str, float]:
 
     callback = TrainingCallback(setup, objective, output_dir, step)
     stopping = stop_on_signals(callback.agreement.ask_to_stop)
-    with contextlib.closing(callback), stopping, explained_errors(setup):
+    with contextlib.closing(callback), stopping, setup.explained_errors():
         if not callback.catch_up():
             log.info("stopped early at step %d; raise --eval_early_stopping_steps", step)
         elif step >= setup.train_args.train_steps:
@@ -104,41 +101,6 @@ def _train(setup: TrainingSetup, output_dir: str) -> dict[str, float]:
     callback.summarize()
     rows = eval_log.read_evaluations(output_dir)
     return {name: value for name, value in rows[-1].items() if name != "step"} if rows else {}
-
-
-def evaluate(
-    run: RunRecord,
-    data_dir: str,
-    output_dir: str,
-    train_args: TrainArgs | None = None,
-    device: devices.Devices | None = None,
-    checkpoint: str | int = "",
-) -> dict[str, float]:
-    """Evaluates a checkpoint.
-
-    Args:
-      run, data_dir, output_dir, device: as for `train`.
-      train_args: reads eval_split and eval_steps, where None is all batches.
-      checkpoint: a step, the path of a weights file, or "best"; "": the newest.
-
-    Returns:
-      Loss, in nats a token, and metrics by name.
-
-    Raises:
-      Error: there is no checkpoint, or data, vocabulary or hparams don't fit.
-    """
-    weights = checkpoints.find(output_dir, checkpoint)
-    train_args = train_args or TrainArgs()
-    if train_args.eval_steps is None:
-        train_args = dataclasses.replace(train_args, eval_steps=0)
-    problem = trained_problem.load_for_data(run, output_dir, data_dir)
-    setup = TrainingSetup(run, data_dir, train_args, device or devices.current(), problem)
-    checkpoints.load_weights(setup.network, weights)
-    log.info("evaluating %s on %s", weights, setup.device)
-    with explained_errors(setup):
-        metrics = setup.evaluate()
-    log.info("evaluated %s", setup.coverage)
-    return metrics
 
 
 def _prepare(
@@ -181,16 +143,4 @@ def _fit(setup: TrainingSetup, objective: Any, callbacks: Any, step: int) -> Non
     except Exception:
         if feed.error is not None:
             raise feed.error from None
-        raise
-
-
-@contextlib.contextmanager
-def explained_errors(setup: TrainingSetup) -> Iterator[None]:
-    """Turns the backend's errors that a user can mend into `Error`s that say how."""
-    try:
-        with cluster.lost_worker_errors(setup.device.workers):
-            yield
-    except Exception as error:
-        if free_memory.is_out_of_memory(error):
-            raise memory_estimate.out_of_memory_error(setup.job, setup.memory_found) from error
         raise

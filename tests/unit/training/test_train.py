@@ -9,8 +9,9 @@ import pytest
 from t2tlite.checkpoint import checkpoints, eval_log
 from t2tlite.devices.devices import Devices
 from t2tlite.errors import DataError, OutputError
+from t2tlite.training.evaluate import evaluate
 from t2tlite.training.setup import TrainingSetup
-from t2tlite.training.train import _steps_per_call, evaluate, train
+from t2tlite.training.train import _steps_per_call, train
 from t2tlite.training.train_args import TrainArgs
 
 CPU = Devices("tensorflow", "CPU", 1)
