@@ -136,13 +136,14 @@ def _notebook_bar(what: str, total: int | None) -> Iterator[Callable[[int, str],
     from IPython.display import display
 
     def content() -> dict[str, str]:
-        ends = f'max="{total}" value="{done}"' if total else ""
+        # Without a value it moves to and fro.
+        ends = f'max="{total}" value="{done}"' if total else 'value="1"' if is_done else ""
         return {
             "text/html": f"<progress {ends}></progress> {html.escape(text)}",
             "text/plain": text,
         }
 
-    done, text = 0, what
+    done, text, is_done = 0, what, False
     shown: Any = display(content(), raw=True, display_id=True)  # type: ignore[no-untyped-call]
     last = time.monotonic()
 
@@ -157,6 +158,7 @@ def _notebook_bar(what: str, total: int | None) -> Iterator[Callable[[int, str],
     try:
         yield show
     finally:
+        is_done = True
         shown.update(content(), raw=True)
 
 

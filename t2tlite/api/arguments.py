@@ -2,24 +2,59 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import os
-from collections.abc import Mapping, Sequence
-from typing import Any
+import typing
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ParamSpec, TypeVar
 
 from t2tlite import plugins
-from t2tlite.assignments import shown
+from t2tlite.assignments import convert, shown
 from t2tlite.decode.decode_hparams import DecodeHParams
 from t2tlite.decode.decoder import Decoder
 from t2tlite.devices import devices
-from t2tlite.errors import DataError
+from t2tlite.errors import DataError, HParamsError
 from t2tlite.files import split_paths
 
 PathLike = str | os.PathLike[str]
+_SIMPLE = (bool, int, float, str)
 
 # The flags that choose where to run, which `device` reads.
 DEVICE_FLAGS = (
     *("use_tpu", "backend", "worker_gpu", "worker_gpu_memory_fraction", "model_parallel"),
 )
+
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
+
+def checked(function: Callable[_P, _R]) -> Callable[_P, _R]:
+    """Decorator: converts arguments that are numbers, truth values or strings to their types.
+
+    The function raises an HParamsError for one that isn't of its type. NumPy's numbers, and texts
+    of numbers, are as good as Python's.
+    """
+    signature = inspect.signature(function)
+
+    @functools.wraps(function)
+    def call(*args: _P.args, **kwargs: _P.kwargs) -> _R:
+        try:
+            bound = signature.bind(*args, **kwargs)
+        except TypeError:
+            # Python's own message names the function.
+            return function(*args, **kwargs)
+        hints = typing.get_type_hints(function)
+        for name, value in bound.arguments.items():
+            hint = hints.get(name)
+            if value is None and hint in _SIMPLE:
+                raise HParamsError(f"{name}=None; leave it out for the default")
+            if hint in (*_SIMPLE, int | None):
+                bound.arguments[name] = convert(name, value, hint)
+        return function(*bound.args, **bound.kwargs)
+
+    return call
 
 
 def folder(value: PathLike, name: str, required: bool = True) -> str:

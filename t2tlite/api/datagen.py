@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from t2tlite import registry
-from t2tlite.api.arguments import PathLike, folder, load_usr_dirs
+from t2tlite.api.arguments import PathLike, checked, folder, load_usr_dirs
 from t2tlite.api.problems import ProblemLike, resolve
 from t2tlite.data import manifest
 from t2tlite.datagen import generate_data as datagen
@@ -16,6 +16,7 @@ from t2tlite.errors import DataError
 from t2tlite.problem import Problem
 
 
+@checked
 def generate_data(
     problem: ProblemLike,
     data_dir: PathLike,

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from t2tlite.api.arguments import PathLike, folder, load_decoder
+from t2tlite.api.arguments import PathLike, checked, folder, load_decoder
 from t2tlite.checkpoint import run_record
 from t2tlite.decode.decode_hparams import DecodeHParams
 from t2tlite.decode.decoder import Decoder
@@ -19,6 +19,7 @@ _FORMATS = {"savedmodel": ("saved_model", "export"), "ctranslate2": ("ctranslate
 _QUANTIZATIONS = ("float32", "float16", "int16", "int8")
 
 
+@checked
 def export(
     output_dir: PathLike | Decoder,
     export_dir: PathLike = "",

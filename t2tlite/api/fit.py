@@ -5,14 +5,16 @@ from __future__ import annotations
 import inspect
 import logging
 import os
+import re
 from collections.abc import Mapping
 from typing import Any
 
+from t2tlite import registry
 from t2tlite.api import pairs as stored_pairs
-from t2tlite.api.arguments import PathLike, folder
+from t2tlite.api.arguments import PathLike, checked, folder
 from t2tlite.api.datagen import generate_data
 from t2tlite.api.rows import LABELLED, Column
-from t2tlite.api.training import train
+from t2tlite.api.training import args_of_flags, train
 from t2tlite.assignments import shown
 from t2tlite.checkpoint import run_record
 from t2tlite.config import HParams
@@ -27,6 +29,7 @@ _WARMUP = ("learning_rate_warmup_steps", "learning_rate_constant")
 _MAX_VOCAB_SIZE = 2**20
 
 
+@checked
 def fit(
     pairs: Any, output_dir: PathLike, *, inputs: Column | None = None,
     targets: Column | None = None, label: Column | None = None, eval_pairs: Any = None,
@@ -68,7 +71,7 @@ def fit(
       DataError: the pairs can't be used, or the data folder has others.
       Error: as `train`.
     """
-    _check_keywords(training, vocab_size)
+    _check(problem, vocab_size, model, {**training, "train_steps": train_steps})
     output_dir = folder(output_dir, "output_dir")
     data_dir = folder(data_dir or os.path.join(output_dir, "data"), "data_dir")
     changed = _hparams(hparams_set, hparams, training, train_steps, output_dir)
@@ -86,15 +89,21 @@ def fit(
     return Decoder(output_dir)
 
 
-def _check_keywords(training: Mapping[str, Any], vocab_size: int) -> None:
+def _check(problem: str, vocab_size: int, model: str, training: Mapping[str, Any]) -> None:
     """Checks arguments before the pairs are read, which may take long."""
-    # The data are generated from the pairs.
-    known = set(inspect.signature(train).parameters) - {"train_args", "generate_data", "overwrite"}
+    defaults = {name: one.default for name, one in inspect.signature(train).parameters.items()}
     for name in training:
-        if name not in known:
+        # The data are generated from the pairs.
+        if name not in defaults or name in ("train_args", "generate_data", "overwrite"):
             raise TypeError(f"fit() got an unexpected keyword argument {name!r}")
-    if isinstance(vocab_size, bool) or not isinstance(vocab_size, int):
-        raise DataError(f"vocab_size={shown(vocab_size, quoted=True)}; expected a whole number")
+    args_of_flags({**defaults, **training}).check()
+    if model:
+        registry.model(model)
+    if not re.fullmatch(r"\w[\w.-]*", problem) or problem.endswith(("_rev", "_copy")):
+        raise DataError(
+            f"problem={shown(problem, quoted=True)}; expected a name of letters, digits and _, "
+            f"which doesn't end in _rev or _copy"
+        )
     if not 0 <= vocab_size <= _MAX_VOCAB_SIZE:
         raise DataError(f"vocab_size={vocab_size}; expected 0 (bytes) to {_MAX_VOCAB_SIZE}")
 

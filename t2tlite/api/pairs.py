@@ -13,7 +13,7 @@ from typing import Any
 
 from t2tlite import console
 from t2tlite.api import rows as row_forms
-from t2tlite.api.rows import ALONE, LABELLED, TEXTS, Column, Layout
+from t2tlite.api.rows import ALONE, LABELLED, TEXTS, Column
 from t2tlite.data.manifest import from_json
 from t2tlite.errors import DataError
 from t2tlite.files import atomic, cannot_write, make_folder, read_json
@@ -28,6 +28,8 @@ from t2tlite.text_problems import (
 NAME = "pairs.json"
 _SPLITS = (DatasetSplit.TRAIN, DatasetSplit.EVAL)
 _EXAMPLES_PER_SHARD = 50_000
+# Vocabularies and data, which aren't made again.
+_MADE = ("vocab.*", "*.manifest.json")
 
 
 @dataclass(frozen=True)
@@ -52,15 +54,15 @@ class Pairs:
     sha256: dict[str, str]
     labels: list[str] = field(default_factory=list)
 
-    def check_earlier(self, data_dir: Path) -> None:
-        """Checks that `data_dir` is empty or has the same pairs.
+    def are_in(self, data_dir: Path) -> bool:
+        """Whether `data_dir` has the same pairs.
 
         Raises:
-          DataError: it has others.
+          DataError: it has others, and what was made from them.
         """
         path = data_dir / NAME
         if not path.exists():
-            return
+            return False
         try:
             earlier: Pairs = from_json(Pairs, read_json(path))
         except (ValueError, TypeError, OSError) as error:
@@ -72,12 +74,15 @@ class Pairs:
         ]
         if not changed and self.sha256 != earlier.sha256:
             changed = ["texts, or their order"]
+        if changed and not any(any(data_dir.glob(made)) for made in _MADE):
+            return False
         if changed:
             raise DataError(
                 f"{data_dir} was made from other pairs: changed since: {', '.join(changed)}; give "
                 f"the same pairs to continue, or choose a new output_dir, where warm_start_from "
                 f"starts from the earlier weights, if the vocabulary is the same"
             )
+        return True
 
 
 def store(
@@ -123,11 +128,14 @@ def store(
             sha256={split: digest for split, (_, digest) in measured.items()},
             labels=_sorted(read.labels),
         )
-        if not all(described.counts.values()):
-            raise DataError("all pairs have the same input, so none can be held out; give more")
-        described.check_earlier(folder)
+        if not described.counts[DatasetSplit.TRAIN]:
+            raise DataError(
+                f"no pairs are left to train on: eval_share={eval_share:g}, and at least one "
+                f"input, is held out; give more different inputs, or eval_pairs"
+            )
+        are_there = described.are_in(folder)
         for split, lines in parts.items():
-            if not _file(folder, split).exists():
+            if not (are_there and _file(folder, split).exists()):
                 with atomic(_file(folder, split), "w") as file:
                     file.writelines(lines())
     with atomic(folder / NAME, "w") as file:
@@ -137,21 +145,17 @@ def store(
 
 
 class _Reader:
-    """Reads rows by the layout of the first.
+    """Reads rows, each table of them by the layout of its first row.
 
     Attributes:
+      kind: of the rows that were read; "" before.
       labels: those that occurred.
     """
 
     def __init__(self, columns: tuple[Column | None, Column | None, Column | None]):
         self._columns = columns
-        self._layout: Layout | None = None
+        self.kind = ""
         self.labels: set[str] = set()
-
-    @property
-    def kind(self) -> str:
-        """The kind of the rows that were read."""
-        return self._layout.kind if self._layout else ""
 
     def texts(self, rows: Any, what: str) -> Iterator[dict[str, str]]:
         """Yields the texts of rows by feature; messages call the rows `what`."""
@@ -159,14 +163,17 @@ class _Reader:
         first = list(itertools.islice(source, 1))
         if not first:
             raise DataError(f"there are no {what} at all")
-        layout = self._layout or row_forms.layout_of(first[0], *self._columns)
-        self._layout = layout
-        name = row_forms.label_names(rows, layout.columns.get("label"))
+        of = "" if what == "pairs" else f" of {what}"
+        layout = row_forms.layout_of(first[0], *self._columns, f"row 1{of}")
+        if self.kind not in ("", layout.kind):
+            raise DataError(f"the {what} have {layout.kind}; expected {self.kind}, as the pairs")
+        self.kind = layout.kind
+        label_text = row_forms.label_names(rows, layout.columns.get("label"))
         with console.meter(f"reading {what}", "pairs") as advance:
             for number, row in enumerate(itertools.chain(first, source), 1):
-                texts = layout.read(row, number)
+                texts = layout.read(row, f"row {number}{of}")
                 if "label" in texts:
-                    texts["label"] = name(texts["label"])
+                    texts["label"] = label_text(texts["label"])
                     self.labels.add(texts["label"])
                 advance(1, sum(map(len, texts.values())))
                 yield texts
@@ -190,7 +197,6 @@ def _draft(rows: Iterable[dict[str, str]], path: Path) -> _Draft:
         for texts in rows:
             lowest = min(lowest, _hash(texts))
             try:
-                # Escapes a lone surrogate, which the check of the samples names.
                 file.write(json.dumps(texts) + "\n")
             except OSError as error:
                 raise cannot_write(path.parent.parent, error) from error
@@ -208,14 +214,14 @@ def _sorted(labels: Iterable[str]) -> list[str]:
 def _hash(texts: dict[str, str]) -> int:
     """Returns a number below 2**64 that depends on the input alone, on every machine."""
     key = texts.get("inputs", texts.get("targets", ""))
-    digest = hashlib.blake2b(key.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    digest = hashlib.blake2b(key.encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big")
 
 
 def _split(draft: _Draft, share: float) -> dict[str, Callable[[], Iterator[str]]]:
     """Returns functions that return the lines of each split: for evaluation at least one input."""
-    if isinstance(share, bool) or not isinstance(share, int | float) or not 0 < share < 1:
-        raise DataError(f"eval_share={share!r}; expected a share of the inputs, as 0.05")
+    if not 0 < share < 1:
+        raise DataError(f"eval_share={share!r}; expected a share of the inputs, such as 0.05")
     limit = max(int(share * 2**64), draft.lowest + 1)
 
     def lines(held_out: bool) -> Iterator[str]:

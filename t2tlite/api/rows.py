@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Set
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from t2tlite.assignments import shown
-from t2tlite.decode.texts import describe, text_of
+from t2tlite.decode.texts import describe, items_of, text_of
 from t2tlite.errors import DataError
+from t2tlite.text.encoder import encode_utf8
 
 # A column by its name or, of tuples, its position.
 Column = str | int
@@ -27,32 +31,50 @@ class Layout:
       kind: TEXTS, LABELLED or ALONE.
       columns: by feature, "inputs", "targets" or "label". A row that isn't a tuple or a dict is the
         one text itself.
+      size: number of items that each row must have; None: any.
     """
 
     kind: str
     columns: Mapping[str, Column]
+    size: int | None = None
 
-    def read(self, row: Any, number: int) -> dict[str, str]:
+    def read(self, row: Any, name: str) -> dict[str, str]:
         """Returns the texts of a row by feature; a label as text.
+
+        Args:
+          row: the row.
+          name: what messages call it.
 
         Raises:
           DataError: it hasn't this layout, or a value isn't a text.
         """
         if isinstance(row, str):
             if self.kind != ALONE:
-                raise DataError(f"row {number} is {describe(row)}; expected {self.kind}, as row 1")
-            return {"targets": str(row)}
+                raise DataError(f"{name} is {describe(row)}; expected {self.kind}, as row 1")
+            return {"targets": _checked(str(row), name)}
+        if self.size and len(row) != self.size:
+            raise DataError(f"{name} is {describe(row)}; expected {self.size} items, as row 1")
         texts = {}
         for feature, column in self.columns.items():
             try:
                 value = row[column]
             except (KeyError, IndexError, TypeError):
                 raise DataError(
-                    f"row {number} is {describe(row)}, without {column!r}; expected {self.kind}"
+                    f"{name} is {describe(row)}, without {column!r}; expected {self.kind}"
                 ) from None
-            name = f"{feature} of row {number}"
-            texts[feature] = _label(value, name) if feature == "label" else text_of(value, name)
+            value_name = f"{feature} of {name}"
+            text = (_label if feature == "label" else text_of)(value, value_name)
+            texts[feature] = _checked(text, value_name)
         return texts
+
+
+def _checked(text: str, name: str) -> str:
+    """Returns a text that can be written as UTF-8."""
+    try:
+        encode_utf8(text)
+    except DataError as error:
+        raise DataError(f"{name}: {error}") from None
+    return text
 
 
 def iterate(rows: Any) -> Iterator[Any]:
@@ -61,47 +83,63 @@ def iterate(rows: Any) -> Iterator[Any]:
     Raises:
       DataError: they aren't rows, or have no order.
     """
-    if isinstance(rows, str | bytes | Mapping | set | frozenset) or not (
-        callable(rows) or isinstance(rows, Iterable)
-    ):
-        advice = ": choose one of its splits, or items()" if isinstance(rows, Mapping) else ""
-        raise DataError(f"found {describe(rows)}; {_EXPECTED}{advice}")
+    if isinstance(rows, Mapping):
+        raise DataError(
+            f"found {describe(rows)}; {_EXPECTED}: choose one of its splits or items(), or make a "
+            f"table of columns with pandas.DataFrame"
+        )
+    if isinstance(rows, str):
+        raise DataError(f"found {describe(rows)}; {_EXPECTED}")
     if callable(rows):
         return iterate(rows())
     if hasattr(rows, "itertuples"):
         # A DataFrame; iterating over it gives the names of its columns.
         columns = list(rows.columns)
+        if twice := [name for name, count in Counter(columns).items() if count > 1]:
+            raise DataError(f"the table has several columns {twice[0]!r}; rename all but one")
         values = zip(*(rows[column] for column in columns), strict=True)
         return (dict(zip(columns, row, strict=True)) for row in values)
-    return iter(rows)
+    if hasattr(rows, "column_names"):
+        # A Dataset of Hugging Face; iterating over it gives dicts.
+        return iter(rows)
+    return items_of(rows, _EXPECTED)
 
 
 def layout_of(
-    row: Any, inputs: Column | None, targets: Column | None, label: Column | None
+    row: Any, inputs: Column | None, targets: Column | None, label: Column | None, name: str
 ) -> Layout:
     """Returns the layout of the first row.
 
     Args:
       row: the first row.
       inputs, targets, label: the columns, as far as the caller named them.
+      name: what messages call the row.
 
     Raises:
       DataError: it isn't a pair, dict or text, or hasn't the columns.
     """
     if label is not None and targets is not None:
         raise DataError(f"targets={targets!r} and label={label!r}; give one of them")
+    named = {"inputs": inputs, "targets": targets, "label": label}
+    for feature, column in named.items():
+        if column is not None and not isinstance(column, str | int):
+            raise DataError(
+                f"{feature}={shown(column, quoted=True)}; expected the name of a column"
+            )
     if isinstance(row, str):
         if (inputs, targets, label) != (None, None, None):
-            raise DataError(f"row 1 is {describe(row)}, a text without columns; {_EXPECTED}")
+            raise DataError(f"{name} is {describe(row)}, a text without columns; {_EXPECTED}")
         return Layout(ALONE, {})
+    size = None
     if isinstance(row, Mapping):
         columns = _columns_of_dict(row, inputs, targets, label)
-    elif isinstance(row, bytes | Set) or not hasattr(row, "__getitem__"):
-        raise DataError(f"row 1 is {describe(row)}; {_EXPECTED}")
+    elif not isinstance(row, Sequence | np.ndarray) or isinstance(row, bytes):
+        raise DataError(f"{name} is {describe(row)}; {_EXPECTED}")
     else:
-        columns = _columns_of_tuple(row, inputs, targets, label)
+        columns = _columns_of_tuple(row, inputs, targets, label, name)
+        size = 2 if (inputs, targets, label) == (None, None, None) else None
     kind = ALONE if "inputs" not in columns else LABELLED if "label" in columns else TEXTS
-    return Layout(kind, columns)
+    return Layout(kind, columns, size)
 
 
 def _columns_of_dict(
@@ -125,15 +163,15 @@ def _columns_of_dict(
 
 
 def _columns_of_tuple(
-    row: Any, inputs: Column | None, targets: Column | None, label: Column | None
+    row: Any, inputs: Column | None, targets: Column | None, label: Column | None, name: str
 ) -> dict[str, Column]:
     if (inputs, targets, label) == (None, None, None):
         if len(row) != 2:
-            raise DataError(f"row 1 is {describe(row)}, of {len(row)} items; {_EXPECTED}")
-        second = "targets" if isinstance(row[1], str) else "label"
-        if second == "label":
-            _label(row[1], "the second item of row 1")
-        return {"inputs": 0, second: 1}
+            raise DataError(f"{name} is {describe(row)}, of {len(row)} items; {_EXPECTED}")
+        if isinstance(row[1], str):
+            return {"inputs": 0, "targets": 1}
+        _label(row[1], f"the second item of {name}", "a text, or a label: a text or an integer")
+        return {"inputs": 0, "label": 1}
     if inputs is None and label is not None:
         inputs = 0
     given = {"inputs": inputs, "targets": targets, "label": label}
@@ -142,7 +180,7 @@ def _columns_of_tuple(
     return {feature: column for feature, column in given.items() if column is not None}
 
 
-def _label(value: Any, name: str) -> str:
+def _label(value: Any, name: str, expected: str = "a label: a text or an integer") -> str:
     """Returns a label, a text or a whole number, as text."""
     if isinstance(value, str):
         return str(value)
@@ -151,7 +189,7 @@ def _label(value: Any, name: str) -> str:
         value = value.item()
     if isinstance(value, int):
         return str(value)
-    raise DataError(f"{name} is {describe(value)}; expected a text, or a label: a text or integer")
+    raise DataError(f"{name} is {describe(value)}; expected {expected}")
 
 
 def label_names(rows: Any, column: Column | None) -> Callable[[str], str]:

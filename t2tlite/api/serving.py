@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
-from t2tlite.api.arguments import PathLike, device, folder, load_decoder
+from t2tlite.api.arguments import PathLike, checked, device, folder, load_decoder
 from t2tlite.checkpoint import run_record
 from t2tlite.decode.decode_hparams import DecodeHParams
 from t2tlite.decode.decoder import Decoder
@@ -15,6 +15,7 @@ from t2tlite.serving.limits import Limits, check_hosts
 from t2tlite.serving.server import Server
 
 
+@checked
 def serve(
     output_dir: PathLike | Decoder, host: str = "127.0.0.1", port: int = 8501, *,
     servable_name: str = "", allowed_hosts: Collection[str] = (), background: bool = False,

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from t2tlite.api.arguments import PathLike, device, folder, load_usr_dirs
+from t2tlite.api.arguments import PathLike, checked, device, folder, load_usr_dirs
 from t2tlite.api.datagen import generate_data as generate
 from t2tlite.api.problems import ProblemLike, resolve
 from t2tlite.api.result import TrainResult
@@ -40,6 +40,7 @@ TRAIN_ARGS = {
 _SCHEDULES = ("continuous_train_and_eval", "train_and_evaluate", "train", "test")
 
 
+@checked
 def train(
     problem: ProblemLike | RunRecord, data_dir: PathLike, output_dir: PathLike,
     train_args: TrainArgs | None = None, device: Devices | None = None, *,
@@ -94,11 +95,12 @@ def train(
         run.decode_hparams = DecodeHParams.defaults_of_model(values)
     if generate_data:
         _generate(flags, run)
-    args = _train_args(flags)
+    args = args_of_flags(flags)
     training.train(run, data_dir, output_dir, args, _device(flags))
     return TrainResult.read(output_dir, args.stop_metric, args.stop_minimize)
 
 
+@checked
 def evaluate(
     problem: ProblemLike | RunRecord | None = None, data_dir: PathLike = "",
     output_dir: PathLike = "", train_args: TrainArgs | None = None, device: Devices | None = None,
@@ -176,8 +178,12 @@ def _new_run(flags: Mapping[str, Any], output_dir: str, usr_dirs: list[str]) -> 
     return describe_run(problem, *common, output_dir, usr_dirs)
 
 
-def _train_args(flags: Mapping[str, Any]) -> TrainArgs:
-    """Returns the TrainArgs that the flags describe, or those that were given in their place."""
+def args_of_flags(flags: Mapping[str, Any]) -> TrainArgs:
+    """Returns the TrainArgs that the flags describe, or those that were given in their place.
+
+    Raises:
+      HParamsError: a flag isn't possible, or both are given.
+    """
     if flags["schedule"] not in _SCHEDULES:
         raise HParamsError(
             f"schedule={flags['schedule']!r}; expected one of {', '.join(_SCHEDULES)}; the others "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping, Set
 from typing import Any
 
 from t2tlite.assignments import shown
@@ -24,7 +24,9 @@ def texts_of(value: Any, item: str = "line", first: int = 0) -> list[str]:
     Raises:
       DataError: it isn't such an iterable, has no order, or an item isn't a text.
     """
-    return [text_of(text, f"{item} {first + i + 1}") for i, text in enumerate(_items(value))]
+    return [
+        text_of(text, f"{item} {first + i + 1}") for i, text in enumerate(items_of(value, _TEXTS))
+    ]
 
 
 def text_of(value: Any, name: str) -> str:
@@ -52,7 +54,7 @@ def pairs_of(value: Any, has_inputs: bool = True) -> list[tuple[str, str]]:
         raise DataError(f"found the text {shown(value, quoted=True)}; {_PAIRS}")
     return [
         _pair(item, f"pair {number}", has_inputs)
-        for number, item in enumerate(_items(value, _PAIRS), 1)
+        for number, item in enumerate(items_of(value, _PAIRS), 1)
     ]
 
 
@@ -71,8 +73,12 @@ def _pair(item: Any, name: str, has_inputs: bool) -> tuple[str, str]:
     return text_of(texts[0], f"the input of {name}"), text_of(texts[1], f"the target of {name}")
 
 
-def _items(value: Any, expected: str = _TEXTS) -> Iterable[Any]:
-    """Returns what to iterate over; raises DataError for what isn't an ordered iterable."""
+def items_of(value: Any, expected: str) -> Iterator[Any]:
+    """Returns an iterator over the items of an ordered iterable; an open text file gives its lines.
+
+    Raises:
+      DataError: it isn't one; the message says what was `expected`.
+    """
     if isinstance(value, io.TextIOBase):
         return (line.rstrip("\r\n") for line in value)
     if hasattr(value, "column_names") or type(value).__name__ == "DataFrame":
@@ -90,21 +96,27 @@ def _items(value: Any, expected: str = _TEXTS) -> Iterable[Any]:
     try:
         return iter(value)
     except TypeError:
-        raise DataError(f"found {describe(value)}; {expected}{_advice(value)}") from None
+        raise DataError(f"found {describe(value)}; {expected}") from None
 
 
 def describe(value: Any) -> str:
     """Returns a value with its type, for messages."""
     if value is None:
         return "None"
-    if isinstance(value, float) and value != value:
-        return "NaN, a missing value"
+    if _is_missing(value):
+        return f"{'NaN' if isinstance(value, float) else value}, a missing value"
     return f"{type(value).__name__} {shown(value, quoted=True)}"
+
+
+def _is_missing(value: Any) -> bool:
+    """Whether it is None, NaN, or what pandas has in their place."""
+    is_nan = isinstance(value, float) and value != value
+    return value is None or is_nan or type(value).__name__ in ("NAType", "NaTType")
 
 
 def _advice(value: Any) -> str:
     if isinstance(value, bytes | bytearray):
         return ": decode the bytes"
-    if value is None or (isinstance(value, float) and value != value):
+    if _is_missing(value):
         return ": leave it out, or put '' in its place"
     return ""

@@ -82,6 +82,11 @@ def test_a_meter_in_a_notebook(monkeypatch):
         in states[-1]["text/html"]
     )
     assert states[-1]["text/plain"].startswith("a < b: 3 of 4 lines, ")
+    # Of unknown length: it moves until the end.
+    with console.meter("reading", "lines") as advance:
+        advance(3)
+        assert states[-1]["text/html"].startswith("<progress ></progress> reading")
+    assert states[-1]["text/html"].startswith('<progress value="1"></progress> reading: 3 lines')
 
 
 def test_no_notebook_here():

@@ -50,6 +50,23 @@ def test_given_pairs_to_evaluate_on(tmp_path):
     assert [s["inputs"] for s in samples(problem, tmp_path, "eval")] == ["in 9", "in 10"]
 
 
+def test_pairs_to_evaluate_on_may_have_another_form(tmp_path):
+    rows = [{"inputs": "in 9", "targets": "out 9"}]
+    problem = store(ROWS[:9], tmp_path, eval_pairs=rows)
+    assert samples(problem, tmp_path, "eval") == rows
+
+
+def test_pairs_from_which_nothing_was_made_are_replaced(tmp_path):
+    store(ROWS, tmp_path)
+    problem = store(ROWS[1:], tmp_path, vocab_size=300)
+    inputs = {s["inputs"] for split in ("train", "eval") for s in samples(problem, tmp_path, split)}
+    assert inputs == {text for text, _ in ROWS[1:]}
+    # A run that was killed between two files.
+    (tmp_path / "pairs.json").unlink()
+    problem = store(ROWS[2:], tmp_path)
+    assert sum(len(samples(problem, tmp_path, split)) for split in ("train", "eval")) == 398
+
+
 def test_texts_alone_and_labels(tmp_path):
     texts = store([text for text, _ in ROWS], tmp_path / "a")
     assert isinstance(texts, TextsProblem) and not texts.has_inputs
@@ -83,6 +100,7 @@ def test_the_same_pairs_again_change_nothing(tmp_path):
 )
 def test_other_pairs_are_an_error(tmp_path, rows, options, message):
     store(ROWS, tmp_path)
+    (tmp_path / "mine.manifest.json").touch()
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     with pytest.raises(DataError, match=message):
         store(rows, tmp_path, **options)
@@ -96,8 +114,10 @@ def test_other_pairs_are_an_error(tmp_path, rows, options, message):
         (ROWS, {"eval_pairs": []}, "there are no eval_pairs at all"),
         (ROWS, {"share": 0}, "eval_share=0; expected a share"),
         (ROWS, {"share": 1.0}, "eval_share=1.0"),
-        ([("a", "b"), ("a", "c")], {}, "all pairs have the same input"),
+        ([("a", "b"), ("a", "c")], {}, "no pairs are left to train on: .* give more different inp"),
         ([*ROWS, ("a", None)], {}, "targets of row 401 is None"),
+        (ROWS, {"eval_pairs": [*ROWS, ("a", None)]}, "targets of row 401 of eval_pairs is None"),
+        (ROWS, {"eval_pairs": ["a"]}, "the eval_pairs have targets; expected inputs and targets"),
     ],
 )
 def test_pairs_that_cannot_be_used_leave_nothing(tmp_path, rows, options, message):

@@ -1,5 +1,7 @@
 """The rows that fit learns from, in all forms that users have."""
 
+import io
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -23,8 +25,8 @@ class Table:
 def read(rows, inputs=None, targets=None, label=None):
     """The kind and the texts of all rows."""
     listed = list(iterate(rows))
-    layout = layout_of(listed[0], inputs, targets, label)
-    return layout.kind, [layout.read(row, i) for i, row in enumerate(listed, 1)]
+    layout = layout_of(listed[0], inputs, targets, label, "row 1")
+    return layout.kind, [layout.read(row, f"row {i}") for i, row in enumerate(listed, 1)]
 
 
 def generator():
@@ -62,6 +64,7 @@ def test_pairs_of_texts(rows, columns):
         (["a", "b"], {}),
         (pd.Series(["a", "b"], index=[1, 0]), {}),
         (lambda: iter("ab"), {}),
+        (io.StringIO("a\r\nb\n"), {}),
         ([{"targets": "a"}, {"targets": "b"}], {}),
         (FRAME, {"targets": "answer"}),
         ([(0, "a"), (1, "b")], {"targets": 1}),
@@ -108,7 +111,17 @@ def test_labels_of_a_hugging_face_dataset_have_names():
         (None, {}, "found None"),
         (5, {}, "found int 5"),
         ({"train": PAIRS}, {}, "found dict .*choose one of its splits"),
-        ({("q", "a")}, {}, "found set"),
+        ({"inputs": ["q"], "targets": ["a"]}, {}, "found dict .*with pandas.DataFrame"),
+        (np.array("q"), {}, "found ndarray"),
+        (float("nan"), {}, "found NaN, a missing value; expected"),
+        (FRAME[["id", "answer", "answer"]], {"targets": "answer"}, "several columns 'answer'"),
+        (FRAME, {"inputs": ["question"], "targets": "answer"}, r"inputs=\['question'\]; expected"),
+        ([FRAME.iloc[0]], {}, "row 1 is Series"),
+        ([("q", "a"), ("r", "b", "c")], {}, r"row 2 is tuple \('r', 'b', 'c'\); expected 2 items"),
+        ([("q", "a"), ("r", "\ud800")], {}, "targets of row 2: character 0 of the text is"),
+        (["q", "\ud800"], {}, "row 2: character 0 of the text is"),
+        ([("q", 0), ("r", None)], {}, "label of row 2 is None; expected a label: a text or an int"),
+        ({("q", "a")}, {}, "found a set, which has no order"),
         ([b"a"], {}, "row 1 is bytes"),
         ([5], {}, "row 1 is int 5"),
         ([("q",)], {}, "of 1 items"),
@@ -117,7 +130,8 @@ def test_labels_of_a_hugging_face_dataset_have_names():
         ([("q", "a"), ("r", None)], {}, "targets of row 2 is None"),
         ([("q", "a"), (float("nan"), "b")], {}, "inputs of row 2 is NaN, a missing value"),
         ([("q", "a"), "r"], {}, "row 2 is str 'r'; expected inputs and targets, as row 1"),
-        ([("q", "a"), ("r",)], {}, "row 2 is tuple .*, without 1; expected inputs and targets"),
+        ([("q", "a"), ("r",)], {}, "row 2 is tuple .*; expected 2 items, as row 1"),
+        ([("q", "a"), PAIRS[0]], {}, "row 2 is dict .*, without 0; expected inputs and targets"),
         (["q"], {"inputs": "x"}, "a text without columns"),
         ([("q", "a")], {"inputs": 0}, "inputs=0 alone; give targets or label"),
         (FRAME, {}, "the columns id, question, answer and no 'targets'; name them"),

@@ -44,7 +44,7 @@ def test_any_iterable_gives_its_texts_in_its_order(value):
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        (None, r"found None; expected a text, or an iterable .*: leave it out"),
+        (None, r"found None; expected a text, or an iterable .* lines of a file$"),
         (3, "found int 3; expected a text"),
         (b"ab", r"found bytes b'ab'; expected .*: decode the bytes"),
         ({"a": "b"}, r"found a dict; expected .*values\(\)"),
@@ -53,7 +53,8 @@ def test_any_iterable_gives_its_texts_in_its_order(value):
         (Table(), "table with the columns question, answer"),
         (["a", None], "line 2 is None; expected a text .*: leave it out"),
         (["a", float("nan")], "line 2 is NaN, a missing value; expected a text"),
-        (["a", pd.NA], "line 2 is NAType"),
+        (["a", pd.NA], "line 2 is <NA>, a missing value; .*: leave it out"),
+        (["a", pd.NaT], "line 2 is NaT, a missing value"),
         (["a", b"b"], "line 2 is bytes b'b'; expected a text .*: decode the bytes"),
         ([["a"]], r"line 1 is list \['a'\]"),
         (np.array([["a", "b"]]), "line 1 is ndarray"),
