@@ -84,7 +84,8 @@ class TrainResult:
     def _repr_html_(self) -> str:
         from matplotlib.figure import Figure
 
-        shown = {"last evaluation": "", **self.last, "best step": self.best_step}
+        last = {name: f"{value:g}" for name, value in self.last.items()}
+        shown = {"last evaluation": "", **last, "best step": self.best_step}
         table = html_table(str(self.output_dir), shown if self.last else {"no evaluation": ""})
         figure = curves.draw_on(Figure, self.output_dir)
         if figure is None:

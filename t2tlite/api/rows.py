@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 
 from t2tlite.assignments import shown
-from t2tlite.decode.texts import describe, items_of, text_of
+from t2tlite.decode.texts import describe, items_of, label_of, text_of
 from t2tlite.errors import DataError
-from t2tlite.text.encoder import encode_utf8
 
 # A column by its name or, of tuples, its position.
 Column = str | int
@@ -51,7 +50,7 @@ class Layout:
         if isinstance(row, str):
             if self.kind != ALONE:
                 raise DataError(f"{name} is {describe(row)}; expected {self.kind}, as row 1")
-            return {"targets": _checked(str(row), name)}
+            return {"targets": text_of(row, name)}
         if self.size and len(row) != self.size:
             raise DataError(f"{name} is {describe(row)}; expected {self.size} items, as row 1")
         texts = {}
@@ -62,19 +61,9 @@ class Layout:
                 raise DataError(
                     f"{name} is {describe(row)}, without {column!r}; expected {self.kind}"
                 ) from None
-            value_name = f"{feature} of {name}"
-            text = (_label if feature == "label" else text_of)(value, value_name)
-            texts[feature] = _checked(text, value_name)
+            read = label_of if feature == "label" else text_of
+            texts[feature] = read(value, f"{feature} of {name}")
         return texts
-
-
-def _checked(text: str, name: str) -> str:
-    """Returns a text that can be written as UTF-8."""
-    try:
-        encode_utf8(text)
-    except DataError as error:
-        raise DataError(f"{name}: {error}") from None
-    return text
 
 
 def iterate(rows: Any) -> Iterator[Any]:
@@ -170,7 +159,7 @@ def _columns_of_tuple(
             raise DataError(f"{name} is {describe(row)}, of {len(row)} items; {_EXPECTED}")
         if isinstance(row[1], str):
             return {"inputs": 0, "targets": 1}
-        _label(row[1], f"the second item of {name}", "a text, or a label: a text or an integer")
+        label_of(row[1], f"the second item of {name}", "a text, or a label: a text or an integer")
         return {"inputs": 0, "label": 1}
     if inputs is None and label is not None:
         inputs = 0
@@ -178,18 +167,6 @@ def _columns_of_tuple(
     if targets is None and label is None:
         raise DataError(f"inputs={inputs!r} alone; give targets or label, too")
     return {feature: column for feature, column in given.items() if column is not None}
-
-
-def _label(value: Any, name: str, expected: str = "a label: a text or an integer") -> str:
-    """Returns a label, a text or a whole number, as text."""
-    if isinstance(value, str):
-        return str(value)
-    if hasattr(value, "dtype") and hasattr(value, "item"):
-        # A number or a truth value of NumPy.
-        value = value.item()
-    if isinstance(value, int):
-        return str(value)
-    raise DataError(f"{name} is {describe(value)}; expected {expected}")
 
 
 def label_names(rows: Any, column: Column | None) -> Callable[[str], str]:

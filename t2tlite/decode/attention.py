@@ -23,7 +23,7 @@ from t2tlite.text.encoder import EOS
 START = "<start>"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Attention:
     """The attention weights of a model that reads `inputs` and writes `outputs`.
 
@@ -66,8 +66,10 @@ class Attention:
         for axis, (name, number) in enumerate({"layer": layer, "head": head}.items()):
             count = weights.shape[axis]
             if number is not None:
-                if not 0 <= number < count:
-                    raise DataError(f"there is no {name} {number}; choose one of 0 to {count - 1}")
+                if number not in range(count):
+                    raise DataError(
+                        f"there is no {name} {number!r}; choose one of 0 to {count - 1}"
+                    )
                 weights = weights.take([number], axis)
                 parts.append(f"{name} {number}")
         return AttentionMap(
@@ -122,6 +124,10 @@ class Attention:
                 file.write(attention_maps.page(self.map(kind, layer, head), maps))
         else:
             raise OutputError(f"{path} ends in neither .png nor .html; choose one of them")
+
+    def __repr__(self) -> str:
+        shapes = {kind: weights.shape for kind, weights in self.weights.items()}
+        return f"Attention(inputs={self.inputs}, outputs={self.outputs}, weights={shapes})"
 
     def _repr_html_(self) -> str:
         return self.map()._repr_html_()

@@ -17,7 +17,7 @@ _LETTERS = 12
 _COLOUR = "31,119,180"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class AttentionMap:
     """One matrix of attention weights.
 
@@ -37,6 +37,9 @@ class AttentionMap:
         """Returns "inputs", "outputs" and "weights" in types that JSON can hold."""
         weights = [[round(float(weight), 4) for weight in row] for row in self.weights]
         return {"inputs": list(self.columns), "outputs": list(self.rows), "weights": weights}
+
+    def __repr__(self) -> str:
+        return f"AttentionMap({self.title!r}, rows={self.rows}, columns={self.columns})"
 
     def _repr_html_(self) -> str:
         """Returns a table of percentages; the background is darker the larger they are."""

@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from numbers import Integral
 from typing import Any, overload
 
 from t2tlite import console
@@ -24,7 +25,7 @@ from t2tlite.decode.loaded_model import LoadedModel
 from t2tlite.decode.scoring import Score, score_pairs
 from t2tlite.decode.texts import describe, pairs_of, text_of, texts_of
 from t2tlite.devices.free_memory import is_out_of_memory
-from t2tlite.errors import DataError
+from t2tlite.errors import DataError, HParamsError
 
 _no_meter = contextlib.nullcontext(lambda lines: None)
 
@@ -76,6 +77,8 @@ class Decoder(LoadedModel):
         Raises:
           Error: as `n_best`.
         """
+        if "n" in decode_hparams:
+            raise HParamsError("n: decode gives one answer to a line; n_best gives several")
         if isinstance(lines, str):
             return self.n_best(lines, n=1, **decode_hparams)[0].text
         return [hypotheses[0].text for hypotheses in self.n_best(lines, **decode_hparams)]
@@ -149,8 +152,9 @@ class Decoder(LoadedModel):
 
     def _for_n_answers(self, decode_hparams: DecodeHParams, n: int) -> tuple[DecodeHParams, int]:
         """Returns how to decode so that a line gets n answers, and how often each is decoded."""
-        if isinstance(n, bool) or not isinstance(n, int) or n < 1:
+        if isinstance(n, bool) or not isinstance(n, Integral) or n < 1:
             raise DataError(f"n is {describe(n)}; expected a whole number of answers from 1")
+        n = int(n)
         if self.samples(decode_hparams):
             return decode_hparams, n
         beams = max(n, decode_hparams.beam_size)
@@ -256,14 +260,15 @@ class Decoder(LoadedModel):
 
         Args:
           pairs: any iterable of (input, target), such as `zip(inputs, targets)`. A language model
-            reads the targets alone, and takes texts in place of pairs, too.
+            reads the targets alone, and takes texts in place of pairs, too. The label of a
+            classifier may be an integer.
 
         Raises:
           DataError: `pairs` aren't pairs of texts; one is too long for the memory, or no label of a
             classifier.
           CheckpointError: the scores are not finite, so the weights are damaged.
         """
-        pairs = pairs_of(pairs, self.problem.has_inputs)
+        pairs = pairs_of(pairs, self.problem.has_inputs, self.classifies)
         with console.meter("scoring", "pairs", len(pairs)) as advance:
             return score_pairs(self.engine, self.folder, pairs, advance)
 

@@ -95,7 +95,7 @@ def _score(
             "right ones by t2t-decoder --decode_reference"
         )
     if folder.classifies:
-        rows = {"targets": [[folder.encoders["targets"].encode(label)] for label in targets]}
+        rows = {"targets": [[_label_id(folder, i, label)] for i, label in enumerate(targets, 1)]}
     else:
         rows = {"targets": folder.encoding.ids("targets", targets)}
     if folder.problem.has_inputs:
@@ -116,6 +116,13 @@ def _score(
             scores[i] = Score(log_prob, tokens, len(text.split()) + 1, len(text.encode()) + 1)
         advance(len(batch))
     return [scores[i] for i in range(len(pairs))]
+
+
+def _label_id(folder: ModelFolder, number: int, label: str) -> int:
+    try:
+        return int(folder.encoders["targets"].encode(label))
+    except DataError as error:
+        raise DataError(f"pair {number}: {error}") from None
 
 
 def _score_features(

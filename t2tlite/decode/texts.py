@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from typing import Any
 
 from t2tlite.assignments import shown
 from t2tlite.errors import DataError
+from t2tlite.text.encoder import encode_utf8
 
 _TEXTS = "expected a text, or an iterable of texts: a list, a Series, a generator, lines of a file"
 _PAIRS = "expected an iterable of (input, target) pairs of texts: [(input, target), ...]"
@@ -33,19 +34,42 @@ def text_of(value: Any, name: str) -> str:
     """Returns a text as plain `str`; NumPy's strings are texts, too.
 
     Raises:
-      DataError: it isn't one; the message calls it `name`.
+      DataError: it isn't one, or has a lone surrogate; the message calls it `name`.
+    """
+    if not isinstance(value, str):
+        raise DataError(f"{name} is {describe(value)}; expected a text (str){_advice(value)}")
+    try:
+        encode_utf8(value)
+    except DataError as error:
+        raise DataError(f"{name}: {error}") from None
+    return str(value)
+
+
+def label_of(value: Any, name: str, expected: str = "a label: a text or an integer") -> str:
+    """Returns a label, a text or a whole number, as text.
+
+    Raises:
+      DataError: it is neither; the message calls it `name` and says what was `expected`.
     """
     if isinstance(value, str):
+        return text_of(value, name)
+    if hasattr(value, "dtype") and hasattr(value, "item"):
+        # A number or a truth value of NumPy.
+        value = value.item()
+    if isinstance(value, int):
         return str(value)
-    raise DataError(f"{name} is {describe(value)}; expected a text (str){_advice(value)}")
+    raise DataError(f"{name} is {describe(value)}; expected {expected}")
 
 
-def pairs_of(value: Any, has_inputs: bool = True) -> list[tuple[str, str]]:
+def pairs_of(
+    value: Any, has_inputs: bool = True, are_labels: bool = False
+) -> list[tuple[str, str]]:
     """Returns (input, target) pairs of texts, in order.
 
     Args:
       value: an iterable of tuples or lists of two texts, or of dicts with "inputs" and "targets".
       has_inputs: False for a language model: a text alone is a target, too.
+      are_labels: whether the targets are class labels, which may be integers.
 
     Raises:
       DataError: it isn't such an iterable, or an item isn't a pair of texts.
@@ -53,14 +77,16 @@ def pairs_of(value: Any, has_inputs: bool = True) -> list[tuple[str, str]]:
     if isinstance(value, str):
         raise DataError(f"found the text {shown(value, quoted=True)}; {_PAIRS}")
     return [
-        _pair(item, f"pair {number}", has_inputs)
+        _pair(item, f"pair {number}", has_inputs, label_of if are_labels else text_of)
         for number, item in enumerate(items_of(value, _PAIRS), 1)
     ]
 
 
-def _pair(item: Any, name: str, has_inputs: bool) -> tuple[str, str]:
+def _pair(
+    item: Any, name: str, has_inputs: bool, target_of: Callable[[Any, str], str]
+) -> tuple[str, str]:
     if isinstance(item, str) and not has_inputs:
-        return "", str(item)
+        return "", text_of(item, name)
     if isinstance(item, Mapping):
         names = ["inputs", "targets"] if has_inputs else ["targets"]
         if missing := [key for key in names if key not in item]:
@@ -70,7 +96,7 @@ def _pair(item: Any, name: str, has_inputs: bool) -> tuple[str, str]:
         raise DataError(f"{name} is {describe(item)}; {_PAIRS}")
     elif len(texts := list(item)) != 2:
         raise DataError(f"{name} has {len(texts)} items instead of 2; {_PAIRS}")
-    return text_of(texts[0], f"the input of {name}"), text_of(texts[1], f"the target of {name}")
+    return text_of(texts[0], f"the input of {name}"), target_of(texts[1], f"the target of {name}")
 
 
 def items_of(value: Any, expected: str) -> Iterator[Any]:

@@ -67,6 +67,13 @@ def test_an_answer_may_be_given(decoder, found):
     np.testing.assert_array_equal(again.weights["cross"], found.weights["cross"])
 
 
+def test_it_shows_tokens_and_shapes(found):
+    assert repr(found).startswith("Attention(inputs=['3', '1', '4', '1', '5', '<EOS>'], outputs=[")
+    assert repr(found).endswith("'encoder': (1, 4, 6, 6)})")
+    assert repr(found.map()).startswith("AttentionMap('cross attention, mean of layers and heads'")
+    assert "array" not in repr(found.map())
+
+
 def test_a_blank_line_is_an_error(decoder):
     with pytest.raises(DataError, match="the line is blank"):
         decoder.attention("  ")

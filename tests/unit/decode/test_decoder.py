@@ -255,6 +255,9 @@ def test_n_answers(decoder):
     assert all(row == sorted(row, key=lambda one: -one.score) for row in drawn)
     with pytest.raises(DataError, match="n is int 0; expected a whole number"):
         decoder.n_best("3", n=0)
+    assert len(decoder.n_best("3 1 4", n=np.int64(2))) == 2
+    with pytest.raises(HParamsError, match="n: decode gives one answer to a line; n_best gives"):
+        decoder.decode("3", n=2)
 
 
 @pytest.mark.parametrize("value", [None, b"1", 3, float("nan"), {"1": "2"}, {"1"}, ["1", None]])
@@ -272,6 +275,10 @@ def test_what_fits_no_line_is_an_error(decoder):
         decoder.attention("1", 3)
     with pytest.raises(DataError, match="the line is list"):
         decoder.stream(LINES)
+    with pytest.raises(DataError, match="prefix 2: character 0 of the text is"):
+        decoder.n_best(["1", "2"], prefixes=["1", "\ud800"])
+    with pytest.raises(DataError, match="the target of pair 2: character 0 of the text is"):
+        decoder.score([("1", "1"), ("2", "\udfff")])
     assert decoder.n_best("1 2", prefixes="2")[0].text.startswith("2")
 
 

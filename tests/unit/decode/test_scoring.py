@@ -113,6 +113,8 @@ def test_what_is_no_label_is_named_by_its_line(classifier, tmp_path):
         DataError, match="pairs, line 3: 'mad' isn't a class label; expected one of"
     ):
         next(scoring.score_file(classifier.engine, classifier.folder, tmp_path / "pairs"))
+    with pytest.raises(DataError, match="pair 2: 'mad' isn't a class label"):
+        classifier.score([("a", "sad"), ("b", "mad")])
 
 
 def test_a_line_that_is_too_long_gets_no_score_and_a_warning(

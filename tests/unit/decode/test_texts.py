@@ -118,3 +118,17 @@ def test_what_is_no_list_of_pairs_is_an_error(value, message):
 def test_a_language_models_targets_need_no_inputs():
     expected = [("", "ab"), ("x", "cd"), ("", "ef")]
     assert pairs_of(["ab", ("x", "cd"), {"targets": "ef"}], has_inputs=False) == expected
+
+
+def test_labels_may_be_integers():
+    rows = [("a", 1), ("b", np.int64(2)), {"inputs": "c", "targets": "x"}]
+    assert pairs_of(rows, are_labels=True) == [("a", "1"), ("b", "2"), ("c", "x")]
+    with pytest.raises(DataError, match="the target of pair 1 is int 1; expected a text"):
+        pairs_of(rows)
+    with pytest.raises(DataError, match="target of pair 1 is float 0.5; expected a label: a text"):
+        pairs_of([("a", 0.5)], are_labels=True)
+
+
+def test_half_a_surrogate_pair_is_named():
+    with pytest.raises(DataError, match="line 2: character 1 of the text is"):
+        texts_of(["a", "b\ud800"])
