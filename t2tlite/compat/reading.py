@@ -15,7 +15,8 @@ from typing import Any
 from t2tlite import problem
 from t2tlite.batches.batching import Batching, choose_batching, evaluation_batching
 from t2tlite.batches.examples import Examples
-from t2tlite.config import HParams
+from t2tlite.compat.t2t_hparams import sharing_values
+from t2tlite.config import HParams, ProblemHParams
 from t2tlite.errors import DataError, PluginError
 from t2tlite.problem import DatasetSplit
 
@@ -37,6 +38,15 @@ class FeatureInfo:
 
 class Reading(problem.Problem):
     """T2T's methods for reading data."""
+
+    def get_hparams(
+        self, model_hparams: HParams | None = None, data_dir: str | None = None
+    ) -> ProblemHParams:
+        hparams = HParams() if model_hparams is None else model_hparams
+        # Not those that a program made from nothing, which have T2T's methods.
+        if isinstance(hparams, HParams):
+            hparams = sharing_values(hparams)
+        return super().get_hparams(hparams, data_dir)
 
     def filepattern(self, data_dir: str, mode: str, shard: int | None = None) -> str:
         return super().filepattern(data_dir, DatasetSplit.EVAL if mode == _PREDICT else mode, shard)
@@ -206,7 +216,7 @@ class Reading(problem.Problem):
                 )
         if _overrides(self, "eval_hooks"):
             log.warning("%s overrides eval_hooks, which t2tlite doesn't call", self.name)
-        return super().read_examples(shards, mode, hparams, for_training)
+        return super().read_examples(shards, mode, sharing_values(hparams), for_training)
 
 
 def _batched(examples: Any, batching: Batching) -> Any:

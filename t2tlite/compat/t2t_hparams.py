@@ -66,7 +66,7 @@ class HParams(config.HParams):
     def del_hparam(self, name: str) -> None:
         """Removes an added hparam; a field keeps its value."""
         self.extra.pop(name, None)
-        self._added.discard(name)
+        self.__dict__.get("_added", set()).discard(name)
 
     def get(self, key: str, default: Any = None) -> Any:
         """Returns the value of an hparam, or `default` if there is none."""
@@ -93,6 +93,19 @@ class HParams(config.HParams):
 def with_t2t_methods(hparams: config.HParams) -> HParams:
     """Returns a copy of hparams that has T2T's methods."""
     return HParams(**{name: getattr(hparams, name) for name in _FIELDS})
+
+
+class _HParamsOfHook(HParams):
+    def add_hparam(self, name: str, value: Any) -> None:
+        # The hooks that get the model's hparams are called more often than in T2T.
+        config.HParams.add_hparam(self, name, value)
+
+
+def sharing_values(hparams: config.HParams) -> HParams:
+    """Returns HParams with T2T's methods that share their values with `hparams`, for a hook."""
+    shared = _HParamsOfHook.__new__(_HParamsOfHook)
+    object.__setattr__(shared, "__dict__", hparams.__dict__)
+    return shared
 
 
 def built_in_sets(*modules: str) -> dict[str, Callable[..., Any]]:

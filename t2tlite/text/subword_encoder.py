@@ -48,7 +48,7 @@ class SubwordTextEncoder(TextEncoder):
         self.filename = None if filename is None else os.fspath(filename)
         self._fill([])
         if filename is not None:
-            self._load_from_file_object(read_vocabulary_lines(filename))
+            self._load_from_file(filename)
 
     @cached_property
     def _token_ids(self) -> Callable[[str], tuple[int, ...]]:
@@ -75,10 +75,9 @@ class SubwordTextEncoder(TextEncoder):
         return frozenset(id_ for id_, subtoken in enumerate(bare) if "\\" in subtoken)
 
     def encode(self, text: str) -> list[int]:
-        token_ids = self._token_ids
         text = as_text(text)
         try:
-            return [id_ for token in tokenizer.encode(text) for id_ in token_ids(token)]
+            return self._tokens_to_subtoken_ids(tokenizer.encode(text))
         except UnicodeEncodeError:
             encode_utf8(text)
             raise
@@ -87,18 +86,15 @@ class SubwordTextEncoder(TextEncoder):
         """Returns the subtoken ids of one token of any tokenizer; raises as `encode`."""
         token_text = as_text(token_text)
         encode_utf8(token_text)
-        return list(self._token_ids(token_text))
+        return self._tokens_to_subtoken_ids([token_text])
 
     def decode(self, ids: Sequence[int], strip_extraneous: bool = False) -> str:
         """Returns the text of `ids`; ids outside the vocabulary are ignored."""
-        joined = "".join(self.decode_list(self._stripped(ids, strip_extraneous)))
-        tokens = map(unescape_token, joined.split("_"))
-        return tokenizer.decode(token for token in tokens if token)
+        return tokenizer.decode(self._subtoken_ids_to_tokens(self._stripped(ids, strip_extraneous)))
 
     def decode_list(self, ids: Sequence[int]) -> list[str]:
         """Returns the subtokens of `ids` as in the file, with `_` at the end of a word."""
-        size = self.vocab_size
-        return [self._all_subtoken_strings[id_] if 0 <= id_ < size else "" for id_ in ids]
+        return [self._subtoken_id_to_subtoken_string(id_) for id_ in ids]
 
     @classmethod
     def build_from_generator(
@@ -181,6 +177,11 @@ class SubwordTextEncoder(TextEncoder):
         pairs = sorted((id_, s) for s, id_ in self._subtoken_string_to_id.items())
         print(", ".join(f"{id_} : '{subtoken}'" for id_, subtoken in pairs))
 
+    # The methods from here on have T2T's names: subclasses in plugins call and override them.
+
+    def _load_from_file(self, filename: str | os.PathLike[str]) -> None:
+        self._load_from_file_object(read_vocabulary_lines(filename))
+
     def _load_from_file_object(self, lines: Iterable[str]) -> None:
         self._fill([_unquote(line.strip()) for line in lines])
 
@@ -193,17 +194,39 @@ class SubwordTextEncoder(TextEncoder):
         self._alphabet = ESCAPE_CHARACTERS.union(*subtokens)
         self.__dict__.pop("_token_ids", None)
 
+    def _tokens_to_subtoken_ids(self, tokens: Iterable[str]) -> list[int]:
+        token_ids = self._token_to_subtoken_ids
+        return [id_ for token in tokens for id_ in token_ids(token)]
+
+    def _token_to_subtoken_ids(self, token: str) -> Sequence[int]:
+        return self._token_ids(token)
+
     def _split_token(self, token: str) -> tuple[int, ...]:
         """Returns the ids of one token; raises UnicodeEncodeError for a lone surrogate."""
-        escaped = escape_token(token, self._alphabet)
+        return tuple(self._escaped_token_to_subtoken_ids(escape_token(token, self._alphabet)))
+
+    def _escaped_token_to_subtoken_ids(self, escaped_token: str) -> list[int]:
         ids = self._subtoken_string_to_id
+        return [ids[s] for s in self._escaped_token_to_subtoken_strings(escaped_token)]
+
+    def _escaped_token_to_subtoken_strings(self, escaped_token: str) -> list[str]:
+        ids, longest = self._subtoken_string_to_id, self._max_subtoken_len
         try:
-            return tuple(ids[s] for s in longest_subtokens(escaped, ids, self._max_subtoken_len))
+            return longest_subtokens(escaped_token, ids, longest)
         except KeyError as error:
             raise VocabularyError(
                 f"{self.filename or 'the vocabulary'} has no subtoken for {error.args[0]!r} (in "
-                f"{token!r}), which other subtokens contain; is the file complete?"
+                f"{unescape_token(escaped_token)!r}), which other subtokens contain; is the file "
+                f"complete?"
             ) from None
+
+    def _subtoken_ids_to_tokens(self, subtokens: Sequence[int]) -> list[str]:
+        tokens = map(unescape_token, "".join(self.decode_list(subtokens)).split("_"))
+        return [token for token in tokens if token]
+
+    def _subtoken_id_to_subtoken_string(self, subtoken: int) -> str:
+        in_vocabulary = 0 <= subtoken < len(self._all_subtoken_strings)
+        return self._all_subtoken_strings[subtoken] if in_vocabulary else ""
 
 
 def _unquote(line: str) -> str:

@@ -41,6 +41,7 @@ RUNS = {
     "trap_built_subwords": ("own_vocabularies", []),
     "trap_word_list": ("own_vocabularies", []),
     "trap_shared_vocab": ("own_vocabularies", []),
+    "trap_splits_at_spaces": ("own_vocabularies", []),
     "trap_loose_labels": (
         "loose_problems",
         ["--hparams_set=trap_from_nothing", "--hparams=", "--model=transformer_encoder"],

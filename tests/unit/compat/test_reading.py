@@ -4,6 +4,8 @@ import logging
 
 import pytest
 
+from t2tlite.batches.examples import each_row
+from t2tlite.compat import t2t_hparams
 from t2tlite.compat.tensor2tensor.data_generators import problem, text_problems
 from t2tlite.config import HParams
 from t2tlite.errors import DataError, PluginError
@@ -155,3 +157,30 @@ def test_a_whole_dataset_is_preprocessed(data_dir):
     made = Pairs()
     records = tf.data.TFRecordDataset(made.shards(data_dir, "eval"))
     assert len(list(made.examples(records, "eval", HParams()))) == 3
+
+
+class ReadsHParams(Numbers):
+    """Its hooks use T2T's methods of the model's hparams."""
+
+    def hparams(self, defaults, model_hparams):
+        super().hparams(defaults, model_hparams)
+        assert "hidden_size" in model_hparams and "steps_of_mine" not in model_hparams.values()
+        model_hparams.add_hparam("shown", model_hparams.get("steps_of_mine", 3))
+        model_hparams.set_hparam("batch_size", 77)
+
+    def preprocess_example(self, example, mode, hparams):
+        example["targets"] = example["targets"][: hparams.get("shown")]
+        return example
+
+
+@pytest.mark.parametrize("make", [HParams, t2t_hparams.HParams])
+def test_the_hparams_that_hooks_get_have_t2ts_methods(data_dir, make):
+    read, hparams = ReadsHParams(), make()
+    # A training asks several times; what the hook assigns is the model's.
+    for _ in "ab":
+        read.get_hparams(hparams, data_dir)
+    assert (hparams.shown, hparams.batch_size) == (3, 77)
+    assert type(hparams) is make and type(hparams.copy()) is make
+    shards = [f"{data_dir}/numbers-train-00000-of-00003"]
+    examples = read.read_examples(shards, "train", hparams)
+    assert max(len(row["targets"]) for row in each_row(examples)) == 3

@@ -1,5 +1,6 @@
 """T2T's functions that only compat has: encoders, vocabularies, shards, downloads."""
 
+import pickle
 from collections import Counter
 
 import numpy as np
@@ -12,6 +13,7 @@ from t2tlite.compat.tensor2tensor.data_generators import (
     text_problems,
     tokenizer,
     translate,
+    wmt,
 )
 from t2tlite.compat.tensor2tensor.utils import metrics, mlperf_log
 from t2tlite.config import HParams
@@ -60,6 +62,55 @@ def test_a_plugins_own_subclass_of_the_subword_encoder(tmp_path):
     encoder = Upper(path)
     assert encoder.decode(encoder.encode("one")) == "ONE"
     assert not isinstance(text_encoder.SubwordTextEncoder(path), Upper)
+
+
+class SplitAtSpaces(text_encoder.SubwordTextEncoder):
+    """Changes T2T's steps of encoding and decoding, with methods copied from T2T."""
+
+    def encode(self, s):
+        return self._tokens_to_subtoken_ids(text_encoder.native_to_unicode(s).split(" "))
+
+    def subtokens(self, s):
+        return [each for token in s.split(" ") for each in self._cached(token)]
+
+    def _cached(self, token):
+        place = hash(token) % self._cache_size
+        if self._cache[place][0] != token:
+            escaped = text_encoder._escape_token(token, self._alphabet)
+            self._cache[place] = token, self._escaped_token_to_subtoken_strings(escaped)
+        return self._cache[place][1]
+
+    def decode(self, ids, strip_extraneous=False):
+        return " ".join(self._subtoken_ids_to_tokens(ids))
+
+
+class FirstSubtokens(text_encoder.SubwordTextEncoder):
+    """Reads a file of another format, and drops subtokens in a step that T2T calls."""
+
+    def _load_from_file_object(self, lines):
+        self._init_subtokens_from_list(
+            [line.strip() for line in lines], reserved_tokens=text_encoder.RESERVED_TOKENS
+        )
+        self._init_alphabet_from_tokens("onetw")
+
+    def _escaped_token_to_subtoken_ids(self, escaped_token):
+        return super()._escaped_token_to_subtoken_ids(escaped_token)[:1]
+
+
+def test_a_subclass_of_the_subword_encoder_changes_its_steps(tmp_path):
+    path = tmp_path / "own.subwords"
+    text_encoder.SubwordTextEncoder.build_from_generator(["one-two one two"], 40).store_to_file(
+        path
+    )
+    encoder = pickle.loads(pickle.dumps(SplitAtSpaces(path)))
+    ids = encoder.encode("one-two ötwo")
+    assert encoder.decode(ids) == "one-two ötwo"
+    assert encoder.subtokens("one-two ötwo") == encoder.decode_list(ids)
+    # Pickled without what it remembers.
+    assert len(pickle.dumps(encoder)) < 10_000
+    path.write_text("one_\nt\nwo_\n", encoding="utf-8")
+    assert FirstSubtokens(path).encode("one two") == [2, 3]
+    assert FirstSubtokens(path).encode_without_tokenizing("two") == [3]
 
 
 def test_labels_as_one_hot_lists():
@@ -147,6 +198,18 @@ def test_generators_that_t2t_dropped(tmp_path):
     (tmp_path / "c").write_text("x\t1\n")
     made = list(translate.tabbed_generator(tmp_path / "c", encoder, encoder))
     assert made == [{"inputs": [ord("x") + 2], "targets": [ord("1") + 2]}]
+
+
+def test_the_module_of_all_translation_before_1_3():
+    names: dict = {}
+    exec("from t2tlite.compat.tensor2tensor.data_generators.wmt import *", names)
+    assert names["EOS"] == 1
+    assert names["bi_vocabs_token_generator"] is translate.bi_vocabs_token_generator
+    assert names["TranslateProblem"] is wmt.TranslateProblem is translate.TranslateProblem
+    assert wmt._compile_data is translate.compile_data
+    assert wmt.TranslateEndeWmt32k().name == "translate_ende_wmt32k"
+    with pytest.raises(PluginError, match="translate.TranslateXxyy is a problem that isn't part"):
+        wmt.TranslateXxyy()
 
 
 def test_downloads(tmp_path):

@@ -6,6 +6,7 @@ import sys
 import pytest
 
 from t2tlite import plugins, registry
+from t2tlite.config import HParams
 from t2tlite.errors import DuplicateNameError, PluginError
 from t2tlite.plugins import loading
 
@@ -184,3 +185,19 @@ class TestEntryPoints:
         self.found(monkeypatch, point)
         with pytest.raises(PluginError, match="plugin no_such_package failed: Mod"):
             plugins.load_entry_points()
+
+
+def test_an_hparam_that_does_not_exist_is_the_plugins_error(write, tmp_path):
+    """It is raised in t2tlite's code; other errors there are t2tlite's."""
+    write(
+        "plug_reads/__init__.py",
+        "def hook(hparams): return hparams.nothing\ndef broken(hparams): hparams.override(3)\n",
+    )
+    plugins.load_usr_dir(str(tmp_path / "plug_reads"))
+    hooks = sys.modules["plug_reads"]
+    with pytest.raises(AttributeError, match="no hparam is named nothing") as caught:
+        hooks.hook(HParams())
+    assert plugins.raised(caught.value)
+    with pytest.raises(Exception) as caught:
+        hooks.broken(HParams())
+    assert not plugins.raised(caught.value)

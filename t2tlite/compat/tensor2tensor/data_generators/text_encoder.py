@@ -1,7 +1,8 @@
 """As `tensor2tensor.data_generators.text_encoder`."""
 
+import functools
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,28 @@ class SubwordTextEncoder(text.SubwordTextEncoder, metaclass=_AnySubwords):
             if learned.exists():
                 return SentencePieceEncoder(learned)
         return text.SubwordTextEncoder(filename)
+
+    # What methods that a plugin copied from T2T use.
+    _cache_size = 2**16
+
+    @functools.cached_property
+    def _cache(self) -> list[tuple[str | None, Any]]:
+        return [(None, None)] * self._cache_size
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in super().__getstate__().items() if name != "_cache"}
+
+    def _fill(self, subtokens: Sequence[str]) -> None:
+        super()._fill(subtokens)
+        self.__dict__.pop("_cache", None)
+
+    def _init_subtokens_from_list(
+        self, subtoken_strings: list[str], reserved_tokens: list[str] | None = None
+    ) -> None:
+        self._fill([*(reserved_tokens or []), *subtoken_strings])
+
+    def _init_alphabet_from_tokens(self, tokens: Iterable[str]) -> None:
+        self._alphabet = ESCAPE_CHARACTERS.union(*tokens)
 
 
 def sentencepiece_path(filename: str | os.PathLike[str]) -> Path:

@@ -5,6 +5,7 @@ import os
 import tensorflow as tf
 
 from tensor2tensor.data_generators import generator_utils, problem, text_encoder, translate
+from tensor2tensor.data_generators.wmt import *
 from tensor2tensor.utils import metrics, registry
 
 FLAGS = tf.flags.FLAGS
@@ -69,4 +70,4 @@ class TrapBefore14Characters(TrapBefore14):
     def generator(self, data_dir, tmp_dir, train):
         vocab = text_encoder.ByteTextEncoder()
         path = os.path.join(tmp_dir, "pairs")
-        return translate.bi_vocabs_token_generator(path + ".en", path + ".de", vocab, vocab, EOS)
+        return bi_vocabs_token_generator(path + ".en", path + ".de", vocab, vocab, EOS)

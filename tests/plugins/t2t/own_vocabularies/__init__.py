@@ -116,3 +116,45 @@ class TrapSharedVocab(TrapVocabulary):
             assert len(f.readlines()) == vocab.vocab_size
         assert vocab.decode([text_encoder.NUM_RESERVED_TOKENS]) == "<en>"
         return vocab
+
+
+class SplitsAtSpaces(text_encoder.SubwordTextEncoder):
+    """Another tokenizer, with methods copied from T2T's encoder."""
+
+    def encode(self, raw_text):
+        return self._tokens_to_subtoken_ids(
+            text_encoder.native_to_unicode(raw_text).split(u" "))
+
+    def _token_to_subtoken_ids(self, token):
+        cache_location = hash(token) % self._cache_size
+        cache_key, cache_value = self._cache[cache_location]
+        if cache_key == token:
+            return cache_value
+        ret = self._escaped_token_to_subtoken_ids(
+            text_encoder._escape_token(token, self._alphabet))
+        self._cache[cache_location] = (token, ret)
+        return ret
+
+    def decode(self, ids):
+        return u" ".join(self._subtoken_ids_to_tokens(ids))
+
+
+@registry.register_problem
+class TrapSplitsAtSpaces(TrapVocabulary):
+    """A subclass of T2T's encoder; a hook that reads and adds hparams of the model."""
+
+    def get_or_create_vocab(self, data_dir, tmp_dir, force_get=False):
+        path = os.path.join(data_dir, self.vocab_filename)
+        if not force_get and not os.path.exists(path):
+            vocab = SplitsAtSpaces.build_from_generator(
+                self.generate_text_for_vocab(data_dir, tmp_dir), 100)
+            vocab.store_to_file(path)
+        vocab = SplitsAtSpaces(path)
+        assert vocab.decode(vocab.encode(u"one  zw\u00f6lf")) == u"one zw\u00f6lf"
+        return vocab
+
+    def hparams(self, defaults, model_hparams):
+        super(TrapSplitsAtSpaces, self).hparams(defaults, model_hparams)
+        assert model_hparams.get("trap_contexts") in (None, 1)
+        model_hparams.add_hparam("trap_contexts", 1)
+        assert "trap_contexts" in model_hparams
