@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from t2tlite.api.arguments import PathLike, folder
 from t2tlite.checkpoint import eval_log
 from t2tlite.console import html_table
 from t2tlite.errors import DataError
@@ -37,9 +38,7 @@ class TrainResult:
     best_step: int | None
 
     @classmethod
-    def read(
-        cls, output_dir: str | Path, metric: str = "loss", minimize: bool = True
-    ) -> TrainResult:
+    def read(cls, output_dir: PathLike, metric: str = "loss", minimize: bool = True) -> TrainResult:
         """Returns the result of the training in a model folder.
 
         Args:
@@ -47,11 +46,14 @@ class TrainResult:
           metric, minimize: what makes a checkpoint the best one.
 
         Raises:
-          DataError: the log of evaluations is damaged.
+          DataError: the folder doesn't exist, or its log of evaluations is damaged.
         """
-        rows = eval_log.read_evaluations(output_dir)
+        path = Path(folder(output_dir, "output_dir"))
+        if not path.is_dir():
+            raise DataError(f"{path} doesn't exist; give the model folder of a training")
+        rows = eval_log.read_evaluations(path)
         best = eval_log.best_first(rows, metric, minimize)
-        return cls(Path(output_dir), rows, rows[best[0]]["step"] if best else None)
+        return cls(path, rows, rows[best[0]]["step"] if best else None)
 
     @property
     def last(self) -> dict[str, Any]:

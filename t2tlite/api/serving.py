@@ -18,7 +18,7 @@ from t2tlite.serving.server import Server
 @checked
 def serve(
     output_dir: PathLike | Decoder, host: str = "127.0.0.1", port: int = 8501, *,
-    servable_name: str = "", allowed_hosts: Collection[str] = (), background: bool = False,
+    servable_name: str = "", allowed_hosts: str | Collection[str] = (), background: bool = False,
     checkpoint_path: PathLike | int = "",
     decode_hparams: str | Mapping[str, Any] | DecodeHParams = "",
     t2t_usr_dir: PathLike | Sequence[PathLike] = "", max_body_bytes: int = 2**20,
@@ -53,6 +53,8 @@ def serve(
     """
     flags = dict(locals())
     limits = Limits(**{field.name: flags[field.name] for field in fields(Limits)}).check()
+    if isinstance(allowed_hosts, str):
+        allowed_hosts = [host for host in allowed_hosts.split(",") if host]
     check_hosts(allowed_hosts)
     if not isinstance(output_dir, Decoder):
         run_record.read(folder(output_dir, "output_dir"))

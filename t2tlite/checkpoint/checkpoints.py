@@ -17,6 +17,7 @@ import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -137,6 +138,8 @@ def find(folder: str | os.PathLike[str], checkpoint: str | int) -> Path:
     Raises:
       CheckpointError: the folder has no newest or best checkpoint.
     """
+    if not isinstance(checkpoint, str | os.PathLike | Integral):
+        raise CheckpointError(f"checkpoint={checkpoint!r:.40}; expected a step, a path or 'best'")
     step = str(checkpoint)
     if step == "":
         if not (saved := steps(folder)):

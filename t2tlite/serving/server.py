@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 import math
 import os
+import re
 import signal
 import socket
 import threading
 from collections.abc import Callable, Collection
 from typing import Any
 
+from t2tlite.assignments import shown
 from t2tlite.devices import cluster
 from t2tlite.errors import DeviceError, ServingError
 from t2tlite.serving.batching import Batcher
@@ -52,6 +54,10 @@ class Server:
         limits: Limits,
         allowed_hosts: Collection[str] = (),
     ):
+        if name and not re.fullmatch(r"[\w.-]+", name):
+            raise ServingError(
+                f"--servable_name={shown(name, quoted=True)}; expected letters, digits, _, - and ."
+            )
         if cluster.current().workers > 1:
             raise DeviceError("a server runs on one machine; unset TF_CONFIG")
         try:

@@ -1,12 +1,13 @@
 """What train, evaluate, export and serve refuse before anything slow."""
 
 import inspect
+from pathlib import Path
 
 import pytest
 
 import t2tlite
 from t2tlite import HParams, RunRecord, TrainArgs
-from t2tlite.api.training import _train_args
+from t2tlite.api.training import args_of_flags
 from t2tlite.errors import (
     CheckpointError,
     DataError,
@@ -17,21 +18,22 @@ from t2tlite.errors import (
 )
 from t2tlite.training.new_run import read_hparams
 
+MODEL = Path(__file__).parents[2] / "golden" / "model"
 FLAGS = {
     name: parameter.default
     for name, parameter in inspect.signature(t2tlite.train).parameters.items()
 }
 
 
-def test_the_keywords_make_train_args():
-    assert _train_args(FLAGS) == TrainArgs(warm_start_from="")
+def x():
+    assert args_of_flags(FLAGS) == TrainArgs(warm_start_from="")
     given = {"train_steps": 5, "random_seed": 7, "eval_use_test_set": True, "schedule": "train"}
     expected = TrainArgs(5, seed=7, eval_split="test", evaluate=False, warm_start_from="")
-    assert _train_args({**FLAGS, **given}) == expected
+    assert args_of_flags({**FLAGS, **given}) == expected
     own = TrainArgs(train_steps=9)
-    assert _train_args({**FLAGS, "train_args": own}) == own
+    assert args_of_flags({**FLAGS, "train_args": own}) == own
     with pytest.raises(HParamsError, match="train_steps, seed: given beside train_args"):
-        _train_args({**FLAGS, "train_args": own, "train_steps": 5, "random_seed": 7})
+        args_of_flags({**FLAGS, "train_args": own, "train_steps": 5, "random_seed": 7})
 
 
 def test_hparams_in_three_forms(tmp_path):
@@ -93,5 +95,24 @@ def test_what_the_others_refuse(tmp_path):
         t2tlite.serve(nowhere, max_instances=9, max_queue=3)
     with pytest.raises(ServingError, match="--allowed_hosts has 'a:1'"):
         t2tlite.serve(nowhere, allowed_hosts=["a:1"])
+    with pytest.raises(ServingError, match="--allowed_hosts has 'a:1'"):
+        t2tlite.serve(nowhere, allowed_hosts="example.com,a:1")
+    with pytest.raises(HParamsError, match="port='x' is not an integer"):
+        t2tlite.serve(nowhere, port="x")
+    with pytest.raises(HParamsError, match="eval_steps=0.5 is not an integer"):
+        t2tlite.evaluate(data_dir=tmp_path, output_dir=nowhere, eval_steps=0.5)
+    with pytest.raises(HParamsError, match="num_workers='all' is not an integer"):
+        t2tlite.generate_data("reverse_digits", tmp_path / "data", num_workers="all")
+    with pytest.raises(HParamsError, match="format=None; leave it out for the default"):
+        t2tlite.export(nowhere, format=None)
+    with pytest.raises(DataError, match="nowhere doesn't exist; give the model folder"):
+        t2tlite.TrainResult.read(nowhere)
+    with pytest.raises(DataError, match="output_dir=None; expected the path of a folder"):
+        t2tlite.TrainResult.read(None)
     with pytest.raises(DataError, match="runner='flink'.*expected runner='beam'"):
         t2tlite.generate_data("reverse_digits", tmp_path / "data", runner="flink")
+
+
+def test_the_name_of_a_served_model_is_part_of_a_url():
+    with pytest.raises(ServingError, match="--servable_name='a/b'; expected letters"):
+        t2tlite.serve(MODEL, servable_name="a/b", port=0)

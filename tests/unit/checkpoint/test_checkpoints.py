@@ -84,6 +84,12 @@ def test_an_empty_folder(tmp_path, make_model):
         checkpoints.find(tmp_path, "")
 
 
+@pytest.mark.parametrize("value", [None, 1.5, ["best"]])
+def test_what_is_no_checkpoint(tmp_path, value):
+    with pytest.raises(CheckpointError, match="expected a step, a path or 'best'$"):
+        checkpoints.find(tmp_path, value)
+
+
 @pytest.mark.parametrize(("keep", "left"), [(0, [1, 2, 3, 4]), (2, [3, 4]), (9, [1, 2, 3, 4])])
 def test_the_newest_are_kept(tmp_path, make_model, keep, left):
     model, optimizer = make_model()
