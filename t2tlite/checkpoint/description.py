@@ -22,6 +22,7 @@ from t2tlite.files import plain_name
 from t2tlite.model import BUILT_IN
 from t2tlite.problem import FILE_WORD, Problem
 from t2tlite.regression import Text2RealProblem
+from t2tlite.t2t_names.problem_hparams import MODALITIES
 from t2tlite.text_problems import Text2ClassProblem, Text2SelfProblem, Text2TextProblem
 from t2tlite.translate import TranslateDistillProblem
 
@@ -144,6 +145,9 @@ class Description:
         needed = _FEATURES if self.has_inputs else _FEATURES[1:]
         if missing := [name for name in needed if name not in self.features]:
             raise ValueError(f"it has no feature {missing[0]}")
+        for name in needed:
+            if (modality := self.features[name].modality) not in MODALITIES:
+                raise ValueError(f"the modality of the {name} is {modality[:40]!a}")
         if not math.isfinite(self.loss_multiplier):
             raise ValueError("loss_multiplier is not finite")
         if unknown := [name for name in self.splits if name not in FILE_WORD]:

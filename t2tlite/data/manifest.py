@@ -164,6 +164,13 @@ def from_json(kind: Any, value: Any, name: str = "the file") -> Any:
     kinds = get_type_hints(kind)
     if unknown := sorted(value.keys() - kinds):
         raise TypeError(f"{name} has the unknown key {unknown[0]!a}")
+    required = [
+        one.name
+        for one in dataclasses.fields(kind)
+        if one.default is one.default_factory is dataclasses.MISSING
+    ]
+    if missing := [key for key in required if key not in value]:
+        raise TypeError(f"{name} has no key {missing[0]!a}")
     return kind(**{key: from_json(kinds[key], item, key) for key, item in value.items()})
 
 

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from t2tlite import console
+from t2tlite.checkpoint import run_record
 from t2tlite.decode.decode_hparams import DecodeHParams
 from t2tlite.decode.engine import Engine
 from t2tlite.decode.keras_engine import KerasEngine
 from t2tlite.decode.model_folder import ModelFolder
 from t2tlite.devices import devices
-from t2tlite.errors import DeviceError
+from t2tlite.errors import DeviceError, HParamsError
 
 
 class LoadedModel:
@@ -30,6 +31,10 @@ class LoadedModel:
     ):
         self.folder = ModelFolder(output_dir, usr_dirs)
         defaults = self.folder.run.decode_hparams
+        try:
+            DecodeHParams.of("", defaults).check()
+        except HParamsError as error:
+            raise HParamsError(f"{Path(output_dir, run_record.NAME)}: {error}") from None
         self.decode_hparams = DecodeHParams.of(decode_hparams, defaults).check()
         self.output_dir, self.run = self.folder.path, self.folder.run
         self.problem, self.hparams = self.folder.problem, self.folder.hparams

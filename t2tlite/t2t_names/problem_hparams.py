@@ -12,7 +12,7 @@ from typing import Any
 
 from t2tlite.errors import DataError
 
-_KNOWN = ("symbol", "class_label", "real_l2")
+MODALITIES = ("symbol", "class_label", "real_l2")
 
 
 def translate(filled: Any) -> None:
@@ -43,9 +43,9 @@ def _name(feature: str, modality: Any) -> str:
     if isinstance(name, str):
         # "symbol:default" is an implementation of "symbol", and "symbol_weights_all" the same here.
         name = name.partition(":")[0].removesuffix("_weights_all")
-    if name not in _KNOWN and feature in ("inputs", "targets"):
+    if name not in MODALITIES and feature in ("inputs", "targets"):
         raise DataError(
-            f"modality of {feature!r} is {modality}; t2tlite has {', '.join(_KNOWN)}: correct "
+            f"modality of {feature!r} is {modality}; t2tlite has {', '.join(MODALITIES)}: correct "
             f"hparams() of the problem"
         )
     return str(name)

@@ -98,10 +98,18 @@ def test_no_model(tmp_path):
         run_record.read(tmp_path)
 
 
-@pytest.mark.parametrize("text", ["", "{}", "[]", '{"problem": "p", "other": 1}'])
-def test_a_damaged_record(tmp_path, text):
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "Expecting value"),
+        ("{}", "the file has no key 'problem'"),
+        ("[]", "the file is list"),
+        ('{"problem": "p", "other": 1}', "unknown key 'other'"),
+    ],
+)
+def test_a_damaged_record(tmp_path, text, reason):
     (tmp_path / "run.json").write_text(text)
-    with pytest.raises(CheckpointError, match="run.json is damaged"):
+    with pytest.raises(CheckpointError, match=f"run.json is damaged .*{reason}"):
         run_record.read(tmp_path)
 
 
@@ -288,6 +296,8 @@ def test_any_bytes_are_a_record_or_an_error_of_one_line(tmp_path_factory, labell
         (("description", "features", "inputs", "vocab_size"), -1),
         (("description", "features", "inputs", "vocab_size"), 10**15),
         (("description", "features", "inputs", "vocab_size"), 1.5),
+        (("description", "features", "inputs", "modality"), "sound"),
+        (("description", "features", "targets", "modality"), ""),
         (("description", "splits"), {"training": 1}),
         (("description", "max_length"), -1),
         (("description", "target_space_id"), -1),

@@ -1,6 +1,7 @@
 """Decoding from Python, with a small model that has learned to reverse digits."""
 
 import dataclasses
+import json
 import shutil
 from pathlib import Path
 
@@ -295,3 +296,19 @@ def test_it_shows_what_it_is(decoder):
     assert shown.startswith(f"Decoder(folder={str(MODEL)!r}, problem='reverse_digits', model='")
     assert "checkpoint='model.ckpt-250', decode_hparams='beam_size=2, extra_length=3')" in shown
     assert "<td" in decoder._repr_html_() and "model.ckpt-250" in decoder._repr_html_()
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"beam": 2}, "no decode hparam is named beam: did you mean beam_size"),
+        ({"beam_size": 0}, "beam_size=0 is outside 1"),
+        ({"batch_size": 2}, "batch_size is no default of a model"),
+    ],
+)
+def test_a_wrong_default_is_told_by_its_file(tmp_path, values, message):
+    model = shutil.copytree(MODEL, tmp_path / "model")
+    record = json.loads((model / "run.json").read_text())
+    (model / "run.json").write_text(json.dumps(record | {"decode_hparams": values}))
+    with pytest.raises(HParamsError, match=f"model/run.json: .*{message}"):
+        Decoder(model)
