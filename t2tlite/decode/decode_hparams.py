@@ -31,6 +31,8 @@ _ABOUT_FILES = {
     *("batch_size", "return_beams", "write_beam_scores", "num_samples", "max_input_size"),
     *("delimiter", "decode_in_memory"),
 }
+# Those of them that are about lines from elsewhere, too.
+_ABOUT_TEXTS = {"batch_size", "max_input_size"}
 
 
 @dataclass
@@ -139,8 +141,13 @@ class DecodeHParams(CheckedFields):
           overrides: further changes.
 
         Raises:
-          HParamsError: one doesn't exist, or isn't possible.
+          HParamsError: one doesn't exist, isn't possible, or is an override about files alone.
         """
+        if wrong := [name for name in overrides if name in _ABOUT_FILES - _ABOUT_TEXTS]:
+            raise HParamsError(
+                f"decode hparam {wrong[0]} is about files, as decode_file reads and writes them; "
+                f"it has no effect on texts"
+            )
         if isinstance(given, DecodeHParams):
             changed = dataclasses.replace(given)
         else:

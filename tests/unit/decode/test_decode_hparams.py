@@ -107,6 +107,12 @@ def test_a_model_does_not_change_what_is_read_or_written(name):
         DecodeHParams.defaults_of_model(f"{name}=1")
 
 
+def test_what_is_about_files_has_no_effect_on_texts():
+    with pytest.raises(HParamsError, match="return_beams is about files, as decode_file reads"):
+        DecodeHParams().for_call(None, {"return_beams": True})
+    assert DecodeHParams().for_call("num_samples=3", {"batch_size": 2}).batch_size == 2
+
+
 def test_a_default_that_is_impossible():
     with pytest.raises(HParamsError, match="no decode hparam is named beams"):
         DecodeHParams.of("", {"beams": 1})
