@@ -68,12 +68,18 @@ def index_shards(paths: Sequence[str]) -> list[ShardIndex]:
                 index = index_shard(path)
                 advance(len(index.sizes))
             indices[path] = index
-    if any(kept.get(os.path.basename(path)) is not index for path, index in indices.items()):
+    is_new = any(kept.get(os.path.basename(path)) is not index for path, index in indices.items())
+    if is_new and _may_write(os.path.dirname(paths[0])):
         try:
             write(indices)
         except OutputError as error:
             log.debug("the index isn't kept: %s", error)
     return list(indices.values())
+
+
+def _may_write(folder: str) -> bool:
+    """Whether a folder is meant to be written to, also for root, who always can."""
+    return bool(os.stat(folder or ".").st_mode & 0o222)
 
 
 def _size(path: str) -> int:

@@ -81,6 +81,15 @@ def test_without_a_writable_folder(shards, tmp_path, monkeypatch):
     assert not (tmp_path / "p-train.index.npz").exists()
 
 
+def test_a_folder_that_is_marked_read_only_is_left_as_it_is(shards, tmp_path):
+    tmp_path.chmod(0o555)
+    try:
+        assert lengths(index.index_shards(shards)) == LENGTHS
+        assert not (tmp_path / "p-train.index.npz").exists()
+    finally:
+        tmp_path.chmod(0o755)
+
+
 def test_a_flipped_byte(shards):
     with open(shards[2], "r+b") as file:
         file.seek(-10, 2)
