@@ -63,6 +63,9 @@ class Layout:
                 ) from None
             read = label_of if feature == "label" else text_of
             texts[feature] = read(value, f"{feature} of {name}")
+            # In files and answers a label is a line, and a blank line is no answer.
+            if feature == "label" and (not texts[feature].strip() or "\n" in texts[feature]):
+                raise DataError(f"label of {name} is {describe(value)}; expected one line of text")
         return texts
 
 

@@ -120,6 +120,8 @@ def test_labels_of_a_hugging_face_dataset_have_names():
         ([("q", "a"), ("r", "b", "c")], {}, r"row 2 is tuple \('r', 'b', 'c'\); expected 2 items"),
         ([("q", "a"), ("r", "\ud800")], {}, "targets of row 2: character 0 of the text is"),
         (["q", "\ud800"], {}, "row 2: character 0 of the text is"),
+        ([("q", " ")], {"label": 1}, "label of row 1 is str ' '; expected one line of text"),
+        ([("q", "a\nb")], {"label": 1}, "label of row 1 is str 'a.*'; expected one line of text"),
         ([("q", 0), ("r", None)], {}, "label of row 2 is None; expected a label: a text or an int"),
         ({("q", "a")}, {}, "found a set, which has no order"),
         ([b"a"], {}, "row 1 is bytes"),
