@@ -140,7 +140,7 @@ class HParams:
     learning_rate_cosine_cycle_steps: Period = 250000  # steps of half a cosine
 
     # Optimizer.
-    optimizer: Name = "adam"  # adam, multistep_adam, adafactor, momentum, sgd, true_adam
+    optimizer: Name = "adam"  # adam(_w), multistep_adam, true_adam, adafactor, momentum, sgd
     optimizer_adam_beta1: Decay = 0.9
     optimizer_adam_beta2: Decay = 0.997
     optimizer_adam_epsilon: Epsilon = 1e-9

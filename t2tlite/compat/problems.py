@@ -19,6 +19,7 @@ from t2tlite.compat.reading import Reading
 from t2tlite.config import HParams, ProblemHParams
 from t2tlite.plugins.stand_ins import absent_names
 from t2tlite.problem import DatasetSplit
+from t2tlite.problem_vocabulary import label_encoder_of
 from t2tlite.text import TextEncoder
 from t2tlite.text_problems import VocabType
 
@@ -138,6 +139,14 @@ class Text2TextProblem(Problem, text_problems.Text2TextProblem):
         # The method above just calls the base class if there is a newer hook.
         return self._is_before_1_4 or self._overridden({"generate_encoded_samples"})
 
+    @property
+    def text_prefixes(self) -> dict[str, str]:
+        try:
+            return super().text_prefixes
+        except NotImplementedError:
+            # T2T reads them when it encodes only, and such a problem encodes itself.
+            return {"inputs": "", "targets": ""}
+
     def _maybe_pack_examples(self, generator: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         # The reader packs examples (hparam pack_dataset), not the generator.
         return generator
@@ -155,6 +164,15 @@ class Text2SelfProblem(Text2TextProblem, text_problems.Text2SelfProblem):
 
 class Text2ClassProblem(Text2TextProblem, text_problems.Text2ClassProblem):
     """T2T's Text2ClassProblem."""
+
+    def get_feature_encoders(self, data_dir: str | None = None) -> dict[str, Any]:
+        if self._encoders is None:
+            encoders = dict(self.feature_encoders(data_dir))
+            # T2T trains without one of the targets.
+            if "targets" not in encoders:
+                encoders["targets"] = label_encoder_of(self, data_dir)
+            self._encoders = encoders
+        return super().get_feature_encoders(data_dir)
 
 
 class Text2RealProblem(Text2TextProblem, regression.Text2RealProblem):

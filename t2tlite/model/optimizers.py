@@ -219,9 +219,16 @@ def make_optimizer(
         shared["use_ema"], shared["ema_momentum"] = True, hparams.ema_decay
     if hparams.optimizer_multistep_accumulate_steps > 1:
         shared["gradient_accumulation_steps"] = hparams.optimizer_multistep_accumulate_steps
-    name = hparams.optimizer.lower()
+    # T2T takes the names of classes, too: MultistepAdam.
+    name = hparams.optimizer.replace("_", "").lower()
+    if hparams.optimizer in ("adam_w", "AdamW") and hparams.weight_decay:
+        raise HParamsError(
+            f"optimizer={hparams.optimizer} with weight_decay={hparams.weight_decay} takes that "
+            f"part of the weights away at each step in T2T, which isn't supported; choose "
+            f"optimizer=adam, whose weight_decay is times the learning rate"
+        )
     # Explicit names: Keras would number the optimizers of a process, and slots are saved by name.
-    if name in ("adam", "true_adam", "multistep_adam", "adamw"):
+    if name in ("adam", "trueadam", "multistepadam", "adamw"):
         return Adam(
             name="adam",
             beta_1=hparams.optimizer_adam_beta1,
@@ -239,6 +246,6 @@ def make_optimizer(
             **shared,
         )
     raise HParamsError(
-        f"optimizer={hparams.optimizer} is not one of: adam, multistep_adam, true_adam, adamw, "
+        f"optimizer={hparams.optimizer} is not one of: adam, multistep_adam, true_adam, adam_w, "
         f"adafactor, momentum, sgd"
     )

@@ -82,9 +82,11 @@ def test_slots_have_names_of_their_own_and_are_small():
         ("adam", "Adam"),
         ("true_adam", "Adam"),
         ("multistep_adam", "Adam"),
+        ("MultistepAdam", "Adam"),
+        ("TrueAdam", "Adam"),
         ("Adafactor", "Adafactor"),
         ("momentum", "SGD"),
-        ("sgd", "SGD"),
+        ("SGD", "SGD"),
     ],
 )
 def test_optimizers(name, kind):
@@ -100,6 +102,13 @@ def test_optimizers(name, kind):
         assert (optimizer.beta_1, optimizer.beta_2, optimizer.epsilon) == (0.9, 0.98, 1e-9)
     if kind == "SGD":
         assert optimizer.momentum == (0.9 if name == "momentum" else 0.0)
+
+
+@pytest.mark.parametrize("name", ["adam_w", "AdamW"])
+def test_t2ts_adam_w_is_adam_if_no_weight_decays(name):
+    assert type(make_optimizer(HParams(optimizer=name), 100)).__name__ == "Adam"
+    with pytest.raises(HParamsError, match=f"optimizer={name} with weight_decay=0.01 takes that"):
+        make_optimizer(HParams(optimizer=name, weight_decay=0.01), 100)
 
 
 def test_an_unknown_optimizer():

@@ -95,6 +95,11 @@ def test_after_install_all_code_sees_the_names(monkeypatch):
             "isn't a text problem",
         ),
         ("from tensor2tensor.data_generators import wiki_lm as w", "w.A()", "copy its file from"),
+        (
+            "from tensor2tensor.data_generators import multi_problem as m",
+            "m.MultiProblem()",
+            "mixes problems in training; write one problem",
+        ),
         ("import tensor2tensor.envs.gym_spaces as g", "g.x()", "no counterpart in t2tlite"),
         ("from tensor2tensor.utils import registry as r", "r.create_modality(1)", "no counterpart"),
         ("from tensor2tensor.models import transformer as t", "t.transformer_x()", "isn't part of"),
