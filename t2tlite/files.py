@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from t2tlite.errors import Error, OutputError
+from t2tlite.errors import DataError, Error, OutputError
 
 log = logging.getLogger(__name__)
 
@@ -117,6 +117,18 @@ def cannot_write(path: str | os.PathLike[str], error: OSError) -> OutputError:
         errno.ENOTDIR: "part of that path is a file; choose another folder",
     }.get(error.errno or 0, "choose another folder")
     return OutputError(f"can't write {path}: {error.strerror or error}; {advice}")
+
+
+def folder_path(value: object, name: str, required: bool = True) -> str:
+    """Returns the path of a folder as text, with the user's home for ~.
+
+    Raises:
+      DataError: it can't be a path, or it is empty though required; the message calls it `name`.
+    """
+    path = os.fspath(value) if isinstance(value, str | os.PathLike) else None
+    if not isinstance(path, str) or "\0" in path or (required and not path):
+        raise DataError(f"{name}={value!r:.80}; expected the path of a folder")
+    return os.path.expanduser(path)
 
 
 def make_folder(path: str | os.PathLike[str]) -> Path:

@@ -10,12 +10,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ParamSpec, TypeVar
 
 from t2tlite import plugins
-from t2tlite.assignments import convert, shown
+from t2tlite.assignments import convert
 from t2tlite.decode.decode_hparams import DecodeHParams
 from t2tlite.decode.decoder import Decoder
 from t2tlite.devices import devices
 from t2tlite.errors import DataError, HParamsError
-from t2tlite.files import split_paths
+from t2tlite.files import folder_path, split_paths
 
 PathLike = str | os.PathLike[str]
 _SIMPLE = (bool, int, float, str)
@@ -55,17 +55,6 @@ def checked(function: Callable[_P, _R]) -> Callable[_P, _R]:
         return function(*bound.args, **bound.kwargs)
 
     return call
-
-
-def folder(value: PathLike, name: str, required: bool = True) -> str:
-    """Returns the path of a folder as text, with the user's home for ~.
-
-    Raises:
-      DataError: it isn't a path, or it is empty though required; the message calls it `name`.
-    """
-    if not isinstance(value, str | os.PathLike) or (required and not os.fspath(value)):
-        raise DataError(f"{name}={shown(value, quoted=True)}; expected the path of a folder")
-    return os.path.expanduser(os.fspath(value))
 
 
 def load_usr_dirs(t2t_usr_dir: PathLike | Sequence[PathLike]) -> list[str]:
@@ -119,6 +108,6 @@ def load_decoder(
                 "Decoder its own when it is created"
             )
         return model
-    path, usr_dirs = folder(model, "output_dir"), load_usr_dirs(t2t_usr_dir)
+    path, usr_dirs = folder_path(model, "output_dir"), load_usr_dirs(t2t_usr_dir)
     checkpoint = checkpoint_path if isinstance(checkpoint_path, int) else os.fspath(checkpoint_path)
     return Decoder(path, checkpoint, decode_hparams, usr_dirs, on)

@@ -8,11 +8,12 @@ import sys
 from collections.abc import Sequence
 
 from t2tlite import registry
-from t2tlite.api.arguments import PathLike, checked, folder, load_usr_dirs
+from t2tlite.api.arguments import PathLike, checked, load_usr_dirs
 from t2tlite.api.problems import ProblemLike, resolve
 from t2tlite.data import manifest
 from t2tlite.datagen import generate_data as datagen
 from t2tlite.errors import DataError
+from t2tlite.files import folder_path
 from t2tlite.problem import Problem
 
 
@@ -59,7 +60,8 @@ def generate_data(
     # The data of a problem are also those of its _rev and _copy.
     found = resolve(problem)
     made = found if isinstance(found, Problem) else registry.problem(found)
-    data_dir, tmp_dir = folder(data_dir, "data_dir"), folder(tmp_dir, "tmp_dir", required=False)
+    data_dir = folder_path(data_dir, "data_dir")
+    tmp_dir = folder_path(tmp_dir, "tmp_dir", required=False)
     workers = num_workers or _default_workers()
     if runner == "local" and not beam_options:
         datagen.generate_data(made, data_dir, tmp_dir, random_seed, overwrite, task_id, workers)

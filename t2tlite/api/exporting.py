@@ -7,12 +7,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from t2tlite.api.arguments import PathLike, checked, folder, load_decoder
+from t2tlite.api.arguments import PathLike, checked, load_decoder
 from t2tlite.checkpoint import run_record
 from t2tlite.decode.decode_hparams import DecodeHParams
 from t2tlite.decode.decoder import Decoder
 from t2tlite.devices import devices
 from t2tlite.errors import OutputError
+from t2tlite.files import folder_path
 
 # Module and default folder, below the model folder, by format.
 _FORMATS = {"savedmodel": ("saved_model", "export"), "ctranslate2": ("ctranslate2", "ctranslate2")}
@@ -63,9 +64,9 @@ def export(
         )
     name, default = _FORMATS[format]
     model_dir = output_dir.output_dir if isinstance(output_dir, Decoder) else output_dir
-    model_dir = folder(model_dir, "output_dir")
+    model_dir = folder_path(model_dir, "output_dir")
     run_record.read(model_dir)
-    target = folder(export_dir, "export_dir", required=False) or str(Path(model_dir, default))
+    target = folder_path(export_dir, "export_dir", required=False) or str(Path(model_dir, default))
     device = devices.choose(backend="tensorflow")
     exporter = importlib.import_module(f"t2tlite.exporting.{name}")
     exporter.check_export_dir(target)

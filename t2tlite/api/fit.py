@@ -11,7 +11,7 @@ from typing import Any
 
 from t2tlite import registry
 from t2tlite.api import pairs as stored_pairs
-from t2tlite.api.arguments import PathLike, checked, folder
+from t2tlite.api.arguments import PathLike, checked
 from t2tlite.api.datagen import generate_data
 from t2tlite.api.rows import LABELLED, Column
 from t2tlite.api.training import args_of_flags, train
@@ -20,6 +20,7 @@ from t2tlite.checkpoint import run_record
 from t2tlite.config import HParams
 from t2tlite.decode.decoder import Decoder
 from t2tlite.errors import CheckpointError, DataError
+from t2tlite.files import folder_path
 from t2tlite.training.new_run import read_hparams
 
 log = logging.getLogger(__name__)
@@ -72,8 +73,8 @@ def fit(
       Error: as `train`.
     """
     _check(problem, vocab_size, model, {**training, "train_steps": train_steps})
-    output_dir = folder(output_dir, "output_dir")
-    data_dir = folder(data_dir or os.path.join(output_dir, "data"), "data_dir")
+    output_dir = folder_path(output_dir, "output_dir")
+    data_dir = folder_path(data_dir or os.path.join(output_dir, "data"), "data_dir")
     changed = _hparams(hparams_set, hparams, training, train_steps, output_dir)
     columns = inputs, targets, label
     made: Any = stored_pairs.store(

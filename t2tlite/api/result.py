@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from t2tlite.api.arguments import PathLike, folder
+from t2tlite.api.arguments import PathLike
 from t2tlite.checkpoint import eval_log
 from t2tlite.console import html_table
 from t2tlite.errors import DataError
+from t2tlite.files import folder_path
 from t2tlite.training import curves
 
 
@@ -48,7 +49,7 @@ class TrainResult:
         Raises:
           DataError: the folder doesn't exist, or its log of evaluations is damaged.
         """
-        path = Path(folder(output_dir, "output_dir"))
+        path = Path(folder_path(output_dir, "output_dir"))
         if not path.is_dir():
             raise DataError(f"{path} doesn't exist; give the model folder of a training")
         rows = eval_log.read_evaluations(path)

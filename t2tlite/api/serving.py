@@ -6,10 +6,11 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
-from t2tlite.api.arguments import PathLike, checked, device, folder, load_decoder
+from t2tlite.api.arguments import PathLike, checked, device, load_decoder
 from t2tlite.checkpoint import run_record
 from t2tlite.decode.decode_hparams import DecodeHParams
 from t2tlite.decode.decoder import Decoder
+from t2tlite.files import folder_path
 from t2tlite.serving import server as http_server
 from t2tlite.serving.limits import Limits, check_hosts
 from t2tlite.serving.server import Server
@@ -57,7 +58,7 @@ def serve(
         allowed_hosts = [host for host in allowed_hosts.split(",") if host]
     check_hosts(allowed_hosts)
     if not isinstance(output_dir, Decoder):
-        run_record.read(folder(output_dir, "output_dir"))
+        run_record.read(folder_path(output_dir, "output_dir"))
 
     def load() -> Decoder:
         on = None if isinstance(output_dir, Decoder) else device(flags)

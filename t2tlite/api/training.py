@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from t2tlite.api.arguments import PathLike, checked, device, folder, load_usr_dirs
+from t2tlite.api.arguments import PathLike, checked, device, load_usr_dirs
 from t2tlite.api.datagen import generate_data as generate
 from t2tlite.api.problems import ProblemLike, resolve
 from t2tlite.api.result import TrainResult
@@ -15,6 +15,7 @@ from t2tlite.config import HParams
 from t2tlite.decode.decode_hparams import DecodeHParams
 from t2tlite.devices.devices import Devices
 from t2tlite.errors import HParamsError
+from t2tlite.files import folder_path
 from t2tlite.problem import Problem
 from t2tlite.training import evaluate as evaluation
 from t2tlite.training import train as training
@@ -88,7 +89,7 @@ def train(
     """
     flags = dict(locals())
     usr_dirs = load_usr_dirs(t2t_usr_dir)
-    data_dir, output_dir = folder(data_dir, "data_dir"), folder(output_dir, "output_dir")
+    data_dir, output_dir = folder_path(data_dir, "data_dir"), folder_path(output_dir, "output_dir")
     run = problem if isinstance(problem, RunRecord) else _new_run(flags, output_dir, usr_dirs)
     if decode_hparams:
         values = DecodeHParams.of(decode_hparams).changes()
@@ -136,7 +137,7 @@ def evaluate(
     """
     flags = dict(locals())
     usr_dirs = load_usr_dirs(t2t_usr_dir)
-    data_dir, output_dir = folder(data_dir, "data_dir"), folder(output_dir, "output_dir")
+    data_dir, output_dir = folder_path(data_dir, "data_dir"), folder_path(output_dir, "output_dir")
     if isinstance(problem, RunRecord):
         run = problem
     else:

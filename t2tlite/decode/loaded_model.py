@@ -34,7 +34,7 @@ class LoadedModel:
         try:
             DecodeHParams.of("", defaults).check()
         except HParamsError as error:
-            raise HParamsError(f"{Path(output_dir, run_record.NAME)}: {error}") from None
+            raise HParamsError(f"{Path(self.folder.path, run_record.NAME)}: {error}") from None
         self.decode_hparams = DecodeHParams.of(decode_hparams, defaults).check()
         self.output_dir, self.run = self.folder.path, self.folder.run
         self.problem, self.hparams = self.folder.problem, self.folder.hparams

@@ -10,6 +10,7 @@ from t2tlite.checkpoint.description import EVALUATION, HOOKS
 from t2tlite.config import HParams
 from t2tlite.data.encoding import Encoding
 from t2tlite.decode.decode_hparams import DecodeHParams
+from t2tlite.files import folder_path
 from t2tlite.problem import Problem
 
 
@@ -34,12 +35,12 @@ class ModelFolder:
     """
 
     def __init__(self, output_dir: str | os.PathLike[str], usr_dirs: Sequence[str] = ()):
-        self.path = str(output_dir)
-        self.run = run_record.read(output_dir)
+        self.path = folder_path(output_dir, "output_dir")
+        self.run = run_record.read(self.path)
         usr_dirs = usr_dirs.split(",") if isinstance(usr_dirs, str) else usr_dirs
         self._usr_dirs = [folder for folder in usr_dirs if folder]
-        self.run.check_vocabularies(output_dir)
-        self.problem = trained_problem.load(self.run, output_dir, self._usr_dirs)
+        self.run.check_vocabularies(self.path)
+        self.problem = trained_problem.load(self.run, self.path, self._usr_dirs)
         self.hparams = HParams.from_values(self.run.hparams)
         self.problem_hparams = self.problem.get_hparams(self.hparams, self.path)
         self.encoders = self.problem_hparams.vocabulary

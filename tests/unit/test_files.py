@@ -12,6 +12,7 @@ from t2tlite.errors import DataError, Error, OutputError
 from t2tlite.files import (
     atomic,
     cannot_write,
+    folder_path,
     locked,
     make_folder,
     opened_below,
@@ -183,3 +184,16 @@ def test_paths_joined_by_commas_may_hold_commas(tmp_path, monkeypatch):
     assert split_paths("") == []
     assert split_paths("x,y,,z") == ["x", "y", "z"]
     assert split_paths("x,m,rev/a,b,y,m,rev") == ["x", "m,rev/a,b", "y", "m,rev"]
+
+
+def test_the_path_of_a_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", "/home/me")
+    assert folder_path("~/data", "data_dir") == "/home/me/data"
+    assert folder_path(tmp_path, "data_dir") == str(tmp_path)
+    assert folder_path("", "tmp_dir", required=False) == ""
+    for value in ["", None, 5, b"data", "a\0b", "a" * 99 + "\0"]:
+        with pytest.raises(
+            DataError, match="^data_dir=.*; expected the path of a folder$"
+        ) as caught:
+            folder_path(value, "data_dir")
+        assert len(str(caught.value)) < 130

@@ -312,3 +312,11 @@ def test_a_wrong_default_is_told_by_its_file(tmp_path, values, message):
     (model / "run.json").write_text(json.dumps(record | {"decode_hparams": values}))
     with pytest.raises(HParamsError, match=f"model/run.json: .*{message}"):
         Decoder(model)
+
+
+def test_the_home_of_the_user_and_what_is_no_folder(monkeypatch):
+    monkeypatch.setenv("HOME", str(MODEL.parent))
+    assert Decoder("~/model").output_dir == str(MODEL)
+    for value in [None, 5, b"model", "", "a\0b"]:
+        with pytest.raises(DataError, match="output_dir=.*; expected the path of a folder$"):
+            Decoder(value)
