@@ -33,7 +33,7 @@ from t2tlite.data import manifest
 from t2tlite.data.manifest import from_json
 from t2tlite.errors import CheckpointError, DataError, HParamsError, VocabularyError
 from t2tlite.files import atomic, opened_below, plain_name, read_json
-from t2tlite.model import BUILT_IN
+from t2tlite.model import BUILT_IN, CLASSIFIERS
 from t2tlite.problem import Problem
 from t2tlite.text.vocabulary import vocabulary_sha256
 from t2tlite.version import __version__
@@ -181,6 +181,20 @@ class RunRecord:
             for name, one in description.features.items()
         }
         self.description = dataclasses.replace(description, features=features)
+        self._choose_classifier(features["targets"].modality)
+
+    def _choose_classifier(self, modality: str) -> None:
+        """Changes a built-in model that generates text to its classifier if there is no text."""
+        name = self.model
+        if modality not in ("class_label", "real_l2") or name not in CLASSIFIERS:
+            return
+        if registry.model(name) is BUILT_IN[name].load():
+            self.model = CLASSIFIERS[name]
+            log.warning(
+                "the targets of %s aren't text: --model=%s is trained, an encoder that classifies; "
+                "T2T's %s has a decoder for them, too",
+                *(self.problem, self.model, name),
+            )
 
     def _named(self, encoder: dict[str, Any], data_dir: str | Path) -> dict[str, Any]:
         """Returns a described encoder with its file's name in the model folder for its path."""

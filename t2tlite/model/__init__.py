@@ -24,6 +24,12 @@ BUILT_IN = {
     for target, doc in _DOCS.items()
 }
 
+# The model for targets that are labels or numbers, by the one that generates text.
+CLASSIFIERS = {
+    "transformer": "transformer_encoder",
+    "universal_transformer": "universal_transformer_encoder",
+}
+
 
 def register_models() -> None:
     """Registers the built-in models; `plugins` calls it through an entry point."""
