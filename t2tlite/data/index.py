@@ -1,11 +1,12 @@
 """Where each record of the shards is, and how long its features are, without reading the records.
 
-The index of a split, `{stem}.index.npz`, takes about 12 bytes an example. t2t-datagen writes it.
-For T2T's shards it is made when they are first read, and kept if their folder is writable.
+The index of a split, `PROBLEM.SPLIT.index.npz`, takes about 12 bytes an example. t2t-datagen writes
+it. For T2T's shards it is made when they are first read, and kept if their folder is writable.
 """
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import zipfile
@@ -26,6 +27,10 @@ log = logging.getLogger(__name__)
 
 # Records whose lengths are read at a time.
 _CHUNK = 65_536
+# Shards of more bytes in all show their progress.
+_SHOWN_BYTES = 2**26
+
+_no_meter = contextlib.nullcontext(lambda records: None)
 
 
 @dataclass(frozen=True)
@@ -46,7 +51,9 @@ class ShardIndex:
 def path_of(shard: str | os.PathLike[str]) -> Path:
     """Returns the path of the index of the split that a shard belongs to."""
     path = Path(shard)
-    return path.with_name(f"{path.name.rsplit('-', 3)[0]}.index.npz")
+    problem, _, split = path.name.rsplit("-", 3)[0].rpartition("-")
+    # T2T takes all files whose names start with PROBLEM-SPLIT for shards.
+    return path.with_name(f"{problem}.{split}.index.npz")
 
 
 def index_shards(paths: Sequence[str]) -> list[ShardIndex]:
@@ -60,7 +67,8 @@ def index_shards(paths: Sequence[str]) -> list[ShardIndex]:
     """
     kept = _read(path_of(paths[0]))
     indices = {}
-    with console.meter("indexing", "records") as advance:
+    is_long = sum(map(_size, paths)) > _SHOWN_BYTES
+    with console.meter("indexing", "records") if is_long else _no_meter as advance:
         for path in paths:
             index = kept.get(os.path.basename(path))
             # A file of equal size that was replaced is noticed when its records are read.

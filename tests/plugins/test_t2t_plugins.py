@@ -166,9 +166,9 @@ def test_shards_are_those_of_t2t(errors, folder, problem, split, shards, example
     [
         ("trap_duck_encoders", "letters.pickle"),
         ("trap_tokens", "trap_words.txt"),
-        ("trap_two_vocabularies", "trap.source.vocab.300.model"),
-        ("trap_two_vocabularies", "trap.target.model"),
-        ("trap_before14", "vocab.trap14.320.model"),
+        ("trap_two_vocabularies", "trap.source.vocab.300"),
+        ("trap_two_vocabularies", "trap.target.subwords"),
+        ("trap_before14", "vocab.trap14.320"),
     ],
 )
 def test_model_folder_holds_the_vocabulary(errors, folder, problem, file):

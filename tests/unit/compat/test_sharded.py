@@ -72,7 +72,7 @@ def examples_of(paths):
     """Returns inputs and targets of the examples of shards."""
     decode = Lines().get_or_create_vocab("", "").decode
     return [
-        tuple(decode(features[name].int64_list.value[:-1]) for name in ("inputs", "targets"))
+        tuple(decode(features[name][:-1]) for name in ("inputs", "targets"))
         for _, features in read_examples(paths)
     ]
 

@@ -28,6 +28,12 @@ def lengths(indices):
     return [i.lengths["inputs"].tolist() if len(i.sizes) else [] for i in indices]
 
 
+def test_t2ts_patterns_find_shards_only(shards, tmp_path):
+    index.index_shards(shards)
+    assert sorted(map(str, tmp_path.glob("p-train*"))) == shards
+    assert len(list(tmp_path.iterdir())) == 4
+
+
 def test_lengths_and_sizes(shards):
     indices = index.index_shards(shards)
     assert lengths(indices) == LENGTHS
@@ -43,7 +49,7 @@ def test_lengths_and_sizes(shards):
 
 def test_the_file_is_used_while_it_fits(shards, tmp_path, monkeypatch):
     made = index.index_shards(shards)
-    path = tmp_path / "p-train.index.npz"
+    path = tmp_path / "p.train.index.npz"
     content = path.read_bytes()
     indexed = []
     real = index.index_shard
@@ -63,7 +69,7 @@ def test_the_file_is_used_while_it_fits(shards, tmp_path, monkeypatch):
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04", "cut", "other"])
 def test_a_damaged_file_is_made_again(shards, tmp_path, content):
     index.index_shards(shards)
-    path = tmp_path / "p-train.index.npz"
+    path = tmp_path / "p.train.index.npz"
     if content == "other":
         np.savez(path, shards=np.array(["a"]), records=np.array([3]))
     else:
@@ -78,14 +84,14 @@ def test_without_a_writable_folder(shards, tmp_path, monkeypatch):
 
     monkeypatch.setattr(index, "write", cannot)
     assert lengths(index.index_shards(shards)) == LENGTHS
-    assert not (tmp_path / "p-train.index.npz").exists()
+    assert not (tmp_path / "p.train.index.npz").exists()
 
 
 def test_a_folder_that_is_marked_read_only_is_left_as_it_is(shards, tmp_path):
     tmp_path.chmod(0o555)
     try:
         assert lengths(index.index_shards(shards)) == LENGTHS
-        assert not (tmp_path / "p-train.index.npz").exists()
+        assert not (tmp_path / "p.train.index.npz").exists()
     finally:
         tmp_path.chmod(0o755)
 

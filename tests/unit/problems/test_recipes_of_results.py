@@ -1,14 +1,16 @@
 """The problems of docs/results.md, on published data that the user provides."""
 
 import gzip
+import importlib
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from problems.verified_files import KnownFile
 from t2tlite import registry
 from t2tlite.errors import DataError
+
+KnownFile = importlib.import_module("t2tlite.problems.verified_files").KnownFile
 
 RECIPES = {
     "g2p_g014b2b": ("cmudict_g2p", {"train": 110788, "eval": 2650}),
