@@ -30,7 +30,9 @@ _CHUNK = 65_536
 # Shards of more bytes in all show their progress.
 _SHOWN_BYTES = 2**26
 
-_no_meter = contextlib.nullcontext(lambda records: None)
+
+def _no_meter(records: int) -> None:
+    """Shows nothing."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,8 @@ def index_shards(paths: Sequence[str]) -> list[ShardIndex]:
     kept = _read(path_of(paths[0]))
     indices = {}
     is_long = sum(map(_size, paths)) > _SHOWN_BYTES
-    with console.meter("indexing", "records") if is_long else _no_meter as advance:
+    meter = console.meter("indexing", "records") if is_long else contextlib.nullcontext(_no_meter)
+    with meter as advance:
         for path in paths:
             index = kept.get(os.path.basename(path))
             # A file of equal size that was replaced is noticed when its records are read.
