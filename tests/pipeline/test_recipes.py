@@ -133,7 +133,16 @@ def test_a_users_model_trains_and_decodes(command, plugin, tmp_path):
     assert "model bag_of_embeddings doesn't give its attention weights" in done.stderr
 
 
-def test_generator_on_text_is_refused_for_classes(command, plugin, tmp_path):
+@pytest.mark.parametrize(
+    ("model", "hparams_set", "status", "message"),
+    [
+        ("transformer", "transformer_tiny", 0, "--model=transformer_encoder is trained"),
+        ("lstm_seq2seq", "lstm_seq2seq", 1, "use --model=transformer_encoder"),
+    ],
+)
+def test_a_model_that_generates_text_for_classes(
+    command, plugin, tmp_path, model, hparams_set, status, message
+):
     done = command(
         "t2t-trainer",
         f"--t2t_usr_dir={plugin}",
@@ -141,9 +150,9 @@ def test_generator_on_text_is_refused_for_classes(command, plugin, tmp_path):
         "--problem=vowel_first",
         f"--data_dir={tmp_path}",
         f"--output_dir={tmp_path / 'm'}",
-        "--model=transformer",
-        "--hparams_set=transformer_tiny",
+        f"--model={model}",
+        f"--hparams_set={hparams_set}",
         "--train_steps=1",
-        status=1,
+        status=status,
     )
-    assert "use --model=transformer_encoder" in done.stderr
+    assert message in done.stderr

@@ -186,6 +186,7 @@ def test_a_set_of_the_plugin_s_own_in_place_of_t2ts(errors, folder):
 # What the model folder needs code of the plugin for; those of all other traps are data.
 NEEDS = {
     "trap_duck_encoders": {DECODING},
+    "trap_splits_at_spaces": {DECODING},
     **dict.fromkeys(
         ["trap_old_modalities", "trap_later_modalities", "trap_babi_concat", "trap_babi_parsed"]
         + ["trap_squad", "trap_tf1_styles"],
