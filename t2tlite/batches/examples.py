@@ -17,7 +17,7 @@ from typing import Protocol
 import numpy as np
 
 from t2tlite.data.index import index_shards, missing_feature, path_of
-from t2tlite.data.records import check_record, map_shard, record_error
+from t2tlite.data.records import check_record, map_shard, record_error, record_starts
 from t2tlite.data.wire import Array, decode_ids, spans
 from t2tlite.errors import DataError
 
@@ -85,12 +85,7 @@ class MappedExamples:
             folder = os.path.dirname(self._shards[0])
             raise DataError(f"{folder} has no example; run t2t-datagen again")
         self._sizes = np.concatenate([index.sizes for index in indices])
-        # 12 bytes before each record's data, 4 behind it.
-        self._starts = np.concatenate(
-            [np.cumsum(index.sizes, dtype=np.int64) - index.sizes for index in indices]
-        )
-        within = np.arange(len(self._sizes)) - np.repeat(self._firsts[:-1], np.diff(self._firsts))
-        self._starts += 16 * within + 12
+        self._starts = np.concatenate([record_starts(index.sizes) for index in indices])
         empty = np.zeros(0, np.int32)
         columns = [
             np.concatenate([index.lengths.get(feature.source, empty) for index in indices])

@@ -116,7 +116,8 @@ def make_batch(
     first, last = total * share // shares, total * (share + 1) // shares
     start, stop = plan.row_starts[number], plan.row_starts[number + 1]
     filled = np.arange(min(start + first, stop), min(start + last, stop))
-    counts = np.diff(plan.member_starts)[filled]
+    # Not np.diff of all rows: a round may have millions.
+    counts = plan.member_starts[filled + 1] - plan.member_starts[filled]
     members = plan.members[spans(plan.member_starts[filled], counts)]
     row = np.repeat(np.arange(len(filled)), counts)
     batch: dict[str, Array] = {}

@@ -54,16 +54,11 @@ class Plan:
         return len(self.widths)
 
 
-def _random(seed: int, *key: int) -> np.random.Generator:
-    # Philox and SeedSequence are guaranteed to give the same numbers in all versions of NumPy.
-    entropy = [abs(seed), int(seed < 0), *key]
-    return np.random.Generator(np.random.Philox(np.random.SeedSequence(entropy)))
-
-
 def shuffled(numbers: Array, seed: int, *key: int) -> Array:
     """Returns the numbers in an order that depends on the seed and the key alone."""
-    # Not `permutation`, whose method may change between versions of NumPy.
-    keys = _random(seed, *key).bit_generator.random_raw(len(numbers))
+    # Of NumPy's random numbers only these are guaranteed never to change.
+    entropy = [abs(seed), int(seed < 0), *key]
+    keys = np.random.Philox(np.random.SeedSequence(entropy)).random_raw(len(numbers))
     return numbers[np.argsort(keys, kind="stable")]
 
 

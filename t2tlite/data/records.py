@@ -288,6 +288,12 @@ def record_spans(data: memoryview, path: str | os.PathLike[str]) -> tuple[Array,
     return positions, sizes
 
 
+def record_starts(sizes: Array) -> Array:
+    """Returns the start of each record's data in a file, from the sizes of all of them: int64."""
+    ends = np.cumsum(sizes.astype(np.int64) + _HEADER_BYTES + _FOOTER_BYTES)
+    return ends - sizes - _FOOTER_BYTES
+
+
 def check_record(data: memoryview, start: int, size: int, path: str | os.PathLike[str]) -> bytes:
     """Returns the data of a record of a mapped file.
 
