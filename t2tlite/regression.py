@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Iterator
 from typing import Any
@@ -11,7 +10,7 @@ from t2tlite.config import HParams, ProblemHParams
 from t2tlite.data.encoding import Encoding
 from t2tlite.errors import DataError
 from t2tlite.metrics import Metrics
-from t2tlite.problem import DatasetSplit, SpaceID
+from t2tlite.problem import SpaceID
 from t2tlite.text import RealEncoder
 from t2tlite.text_problems import Text2TextProblem
 
@@ -32,10 +31,7 @@ class Text2RealProblem(Text2TextProblem):
     def _sample_types(self) -> dict[str, type]:
         return {"inputs": str, "targets": object}
 
-    def generate_text_for_vocab(self, data_dir: str, tmp_dir: str) -> Iterator[str]:
-        samples = self._checked_samples(data_dir, tmp_dir, DatasetSplit.TRAIN)
-        for sample in itertools.islice(samples, self.max_samples_for_vocab):
-            yield sample["inputs"]
+    _vocab_features = ["inputs"]
 
     def _samples_to_encode(
         self, data_dir: str, tmp_dir: str, dataset_split: str, task_id: int | None = None

@@ -137,10 +137,14 @@ class Text2TextProblem(Problem):
             if count == self.max_samples_for_vocab:
                 return
             count += 1
-            if self.has_inputs:
-                yield sample["inputs"]
-            yield sample["targets"]
+            for name in self._vocab_features:
+                yield sample[name]
         self._counted = {DatasetSplit.TRAIN: count}
+
+    @property
+    def _vocab_features(self) -> list[str]:
+        """The texts of a sample that the vocabulary is learned from."""
+        return ["inputs", "targets"] if self.has_inputs else ["targets"]
 
     def generate_encoded_samples(
         self, data_dir: str, tmp_dir: str, dataset_split: str
@@ -319,10 +323,7 @@ class Text2ClassProblem(Text2TextProblem):
     def _sample_types(self) -> dict[str, type]:
         return {"inputs": str, "label": int}
 
-    def generate_text_for_vocab(self, data_dir: str, tmp_dir: str) -> Iterator[str]:
-        samples = self._checked_samples(data_dir, tmp_dir, DatasetSplit.TRAIN)
-        for sample in itertools.islice(samples, self.max_samples_for_vocab):
-            yield sample["inputs"]
+    _vocab_features = ["inputs"]
 
     def _samples_to_encode(
         self, data_dir: str, tmp_dir: str, dataset_split: str, task_id: int | None = None

@@ -112,9 +112,7 @@ class DistributedText2TextProblem(Text2TextProblem):
                 files += self._task_id_to_input_files(task)
         samples = self.generate_samples(data_dir, tmp_dir, DatasetSplit.TRAIN, files)
         for sample in itertools.islice(samples, self.max_samples_for_vocab):
-            if self.has_inputs:
-                yield sample["inputs"]
-            yield sample["targets"]
+            yield from (sample[name] for name in self._vocab_features)
 
     def generate_encoded_samples(  # type: ignore[override]
         self, data_dir: str, tmp_dir: str, dataset_split: str, input_files: Sequence[str]
