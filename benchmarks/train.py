@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 
-from t2tlite.model import optimizers
+from t2tlite.optimizers import optimizers
 
 BATCH, LENGTH = 64, 32
 SIZES = {"poetry": ("transformer_poetry", 8192), "base": ("transformer_base", 32768)}

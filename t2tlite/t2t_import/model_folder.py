@@ -132,8 +132,8 @@ def import_checkpoint(
     """
     if checkpoints.steps(output_dir):
         raise CheckpointError(f"{output_dir} holds a model already; choose a new --output_dir")
-    from t2tlite.model.optimizers import make_optimizer
     from t2tlite.model.transformer import Transformer, TransformerEncoder
+    from t2tlite.optimizers.optimizers import make_optimizer
 
     if not checkpoint.shares_embeddings:
         run.hparams["shared_embedding_and_softmax_weights"] = False

@@ -167,7 +167,7 @@ class TrainingSetup:
 
     def make_objective(self) -> tuple[Any, Any]:
         """Returns the Keras model that `fit` trains, not yet compiled, and its built optimizer."""
-        from t2tlite.model.optimizers import make_optimizer
+        from t2tlite.optimizers.optimizers import make_optimizer
         from t2tlite.training.objective import Objective
 
         reduce, shares = self.device.sum_over_replicas, self.device.row_shares

@@ -95,7 +95,7 @@ def test_logits(form, make):
 
 @pytest.mark.parametrize("form", ["true_adam", "multistep_adam"], indirect=True)
 def test_the_next_training_step_is_t2ts(make):
-    from t2tlite.model.optimizers import make_optimizer
+    from t2tlite.optimizers.optimizers import make_optimizer
     from t2tlite.t2t_import.checkpoints import take_optimizer
 
     network, checkpoint = make("checkpoint")

@@ -65,8 +65,8 @@ def make_model():
     import keras
     import numpy as np
 
-    from t2tlite.model.optimizers import make_optimizer
     from t2tlite.model.transformer import Transformer
+    from t2tlite.optimizers.optimizers import make_optimizer
 
     def make(seed=0, features=("targets",), **values):
         keras.utils.set_random_seed(seed)

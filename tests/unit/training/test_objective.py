@@ -15,8 +15,8 @@ from t2tlite.config import HParams, ProblemHParams
 from t2tlite.devices.devices import Devices
 from t2tlite.devices.feeding import Feed
 from t2tlite.model.losses import cross_entropy
-from t2tlite.model.optimizers import make_optimizer
 from t2tlite.model.transformer import Transformer
+from t2tlite.optimizers.optimizers import make_optimizer
 from t2tlite.training.objective import Objective, Totals
 from tests.unit.conftest import TINY
 

@@ -6,7 +6,8 @@ import pytest
 
 from t2tlite.config import HParams
 from t2tlite.errors import HParamsError
-from t2tlite.model.optimizers import Adafactor, make_optimizer
+from t2tlite.optimizers.adafactor import Adafactor
+from t2tlite.optimizers.optimizers import make_optimizer
 
 
 def rms(values):

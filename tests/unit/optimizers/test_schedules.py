@@ -7,7 +7,7 @@ import pytest
 
 from t2tlite.config import HParams
 from t2tlite.errors import HParamsError
-from t2tlite.model.schedules import LearningRate
+from t2tlite.optimizers.schedules import LearningRate
 
 T2T_SETS = [
     "transformer_base",

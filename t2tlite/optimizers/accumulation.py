@@ -1,0 +1,97 @@
+"""`Accumulating`: what all optimizers share, gradients accumulated over batches and devices."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
+from keras import ops
+
+
+class Accumulating(keras.optimizers.Optimizer):
+    """With gradient_accumulation_steps, updates as one batch of all target tokens would.
+
+    Keras weights batches equally, updates moving averages after each of them, and can't accumulate
+    on several devices with TensorFlow, where it also clips the gradients of each device apart.
+
+    Args:
+      run_if: of `make_optimizer`.
+      **shared: arguments of every Keras optimizer, such as learning_rate.
+
+    Attributes:
+      accumulated_tokens: variable, target tokens since the last update. Negative, -N: the sums are
+        of N batches whose tokens weren't counted; each counts like the next batch.
+    """
+
+    def __init__(self, run_if=None, **shared):
+        super().__init__(**shared)
+        self._run_if = run_if or _run_if
+        # By thread: tf.distribute traces each replica in a thread of its own.
+        self._batch = threading.local()
+
+    def build(self, variables):
+        """Creates the slots, and the token count if gradients are accumulated."""
+        if self.built:
+            return
+        super().build(variables)
+        if self.gradient_accumulation_steps:
+            self.accumulated_tokens = self.add_variable((), "zeros", name="accumulated_tokens")
+
+    def weigh_batch(self, tokens: Any) -> None:
+        """Sets the target tokens, on all devices, of the batch that `apply` gets next."""
+        self._batch.tokens = tokens
+
+    def _backend_apply_gradients(self, grads, trainable_variables):
+        if keras.backend.backend() == "tensorflow":
+            pairs = super()._all_reduce_sum_gradients(zip(grads, trainable_variables, strict=True))
+            grads = [gradient for gradient, _ in pairs]
+        if not self.gradient_accumulation_steps:
+            super()._backend_apply_gradients(grads, trainable_variables)
+            return
+        count = ops.cast(getattr(self._batch, "tokens", 1.0), "float32")
+        before = ops.convert_to_tensor(self.accumulated_tokens)
+        uncounted = before < 0.0
+        tokens = ops.where(uncounted, -before * count, before) + count
+        scale = ops.where(uncounted, count, 1.0)
+        slots = [
+            self._accumulated_gradients[self._get_variable_index(v)] for v in trainable_variables
+        ]
+        sums = [
+            scale * slot + count * gradient for slot, gradient in zip(slots, grads, strict=True)
+        ]
+        ends = (self._iterations + 1) % self.gradient_accumulation_steps == 0
+
+        def update(grads: Sequence[Any]) -> None:
+            self._apply_weight_decay(trainable_variables)
+            self._backend_update_step(grads, trainable_variables, self.learning_rate)
+            self._update_model_variables_moving_average(self._trainable_variables)
+
+        means = self._clip_gradients([total / ops.maximum(tokens, 1.0) for total in sums])
+        if keras.backend.backend() == "jax":
+            self._undo_unless(ends, lambda: update(means))
+        else:
+            self._run_if(ends, update, means)
+        for slot, total in zip([self.accumulated_tokens, *slots], [tokens, *sums], strict=True):
+            slot.assign(ops.where(ends, ops.zeros_like(total), total))
+
+    def _undo_unless(self, condition: Any, function: Callable[[], None]) -> None:
+        """Calls the function, and keeps what it assigns if the condition holds.
+
+        JAX's condition must be a function without side effects.
+        """
+        variables = [*self._trainable_variables, *self.variables]
+        before = [variable.value for variable in variables]
+        function()
+        for variable, value in zip(variables, before, strict=True):
+            if variable.value is not value:
+                variable.assign(ops.where(condition, variable.value, value))
+
+    def _all_reduce_sum_gradients(self, grads_and_vars):
+        """Returns its argument: `_backend_apply_gradients` has summed the gradients already."""
+        return grads_and_vars
+
+
+def _run_if(condition: Any, function: Callable[[Any], None], values: Any) -> None:
+    ops.cond(condition, lambda: function(values), lambda: None)

@@ -1,0 +1,77 @@
+"""`make_optimizer`: the optimizer that the hparams name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+
+from t2tlite.config import HParams
+from t2tlite.errors import HParamsError
+from t2tlite.optimizers.accumulation import Accumulating
+from t2tlite.optimizers.adafactor import Adafactor
+from t2tlite.optimizers.schedules import LearningRate
+
+
+class Adam(Accumulating, keras.optimizers.Adam):
+    """Keras's Adam."""
+
+
+class SGD(Accumulating, keras.optimizers.SGD):
+    """Keras's SGD."""
+
+
+def make_optimizer(
+    hparams: HParams, train_steps: int, run_if: Callable[[Any, Any, Any], None] | None = None
+) -> Any:
+    """Returns the Keras optimizer that the hparams name, with its learning rate schedule.
+
+    Args:
+      hparams: reads optimizer*, learning_rate*, clip_grad_norm, weight_decay and ema_decay.
+      train_steps: of the whole run, for learning rates that decay to its end.
+      run_if: for several devices on TensorFlow, `Devices.run_if`.
+
+    Raises:
+      HParamsError: unknown optimizer or learning rate schedule.
+    """
+    shared: dict[str, Any] = {
+        "run_if": run_if,
+        "learning_rate": LearningRate(hparams, train_steps),
+        "global_clipnorm": hparams.clip_grad_norm or None,
+        "weight_decay": hparams.weight_decay or None,
+    }
+    if hparams.ema_decay:
+        shared["use_ema"], shared["ema_momentum"] = True, hparams.ema_decay
+    if hparams.optimizer_multistep_accumulate_steps > 1:
+        shared["gradient_accumulation_steps"] = hparams.optimizer_multistep_accumulate_steps
+    # T2T takes the names of classes, too: MultistepAdam.
+    name = hparams.optimizer.replace("_", "").lower()
+    if hparams.optimizer in ("adam_w", "AdamW") and hparams.weight_decay:
+        raise HParamsError(
+            f"optimizer={hparams.optimizer} with weight_decay={hparams.weight_decay} takes that "
+            f"part of the weights away at each step in T2T, which isn't supported; choose "
+            f"optimizer=adam, whose weight_decay is times the learning rate"
+        )
+    # Explicit names: Keras would number the optimizers of a process, and slots are saved by name.
+    if name in ("adam", "trueadam", "multistepadam", "adamw"):
+        return Adam(
+            name="adam",
+            beta_1=hparams.optimizer_adam_beta1,
+            beta_2=hparams.optimizer_adam_beta2,
+            epsilon=hparams.optimizer_adam_epsilon,
+            **shared,
+        )
+    if name == "adafactor":
+        return Adafactor(hparams, **shared)
+    if name in ("momentum", "sgd"):
+        return SGD(
+            name="sgd",
+            momentum=hparams.optimizer_momentum_momentum if name == "momentum" else 0.0,
+            nesterov=hparams.optimizer_momentum_nesterov,
+            **shared,
+        )
+    raise HParamsError(
+        f"optimizer={hparams.optimizer} is not one of: adam, multistep_adam, true_adam, adam_w, "
+        f"adafactor, momentum, sgd"
+    )
