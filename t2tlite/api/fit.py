@@ -7,6 +7,7 @@ import logging
 import os
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from t2tlite import registry
@@ -19,7 +20,7 @@ from t2tlite.assignments import shown
 from t2tlite.checkpoint import run_record
 from t2tlite.config import HParams
 from t2tlite.decode.decoder import Decoder
-from t2tlite.errors import CheckpointError, DataError
+from t2tlite.errors import DataError
 from t2tlite.files import folder_path
 from t2tlite.training.new_run import read_hparams
 
@@ -117,15 +118,13 @@ def _hparams(
     output_dir: str,
 ) -> HParams:
     """Returns the hparams of the training, with a warm-up that fits its length."""
-    found, changes = read_hparams(hparams_set, hparams, training.get("hparams_json_path", ""))
+    json_path = training.get("hparams_json_path", "")
+    found, changes = read_hparams(hparams_set, hparams, json_path, output_dir)
     if isinstance(hparams, HParams) or set(_WARMUP) & set(changes):
         return found
-    try:
-        # Later calls may train longer, with the same learning rates.
-        earlier = run_record.read(output_dir).hparams
-        return found.assign({name: earlier[name] for name in _WARMUP if name in earlier})
-    except CheckpointError:
-        pass
+    # Later calls may train longer, with the same learning rates.
+    if (Path(output_dir) / run_record.NAME).exists():
+        return found
     factors = {factor.strip() for factor in found.learning_rate_schedule.split("*")}
     warmup = found.learning_rate_warmup_steps
     updates = train_steps // max(found.optimizer_multistep_accumulate_steps, 1)

@@ -174,7 +174,8 @@ def _new_run(flags: Mapping[str, Any], output_dir: str, usr_dirs: list[str]) -> 
             f"{' and '.join(missing)} must be given, such as model='transformer' and "
             f"hparams_set='transformer_small'"
         )
-    hparams, _ = read_hparams(flags["hparams_set"], hparams, flags["hparams_json_path"])
+    sources = flags["hparams_set"], hparams, flags["hparams_json_path"]
+    hparams, _ = read_hparams(*sources, output_dir)
     common = flags["model"], hparams, flags["hparams_set"]
     return describe_run(problem, *common, output_dir, usr_dirs)
 

@@ -90,8 +90,10 @@ def main() -> None:
     else:
         app.require("problem", "model", "hparams_set")
         new_run.check_names(FLAGS.problem, FLAGS.model)
+        # A search writes no model into its own folder, only into those of its trials.
+        folder = "" if FLAGS.hparams_range else FLAGS.output_dir
         hparams, changes = new_run.read_hparams(
-            FLAGS.hparams_set, FLAGS.hparams, FLAGS.hparams_json_path
+            FLAGS.hparams_set, FLAGS.hparams, FLAGS.hparams_json_path, folder
         )
         if FLAGS.hparams_range:
             _generate_data()

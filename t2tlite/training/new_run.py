@@ -22,13 +22,17 @@ def read_hparams(
     hparams_set: str,
     hparams: str | Mapping[str, Any] | HParams = "",
     hparams_json_path: str | os.PathLike[str] = "",
+    output_dir: str | os.PathLike[str] = "",
 ) -> tuple[HParams, dict[str, Any]]:
     """Returns the checked hparams of a training, and those of them that change the set, by name.
+
+    A training that goes on keeps the hparams of its folder where they aren't changed, as in T2T.
 
     Args:
       hparams_set: a registered name; not read if `hparams` is an HParams.
       hparams: changes, as "name=value,name=value" or a dict; or all hparams, as an HParams.
       hparams_json_path: a JSON file of changes; `hparams` wins over it.
+      output_dir: the model folder, whose hparams win over the set; "": the training is new.
 
     Raises:
       UnknownNameError: the set isn't registered.
@@ -37,11 +41,29 @@ def read_hparams(
     if isinstance(hparams, HParams):
         return hparams.copy().check(), {}
     changed: HParams = registry.hparams(hparams_set)
+    kept = _keep_recorded(changed, output_dir)
     names = [*(changed.assign_json(hparams_json_path) if hparams_json_path else [])]
     changed.override(hparams).check()
     pairs = parse_assignments(hparams) if isinstance(hparams, str) else hparams.items()
     names += [name for name, _ in pairs]
+    if kept := {name: text for name, text in kept.items() if name not in names}:
+        told = ", ".join(f"{name}={text}" for name, text in kept.items())
+        log.info("goes on with the hparams of %s: %s", output_dir, told)
     return changed, {name: changed.value_of(name) for name in names}
+
+
+def _keep_recorded(hparams: HParams, output_dir: str | os.PathLike[str]) -> dict[str, str]:
+    """Assigns the values of the model in a folder; returns those that differ, as text, by name."""
+    try:
+        recorded = run_record.read(output_dir).hparams if output_dir else {}
+    except CheckpointError:
+        # There is no model yet, or `describe_run` reports what is wrong with it.
+        return {}
+    values = hparams.values()
+    # Records of earlier versions, and of an earlier version of a plugin, have other names, too.
+    other = {n: value for n, value in recorded.items() if n in values and value != values[n]}
+    hparams.assign(other)
+    return {name: f"{other[name]} (the set has {values[name]})" for name in other}
 
 
 def check_names(problem: str | Problem, model: str) -> None:

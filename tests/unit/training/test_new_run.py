@@ -6,7 +6,7 @@ from t2tlite import registry
 from t2tlite.config import HParams
 from t2tlite.errors import CheckpointError
 from t2tlite.model.transformer import Transformer
-from t2tlite.training.new_run import describe_run
+from t2tlite.training.new_run import describe_run, read_hparams
 
 
 @pytest.mark.parametrize(
@@ -44,3 +44,31 @@ def test_text_and_a_model_of_ones_own_stay(make_run, data_dir, tmp_path, warned)
     own = make_run("lengths")
     own.take_vocabularies(tmp_path, data_dir)
     assert (own.model, warned) == ("transformer", [])
+
+
+def test_the_hparams_of_a_training_that_goes_on(make_run, data_dir, tmp_path, caplog):
+    """T2T reads hparams.json of the folder before --hparams."""
+    caplog.set_level("INFO", "t2tlite")
+    assert read_hparams("transformer_tiny", output_dir=tmp_path)[0] == registry.hparams(
+        "transformer_tiny"
+    )
+    run = make_run("echo")
+    run.hparams |= {"learning_rate_constant": 0.25, "batch_size": 128, "of_an_older_plugin": 1}
+    del run.hparams["num_heads"]
+    run.take_vocabularies(tmp_path, data_dir)
+    run.write(tmp_path, data_dir)
+
+    # For example the same command without the --hparams of the first time.
+    hparams, changes = read_hparams("transformer_small", "batch_size=64", output_dir=tmp_path)
+    assert hparams.hidden_size == run.hparams["hidden_size"] != 256
+    assert (hparams.learning_rate_constant, hparams.batch_size) == (0.25, 64)
+    assert hparams.num_heads == registry.hparams("transformer_small").num_heads
+    assert changes == {"batch_size": 64}
+    assert "of_an_older_plugin" not in hparams.values()
+    [line] = [one.getMessage() for one in caplog.records if "goes on" in one.getMessage()]
+    assert "learning_rate_constant=0.25 (the set has" in line
+    assert "batch_size" not in line
+
+    # All hparams, given as an object, are those that the caller wants.
+    whole = registry.hparams("transformer_small")
+    assert read_hparams("", whole, output_dir=tmp_path)[0] == whole
