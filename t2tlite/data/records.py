@@ -322,20 +322,6 @@ def is_whole(path: str | os.PathLike[str]) -> bool:
     return True
 
 
-def count_records(path: str | os.PathLike[str]) -> int:
-    """Counts the records of one TFRecord file, reading only their headers.
-
-    Raises:
-      DataError: the file can't be read or ends within a record, or a header's checksum is wrong.
-    """
-    count = 0
-    with _opened(path) as file:
-        for start, length in _read_headers(file, path):
-            file.seek(start + _HEADER_BYTES + length + _FOOTER_BYTES)
-            count += 1
-    return count
-
-
 @contextlib.contextmanager
 def _opened(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
     try:
