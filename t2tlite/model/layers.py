@@ -128,13 +128,14 @@ class Embedding(keras.layers.Layer):
 
     def build(self, _):
         normal = keras.initializers.RandomNormal(0.0, self.width**-0.5)
+        # Not converted by itself, so that `call` adds up its gradient in float32.
         self.weight_VD = self.add_weight(
-            shape=(self.rows, self.width), initializer=normal, name="embedding"
+            shape=(self.rows, self.width), initializer=normal, autocast=False, name="embedding"
         )
 
     def call(self, ids):
         """Returns the scaled embeddings of ids, zero for padding: int [...] -> [..., D]."""
-        vectors = ops.take(ops.cast(self.weight_VD, self.compute_dtype), ids, axis=0)
+        vectors = ops.cast(ops.take(self.weight_VD, ids, axis=0), self.compute_dtype)
         is_token = ops.cast(ops.expand_dims(ops.not_equal(ids, PAD_ID), -1), self.compute_dtype)
         return vectors * (is_token * self.scale)
 
@@ -158,7 +159,7 @@ class Attention(keras.layers.Layer):
 
     def __init__(self, hparams, seed_generator, **kwargs):
         super().__init__(**kwargs)
-        self.heads = hparams.num_heads
+        self.heads = self.key_heads = hparams.num_heads
         keys = hparams.attention_key_channels or hparams.hidden_size
         values = hparams.attention_value_channels or hparams.hidden_size
         self.scale = (keys // self.heads) ** -0.5

@@ -78,23 +78,16 @@ class Block(keras.layers.Layer):
         return self.feed_after(y, x_BTD, training=training)
 
 
-class Stack(keras.layers.Layer):
-    """A sequence of blocks, and T2T's last preprocessing (the final norm of pre-norm).
+class BlockStack(keras.layers.Layer):
+    """A sequence of blocks of any kind, and a layer after the last one.
 
-    Args:
-      layers: number of blocks.
-      hparams: the model's.
-      seed_generator: the model's.
-      cross: whether the blocks attend to the encoder's output.
+    Attributes:
+      blocks: its blocks, with attention layers `self_attention` and `cross_attention`.
+      finish: the layer after the last block.
     """
 
-    def __init__(self, layers, hparams, seed_generator, cross, **kwargs):
-        super().__init__(**kwargs)
-        self.blocks: list[Any] = [
-            Block(hparams, seed_generator, cross, name=f"layer_{i}") for i in range(layers)
-        ]
-        sequence = hparams.layer_preprocess_sequence
-        self.finish = PrePostProcess(sequence, hparams, seed_generator, name="finish")
+    blocks: list[Any]
+    finish: Any
 
     def build(self, input_shape):
         for layer in [*self.blocks, self.finish]:
@@ -124,9 +117,29 @@ class Stack(keras.layers.Layer):
         for name in self.cache_names():
             layers = attention.key, attention.value
             for part, layer in zip(part_names(name), layers, strict=True):
-                shape = (rows, attention.heads, max_steps, layer.units // attention.heads)
+                heads = attention.key_heads
+                shape = (rows, heads, max_steps, layer.units // heads)
                 cache[part] = ops.zeros(shape, attention.compute_dtype)
         return cache
+
+
+class Stack(BlockStack):
+    """A sequence of T2T's blocks, and its last preprocessing (the final norm of pre-norm).
+
+    Args:
+      layers: number of blocks.
+      hparams: the model's.
+      seed_generator: the model's.
+      cross: whether the blocks attend to the encoder's output.
+    """
+
+    def __init__(self, layers, hparams, seed_generator, cross, **kwargs):
+        super().__init__(**kwargs)
+        self.blocks = [
+            Block(hparams, seed_generator, cross, name=f"layer_{i}") for i in range(layers)
+        ]
+        sequence = hparams.layer_preprocess_sequence
+        self.finish = PrePostProcess(sequence, hparams, seed_generator, name="finish")
 
     def call(self, x_BTD, self_bias, positions, memory=None, kv_cache=None, training=False):
         """Returns the stack's output, [B, T, D].

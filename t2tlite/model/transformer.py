@@ -28,7 +28,7 @@ from keras import ops
 
 from t2tlite.config import PAD_ID
 from t2tlite.errors import HParamsError
-from t2tlite.model import attention_weights, prepend
+from t2tlite.model import attention_weights, modern, prepend
 from t2tlite.model.kv_cache import KVCache
 from t2tlite.model.layers import (
     Dropout,
@@ -62,12 +62,17 @@ class StackModel(TextModel):
 
     def make_layers(self, hparams, problem_hparams):
         hparams.check_attention()
+        if "transformer_block" in hparams.extra:
+            self.check_extra(modern.HINTS, "transformer_modern_tiny, _small, _base or _big")
+            modern.check(hparams)
         self.target_space = problem_hparams.target_space_id % TARGET_SPACES
         self.embed_dropout = Dropout("layer_prepostprocess_dropout", hparams, self.seed_generator)
 
     def make_stack(self, layers, cross, name):
         """Creates a stack of this many layers, which attends to the encoder's output if `cross`."""
-        return Stack(layers, self.hparams, self.seed_generator, cross, name=name)
+        is_modern = "transformer_block" in self.hparams.extra
+        stack = modern.ModernStack if is_modern else Stack
+        return stack(layers, self.hparams, self.seed_generator, cross, name=name)
 
     def make_encoder(self, hparams):
         """Creates the encoder and the embedding of target spaces."""

@@ -28,7 +28,7 @@ def make(model=Transformer, has_inputs=True, sizes=None, **values):
     # Norms and biases start as 1 and 0, which would hide that one is missing.
     rng = np.random.default_rng(0)
     for weight in made.weights:
-        if len(weight.shape) == 1:
+        if len(weight.shape) < 2:
             weight.assign(weight.numpy() + rng.normal(0, 0.3, weight.shape))
     return made
 
@@ -42,6 +42,15 @@ def run(model, training=False, **features):
     return np.array(model(features, training=training))
 
 
+MODERN = {
+    "extra": registry.hparams("transformer_modern_tiny").extra,
+    "pos": "none",
+    "use_target_space_embedding": False,
+}
+ALL_PARTS = {
+    **{"ffn_activation": "relu2", "post_norm": False, "qk_norm": True, "num_kv_heads": 2},
+    **{"learned_start": False, "zero_init": False, "embedding_skip": True},
+}
 RECURRENT = registry.hparams("universal_transformer_tiny").extra
 VARIANTS = {
     "base": {},
@@ -56,6 +65,8 @@ VARIANTS = {
         "max_relative_position": 2,
         "pos": "none",
     },
+    "modern": MODERN,
+    "modern_parts": {**MODERN, "extra": {**MODERN["extra"], **ALL_PARTS}},
     "universal": {
         "model": UniversalTransformer,
         "extra": {**RECURRENT, "num_rec_steps": 3, "num_inrecurrence_layers": 2},
@@ -92,7 +103,7 @@ def features_of(has_inputs, rows=2):
 
 @pytest.mark.parametrize(
     ("variant", "has_inputs"),
-    [*((variant, True) for variant in VARIANTS), ("base", False), ("post_norm", False)],
+    [*((variant, True) for variant in VARIANTS), ("base", False), ("post_norm", False), ("modern", False)],
 )
 class TestEachVariant:
     """Every shape of the model."""

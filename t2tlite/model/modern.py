@@ -1,0 +1,388 @@
+"""The layers of `transformer_modern_*` sets: the block of T5Gemma, with options.
+
+Each sublayer is normalised before and after; queries and keys are rotated by their positions; the
+feed-forward layer is gated; nothing has a bias. Hugging Face (`T5GemmaForConditionalGeneration`)
+and CTranslate2 compute the same from the same weights, except with the options that
+`t2tlite.exporting.ctranslate2` refuses.
+
+Shapes: as in `t2tlite.model.layers`; also
+  W width of a head, G heads of keys and values, S query heads that share one of these, H = G S,
+  R = W / 2 rotated pairs of a head.
+"""
+
+from typing import Any, Literal
+
+import keras
+from keras import ops
+
+from t2tlite.config import SizeOrZero
+from t2tlite.errors import HParamsError
+from t2tlite.model.attention_weights import record
+from t2tlite.model.layers import Dropout, initializer
+from t2tlite.model.stacks import BlockStack, part_names
+
+# Types of the hparams that the sets add.
+HINTS = {
+    "transformer_block": Literal["modern"],
+    "ffn_activation": Literal["swish", "gelu", "relu2"],
+    "post_norm": bool,
+    "qk_norm": bool,
+    "num_kv_heads": SizeOrZero,
+    "learned_start": bool,
+    "zero_init": bool,
+    "embedding_skip": bool,
+}
+# Hparams of T2T's block, with the value that is the only one here.
+FIXED = {
+    "pos": "none",
+    "self_attention_type": "dot_product",
+    "layer_preprocess_sequence": "n",
+    "layer_postprocess_sequence": "da",
+    "attention_key_channels": 0,
+    "attention_value_channels": 0,
+}
+# Rotary positions have the rates 1 to ROTARY_BASE^(-1 + 1/R), geometrically.
+ROTARY_BASE = 1e4
+
+
+def check(hparams):
+    """Raises HParamsError if hparams don't fit the block; `HINTS` are checked by the model."""
+    for name, only in FIXED.items():
+        if (value := getattr(hparams, name)) != only:
+            raise HParamsError(
+                f"{name}={value} isn't possible with transformer_block=modern, which does without; "
+                f"set {name}={only}, or use a set of another family such as transformer_base"
+            )
+    heads, groups = hparams.num_heads, hparams.num_kv_heads or hparams.num_heads
+    if hparams.hidden_size // heads % 2:
+        raise HParamsError(
+            f"hidden_size={hparams.hidden_size} / num_heads={heads} is odd, but rotary positions "
+            f"turn pairs of numbers; choose another of them"
+        )
+    if heads % groups:
+        fitting = ", ".join(str(n) for n in range(1, heads + 1) if heads % n == 0)
+        raise HParamsError(
+            f"num_kv_heads={groups} doesn't divide num_heads={heads}; choose {fitting}"
+        )
+
+
+def projection(width, hparams, name, zero=False):
+    """Returns a linear layer without a bias, whose kernel starts at 0 if `zero`."""
+    start = keras.initializers.Zeros() if zero else initializer(hparams)
+    return keras.layers.Dense(width, use_bias=False, kernel_initializer=start, name=name)
+
+
+class RMSNorm(keras.layers.Layer):
+    """Divides by the root mean square, times a learned vector (Zhang & Sennrich 2019, 1910.07467).
+
+    Args:
+      hparams: reads norm_epsilon.
+      initial: the first value of the vector.
+    """
+
+    def __init__(self, hparams, initial=1.0, **kwargs):
+        super().__init__(**kwargs)
+        self.epsilon = hparams.norm_epsilon
+        self.initial = keras.initializers.Constant(initial)
+
+    def build(self, input_shape):
+        self.gamma_D = self.add_weight((input_shape[-1],), self.initial, name="gamma")
+
+    def call(self, x):
+        return ops.rms_normalization(x, self.gamma_D, epsilon=self.epsilon)
+
+
+class Residual(keras.layers.Layer):
+    """What follows a sublayer: a norm, dropout, and the sum with the sublayer's input.
+
+    A norm on both sides of a sublayer bounds what it adds, which keeps deep stacks stable (Kim et
+    al. 2025, "Peri-LN", 2502.02732).
+
+    Args:
+      hparams: reads post_norm, zero_init, layer_prepostprocess_dropout.
+      seed_generator: the model's.
+    """
+
+    def __init__(self, hparams, seed_generator, **kwargs):
+        super().__init__(**kwargs)
+        initial = 0.0 if hparams.zero_init else 1.0
+        self.norm: Any = RMSNorm(hparams, initial, name="norm") if hparams.post_norm else None
+        self.dropout = Dropout("layer_prepostprocess_dropout", hparams, seed_generator)
+
+    def build(self, input_shape):
+        if self.norm is not None:
+            self.norm.build(input_shape)
+
+    def call(self, y_BTD, x_BTD, training=False):
+        if self.norm is not None:
+            y_BTD = self.norm(y_BTD)
+        return x_BTD + self.dropout(y_BTD, training=training)
+
+
+def rotation(positions, width, dtype):
+    """Returns the cosines and sines that turn queries and keys, each [B or 1, 1, T, R].
+
+    Rotary positions (Su et al. 2021, 2104.09864): each pair of numbers is turned by an angle that
+    grows with the position, so that dot products depend on distances alone.
+
+    Args:
+      positions: [T] or [B, T].
+      width: W.
+      dtype: of the result.
+    """
+    rates_R = ROTARY_BASE ** (ops.arange(width // 2, dtype="float32") * (-2 / width))
+    angles = ops.cast(positions, "float32")[..., None] * rates_R
+    angles = angles[:, None] if len(angles.shape) == 3 else angles[None, None]
+    return ops.cast(ops.cos(angles), dtype), ops.cast(ops.sin(angles), dtype)
+
+
+def rotate(x_BHTW, turn):
+    """Turns the pairs (x[i], x[i + R]) of each head by the result of `rotation`."""
+    cos, sin = turn
+    first_BHTR, second_BHTR = ops.split(x_BHTW, 2, axis=-1)
+    return ops.concatenate(
+        [first_BHTR * cos - second_BHTR * sin, second_BHTR * cos + first_BHTR * sin], axis=-1
+    )
+
+
+class GroupedAttention(keras.layers.Layer):
+    """Multi-head attention in which groups of heads share keys and values.
+
+    With fewer keys and values a decoder reads less memory at each step (Ainslie et al. 2023,
+    2305.13245).
+
+    Args:
+      hparams: reads num_heads, hidden_size, zero_init, attention_dropout, initializer.
+      seed_generator: the model's.
+      key_heads: G.
+      normalises: whether queries and keys are normalised, head by head, which bounds the logits
+        (Henry et al. 2020, 2010.04245).
+    """
+
+    def __init__(self, hparams, seed_generator, key_heads, normalises=False, **kwargs):
+        super().__init__(**kwargs)
+        self.heads, self.key_heads = hparams.num_heads, key_heads
+        self.head_width = hparams.hidden_size // self.heads
+        keys = key_heads * self.head_width
+        self.query = projection(hparams.hidden_size, hparams, "query")
+        self.key = projection(keys, hparams, "key")
+        self.value = projection(keys, hparams, "value")
+        zero = hparams.zero_init and not hparams.post_norm
+        self.output_transform = projection(hparams.hidden_size, hparams, "output", zero)
+        self.query_norm: Any = RMSNorm(hparams, name="query_norm") if normalises else None
+        self.key_norm: Any = RMSNorm(hparams, name="key_norm") if normalises else None
+        self.dropout = Dropout("attention_dropout", hparams, seed_generator)
+
+    def build(self, input_shape):
+        for layer in (self.query, self.key, self.value, self.output_transform):
+            layer.build(input_shape)
+        if self.query_norm is not None:
+            self.query_norm.build((self.head_width,))
+            self.key_norm.build((self.head_width,))
+
+    def split(self, x_BKD):
+        """Splits the heads: [B, K, D] -> [B, H or G, K, W]."""
+        batch, length = ops.shape(x_BKD)[:2]
+        heads_BKHW = ops.reshape(x_BKD, (batch, length, -1, self.head_width))
+        return ops.transpose(heads_BKHW, (0, 2, 1, 3))
+
+    def keys_values(self, memory_BKD, turn=None):
+        """Returns keys and values of the tensor to attend to, each [B, G, K, W].
+
+        Args:
+          memory_BKD: the tensor.
+          turn: `rotation` of its positions, or None.
+        """
+        keys_BGKW = self.split(self.key(memory_BKD))
+        if self.key_norm is not None:
+            keys_BGKW = self.key_norm(keys_BGKW)
+        if turn is not None:
+            keys_BGKW = rotate(keys_BGKW, turn)
+        return keys_BGKW, self.split(self.value(memory_BKD))
+
+    def call(self, x_BQD, keys_values, bias, turn=None, training=False):
+        """Returns the attention's output, [B, Q, D].
+
+        Args:
+          x_BQD: the tensor that attends.
+          keys_values: from the method of that name.
+          bias: added to the logits, broadcast to [B, H, Q, K].
+          turn: `rotation` of the positions of x_BQD, or None.
+          training: whether to apply dropout.
+        """
+        keys_BGKW, values_BGKW = keys_values
+        queries_BHQW = self.split(self.query(x_BQD))
+        if self.query_norm is not None:
+            queries_BHQW = self.query_norm(queries_BHQW)
+        if turn is not None:
+            queries_BHQW = rotate(queries_BHQW, turn)
+        batch, length = ops.shape(x_BQD)[:2]
+        groups, shared = self.key_heads, self.heads // self.key_heads
+        # The queries that share keys are rows of one product.
+        grouped = (batch, groups, shared * length, -1)
+        queries_BGMW = ops.reshape(queries_BHQW * self.head_width**-0.5, grouped)
+        logits_BGMK = ops.matmul(queries_BGMW, ops.transpose(keys_BGKW, (0, 1, 3, 2)))
+        logits_BHQK = ops.reshape(logits_BGMK, (batch, self.heads, length, -1))
+        logits_BHQK = ops.cast(logits_BHQK + ops.cast(bias, logits_BHQK.dtype), "float32")
+        weights_BHQK = ops.softmax(logits_BHQK)
+        record(self, weights_BHQK)
+        weights_BHQK = ops.cast(weights_BHQK, self.compute_dtype)
+        weights_BHQK = self.dropout(weights_BHQK, training=training)
+        mixed_BGMW = ops.matmul(ops.reshape(weights_BHQK, grouped), values_BGKW)
+        mixed_BHQW = ops.reshape(mixed_BGMW, (batch, self.heads, length, self.head_width))
+        mixed_BQHW = ops.transpose(mixed_BHQW, (0, 2, 1, 3))
+        return self.output_transform(ops.reshape(mixed_BQHW, (batch, length, self.query.units)))
+
+
+class GatedFeedForward(keras.layers.Layer):
+    """Feed-forward layer with a gate: (act(x W1) * (x W2)) W3 (Shazeer 2020, 2002.05202).
+
+    The hparam ffn_activation: "swish" is SwiGLU, "gelu" GEGLU (the tanh form); "relu2" has no gate,
+    relu(x W2)^2 W3 (So et al. 2021, 2109.08668).
+    """
+
+    def __init__(self, hparams, seed_generator, **kwargs):
+        super().__init__(**kwargs)
+        self.activation = hparams.ffn_activation
+        self.gate: Any = None
+        if self.activation != "relu2":
+            self.gate = projection(hparams.filter_size, hparams, "gate")
+        self.inner = projection(hparams.filter_size, hparams, "inner")
+        zero = hparams.zero_init and not hparams.post_norm
+        self.outer = projection(hparams.hidden_size, hparams, "outer", zero)
+        self.dropout = Dropout("relu_dropout", hparams, seed_generator)
+
+    def build(self, input_shape):
+        self.inner.build(input_shape)
+        self.outer.build((*input_shape[:-1], self.inner.units))
+        if self.gate is not None:
+            self.gate.build(input_shape)
+
+    def call(self, x_BTD, training=False):
+        y_BTF = self.inner(x_BTD)
+        if self.gate is None:
+            y_BTF = ops.square(ops.relu(y_BTF))
+        elif self.activation == "swish":
+            y_BTF = ops.silu(self.gate(x_BTD)) * y_BTF
+        else:
+            y_BTF = ops.gelu(self.gate(x_BTD), approximate=True) * y_BTF
+        return self.outer(self.dropout(y_BTF, training=training))
+
+
+class ModernBlock(keras.layers.Layer):
+    """One layer of a stack: self-attention, cross-attention if any, feed-forward.
+
+    Args:
+      hparams: the model's.
+      seed_generator: the model's.
+      cross: whether it attends to the encoder's output.
+      key_heads: heads of keys and values.
+    """
+
+    def __init__(self, hparams, seed_generator, cross, key_heads, **kwargs):
+        super().__init__(**kwargs)
+
+        def around(name):
+            return (
+                RMSNorm(hparams, name=f"{name}_preprocess"),
+                Residual(hparams, seed_generator, name=f"{name}_postprocess"),
+            )
+
+        arguments = hparams, seed_generator, key_heads
+        self.self_attention = GroupedAttention(*arguments, hparams.qk_norm, name="self_attention")
+        self.self_before, self.self_after = around("self_attention")
+        self.cross_attention: Any = None
+        if cross:
+            # Its queries and keys aren't normalised: no other program holds that.
+            self.cross_attention = GroupedAttention(*arguments, name="cross_attention")
+            self.cross_before, self.cross_after = around("cross_attention")
+        self.feed_forward = GatedFeedForward(hparams, seed_generator, name="feed_forward")
+        self.feed_before, self.feed_after = around("feed_forward")
+        self.skips = hparams.embedding_skip
+
+    def build(self, input_shape):
+        for layer in self._flatten_layers(include_self=False, recursive=False):
+            layer.build(input_shape)
+        if self.skips:
+            ones = keras.initializers.Ones()
+            self.own_share = self.add_weight((), ones, name="own_share")
+            self.embedding_share = self.add_weight((), "zeros", name="embedding_share")
+
+    def call(
+        self, x_BTD, embedded_BTD, turn, self_bias, memory=None, cross_bias=None, cache=None,
+        training=False,
+    ):  # fmt: skip
+        """Returns the layer's output, [B, T, D].
+
+        Args:
+          x_BTD: its input.
+          embedded_BTD: the stack's input.
+          turn: `rotation` of the positions.
+          self_bias: bias of self-attention.
+          memory: keys and values of the encoder's output, from `cross_attention.keys_values`.
+          cross_bias: bias of cross-attention.
+          cache: this layer's name in a cache, and the `KVCache` or `PrefixCache`; None for whole
+            sequences.
+          training: whether to apply dropout.
+        """
+        if self.skips:
+            # As in the speed-runs of modded-nanogpt (Jordan et al. 2024).
+            x_BTD = self.own_share * x_BTD + self.embedding_share * embedded_BTD
+        y_BTD = self.self_before(x_BTD)
+        keys_values = self.self_attention.keys_values(y_BTD, turn)
+        if cache is not None:
+            name, kv_cache = cache
+            keys_values = kv_cache.update(name, keys_values)
+        y_BTD = self.self_attention(y_BTD, keys_values, self_bias, turn, training=training)
+        x_BTD = self.self_after(y_BTD, x_BTD, training=training)
+        if self.cross_attention is not None:
+            y_BTD = self.cross_before(x_BTD)
+            y_BTD = self.cross_attention(y_BTD, memory, cross_bias, training=training)
+            x_BTD = self.cross_after(y_BTD, x_BTD, training=training)
+        y_BTD = self.feed_forward(self.feed_before(x_BTD), training=training)
+        return self.feed_after(y_BTD, x_BTD, training=training)
+
+
+class ModernStack(BlockStack):
+    """A sequence of blocks and a last norm; arguments as `t2tlite.model.stacks.Stack`.
+
+    The hparams num_kv_heads and learned_start concern the stack named "decoder".
+    """
+
+    def __init__(self, layers, hparams, seed_generator, cross, name):
+        super().__init__(name=name)
+        decodes = name == "decoder"
+        key_heads = (decodes and hparams.num_kv_heads) or hparams.num_heads
+        self.blocks = [
+            ModernBlock(hparams, seed_generator, cross, key_heads, name=f"layer_{i}")
+            for i in range(layers)
+        ]
+        self.finish = RMSNorm(hparams, name="finish")
+        self.head_width = hparams.hidden_size // hparams.num_heads
+        self.has_start = decodes and hparams.learned_start
+        self.start_D: Any = None
+
+    def build(self, input_shape):
+        super().build(input_shape)
+        if self.has_start:
+            # Scaled like embeddings, as it stands where the first token's would.
+            width = input_shape[-1]
+            normal = keras.initializers.RandomNormal(0.0, width**-0.5)
+            self.start_D = self.add_weight((width,), normal, name="start")
+
+    def call(self, x_BTD, self_bias, positions, memory=None, kv_cache=None, training=False):
+        """Returns the stack's output, [B, T, D]; arguments as `t2tlite.model.stacks.Stack.call`."""
+        if self.start_D is not None:
+            start_D = ops.cast(self.start_D * x_BTD.shape[-1] ** 0.5, x_BTD.dtype)
+            x_BTD = ops.where(ops.equal(positions, 0)[..., None], x_BTD + start_D, x_BTD)
+        turn = rotation(positions, self.head_width, x_BTD.dtype)
+        embedded_BTD = x_BTD
+        for block in self.blocks:
+            pair, bias = None, None
+            if memory:
+                pair, bias = [memory[name] for name in part_names(block.name)], memory["bias"]
+            cache = (block.name, kv_cache) if kv_cache is not None else None
+            x_BTD = block(
+                x_BTD, embedded_BTD, turn, self_bias, pair, bias, cache=cache, training=training
+            )
+        return self.finish(x_BTD)
