@@ -373,8 +373,10 @@ class ModernStack(BlockStack):
     def call(self, x_BTD, self_bias, positions, memory=None, kv_cache=None, training=False):
         """Returns the stack's output, [B, T, D]; arguments as `t2tlite.model.stacks.Stack.call`."""
         if self.start_D is not None:
+            # Where the zero vector stands: at the start, and for padding.
+            is_empty_BT1 = ops.all(ops.equal(x_BTD, 0), axis=-1, keepdims=True)
             start_D = ops.cast(self.start_D * x_BTD.shape[-1] ** 0.5, x_BTD.dtype)
-            x_BTD = ops.where(ops.equal(positions, 0)[..., None], x_BTD + start_D, x_BTD)
+            x_BTD = ops.where(is_empty_BT1, start_D, x_BTD)
         turn = rotation(positions, self.head_width, x_BTD.dtype)
         embedded_BTD = x_BTD
         for block in self.blocks:

@@ -26,12 +26,18 @@ from t2tlite.errors import (
     OutputError,
     VocabularyError,
 )
-from t2tlite.exporting import ctranslate2
+from t2tlite.exporting import ctranslate2, ctranslate2_specs
 from t2tlite.text import ByteTextEncoder, TokenTextEncoder
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "model"
 LINES = ["3 1 4", "2 7 1 8 2 8", "", "9", " \t\u3000", "1 2 3 4 5 6 7 8 9", "5 6 " * 40]
 TINY = {"hidden_size": 16, "num_heads": 2, "filter_size": 32, "num_hidden_layers": 2}
+MODERN = {
+    "extra": registry.hparams("transformer_modern_tiny").extra,
+    "pos": "none",
+    "use_target_space_embedding": False,
+}
+PARTS = {"ffn_activation": "relu2", "post_norm": False, "qk_norm": True, "learned_start": False}
 
 
 class Bytes(text_problems.Text2TextProblem):
@@ -100,6 +106,9 @@ def check_same(pair, how):
         (Bytes, {"shared_embedding_and_softmax_weights": False, "vocab_divisor": 100}),
         (Bytes, {"pos": "none", "multiply_embedding_mode": "", "num_decoder_layers": 1}),
         (WordsToBytes, {}),
+        (Bytes, MODERN),
+        (Bytes, {**MODERN, "multiply_embedding_mode": "", "extra": {**MODERN["extra"], **PARTS}}),
+        (WordsToBytes, {**MODERN, "extra": {**MODERN["extra"], "num_kv_heads": 1}}),
     ],
 )
 def test_probabilities_are_ours(model, tmp_path, problem, values):
@@ -164,7 +173,7 @@ def test_what_ctranslate2_cannot_express_is_named(features, values, message):
     hparams = HParams(**{**TINY, **values})
     network = Transformer(hparams, ProblemHParams(dict.fromkeys(features, 11)))
     with pytest.raises(HParamsError, match=f"{message}.*use --format=savedmodel"):
-        ctranslate2.check_expressible(hparams, network)
+        ctranslate2_specs.check_expressible(hparams, network)
 
 
 # ---- the answers

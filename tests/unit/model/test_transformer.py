@@ -103,7 +103,8 @@ def features_of(has_inputs, rows=2):
 
 @pytest.mark.parametrize(
     ("variant", "has_inputs"),
-    [*((variant, True) for variant in VARIANTS), ("base", False), ("post_norm", False), ("modern", False)],
+    [(variant, True) for variant in VARIANTS]
+    + [(variant, False) for variant in ("base", "post_norm", "modern")],
 )
 class TestEachVariant:
     """Every shape of the model."""
