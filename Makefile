@@ -2,6 +2,7 @@
 # make test   runs all tests
 # make quick  runs the fast tests, in less than 2 minutes
 # make lint   runs the linter, the formatter's check, the type checker and the import contracts
+# make docs   builds the documentation's site in site/; a broken link or an unknown name is an error
 # make lower-bounds  runs the tests that aren't slow with the lowest versions that setup.py admits
 # make clean  removes everything that the other targets created
 #
@@ -27,7 +28,7 @@ METADATA := setup.py pyproject.toml
 MAKE_VENV = { $$python -m venv --clear $(VENV) || { $$python -m venv --clear --without-pip $(VENV) \
 	&& $$python -m pip -q --python $(PY) install pip; }; } >$(VENV).log 2>&1
 
-.PHONY: help test quick lint lower-bounds demo clean
+.PHONY: help test quick lint docs lower-bounds demo clean
 
 help:
 	@sed -n '/^# make/s/^# //p' Makefile
@@ -44,6 +45,10 @@ lint: $(VENV)/dev.stamp
 	$(PY) -m mypy
 	$(VENV)/bin/lint-imports
 
+docs: $(VENV)/docs.stamp
+	$(PY) docs/make_reference.py
+	$(VENV)/bin/zensical build --strict --clean
+
 lower-bounds:
 	.ci/lower-bounds $(ARGS)
 
@@ -51,7 +56,7 @@ demo: $(VENV)/demo.stamp
 	PATH="$(abspath $(VENV))/bin:$$PATH" examples/demo.sh
 
 clean:
-	rm -rf .venv .venv.log build dist demo *.egg-info
+	rm -rf .venv .venv.log build dist demo site *.egg-info
 	rm -rf .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 
 $(VENV)/%.stamp: $(METADATA) | $(VENV)/pip.stamp

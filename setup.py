@@ -48,6 +48,8 @@ CT2 = ["ctranslate2>=4.8,<5"]
 TUNE = ["optuna>=5.0,<6"]
 # For t2t-datagen --runner=beam. Not in DEV: it requires old versions of protobuf and others.
 BEAM = ["apache-beam>=2.77,<3"]
+# For make docs.
+DOCS = ["mkdocstrings-python>=2.0", "zensical>=0.0.73,<1"]
 DEV = [
     "build>=1.2",
     "httpx>=0.28",
@@ -118,6 +120,7 @@ setup(
         "ct2": CT2,
         "demo": DEMO,
         "dev": [*DEV, *DEMO, *JAX, *CHECK_TPU, *CT2, *SERVE, *TUNE],
+        "docs": DOCS,
         "jax": JAX,
         "serve": SERVE,
         "tpu": TPU,

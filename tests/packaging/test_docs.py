@@ -1,0 +1,122 @@
+"""What the pages of the documentation say is there: commands, flags, names, Python.
+
+tests/pipeline/test_examples.py runs docs/python.md. `make docs` finds broken links.
+"""
+
+import ast
+import concurrent.futures
+import importlib
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import t2tlite
+from t2tlite import __main__ as commands
+from t2tlite import registry
+from t2tlite.cli.t2t_flags import IGNORED
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+# Written by make_reference.py.
+MADE = {"commands.md", "names.md"}
+WRITTEN = {*DOCS.glob("*.md"), *DOCS.glob("reference/*.md"), ROOT / "README.md"}
+PAGES = sorted(page for page in WRITTEN if page.name not in MADE)
+# Flags that name something registered; the pages' own plugins are called so.
+REGISTERED = {
+    "problem": registry.problems,
+    "model": registry.models,
+    "hparams_set": registry.hparams_sets,
+}
+OWN = re.compile(r"my_|MY_|[A-Z]+$")
+
+
+def blocks(page, language):
+    """The code blocks of a page in a language, indented ones without one."""
+    text = page.read_text(encoding="utf-8")
+    if language:
+        return re.findall(rf"^```{language}\n(.*?)^```", text, re.M | re.S)
+    return re.findall(r"(?:^    .*\n)+", text, re.M)
+
+
+def command_lines(page):
+    """Name, and flags with their values, of each t2t command in a page's blocks of shell."""
+    for block in [*blocks(page, "sh"), *blocks(page, "")]:
+        for line in block.replace("\\\n", " ").splitlines():
+            for name, rest in re.findall(r"(?:^|[\s(])(t2t-[\w-]+)( [^|#]*)", line):
+                yield name, re.findall(r" --(\w+)(?:=([\w-]*))?", rest)
+
+
+@pytest.fixture(scope="module")
+def flags():
+    """The flags of each command, by its name."""
+
+    def of_command(name):
+        words = [sys.executable, "-m", "t2tlite", name, "--help"]
+        text = subprocess.run(words, check=True, capture_output=True, text=True).stdout
+        return set(re.findall(r"^  --(?:\[no\])?(\w+):", text, re.M))
+
+    names = list(commands.commands())
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        return dict(zip(names, pool.map(of_command, names), strict=True))
+
+
+def test_commands_have_the_flags_of_the_pages(flags):
+    wrong, checked = [], 0
+    for page in PAGES:
+        for name, given in command_lines(page):
+            if name not in flags:
+                wrong.append(f"{page.name}: no command {name}")
+                continue
+            for flag, value in given:
+                checked += 1
+                known = {*flags[name], *IGNORED, "help", "version"}
+                if flag not in known and flag.removeprefix("no") not in known:
+                    wrong.append(f"{page.name}: {name} has no flag --{flag}")
+                names = registry.parse_problem_name(value)[0] if flag == "problem" else value
+                if (
+                    value
+                    and flag in REGISTERED
+                    and not OWN.match(names)
+                    and names not in REGISTERED[flag]
+                ):
+                    wrong.append(f"{page.name}: --{flag}={value} isn't registered")
+    assert wrong == []
+    assert checked > 200
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_python_compiles_and_its_imports_are_there(page):
+    for block in blocks(page, "python"):
+        if block.startswith(">>>"):
+            assert page.name == "python.md", "only the examples of docs/python.md are run"
+            continue
+        for node in ast.walk(ast.parse(block)):
+            if isinstance(node, ast.ImportFrom) and node.module.startswith("t2tlite"):
+                module = importlib.import_module(node.module)
+                assert all(hasattr(module, alias.name) for alias in node.names), ast.unparse(node)
+
+
+def test_every_public_name_is_in_the_reference():
+    text = "".join(page.read_text(encoding="utf-8") for page in DOCS.glob("reference/*.md"))
+    shown = []
+    for path in re.findall(r"^::: (\S+)", text, re.M):
+        module, _, attribute = path.rpartition(".")
+        shown.append(getattr(importlib.import_module(module), attribute))
+    missing = [name for name in t2tlite.__all__ if getattr(t2tlite, name) not in shown]
+    assert missing == []
+
+
+def test_every_page_is_in_the_navigation():
+    def pages(entries):
+        for entry in entries:
+            for value in entry.values():
+                yield from [value] if isinstance(value, str) else pages(value)
+
+    site = tomllib.loads((ROOT / "zensical.toml").read_text(encoding="utf-8"))["project"]
+    written = {str(page.relative_to(DOCS)) for page in PAGES if page.is_relative_to(DOCS)}
+    made = {f"reference/{name}" for name in MADE}
+    assert set(pages(site["nav"])) == written | made
