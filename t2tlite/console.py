@@ -14,8 +14,17 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
+# A line of progress: texts, each with a rank. Where the line doesn't fit, the highest ranks are
+# left out first; 0 always stays.
+Parts = Sequence[tuple[str, int]]
+
 log = logging.getLogger(__name__)
 
+# What shows a count and a text, and what tells the text's width in characters; None: any.
+_Bar = tuple[Callable[[int, str], None], Callable[[], int | None]]
+
+# Columns of a terminal from which on a bar is long.
+WIDE = 150
 # Seconds between the lines of progress in a log; a bar on a terminal is redrawn continuously.
 LOG_SECONDS = 10.0
 # Seconds between the states of a bar in a notebook.
@@ -84,54 +93,95 @@ def meter(what: str, unit: str, total: int | None = None) -> Iterator[Callable[.
             read += characters
             now = time.monotonic()
             if show:
-                show(done, f"{what}: {_state(done, read, unit, total, now - start)}")
+                show(done, _state(what, done, read, unit, total, now - start))
             elif now - last > LOG_SECONDS:
                 last = now
-                log.info("%s: %s", what, _state(done, read, unit, total, now - start))
+                parts = _state(what, done, read, unit, total, now - start)
+                log.info("%s", fitted(parts, ", "))
 
         yield advance
 
 
-def _state(done: int, read: int, unit: str, total: int | None, seconds: float) -> str:
+def _state(
+    what: str, done: int, read: int, unit: str, total: int | None, seconds: float
+) -> list[tuple[str, int]]:
     of = f" of {total:,}" if total else ""
     rate = done / max(seconds, 1e-9)
-    words = [f"{done:,}{of} {unit}".strip(), f"{rate:,.0f}/s" if rate >= 10 else f"{rate:.2g}/s"]
+    parts = [(f"{what}: {done:,}{of} {unit}".strip(), 0)]
+    parts.append((f"{rate:,.0f}/s" if rate >= 10 else f"{rate:.2g}/s", 1))
     if read:
-        words.append(f"{read / 1e6:,.1f} MB, {read / 1e6 / max(seconds, 1e-9):,.1f} MB/s")
+        parts.append((f"{read / 1e6:,.1f} MB", 3))
+        parts.append((f"{read / 1e6 / max(seconds, 1e-9):,.1f} MB/s", 2))
     if total and done:
-        words.append(f"{datetime.timedelta(seconds=round((total - done) / rate))} left")
-    return ", ".join(words)
+        parts.append((f"{datetime.timedelta(seconds=round((total - done) / rate))} left", 0))
+    return parts
+
+
+def fitted(parts: Parts, separator: str, width: int | None = None) -> str:
+    """Joins the parts of a line of progress.
+
+    >>> fitted([("step 3/9", 0), ("82 tokens/s", 1), ("7% padding", 2)], "  ", width=21)
+    'step 3/9  82 tokens/s'
+
+    Args:
+      parts: see `Parts`.
+      separator: between two parts.
+      width: leaves parts out until the line has at most this many characters; None: none.
+    """
+    left = list(parts)
+    while True:
+        line = separator.join(text for text, _ in left)
+        highest = max(rank for _, rank in left)
+        if width is None or len(line) <= width or not highest:
+            return line
+        left = [part for part in left if part[1] < highest]
 
 
 @contextlib.contextmanager
-def bar(what: str, total: int | None, start: int = 0) -> Iterator[Callable[[int, str], None]]:
+def bar(
+    what: str, total: int | None, start: int = 0, separator: str = ", "
+) -> Iterator[Callable[[int, Parts], None]]:
     """Shows a bar until the end of the block.
 
     Args:
       what: the first description.
       total: expected count; None if unknown.
       start: the first count.
+      separator: between the parts of a description.
 
     Yields:
-      A function to call with the count so far and the description.
+      A function to call with the count so far and the parts of the description.
     """
-    with _notebook_bar(what, total) if in_notebook() else _terminal_bar(what, total) as show:
+    shown = _notebook_bar(what, total) if in_notebook() else _terminal_bar(what, total)
+    with shown as (show, width):
         show(start, what)
-        yield show
+        yield lambda done, parts: show(done, fitted(parts, separator, width()))
 
 
 @contextlib.contextmanager
-def _terminal_bar(what: str, total: int | None) -> Iterator[Callable[[int, str], None]]:
+def _terminal_bar(what: str, total: int | None) -> Iterator[_Bar]:
     from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-    columns = [BarColumn() if total else SpinnerColumn(), TextColumn("{task.description}")]
-    with Progress(*columns, TimeElapsedColumn(), console=console(), transient=True) as progress:
+    def bar_width() -> int:
+        return 40 if console().width >= WIDE else 10
+
+    def text_width() -> int:
+        # The time is 0:00:00, and there is a space between two columns.
+        return int(console().width) - (bar_width() if total else 1) - len("0:00:00") - 2
+
+    columns = [
+        BarColumn(bar_width()) if total else SpinnerColumn(),
+        TextColumn("{task.description}"),
+        TimeElapsedColumn(),
+    ]
+    with Progress(*columns, console=console(), transient=True) as progress:
         task = progress.add_task(what, total=total)
-        yield lambda done, text: progress.update(task, completed=done, description=text)
+        show = functools.partial(progress.update, task)
+        yield lambda done, text: show(completed=done, description=text), text_width
 
 
 @contextlib.contextmanager
-def _notebook_bar(what: str, total: int | None) -> Iterator[Callable[[int, str], None]]:
+def _notebook_bar(what: str, total: int | None) -> Iterator[_Bar]:
     """A bar below the cell. Rich's needs ipywidgets there, which Jupyter doesn't come with."""
     from IPython.display import display
 
@@ -156,7 +206,7 @@ def _notebook_bar(what: str, total: int | None) -> Iterator[Callable[[int, str],
             shown.update(content(), raw=True)
 
     try:
-        yield show
+        yield show, lambda: None
     finally:
         is_done = True
         shown.update(content(), raw=True)

@@ -25,6 +25,8 @@ EVENT_STEPS = 100
 LOG_SECONDS = 30.0
 # Rows of the table of evaluations, so that it fits on a screen.
 EVALUATION_ROWS = 12
+# Between the parts of the live line.
+SEPARATOR = "  "
 
 
 def startup_panel(setup: TrainingSetup, output_dir: str, origin: str) -> None:
@@ -68,30 +70,34 @@ class LiveLine:
         self._train_steps = train_steps
         self._last_log = time.monotonic()
         self._bar = contextlib.ExitStack()
-        self._show: Callable[[int, str], None] | None = None
+        self._show: Callable[[int, console.Parts], None] | None = None
         if console.is_watched():
-            self._show = self._bar.enter_context(console.bar("starting", train_steps, step))
+            bar = console.bar("starting", train_steps, step, SEPARATOR)
+            self._show = self._bar.enter_context(bar)
 
     def update(self, step: int, values: Mapping[str, float], force: bool = False) -> None:
         """Shows what `TrainingCallback` measured over the last steps.
 
         `force` logs a line even if the last one is less than LOG_SECONDS ago.
         """
-        shown = (
-            f"loss {values['loss']:.3f}  {values['tokens_per_second']:,.0f} tokens/s  "
-            f"lr {values['learning_rate']:.2e}  {values['padded_share']:.0%} padding"
-        )
-        if "data_wait_share" in values:
-            shown += f"  {values['data_wait_share']:.0%} waiting for data"
         seconds = (self._train_steps - step) / max(values["steps_per_second"], 1e-9)
         left = timedelta(seconds=round(seconds))
-        line = f"step {step}/{self._train_steps}  {shown}  {left} left"
+        parts = [
+            (f"step {step}/{self._train_steps}", 0),
+            (f"loss {values['loss']:.3f}", 0),
+            (f"{values['tokens_per_second']:,.0f} tokens/s", 1),
+            (f"lr {values['learning_rate']:.2e}", 2),
+            (f"{values['padded_share']:.0%} padding", 4),
+        ]
+        if "data_wait_share" in values:
+            parts.append((f"{values['data_wait_share']:.0%} waiting for data", 3))
+        parts.append((f"{left} left", 0))
         now = time.monotonic()
         if self._show:
-            self._show(step, line)
+            self._show(step, parts)
         elif force or now - self._last_log >= LOG_SECONDS:
             self._last_log = now
-            log.info("%s", line)
+            log.info("%s", console.fitted(parts, SEPARATOR))
 
     def say(self, line: str) -> None:
         """Prints a line that stays, above the progress bar."""

@@ -1,5 +1,11 @@
 """Progress, panels and tables, on a terminal and in a log."""
 
+import io
+import re
+
+import pytest
+import rich.console
+
 from t2tlite import console
 
 
@@ -97,3 +103,28 @@ def test_an_html_table_escapes_what_it_shows():
     shown = console.html_table("a <title>", {"<b>": 1, "c": "<script>"})
     assert shown.startswith("<b>a &lt;title&gt;</b><table><tr><th")
     assert "&lt;b&gt;" in shown and "&lt;script&gt;" in shown and "<script>" not in shown
+
+
+PARTS = [
+    ("step 300/250000", 0),
+    ("loss 5.123", 0),
+    ("12,345 tokens/s", 1),
+    ("12% padding", 3),
+    ("3% waiting for data", 2),
+    ("1:02:03 left", 0),
+]
+
+
+@pytest.mark.parametrize(
+    ("columns", "left_out"),
+    [(160, []), (130, []), (110, [3]), (80, [3, 4]), (60, [2, 3, 4]), (20, [2, 3, 4])],
+)
+def test_a_narrow_terminal_keeps_step_loss_and_time_left(monkeypatch, columns, left_out):
+    terminal = rich.console.Console(file=io.StringIO(), force_terminal=True, width=columns)
+    monkeypatch.setattr(console, "console", lambda: terminal)
+    with console.bar("starting", 250_000, separator="  ") as show:
+        show(300, PARTS)
+    text = re.sub(r"\x1b\[[\d;?]*\w", "", terminal.file.getvalue())
+    line = "  ".join(part for i, (part, _) in enumerate(PARTS) if i not in left_out)
+    assert (line in text) == (columns > 20)
+    assert not any(PARTS[i][0] in text for i in left_out)
