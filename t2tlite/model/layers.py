@@ -12,6 +12,7 @@ from keras import ops
 
 from t2tlite.config import PAD_ID
 from t2tlite.model.attention_weights import record
+from t2tlite.model.dropout_mask import drawn_mask, keep_mask
 
 # Added to attention logits to mask a key. T2T's value; with -inf a query whose keys are all masked
 # would give NaN.
@@ -102,12 +103,15 @@ class Dropout(keras.layers.Layer):
     def call(self, x, training=False):
         if not training or not self.rate:
             return x
-        noise_shape = None
-        if self.axes:
-            noise_shape = list(ops.shape(x))
-            for axis in self.axes:
-                noise_shape[axis] = 1
-        return keras.random.dropout(x, self.rate, noise_shape, seed=self.seed_generator)
+        noise_shape = list(ops.shape(x))
+        for axis in self.axes:
+            noise_shape[axis] = 1
+        if keras.backend.backend() == "jax":
+            kept = keep_mask(self.seed_generator.next(), 1 - self.rate, noise_shape)
+            return ops.where(kept, x / (1 - self.rate), ops.zeros_like(x))
+        kept = drawn_mask(self.seed_generator, self.rate, noise_shape)
+        scale = ops.convert_to_tensor(1 / (1 - self.rate), x.dtype)
+        return x * ops.where(kept, scale, ops.zeros_like(scale))
 
 
 class Embedding(keras.layers.Layer):

@@ -1,0 +1,72 @@
+"""Which values dropout keeps, in a program that is compiled as a whole (JAX).
+
+JAX's generator, Threefry, takes about a hundred integer operations a number, and a step of
+`transformer_base` with 64 x 256 tokens draws 1.2 billion: as much time on an H100 as the matrix
+products, by the operations of the compiled program. A hash of each value's index takes 16. It is
+computed where it is used, also a second time in the backward pass, so masks needn't be stored; and
+devices that share the rows compute their own part each.
+"""
+
+import math
+
+import keras
+import numpy as np
+from keras import ops
+
+# Constants of the hash function triple32 (github.com/skeeto/hash-prospector, public domain).
+_MULTIPLIERS = np.array([0xED5AD4BB, 0xAC4C1B51, 0x31848BAB], np.uint32)
+_SHIFTS = np.array([17, 11, 15, 14], np.uint32)
+_ODD = np.uint32(0x9E3779B9)
+
+
+def _mix(x, key):
+    """Hashes uint32 numbers, with a key: different keys give unrelated results."""
+    x = (x ^ (x >> _SHIFTS[0])) * _MULTIPLIERS[0]
+    x = (x ^ (x >> _SHIFTS[1])) * _MULTIPLIERS[1] + key
+    x = (x ^ (x >> _SHIFTS[2])) * _MULTIPLIERS[2]
+    return x ^ (x >> _SHIFTS[3])
+
+
+def keep_mask(seed, probability, shape):
+    """Returns which values to keep, each with the probability: bool of the shape.
+
+    Args:
+      seed: uint32 [2], from `SeedGenerator.next`; every call needs another.
+      probability: between 0 and 1.
+      shape: of at most 2^32 values.
+    """
+    seed = ops.convert_to_tensor(seed, "uint32")
+    first = _mix(seed[0], seed[1])
+    second = _mix(seed[1] * _ODD, first)
+    index = ops.reshape(ops.arange(math.prod(shape), dtype="uint32"), shape)
+    return _mix(index ^ first, second) < np.uint32(min(round(probability * 2**32), 2**32 - 1))
+
+
+def drawn_mask(seed_generator, rate, shape):
+    """Returns which values to keep, for a program whose operations run one by one (TensorFlow).
+
+    A generator's number costs as much as 15 other operations on a value there, so a value gets one
+    byte of it. 256 steps are too few for a rate: which of the two nearest steps is a value's
+    threshold is drawn for each row of the last axis, so that the rate is exact to 2^-24.
+
+    Args:
+      seed_generator: the model's.
+      rate: probability of dropping a value.
+      shape: of ints or scalar tensors.
+
+    Returns:
+      bool of the shape.
+    """
+    few = min(rate, 1 - rate)
+    whole = int(256 * few)
+    rows, values = math.prod(shape[:-1]), math.prod(shape)
+    of_rows, of_values = rows // 4 + 1, values // 8 + 1
+    words = keras.random.randint(
+        (of_rows + of_values, 1), -(2**63), 2**63 - 1, "int64", seed_generator
+    )
+    draws = ops.reshape(ops.view(words[:of_rows], "int16"), (-1,))[:rows]
+    upper = draws < int((256 * few - whole) * 2**16) - 2**15
+    limits = ops.cast(upper, "int8") + np.int8(whole - 128)
+    numbers = ops.reshape(ops.view(words[of_rows:], "int8"), (-1,))[:values]
+    is_few = ops.reshape(numbers, shape) < ops.reshape(limits, (*shape[:-1], 1))
+    return ops.logical_not(is_few) if few == rate else is_few
