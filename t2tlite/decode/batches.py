@@ -26,6 +26,11 @@ class Batch(NamedTuple):
     indices: list[int]
     rows: list[Row]
 
+    def seeded(self, seeds: Sequence[int | None]) -> Batch:
+        """Returns the batch with the seed of each of its lines; `seeds` are those of all lines."""
+        rows = zip(self.indices, self.rows, strict=True)
+        return Batch(self.indices, [row._replace(seed=seeds[i]) for i, row in rows])
+
 
 def encode_lines(
     folder: ModelFolder, lines: Mapping[int, str], max_input_size: int, first: int = 0

@@ -33,6 +33,11 @@ _ABOUT_FILES = {
 }
 # Those of them that are about lines from elsewhere, too.
 _ABOUT_TEXTS = {"batch_size", "max_input_size"}
+# Fields that a compiled search takes as inputs.
+_INPUTS_OF_SEARCH = {
+    *("alpha", "extra_length", "random_seed"),
+    *("sampling_temp", "sampling_keep_top_k", "sampling_top_p"),
+}
 
 
 @dataclass
@@ -161,7 +166,8 @@ class DecodeHParams(CheckedFields):
 
     def of_search(self) -> tuple[Any, ...]:
         """Returns the values that a search depends on; equal ones share a compiled search."""
-        return tuple(value for name, value in vars(self).items() if name not in _ABOUT_FILES)
+        others = _ABOUT_FILES | _INPUTS_OF_SEARCH
+        return tuple(value for name, value in vars(self).items() if name not in others)
 
 
 def _checked_defaults(defaults: Mapping[str, Any]) -> dict[str, Any]:

@@ -141,11 +141,11 @@ class Decoder(LoadedModel):
             raise DataError("found one prefix for several lines; give a list, one for each line")
         begins = None if prefixes is None else texts_of(prefixes, "prefix", first)
         if n is None:
-            return self._search_all(texts, decode_hparams, begins, first)
+            return self.search_lines(texts, decode_hparams, begins, first)
         decode_hparams, copies = self._for_n_answers(decode_hparams, n)
         begins = begins and [prefix for prefix in begins for _ in range(copies)]
         drawn = [text for text in texts for _ in range(copies)]
-        answers = self._search_all(drawn, decode_hparams, begins, first)
+        answers = self.search_lines(drawn, decode_hparams, begins, first)
         groups = (answers[i : i + copies] for i in range(0, len(answers), copies))
         rows = ([answer for answers in group for answer in answers] for group in groups)
         return [sorted(row, key=lambda answer: -answer.score)[:n] for row in rows]
@@ -160,16 +160,25 @@ class Decoder(LoadedModel):
         beams = max(n, decode_hparams.beam_size)
         return dataclasses.replace(decode_hparams, beam_size=beams).check(), 1
 
-    def _search_all(
+    def search_lines(
         self,
         lines: Sequence[str],
         decode_hparams: DecodeHParams,
-        prefixes: Sequence[str] | None,
-        first: int,
+        prefixes: Sequence[str] | None = None,
+        first: int = 0,
+        seeds: Sequence[int | None] | None = None,
     ) -> list[list[Hypothesis]]:
-        """Does the work of `n_best`, after the checks."""
+        """Does the work of `n_best`, after its checks of types and ranges.
+
+        Args:
+          lines, decode_hparams, prefixes, first: as for `n_best`.
+          seeds: for each line a number that its samples depend on, whatever other lines there are;
+            None: as `n_best`.
+        """
         hypotheses = [[Hypothesis("", 0.0, [])] for _ in lines]
         batches = self.make_batches(lines, decode_hparams, prefixes, first)
+        if seeds is not None:
+            batches = [batch.seeded(seeds) for batch in batches]
         count = sum(len(batch.rows) for batch in batches)
         meter = console.meter("decoding", "lines", count) if len(batches) > 2 else _no_meter
         with meter as advance:
@@ -226,21 +235,25 @@ class Decoder(LoadedModel):
         self,
         line: str,
         decode_hparams: DecodeHParams | Mapping[str, Any] | str | None = None,
+        seed: int | None = None,
         **overrides: Any,
     ) -> Iterator[Hypothesis]:
         """Yields the answer to a line after each of its tokens; the last one is `n_best`'s.
 
         Where `streams` is false, it yields only the last one. Arguments and errors are as for
-        `n_best`.
+        `n_best`; `seed` is a number that the samples depend on, as in `search_lines`.
         """
         decode_hparams = self.decode_hparams.for_call(decode_hparams, overrides)
-        return self._stream(text_of(line, "the line"), decode_hparams)
+        return self._stream(text_of(line, "the line"), decode_hparams, seed)
 
-    def _stream(self, line: str, decode_hparams: DecodeHParams) -> Iterator[Hypothesis]:
+    def _stream(
+        self, line: str, decode_hparams: DecodeHParams, seed: int | None
+    ) -> Iterator[Hypothesis]:
         if not (self._is_decoded(line) and self.streams(decode_hparams)):
-            yield self.n_best([line], decode_hparams)[0][0]
+            yield self.search_lines([line], decode_hparams, seeds=[seed])[0][0]
             return
         row = encode_lines(self.folder, {0: line}, decode_hparams.max_input_size)[0]
+        row = row._replace(seed=seed)
         if row.size > self.engine.max_tokens(1, decode_hparams):
             raise DataError(too_long(self.engine, 1, row, decode_hparams))
         try:

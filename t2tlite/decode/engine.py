@@ -18,10 +18,13 @@ class Row(NamedTuple):
     Attributes:
       ids: what the model reads, EOS included; for a language model, the beginning of the answer.
       prefix: what every answer begins with; scores don't count it.
+      seed: makes its samples depend on this number and `random_seed` alone, whatever else is in the
+        batch.
     """
 
     ids: Sequence[int]
     prefix: Sequence[int] = ()
+    seed: int | None = None
 
     @property
     def size(self) -> int:

@@ -6,6 +6,7 @@ import bisect
 import dataclasses
 import functools
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -22,7 +23,7 @@ from t2tlite.errors import DataError, DeviceError
 
 # Rows are padded to a multiple of this many tokens, so that few shapes are traced.
 LENGTH_STEP = 8
-# Compiled searches that are kept; each change of the decode hparams adds one.
+# Compiled searches that are kept, those used last; a change of what `of_search` returns adds one.
 MOST_SEARCHES = 8
 # A batch that needs no more memory than this is always tried: estimates are rough.
 _SMALL_BYTES = 2**28
@@ -65,6 +66,8 @@ class KerasEngine(Engine):
         self.is_one_device = self.can_stream = device.count * device.model_parallel == 1
         self.has_attention = protocol.has_attention(self.network)
         self._searches: dict[tuple[Any, ...], Any] = {}
+        # Batches and streams sampled without a seed, by random_seed.
+        self._drawn = Counter[int]()
 
     def load_checkpoint(self, checkpoint: str | int) -> None:
         path = checkpoints.find(self._folder.path, checkpoint)
@@ -75,19 +78,19 @@ class KerasEngine(Engine):
         self, rows: Sequence[Row], decode_hparams: DecodeHParams, seed: int | None = None
     ) -> list[list[Answer]]:
         search = self._search_model(decode_hparams)
-        if seed is not None and self._folder.generates:
-            search.seed(seed)
-        outputs = search.predict_on_batch(self._device.feed(self._search_features(rows)))
+        features = self._search_features(rows, decode_hparams, seed)
+        outputs = search.predict_on_batch(self._device.feed(features))
         # Rows that only fill the batch are left out.
         return [self._answers(outputs["ids"][i], outputs["scores"][i]) for i in range(len(rows))]
 
     def max_tokens(self, rows: int, decode_hparams: DecodeHParams | None = None) -> int:
-        memory = self._memory
+        memory, padded = self._memory, decode_hparams
+        if decode_hparams:
+            room = self._room(decode_hparams)
+            padded = dataclasses.replace(decode_hparams, extra_length=room)
         return self._most_tokens(
             rows,
-            lambda tokens: (
-                memory.search(tokens, decode_hparams) if decode_hparams else memory.score(tokens)
-            ),
+            lambda tokens: memory.search(tokens, padded) if padded else memory.score(tokens),
         )
 
     def _most_tokens(self, rows: int, row_bytes: Callable[[int], int]) -> int:
@@ -105,12 +108,12 @@ class KerasEngine(Engine):
         return bisect.bisect_right(range(_MOST_TOKENS), budget, key=batch_bytes) - 1
 
     def stream(self, row: Row, decode_hparams: DecodeHParams) -> Iterator[Answer]:
-        features = self._search_features([row])
+        features = self._search_features([row], decode_hparams)
         for ids_BKT, scores_BK in self._stream_model(decode_hparams).steps(features):
             yield self._answers(ids_BKT[0], scores_BK[0])[0]
 
     def warm_up(self, decode_hparams: DecodeHParams, rows: int, stream: bool) -> None:
-        features = self._search_features([Row([])] * rows)
+        features = self._search_features([Row([])] * rows, decode_hparams)
         if stream:
             self._stream_model(decode_hparams).warm_up(features)
         else:
@@ -148,7 +151,9 @@ class KerasEngine(Engine):
             ids_BL[i, : len(row)] = row
         return ids_BL
 
-    def _search_features(self, rows: Sequence[Row]) -> dict[str, Any]:
+    def _search_features(
+        self, rows: Sequence[Row], decode_hparams: DecodeHParams, seed: int | None = None
+    ) -> dict[str, Any]:
         """Returns what `make_search` takes; a row that only fills the batch has length 0."""
         ids_BL = self.pad([row.ids for row in rows])
         lengths_B = np.zeros(len(ids_BL), np.int32)
@@ -156,7 +161,56 @@ class KerasEngine(Engine):
         features = {"ids": ids_BL, "lengths": lengths_B}
         if any(row.prefix for row in rows):
             features["prefix"] = self.pad([row.prefix for row in rows])
+        if not self._folder.generates:
+            return features
+        count = len(ids_BL)
+        room_BR = np.zeros((count, self._room(decode_hparams)), np.int32)
+        room_BR[:, : decode_hparams.extra_length] = 1
+        features["room"] = room_BR
+        if self._folder.samples(decode_hparams):
+            steps = sum(features[name].shape[1] for name in ("ids", "prefix") if name in features)
+            steps += room_BR.shape[1]
+            features |= self._draws(rows, (count, steps), decode_hparams, seed)
+        elif decode_hparams.beam_size > 1:
+            features["alpha"] = np.full(count, decode_hparams.alpha, np.float32)
         return features
+
+    def _room(self, decode_hparams: DecodeHParams) -> int:
+        """Returns the most tokens by which an answer may exceed its line, rounded up if static."""
+        least = decode_hparams.min_length + 1 if decode_hparams.min_length else 0
+        room = max(decode_hparams.extra_length, least)
+        # An eighth at most is for nothing.
+        step = 1 << max(3, room.bit_length() - 4) if self._device.static_shapes else 1
+        return -(-room // step) * step
+
+    def _draws(
+        self, rows: Sequence[Row], shape: tuple[int, int], decode_hparams: DecodeHParams,
+        seed: int | None,
+    ) -> dict[str, Any]:  # fmt: skip
+        """Returns what sampling takes: random numbers [B, T], and how each row uses them."""
+        from t2tlite.decode.keras_search import sampling_cuts
+
+        number = decode_hparams.random_seed
+        # The first number tells the three uses of a seed apart.
+        if seed is None:
+            source = (0, number, self._drawn[number])
+            self._drawn[number] += 1
+        else:
+            source = (1, number, seed)
+        uniform_BT = np.random.default_rng(source).random(shape, np.float32)
+        for i, row in enumerate(rows):
+            if row.seed is not None:
+                uniform_T = np.random.default_rng((2, number, row.seed)).random(
+                    shape[1], np.float32
+                )
+                uniform_BT[i] = uniform_T
+        temperature, top_k, top_p = sampling_cuts(self._folder.hparams, decode_hparams)
+        draws = {"uniform": uniform_BT, "temperature": np.full(shape[0], temperature, np.float32)}
+        if top_k:
+            draws["top_k"] = np.full(shape[0], min(top_k, 2**31 - 1), np.int32)
+        if top_p < 1:
+            draws["top_p"] = np.full(shape[0], top_p, np.float32)
+        return draws
 
     def _answers(self, ids_KT: Any, scores_K: Any) -> list[Answer]:
         from t2tlite.model.beams import MISSING_SCORE
@@ -173,17 +227,26 @@ class KerasEngine(Engine):
         return answers
 
     def _search_model(self, decode_hparams: DecodeHParams) -> Any:
-        from t2tlite.decode.keras_search import make_search
+        from t2tlite.decode.keras_search import make_search, sampling_cuts
 
-        key = decode_hparams.of_search()
-        if key not in self._searches:
+        # A copy of the hparams, as the caller may change its own.
+        compiled, hparams = dataclasses.replace(decode_hparams), self._folder.hparams
+        cuts: tuple[int, bool] | None = None
+        if self._folder.generates and self._folder.samples(decode_hparams):
+            _, top_k, top_p = sampling_cuts(hparams, decode_hparams)
+            # A power of two, of which each row uses `top_k` ids.
+            most = 1 << (top_k - 1).bit_length() if top_k else -1
+            compiled.sampling_keep_top_k, cuts = most, (most, top_p < 1)
+        key = (*decode_hparams.of_search(), cuts)
+        search = self._searches.pop(key, None)
+        if search is None:
             if len(self._searches) >= MOST_SEARCHES:
                 del self._searches[next(iter(self._searches))]
-            # A copy of the hparams, as the caller may change its own.
-            settings = self._folder.hparams, dataclasses.replace(decode_hparams)
-            search = make_search(self.network, self._folder.problem_hparams, *settings)
-            self._searches[key] = self._compile(search)
-        return self._searches[key]
+            search = make_search(self.network, self._folder.problem_hparams, hparams, compiled)
+            self._compile(search)
+        # The one used last is last.
+        self._searches[key] = search
+        return search
 
     def _stream_model(self, decode_hparams: DecodeHParams) -> Any:
         from t2tlite.decode.keras_streaming import Stream

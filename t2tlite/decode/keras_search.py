@@ -19,8 +19,16 @@ def make_search(
     """Returns a Keras model of the search that the decode hparams describe.
 
     It takes {"ids": int32 [B, L], "lengths": int32 [B]}, where a row of length 0 only fills the
-    batch, and optionally {"prefix": int32 [B, P]}, with which the answers begin. It returns
-    {"ids": int32 [B, K, T], "scores": float32 [B, K]}, the best of the K answers first.
+    batch, and optionally {"prefix": int32 [B, P]}, with which the answers begin. Further optional
+    inputs replace decode hparams, so that a change of them compiles nothing:
+
+    - "room": int32 [B, R], 1 for each token by which an answer may exceed its line, then 0; with
+      min_length R is above it;
+    - "alpha": float32 [B], of which the first counts;
+    - "temperature", "top_p" (float32 [B]), "top_k" (int32 [B], no more than `top_k` of `Search`);
+    - "uniform": float32 [B, T], the random numbers in [0, 1) to draw by.
+
+    It returns {"ids": int32 [B, K, T], "scores": float32 [B, K]}, the best of the K answers first.
 
     Args:
       network: a model; see `t2tlite.model.transformer`.
@@ -32,6 +40,13 @@ def make_search(
     if problem_hparams.modality["targets"] == "real_l2":
         return Numbers(network)
     return Search(network, "inputs" in problem_hparams.vocab_size, hparams, decode_hparams)
+
+
+def sampling_cuts(hparams: HParams, decode_hparams: DecodeHParams) -> tuple[float, int, float]:
+    """Returns temperature, top_k (0: all ids) and top_p of sampling."""
+    temperature = decode_hparams.sampling_temp or hparams.sampling_temp
+    top_k = max(decode_hparams.sampling_keep_top_k or hparams.sampling_keep_top_k, 0)
+    return temperature, top_k, decode_hparams.sampling_top_p
 
 
 class Classes(keras.Model):
@@ -76,31 +91,34 @@ class Search(keras.Model):
         self.decode_hparams = decode_hparams
         self.samples = (decode_hparams.sampling_method or hparams.sampling_method) == "random"
         self.beams = 1 if self.samples else decode_hparams.beam_size
-        temperature = decode_hparams.sampling_temp or hparams.sampling_temp
-        top_k = max(decode_hparams.sampling_keep_top_k or hparams.sampling_keep_top_k, 0)
-        self.cuts = temperature, top_k, decode_hparams.sampling_top_p
+        self.cuts = sampling_cuts(hparams, decode_hparams)
         self.seed_generator = keras.random.SeedGenerator(decode_hparams.random_seed)
         # The `Stream` of this search, once there is one.
         self.stream: Any = None
-
-    def seed(self, number: int) -> None:
-        """Makes the samples of the next batch depend on this number and random_seed alone."""
-        self.seed_generator.state.assign([self.decode_hparams.random_seed, number])
 
     def call(self, features: dict[str, Any]) -> dict[str, Any]:
         batch = ops.shape(features["ids"])[0]
         given, cache, max_steps = self.begin(features)
         options = {"row_limits_B": given["limits"][:: self.beams], "given": given}
         if self.beams > 1:
-            sizes = batch, self.beams, max_steps, self.decode_hparams.alpha
+            alpha = features["alpha"][0] if "alpha" in features else self.decode_hparams.alpha
+            sizes = batch, self.beams, max_steps, alpha
             ids_BKT, scores_BK = search.beam_search(self.step, cache, *sizes, **options)
             return {"ids": ids_BKT, "scores": scores_BK}
         if self.samples:
-            draws = *self.cuts, self.seed_generator
+            temperature, top_k, top_p, most_B = self.cuts_of(features)
+            draws = temperature, top_k, top_p, self.seed_generator
+            options |= {"uniform_BT": features.get("uniform"), "most_B": most_B}
             ids_BT, scores_B = search.sample(self.step, cache, batch, max_steps, *draws, **options)
         else:
             ids_BT, scores_B = search.greedy(self.step, cache, batch, max_steps, **options)
         return {"ids": ids_BT[:, None], "scores": scores_B[:, None]}
+
+    def cuts_of(self, features: dict[str, Any]) -> tuple[Any, int, Any, Any]:
+        """Returns temperature, top_k, top_p and most_B, as `search.sample` takes them."""
+        temperature, top_k, top_p = self.cuts
+        temperature = features.get("temperature", temperature)
+        return temperature, top_k, features.get("top_p", top_p), features.get("top_k")
 
     def begin(self, features: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any], Any]:
         """Runs the encoder and prepares the first step.
@@ -112,10 +130,13 @@ class Search(keras.Model):
         ids_BL, lengths_B = features["ids"], features["lengths"]
         prefix_BP, decode_hparams = features.get("prefix"), self.decode_hparams
         least = decode_hparams.min_length + 1 if decode_hparams.min_length else 0
-        limits_B = ops.maximum(lengths_B + decode_hparams.extra_length, least)
+        extra_B, room = decode_hparams.extra_length, max(decode_hparams.extra_length, least)
+        if "room" in features:
+            extra_B, room = ops.sum(features["room"], axis=1), ops.shape(features["room"])[1]
+        limits_B = ops.maximum(lengths_B + extra_B, least)
         # A row that only fills the batch takes no steps.
         limits_B = ops.where(lengths_B > 0, limits_B, 0)
-        max_steps = ops.shape(ids_BL)[1] + max(decode_hparams.extra_length, least)
+        max_steps = ops.shape(ids_BL)[1] + room
         # A language model sees only targets: the line is the beginning of the answer.
         inputs = {"inputs" if self.has_inputs else "targets": ids_BL}
         if not self.has_inputs:

@@ -36,10 +36,8 @@ class Stream:
         """Runs the encoder; returns "given", which stays the same, and what steps change."""
         model = self._search_model
         given, cache, max_steps = model.begin(features)
-        if model.samples:
-            shape = (max_steps, ops.shape(features["ids"])[0])
-            uniform_TB = keras.random.uniform(shape, seed=model.seed_generator)
-            given["uniform"] = ops.transpose(uniform_TB)
+        draws = ("uniform", "temperature", "top_p", "top_k")
+        given |= {name: features[name] for name in draws if name in features}
         path = search.Sequences.start(given["limits"], max_steps)
         position_1 = ops.zeros((1,), "int32")
         return {"given": given, "cache": cache, "path": path._asdict(), "position": position_1}
@@ -49,7 +47,7 @@ class Stream:
         model, given = self._search_model, state["given"]
         choose = search.most_probable
         if model.samples:
-            choose = search.make_sampler(ops.transpose(given["uniform"]), *model.cuts)
+            choose = search.make_sampler(ops.transpose(given["uniform"]), *model.cuts_of(given))
         position_1, path = state["position"], search.Sequences(**state["path"])
         path, cache = search.extend(choose, model.step(given), position_1[0], path, state["cache"])
         return {"cache": cache, "path": path._asdict(), "position": position_1 + 1}

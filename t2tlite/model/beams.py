@@ -26,7 +26,7 @@ MISSING_SCORE = -1e7
 _IMPOSSIBLE = float("-inf")
 
 
-def length_penalty(length: Tensor, alpha: float) -> Tensor:
+def length_penalty(length: Tensor, alpha: float | Tensor) -> Tensor:
     """Returns ((5 + length) / 6) ** alpha, length including EOS (Wu et al. 2016, equation 14)."""
     return ((5.0 + ops.cast(length, "float32")) / 6.0) ** alpha
 

@@ -83,11 +83,13 @@ def sample(
     cache: Cache,
     batch_size: Size,
     max_steps: Size,
-    temperature: float = 1.0,
+    temperature: float | Tensor = 1.0,
     top_k: int = 0,
-    top_p: float = 1.0,
+    top_p: float | Tensor = 1.0,
     seed: int | keras.random.SeedGenerator = 0,
     *,
+    uniform_BT: Tensor | None = None,
+    most_B: Tensor | None = None,
     row_limits_B: Tensor | None = None,
     given: Cache | None = None,
 ) -> tuple[Tensor, Tensor]:
@@ -95,11 +97,14 @@ def sample(
 
     Args:
       step, cache, batch_size, max_steps, row_limits_B, given: as in `greedy`.
-      temperature: divides the logits; above 0.
+      temperature: divides the logits; above 0. A float32 tensor [B] has one for each row.
       top_k: draws from the `top_k` most probable ids (Fan et al. 2018); 0 or less: from all.
       top_p: draws from the fewest ids whose probability, after `temperature` and `top_k`, sums to
-        at least `top_p` (nucleus sampling, Holtzman et al. 2020); 1: from all.
+        at least `top_p` (nucleus sampling, Holtzman et al. 2020); 1: from all. A float32 tensor [B]
+        has one for each row.
       seed: an int gives the same ids each time; a `SeedGenerator` advances.
+      uniform_BT: random numbers in [0, 1) to draw by, in place of `seed`.
+      most_B: int32, how many of the `top_k` ids a row draws from; None: all of them.
 
     Returns:
       ids_BT and scores_B as `greedy`; scores ignore temperature, top_k and top_p.
@@ -108,8 +113,11 @@ def sample(
       HParamsError: `temperature` is not above 0.
     """
     # One number for each step and row, drawn here to keep random state out of the loop.
-    uniform_TB = keras.random.uniform((max_steps, batch_size), dtype="float32", seed=seed)
-    choose = make_sampler(uniform_TB, temperature, top_k, top_p)
+    if uniform_BT is None:
+        uniform_TB = keras.random.uniform((max_steps, batch_size), dtype="float32", seed=seed)
+    else:
+        uniform_TB = ops.transpose(uniform_BT)
+    choose = make_sampler(uniform_TB, temperature, top_k, top_p, most_B)
     limits_B = _limits(batch_size, max_steps, row_limits_B)
     return _follow(choose, step, cache, limits_B, max_steps, given)
 
@@ -120,7 +128,7 @@ def beam_search(
     batch_size: Size,
     beam_size: int,
     max_steps: Size,
-    alpha: float,
+    alpha: float | Tensor,
     *,
     row_limits_B: Tensor | None = None,
     given: Cache | None = None,
@@ -221,28 +229,40 @@ def most_probable(logits_BV, position, rows_R=None):
     return ops.argmax(logits_BV, axis=-1)
 
 
-def make_sampler(uniform_TB, temperature, top_k, top_p):
+def make_sampler(uniform_TB, temperature, top_k, top_p, most_B=None):
     """Returns a function that chooses ids as `sample` does, by random numbers in [0, 1)."""
-    if temperature <= 0:
+    if isinstance(temperature, int | float) and temperature <= 0:
         raise HParamsError(f"temperature={temperature} is not above 0; for 0 use greedy search")
 
     def choose(logits_BV, position, rows_R=None):
         uniform_B = of_rows(ops.take(uniform_TB, position, axis=0), rows_R)
-        return _draw(logits_BV / temperature, uniform_B, top_k, top_p)
+        scaled_BV = logits_BV / _column(temperature, rows_R)
+        return _draw(scaled_BV, uniform_B, top_k, _column(top_p, rows_R), _column(most_B, rows_R))
 
     return choose
 
 
-def _draw(logits_BV, uniform_B, top_k, top_p):
+def _column(value, rows_R):
+    """Returns what is for each row as [R, 1], and what is for all rows as it is."""
+    if value is None or isinstance(value, int | float):
+        return value
+    return of_rows(value, rows_R)[:, None]
+
+
+def _draw(logits_BV, uniform_B, top_k, top_p, most_B1):
     """Draws an id for each row by inverting its cumulative distribution at `uniform_B`."""
     vocab_size = logits_BV.shape[-1]
     count = min(top_k, vocab_size) if top_k > 0 else vocab_size
-    if count < vocab_size or top_p < 1:
+    keeps_all = isinstance(top_p, int | float) and top_p >= 1
+    if count < vocab_size or most_B1 is not None or not keeps_all:
         logits_BM, ids_BM = fast_top_k(logits_BV, count)
     else:  # The order doesn't matter, and sorting V logits would dominate the cost.
         logits_BM, ids_BM = logits_BV, None
     weights_BM = ops.exp(logits_BM - ops.max(logits_BM, axis=-1, keepdims=True))
-    if top_p < 1:
+    if most_B1 is not None:
+        ranks_1M = ops.arange(count, dtype="int32")[None]
+        weights_BM = ops.where(ranks_1M < most_B1, weights_BM, 0.0)
+    if not keeps_all:
         before_BM = ops.cumsum(weights_BM, axis=-1) - weights_BM
         total_B1 = ops.sum(weights_BM, axis=-1, keepdims=True)
         weights_BM = ops.where(before_BM < top_p * total_B1, weights_BM, 0.0)

@@ -1,6 +1,7 @@
 """The Keras engine, with a small model that has learned to reverse digits."""
 
 import dataclasses
+import functools
 from pathlib import Path
 
 import keras
@@ -43,7 +44,7 @@ def test_samples_of_a_seed_do_not_depend_on_those_before(decoder):
 
 
 def test_it_runs_on_one_machine(decoder, monkeypatch):
-    pod = dataclasses.replace(devices.current(), workers=2)
+    pod = dataclasses.replace(devices.choose(), workers=2)
     with pytest.raises(DeviceError, match="decoding runs on one machine.*one of 2"):
         Decoder(MODEL, device=pod)
 
@@ -51,12 +52,66 @@ def test_it_runs_on_one_machine(decoder, monkeypatch):
 def test_a_few_compiled_searches_are_kept(decoder, monkeypatch):
     monkeypatch.setattr(keras_engine, "MOST_SEARCHES", 2)
     monkeypatch.setattr(decoder.engine, "_searches", {})
-    for length in range(3):
-        decoder.n_best(["9"], changed(decoder, f"beam_size=1,extra_length={length}"))
-    assert len(decoder.engine._searches) == 2
-    kept = list(decoder.engine._searches.values())
-    decoder.n_best(["9"], changed(decoder, "beam_size=1,extra_length=2,num_samples=3,batch_size=1"))
-    assert list(decoder.engine._searches.values()) == kept
+    for size in (1, 2, 1, 3):
+        decoder.n_best(["9"], changed(decoder, f"beam_size={size}"))
+    searches = decoder.engine._searches
+    # The one that wasn't used for longest is gone.
+    assert [search.beams for search in searches.values()] == [1, 3]
+    kept = list(searches.values())
+    decoder.n_best(["9"], changed(decoder, "beam_size=3,num_samples=3,batch_size=1"))
+    assert list(searches.values()) == kept
+
+
+def test_other_numbers_compile_nothing(decoder, monkeypatch):
+    monkeypatch.setattr(decoder.engine, "_searches", {})
+    traces = []
+    call = keras_search.Search.call
+    monkeypatch.setattr(
+        keras_search.Search, "call", lambda self, features: traces.append(1) or call(self, features)
+    )
+    for number in range(8):
+        decoder.n_best(["1 2"], beam_size=2, alpha=number / 10, extra_length=number)
+    assert (len(decoder.engine._searches), len(traces)) == (1, 2)
+    drawn = {"sampling_method": "random", "sampling_temp": 0.5, "sampling_top_p": 0.5}
+    for number in range(1, 9):
+        changes = {name: number * drawn[name] / 8 for name in ("sampling_temp", "sampling_top_p")}
+        changes |= {"sampling_keep_top_k": 8 + number, "random_seed": number}
+        decoder.n_best(["1 2"], **(drawn | changes))
+    assert (len(decoder.engine._searches), len(traces)) == (2, 3)
+
+
+def test_inputs_of_a_compiled_search_have_their_effect(decoder):
+    draw = functools.partial(decoder.n_best, ["1 2 3"], sampling_method="random", n=20)
+    spread = [
+        len({answer.text for answer in draw(**cuts)[0]})
+        for cuts in (
+            {"sampling_temp": 100.0},
+            {"sampling_temp": 100.0, "sampling_keep_top_k": 1},
+            {"sampling_temp": 100.0, "sampling_top_p": 1e-6},
+            {"sampling_temp": 0.001},
+        )
+    ]
+    assert spread[0] > 10
+    assert spread[1:] == [1, 1, 1]
+    for length in (0, 2, 5):
+        answers = decoder.n_best(["1 2"], force_decode_length=True, extra_length=length)[0]
+        assert len(answers[0].ids) == 3 + length
+    scores = [decoder.n_best("1 2 3", alpha=alpha)[0].score for alpha in (0.0, 1.0)]
+    length = len(decoder.n_best("1 2 3")[0].ids) + 1
+    assert scores[1] == pytest.approx(scores[0] / ((5 + length) / 6), rel=1e-5)
+
+
+def test_a_line_with_a_seed_does_not_depend_on_its_batch(decoder):
+    drawn = changed(decoder, "sampling_method=random,sampling_temp=100.0")
+
+    def texts(lines, seeds):
+        return [answers[0].text for answers in decoder.search_lines(lines, drawn, seeds=seeds)]
+
+    (alone,) = texts(["1 2"], [5])
+    assert texts(["3", "1 2", "1 2", "4 5 6 7 8 9 1 2 3"], [5, 6, 5, None])[2] == alone
+    assert list(decoder.stream("1 2", drawn, seed=5))[-1].text == alone
+    assert len(set(texts(["1 2"] * 10, range(10)))) > 1
+    assert len(set(texts(["1 2"] * 10, [None] * 10))) > 1
 
 
 def test_shapes_of_any_number_are_traced_a_few_times(decoder, monkeypatch):
