@@ -36,6 +36,11 @@ def recording() -> Iterator[dict[Any, list[Tensor]]]:
         _open.reset(token)
 
 
+def is_recording() -> bool:
+    """Whether the weights of layers that run now are recorded."""
+    return _open.get() is not None
+
+
 def record(layer: Any, weights_BHQK: Tensor) -> None:
     """Adds a layer's weights to the open record, if there is one."""
     weights = _open.get()

@@ -13,6 +13,7 @@ from keras import ops
 from t2tlite.config import PAD_ID
 from t2tlite.model.attention_weights import record
 from t2tlite.model.dropout_mask import drawn_mask, keep_mask
+from t2tlite.model.fused_attention import attend
 
 # Added to attention logits to mask a key. T2T's value; with -inf a query whose keys are all masked
 # would give NaN.
@@ -159,7 +160,12 @@ class Attention(keras.layers.Layer):
     Args:
       hparams: reads num_heads, hidden_size, the widths of keys and values, dropout, initializer.
       seed_generator: the model's.
+
+    Attributes:
+      fuses: whether one kernel may compute it all, see `t2tlite.model.fused_attention`.
     """
+
+    fuses = True
 
     def __init__(self, hparams, seed_generator, **kwargs):
         super().__init__(**kwargs)
@@ -208,13 +214,18 @@ class Attention(keras.layers.Layer):
         """
         keys_BHKD, values_BHKD = keys_values
         queries_BHQD = self.split(self.query(x_BQD) * self.scale)
-        logits_BHQK = self.logits(queries_BHQD, keys_BHKD, first)
-        logits_BHQK += ops.cast(bias, logits_BHQK.dtype)
-        weights_BHQK = ops.softmax(ops.cast(logits_BHQK, "float32"))
-        record(self, weights_BHQK)
-        weights_BHQK = ops.cast(weights_BHQK, self.compute_dtype)
-        weights_BHQK = self.dropout(weights_BHQK, training=training)
-        mixed_BHQD = self.mix(weights_BHQK, values_BHKD, first)
+        mixed_BHQD = None
+        if self.fuses:
+            drops = training and self.dropout.rate
+            mixed_BHQD = attend(queries_BHQD, keys_BHKD, values_BHKD, bias, training, drops)
+        if mixed_BHQD is None:
+            logits_BHQK = self.logits(queries_BHQD, keys_BHKD, first)
+            logits_BHQK += ops.cast(bias, logits_BHQK.dtype)
+            weights_BHQK = ops.softmax(ops.cast(logits_BHQK, "float32"))
+            record(self, weights_BHQK)
+            weights_BHQK = ops.cast(weights_BHQK, self.compute_dtype)
+            weights_BHQK = self.dropout(weights_BHQK, training=training)
+            mixed_BHQD = self.mix(weights_BHQK, values_BHKD, first)
         mixed_BQHD = ops.transpose(mixed_BHQD, (0, 2, 1, 3))
         batch, length = ops.shape(mixed_BQHD)[:2]
         return self.output_transform(ops.reshape(mixed_BQHD, (batch, length, self.value.units)))

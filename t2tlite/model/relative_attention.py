@@ -19,6 +19,8 @@ class RelativeAttention(Attention):
     differences matter.
     """
 
+    fuses = False
+
     def __init__(self, hparams, seed_generator, **kwargs):
         super().__init__(hparams, seed_generator, **kwargs)
         self.max_distance = hparams.max_relative_position
