@@ -28,7 +28,7 @@ class Quality:
     Attributes:
       bleu: BLEU of the corpus.
       chrf: chrF of the corpus.
-      exact: percentage of answers that equal a reference.
+      exact: percentage of answers that equal a reference; blank lines don't count.
       lowercase: whether BLEU and chrF ignored case.
       text: a line for each score, with sacrebleu's signatures.
     """
@@ -84,8 +84,9 @@ def _compare(
 
     if tokenize not in BLEU.TOKENIZERS:
         raise DataError(f"--tokenize={tokenize} is not one of: {', '.join(BLEU.TOKENIZERS)}")
-    hits = sum(answer in lines for answer, *lines in zip(answers, *references, strict=True))
-    exact = 100 * hits / len(answers)
+    rows = [row for row in zip(answers, *references, strict=True) if any(map(str.strip, row))]
+    hits = sum(answer in lines for answer, *lines in rows)
+    exact = 100 * hits / max(len(rows), 1)
     metrics = BLEU(tokenize=tokenize, lowercase=lowercase), CHRF(lowercase=lowercase)
     bleu, chrf = (metric.corpus_score(answers, references) for metric in metrics)
     bleu_signature, chrf_signature = (metric.get_signature() for metric in metrics)

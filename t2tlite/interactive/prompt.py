@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import sys
+import termios
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -61,6 +63,24 @@ def _open_history() -> History:
     except OSError:
         return InMemoryHistory()
     return FileHistory(str(path))
+
+
+@contextlib.contextmanager
+def hidden_keys() -> Iterator[None]:
+    """Keeps keys that are pressed during the block off the screen; the next prompt gets them."""
+    try:
+        before = termios.tcgetattr(sys.stdin)
+    except (termios.error, OSError):
+        # Standard input is no terminal.
+        yield
+        return
+    quiet = before[:]
+    quiet[3] &= ~termios.ECHO
+    termios.tcsetattr(sys.stdin, termios.TCSANOW, quiet)
+    try:
+        yield
+    finally:
+        termios.tcsetattr(sys.stdin, termios.TCSANOW, before)
 
 
 def piped_lines() -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import sys
 from collections.abc import Iterable, Sequence
@@ -65,6 +66,10 @@ class Screen:
             written = ""
         print(last.text[len(written) :], flush=True)
         return last
+
+    def busy(self, what: str) -> contextlib.AbstractContextManager[object]:
+        """Shows during a block, on a terminal, what is done before the answer."""
+        return self._console.status(what) if self.is_terminal else contextlib.nullcontext()
 
     def draw(self, attention: AttentionMap) -> None:
         """Shows a heat map."""

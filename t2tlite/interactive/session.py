@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import re
 import sys
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import TypeVar
 
 from t2tlite.decode.decode_hparams import MAX_LENGTH, DecodeHParams, Hypothesis
 from t2tlite.decode.decoder import Decoder
 from t2tlite.errors import CheckpointError, DataError, Error
-from t2tlite.interactive.prompt import make_session, piped_lines, typed_lines
+from t2tlite.interactive.prompt import hidden_keys, make_session, piped_lines, typed_lines
 from t2tlite.interactive.screen import Screen
 
 T = TypeVar("T")
@@ -82,13 +83,16 @@ class Session:
         uses_thread = screen.is_terminal and decoder.engine.is_one_device
         self._thread = ThreadPoolExecutor(1) if uses_thread else None
         self._warmed_up: object = None
+        self._warm_up: Future[None] | None = None
 
     def run(self, lines: Iterable[str]) -> None:
         """Takes lines until they end or one says to quit."""
         self._start_warm_up()
         for line in lines:
             try:
-                if not self.take(line):
+                with hidden_keys() if self.screen.is_terminal else contextlib.nullcontext():
+                    goes_on = self.take(line)
+                if not goes_on:
                     break
             except KeyboardInterrupt:
                 if not self.screen.is_terminal:
@@ -143,7 +147,7 @@ class Session:
         needed = self._next_decode()
         if self._thread and needed != self._warmed_up:
             self._warmed_up = needed
-            self._thread.submit(self.decoder.warm_up, *needed)
+            self._warm_up = self._thread.submit(self.decoder.warm_up, *needed)
 
     def _run(self, work: Callable[[], T]) -> T:
         if not self._thread:
@@ -159,6 +163,9 @@ class Session:
             self.screen.show([])
             return
         hparams, rows, streams = self._next_decode()
+        if self._warm_up and not self._warm_up.done():
+            with self.screen.busy("compiling, once for these settings"):
+                self._run(lambda: None)
         if streams:
             stream = self.decoder.stream(line, hparams)
             states = iter(lambda: self._run(lambda: next(stream, None)), None)

@@ -35,6 +35,10 @@ def test_what_is_half_right(write):
     assert quality.exact == 50
     assert 20 < quality.bleu < 80
     assert 40 < quality.chrf < 80
+    # Blank lines of the source have blank answers, which nobody had to find.
+    ours, right = write("ours", f"{HALF}\n\n"), write("right", f"{RIGHT}\n\n")
+    assert file_bleu(ours, right).exact == 50
+    assert file_bleu(write("ours", f"{HALF}x\n"), write("right", f"{RIGHT}\n")).exact < 34
 
 
 def test_case_and_several_references(write):

@@ -1,5 +1,9 @@
 """The prompt: lines, history and completion."""
 
+import os
+import sys
+import termios
+
 import pytest
 from prompt_toolkit.application import create_app_session
 from prompt_toolkit.completion import CompleteEvent
@@ -38,6 +42,19 @@ def test_a_home_that_cannot_be_written_to_costs_the_history_alone(press, monkeyp
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "file"))
     assert press("one\rtwo\r\x04") == ["one", "two"]
     assert press("\x1b[A\r\x04") == [""]
+
+
+def test_keys_pressed_during_an_answer_are_not_shown(monkeypatch):
+    master, slave = os.openpty()
+    with open(slave) as terminal:
+        monkeypatch.setattr(sys, "stdin", terminal)
+        before = termios.tcgetattr(terminal)
+        with prompt.hidden_keys():
+            assert not termios.tcgetattr(terminal)[3] & termios.ECHO
+            os.write(master, b"ab\n")
+        assert termios.tcgetattr(terminal) == before
+        assert terminal.readline() == "ab\n"
+    os.close(master)
 
 
 @pytest.mark.parametrize(

@@ -264,6 +264,24 @@ def test_ctrl_c_stops_the_answer_and_not_the_program(decoder, monkeypatch, termi
     assert terminal("8 8", "9") == f"(stopped)\n{n_best(['9'])[0][0].text}\n"
 
 
+def test_a_line_before_the_search_is_compiled_says_so(decoder, monkeypatch, terminal):
+    busy, typed, warm_up = Screen.busy, threading.Event(), decoder.warm_up
+
+    def slow(*arguments):
+        assert typed.wait(60)
+        warm_up(*arguments)
+
+    def showing(self, what):
+        print(f"[{what}]")
+        typed.set()
+        return busy(self, what)
+
+    monkeypatch.setattr(decoder, "warm_up", slow)
+    monkeypatch.setattr(Screen, "busy", showing)
+    answer = decoder.n_best(["9"])[0][0].text
+    assert terminal("9") == f"[compiling, once for these settings]\n{answer}\n"
+
+
 def test_lines_of_any_usual_length_share_what_was_traced(monkeypatch, capsys):
     traced = []
     call = Search.call

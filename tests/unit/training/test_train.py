@@ -37,6 +37,8 @@ def test_training_saves_and_evaluates_and_evaluate_gives_the_same(
     assert [row["step"] for row in rows] == [2, 4]
     assert metrics == {name: value for name, value in rows[1].items() if name != "step"}
     assert re.search("step 4 evaluation: loss .*  on 48 of 48 examples", "\n".join(said()))
+    decode = f"t2t-decoder --output_dir={tmp_path} --checkpoint_path=best --decode_interactive"
+    assert said()[-1] == f"to decode: {decode}"
     for checkpoint, row in ((2, rows[0]), ("", rows[1])):
         again = evaluate(make_run(), data_dir, str(tmp_path), train_args, CPU, checkpoint)
         assert again["loss"] == pytest.approx(row["loss"], abs=1e-6)
@@ -56,7 +58,7 @@ def test_no_steps(make_run, data_dir, tmp_path, said):
     assert checkpoints.steps(tmp_path) == []
     assert (tmp_path / "run.json").exists()
     assert "already trained for 0 steps; raise --train_steps to continue" in said()
-    assert not [line for line in said() if "warm-up" in line]
+    assert not [line for line in said() if "warm-up" in line or "to decode" in line]
 
 
 def test_one_training_at_a_time_in_a_folder_and_evaluations_beside_it(
