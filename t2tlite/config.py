@@ -31,6 +31,7 @@ from t2tlite.assignments import (
     with_item,
 )
 from t2tlite.errors import HParamsError
+from t2tlite.hparam_effects import without_effect
 from t2tlite.t2t_names.hparams import T2T_ONLY
 
 log = logging.getLogger(__name__)
@@ -124,6 +125,7 @@ class HParams:
     relu_dropout_broadcast_dims: Axes3 = ""  # of [batch, length, filter], as "1"
     label_smoothing: Rate = 0.1  # probability moved from the target to all other tokens
     weight_decay: Annotated[float, Bounds(0.0, 100.0)] = 0.0  # decoupled, times the learning rate
+    weight_decay_cautious: bool = False  # only of weights that the update makes smaller
 
     # Learning rate: the product of the schedule's factors.
     learning_rate_schedule: Annotated[str, Pattern(r"[\w *]+", "names joined by *")] = (
@@ -138,9 +140,12 @@ class HParams:
     learning_rate_decay_staircase: bool = False  # decay once per learning_rate_decay_steps
     learning_rate_minimum: Annotated[float | None, Bounds(0.0, 1e6)] = None
     learning_rate_cosine_cycle_steps: Period = 250000  # steps of half a cosine
+    # The last share of a training's updates, in which linear_cooldown falls to 0.
+    learning_rate_cooldown_share: Annotated[float, Bounds(1e-6, 1.0)] = 0.2
 
     # Optimizer.
-    optimizer: Name = "adam"  # adam(_w), multistep_adam, true_adam, adafactor, momentum, sgd
+    # adam(_w), multistep_adam, true_adam, adafactor, momentum, sgd or muon
+    optimizer: Name = "adam"
     optimizer_adam_beta1: Decay = 0.9
     optimizer_adam_beta2: Decay = 0.997
     optimizer_adam_epsilon: Epsilon = 1e-9
@@ -155,6 +160,9 @@ class HParams:
     optimizer_adafactor_multiply_by_parameter_scale: bool = True
     optimizer_momentum_momentum: Decay = 0.9
     optimizer_momentum_nesterov: bool = False
+    optimizer_muon_momentum: Annotated[float, Bounds(0.0, 0.9999)] = 0.95  # Nesterov's
+    # Learning rate of the matrices that Muon updates, relative to that of the other weights.
+    optimizer_muon_learning_rate_ratio: Factor = 1.0
     optimizer_multistep_accumulate_steps: SizeOrZero = 0  # batches per update; 0 and 1: one
     clip_grad_norm: Factor = 0.0  # largest global norm of the gradient; 0: no limit
     ema_decay: Decay = 0.0  # decay of the exponential moving average of the weights; 0: none
@@ -282,22 +290,7 @@ class HParams:
 
     def without_effect(self, name: str) -> str:
         """Returns why assigning an hparam has no effect on these hparams; "" if it has one."""
-        if name in T2T_ONLY and T2T_ONLY[name].unread:
-            return f"hparam {name} has no effect: it {T2T_ONLY[name].reason}"
-        attention = self.self_attention_type
-        if name == "max_relative_position" and attention != "dot_product_relative":
-            return f"hparam {name} has no effect: self_attention_type={attention}"
-        layers = ("num_hidden_layers", "num_encoder_layers", "num_decoder_layers")
-        if name in layers and (kind := self.extra.get("recurrence_type")):
-            steps = "act_max_steps" if kind == "act" else "num_rec_steps"
-            return f"hparam {name} has no effect: recurrence_type={kind} reads {steps}"
-        schedule = self.learning_rate_schedule
-        readers = _SCHEDULE_FACTORS.get(name)
-        if not readers or readers & {factor.strip() for factor in schedule.split("*")}:
-            return ""
-        advice = "; set learning_rate_constant instead" if name == "learning_rate" else ""
-        reason = f"learning_rate_schedule={schedule} doesn't read it{advice}"
-        return f"hparam {name} has no effect: {reason}"
+        return without_effect(name, self)
 
     def check_attention(self) -> None:
         """Checks that the widths fit multi-head attention.
@@ -370,15 +363,6 @@ class HParams:
 
 
 _TYPES: dict[str, Any] = typing.get_type_hints(HParams)
-
-# The factors of learning_rate_schedule that read an hparam.
-_SCHEDULE_FACTORS = {
-    "learning_rate": {"legacy"},
-    "learning_rate_constant": {"constant"},
-    "learning_rate_decay_scheme": {"legacy"},
-    "learning_rate_decay_rate": {"legacy", "exp_decay"},
-    "learning_rate_decay_steps": {"legacy", "exp_decay", "linear_decay", "cosdecay"},
-}
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""`Accumulating`: what all optimizers share, gradients accumulated over batches and devices."""
+"""`Accumulating`: what all optimizers share: accumulated gradients, cautious weight decay."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ class Accumulating(keras.optimizers.Optimizer):
 
     Args:
       run_if: of `make_optimizer`.
+      cautious: whether to decay only weights that the update makes smaller (Chen et al. 2025,
+        arXiv:2510.12402); for subclasses of Keras's optimizers.
       **shared: arguments of every Keras optimizer, such as learning_rate.
 
     Attributes:
@@ -25,9 +27,10 @@ class Accumulating(keras.optimizers.Optimizer):
         of N batches whose tokens weren't counted; each counts like the next batch.
     """
 
-    def __init__(self, run_if=None, **shared):
+    def __init__(self, run_if=None, cautious=False, **shared):
         super().__init__(**shared)
         self._run_if = run_if or _run_if
+        self._cautious = cautious
         # By thread: tf.distribute traces each replica in a thread of its own.
         self._batch = threading.local()
 
@@ -38,6 +41,23 @@ class Accumulating(keras.optimizers.Optimizer):
         super().build(variables)
         if self.gradient_accumulation_steps:
             self.accumulated_tokens = self.add_variable((), "zeros", name="accumulated_tokens")
+
+    def update_step(self, gradient, variable, learning_rate):
+        """Updates one weight from its gradient."""
+        if not self._cautious:
+            super().update_step(gradient, variable, learning_rate)
+            return
+        # On TensorFlow, convert_to_tensor would give the variable itself.
+        before = ops.copy(variable)
+        super().update_step(gradient, variable, learning_rate)
+        shrinks = (before - variable) * before >= 0.0
+        rate = ops.cast(learning_rate, variable.dtype) * self.weight_decay
+        self.assign_sub(variable, rate * ops.where(shrinks, before, 0.0))
+
+    def _apply_weight_decay(self, variables):
+        # Before the update; the cautious one needs to know the update.
+        if not self._cautious:
+            super()._apply_weight_decay(variables)
 
     def weigh_batch(self, tokens: Any) -> None:
         """Sets the target tokens, on all devices, of the batch that `apply` gets next."""
@@ -75,6 +95,11 @@ class Accumulating(keras.optimizers.Optimizer):
             self._run_if(ends, update, means)
         for slot, total in zip([self.accumulated_tokens, *slots], [tokens, *sums], strict=True):
             slot.assign(ops.where(ends, ops.zeros_like(total), total))
+
+    def _average(self, slot, value, decay):
+        """Moves a slot's moving average towards a value, and returns it."""
+        self.assign(slot, decay * slot + (1.0 - decay) * value)
+        return ops.convert_to_tensor(slot)
 
     def _undo_unless(self, condition: Any, function: Callable[[], None]) -> None:
         """Calls the function, and keeps what it assigns if the condition holds.

@@ -54,18 +54,14 @@ class Adafactor(Accumulating):
         slots = self._slots[self._get_variable_index(variable)]
         decay = self._decay()
 
-        def average(slot, value):
-            self.assign(slot, decay * slot + (1.0 - decay) * value)
-            return ops.convert_to_tensor(slot)
-
         squares = ops.square(gradient) + EPSILON
         if self._is_factored(variable):
-            rows = average(slots["rows"], ops.mean(squares, axis=-1))
-            columns = average(slots["columns"], ops.mean(squares, axis=-2))
+            rows = self._average(slots["rows"], ops.mean(squares, axis=-1), decay)
+            columns = self._average(slots["columns"], ops.mean(squares, axis=-2), decay)
             rows = rows / ops.mean(rows, axis=-1, keepdims=True)
             update = gradient * ops.rsqrt(rows)[..., None] * ops.rsqrt(columns)[..., None, :]
         else:
-            update = gradient * ops.rsqrt(average(slots["squares"], squares))
+            update = gradient * ops.rsqrt(self._average(slots["squares"], squares, decay))
         clip = self.hparams.optimizer_adafactor_clipping_threshold
         if clip:
             update = update / ops.maximum(1.0, _rms(update) / clip)
@@ -75,8 +71,7 @@ class Adafactor(Accumulating):
         update = scale * update
         beta1 = self.hparams.optimizer_adafactor_beta1
         if beta1:
-            self.assign(slots["momentum"], beta1 * slots["momentum"] + (1.0 - beta1) * update)
-            update = ops.convert_to_tensor(slots["momentum"])
+            update = self._average(slots["momentum"], update, beta1)
         self.assign_sub(variable, update)
 
     def _decay(self):

@@ -11,6 +11,7 @@ from t2tlite.config import HParams
 from t2tlite.errors import HParamsError
 from t2tlite.optimizers.accumulation import Accumulating
 from t2tlite.optimizers.adafactor import Adafactor
+from t2tlite.optimizers.muon import Muon
 from t2tlite.optimizers.schedules import LearningRate
 
 
@@ -23,17 +24,22 @@ class SGD(Accumulating, keras.optimizers.SGD):
 
 
 def make_optimizer(
-    hparams: HParams, train_steps: int, run_if: Callable[[Any, Any, Any], None] | None = None
+    hparams: HParams,
+    train_steps: int,
+    run_if: Callable[[Any, Any, Any], None] | None = None,
+    output_width: int | None = None,
 ) -> Any:
     """Returns the Keras optimizer that the hparams name, with its learning rate schedule.
 
     Args:
-      hparams: reads optimizer*, learning_rate*, clip_grad_norm, weight_decay and ema_decay.
+      hparams: reads optimizer*, learning_rate*, clip_grad_norm, weight_decay* and ema_decay.
       train_steps: of the whole run, for learning rates that decay to its end.
       run_if: for several devices on TensorFlow, `Devices.run_if`.
+      output_width: number of tokens or classes; `Muon` reads it.
 
     Raises:
-      HParamsError: unknown optimizer or learning rate schedule.
+      HParamsError: unknown optimizer or learning rate schedule, or a combination that isn't
+        supported.
     """
     shared: dict[str, Any] = {
         "run_if": run_if,
@@ -53,6 +59,14 @@ def make_optimizer(
             f"part of the weights away at each step in T2T, which isn't supported; choose "
             f"optimizer=adam, whose weight_decay is times the learning rate"
         )
+    if name == "muon":
+        return Muon(hparams, output_width, **shared)
+    if hparams.weight_decay_cautious and hparams.weight_decay:
+        if name == "adafactor":
+            raise HParamsError(
+                "optimizer=adafactor doesn't support weight_decay_cautious; choose adam or muon"
+            )
+        shared["cautious"] = True
     # Explicit names: Keras would number the optimizers of a process, and slots are saved by name.
     if name in ("adam", "trueadam", "multistepadam", "adamw"):
         return Adam(
@@ -73,5 +87,5 @@ def make_optimizer(
         )
     raise HParamsError(
         f"optimizer={hparams.optimizer} is not one of: adam, multistep_adam, true_adam, adam_w, "
-        f"adafactor, momentum, sgd"
+        f"adafactor, momentum, sgd, muon"
     )

@@ -91,6 +91,21 @@ def _linear_decay(hparams, step, train_steps):
     return ops.clip(left, 0.0, 1.0)
 
 
+def _fall(step, first, train_steps):
+    """Falls from 1 at update `first` to 0 at update train_steps, linearly."""
+    return ops.clip((train_steps - step) / max(train_steps - first, 1), 0.0, 1.0)
+
+
+def _linear_decay_to_zero(hparams, step, train_steps):
+    """From the end of the warm-up on (Bergsma et al. 2025, arXiv:2502.15938)."""
+    return _fall(step, hparams.learning_rate_warmup_steps, train_steps)
+
+
+def _linear_cooldown(hparams, step, train_steps):
+    """Constant until the last share of the updates (Haegele et al. 2024, arXiv:2405.18392)."""
+    return _fall(step, (1.0 - hparams.learning_rate_cooldown_share) * train_steps, train_steps)
+
+
 def _single_cycle_cos_decay(hparams, step, train_steps):
     cycle = max(train_steps - hparams.learning_rate_warmup_steps, 1)
     return _half_cosine(ops.minimum(_steps_after_warmup(hparams, step) / cycle, 1.0))
@@ -109,7 +124,9 @@ def _position_in_cycle(step, cycle):
 
 def _legacy(hparams, step, _):
     """T2T's older schedules: "noam", or an exponential warm-up and then a decay."""
-    adam = 0.002 if "adam" in hparams.optimizer.lower() else 1.0
+    name = hparams.optimizer.lower()
+    # The rates of Muon are those of Adam.
+    adam = 0.002 if "adam" in name or name == "muon" else 1.0
     scale = adam * hparams.learning_rate
     scheme = hparams.learning_rate_decay_scheme
     if scheme == "noam":
@@ -150,6 +167,8 @@ _FACTORS = {
     "constant": lambda hparams, *_: hparams.learning_rate_constant,
     "linear_warmup": lambda hparams, step, _: ops.minimum(1.0, step / _warmup(hparams)),
     "linear_decay": _linear_decay,
+    "linear_decay_to_zero": _linear_decay_to_zero,
+    "linear_cooldown": _linear_cooldown,
     "rsqrt_decay": _rsqrt_decay,
     "rsqrt_normalized_decay": lambda hparams, step, _: (
         _rsqrt_decay(hparams, step, _) * _warmup(hparams) ** 0.5

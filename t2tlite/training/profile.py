@@ -27,7 +27,7 @@ KINDS = {
     "waiting for data": r"GetNextOp",
     "exchange between devices": r"all-reduce|all-gather|reduce-scatter|[Cc]ollective|[Nn]ccl",
     "dropout": r"dropout|Random",
-    "optimizer": r"(^|/)(adam|adafactor|sgd|SGD)/|Resource\w*Apply",
+    "optimizer": r"(^|/)(adam|adafactor|muon|sgd|SGD)/|Resource\w*Apply",
     "matrix products": r"(MatMul|Einsum|gemm|dot(?!_product)|convolution|Conv\dD)[^/]*$",
     "other operations": "",
 }

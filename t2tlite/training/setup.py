@@ -173,7 +173,12 @@ class TrainingSetup:
         reduce, shares = self.device.sum_over_replicas, self.device.row_shares
         with self.device.scope():
             run_if = self.device.run_if if self.device.strategy else None
-            optimizer = make_optimizer(self.hparams, self.train_args.train_steps, run_if)
+            optimizer = make_optimizer(
+                self.hparams,
+                self.train_args.train_steps,
+                run_if,
+                self.problem_hparams.vocab_size["targets"],
+            )
             objective = Objective(self.network, self.hparams, self.problem_hparams, reduce, shares)
             optimizer.build(self.network.trainable_variables)
         return objective, optimizer

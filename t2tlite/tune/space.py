@@ -84,9 +84,11 @@ def dimensions(
     ranged.check(hparams)
     searched = []
     for name, values in ranged.ranges.items():
+        # Some trials may have the optimizer that reads it.
+        by_optimizer = name.startswith("optimizer_") and "optimizer" in ranged.ranges
         if name in given:
             log.info("%s=%s is given, so it isn't searched", name, hparams.value_of(name))
-        elif reason := hparams.without_effect(name):
+        elif not by_optimizer and (reason := hparams.without_effect(name)):
             log.info("%s isn't searched: %s", name, reason)
         elif name in hparams.values():
             indices = [None] if values.length is None else range(values.length)

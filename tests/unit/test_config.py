@@ -19,7 +19,14 @@ from t2tlite.t2t_names.hparams import T2T_ONLY
 recipes = importlib.import_module("t2tlite.hparams.recipes")
 
 # Fields and sets that T2T doesn't have; the sets as differences from T2T's transformer_tiny.
-OUR_FIELDS = {"batching", "ema_decay"}
+OUR_FIELDS = {
+    "batching",
+    "ema_decay",
+    "learning_rate_cooldown_share",
+    "optimizer_muon_learning_rate_ratio",
+    "optimizer_muon_momentum",
+    "weight_decay_cautious",
+}
 POETRY = {"learning_rate": 0.05, "attention_dropout": 0.6, "layer_prepostprocess_dropout": 0.6}
 QUICK = {
     "learning_rate_warmup_steps": 400,
@@ -390,6 +397,9 @@ class TestWithoutEffect:
             "learning_rate_schedule=exp_decay,learning_rate_decay_rate=0.5",
             "learning_rate=0.1,learning_rate_schedule=legacy",
             "max_relative_position=4,self_attention_type=dot_product_relative",
+            "optimizer=MultistepAdam,optimizer_adam_beta1=0.8",
+            "optimizer=muon,optimizer_adam_beta1=0.8,optimizer_muon_momentum=0.9",
+            "weight_decay=0.1,weight_decay_cautious=true",
         ],
     )
     def test_hparams_with_an_effect(self, warned, assignments):
@@ -404,6 +414,15 @@ class TestWithoutEffect:
         HParams().override("max_relative_position=4")
         assert warned == [
             "hparam max_relative_position has no effect: self_attention_type=dot_product"
+        ]
+
+    def test_hparams_of_another_optimizer(self, warned):
+        HParams().override("optimizer_muon_momentum=0.9,weight_decay_cautious=true")
+        HParams().override("optimizer=muon,optimizer_momentum_nesterov=true")
+        assert warned == [
+            "hparam optimizer_muon_momentum has no effect: optimizer=adam doesn't read it",
+            "hparam weight_decay_cautious has no effect: weight_decay=0.0",
+            "hparam optimizer_momentum_nesterov has no effect: optimizer=muon doesn't read it",
         ]
 
     def test_layers_of_universal_transformers(self, warned):

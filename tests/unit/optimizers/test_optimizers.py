@@ -112,6 +112,37 @@ def test_t2ts_adam_w_is_adam_if_no_weight_decays(name):
         make_optimizer(HParams(optimizer=name, weight_decay=0.01), 100)
 
 
+@pytest.mark.parametrize("name", ["adam", "momentum"])
+def test_cautious_weight_decay(name):
+    values = {"weight_decay": 0.5, "learning_rate_schedule": "constant"}
+    values |= {"learning_rate_constant": 0.1, "optimizer": name}
+    draw = np.random.default_rng(2)
+    start, gradients = draw.standard_normal((4, 3)), draw.standard_normal((3, 4, 3))
+
+    def step(weight, gradient, optimizer):
+        optimizer.apply([keras.ops.convert_to_tensor(gradient.astype("float32"))], [weight])
+        return weight.numpy()
+
+    plain = make_optimizer(HParams(**values | {"weight_decay": 0.0}), 10)
+    cautious = make_optimizer(HParams(weight_decay_cautious=True, **values), 10)
+    weights = [keras.Variable(start.astype("float32")) for _ in range(2)]
+    for gradient in gradients:
+        before = np.array(weights[0].numpy())
+        update = before - step(weights[0], gradient, plain)
+        expected = before - update - 0.1 * 0.5 * (update * before >= 0) * before
+        np.testing.assert_allclose(step(weights[1], gradient, cautious), expected, atol=1e-6)
+        weights[0].assign(expected)
+        shrunk = (update * before >= 0).mean()
+        assert 0 < shrunk < 1
+
+
+def test_adafactor_has_no_cautious_weight_decay():
+    hparams = HParams(optimizer="adafactor", weight_decay_cautious=True)
+    assert type(make_optimizer(hparams, 10)) is Adafactor
+    with pytest.raises(HParamsError, match="optimizer=adafactor doesn't support weight_decay_c"):
+        make_optimizer(HParams(**hparams.changes(), weight_decay=0.1), 10)
+
+
 def test_an_unknown_optimizer():
     with pytest.raises(HParamsError, match="optimizer=adm is not one of: adam"):
         make_optimizer(HParams(optimizer="adm"), 100)

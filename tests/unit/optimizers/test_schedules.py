@@ -61,6 +61,15 @@ def rate(step, train_steps=1000, **values):
         ("linear_decay", 500, 1.0),
         ("linear_decay", 900, 0.5),
         ("linear_decay", 1001, 0.0),
+        ("linear_decay_to_zero", 50, 1.0),
+        ("linear_decay_to_zero", 100, 1.0),
+        ("linear_decay_to_zero", 550, 0.5),
+        ("linear_decay_to_zero", 1000, 0.0),
+        ("linear_decay_to_zero", 1500, 0.0),
+        ("linear_cooldown", 749, 1.0),
+        ("linear_cooldown", 900, 0.4),
+        ("linear_cooldown", 1000, 0.0),
+        ("constant*linear_warmup*linear_cooldown", 50, 1.0),
         ("rsqrt_decay", 25, 0.1),
         ("rsqrt_decay", 400, 0.05),
         ("rsqrt_normalized_decay", 400, 0.5),
@@ -85,6 +94,7 @@ def test_factors(schedule, step, expected):
         learning_rate_schedule=schedule,
         learning_rate_decay_rate=0.5,
         learning_rate_cosine_cycle_steps=400,
+        learning_rate_cooldown_share=0.25,
     )
     assert value == pytest.approx(expected, rel=1e-5, abs=1e-6)
 
@@ -122,6 +132,11 @@ def test_legacy_with_adam_is_500_times_less():
     assert adam == pytest.approx(0.002 * momentum)
 
 
+def test_legacy_with_muon_is_that_with_adam():
+    shared = {"learning_rate_schedule": "legacy", "learning_rate_decay_scheme": "none"}
+    assert rate(500, optimizer="muon", **shared) == rate(500, optimizer="adam", **shared)
+
+
 def test_staircase():
     shared = {"learning_rate_schedule": "exp_decay", "learning_rate_decay_rate": 0.5}
     assert rate(499, learning_rate_decay_staircase=True, **shared) == pytest.approx(0.5)
@@ -149,7 +164,10 @@ def test_unknown_names(values, message):
         LearningRate(HParams(**values), 10)
 
 
-@pytest.mark.parametrize("schedule", ["linear_warmup", "single_cycle_cos_decay", "linear_decay"])
+@pytest.mark.parametrize(
+    "schedule",
+    ["linear_warmup", "single_cycle_cos_decay", "linear_decay", "linear_cooldown"],
+)
 def test_the_steps_of_a_schedule_are_updates(schedule):
     for batches, step in ((4, 0), (4, 203), (4, 399), (4, 3600), (8, 7000)):
         values = {"learning_rate_schedule": schedule}

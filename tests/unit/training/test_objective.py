@@ -153,6 +153,7 @@ OPTIMIZERS = [
     {"optimizer": "sgd"},
     {"optimizer": "adam", "weight_decay": 0.1, "clip_grad_norm": 0.01},
     {"optimizer": "adafactor"},
+    {"optimizer": "muon", "weight_decay": 0.1, "weight_decay_cautious": True},
 ]
 
 
