@@ -52,8 +52,8 @@ def measure_t2tlite(size: str, steps: int) -> dict[str, float]:
     import tensorflow as tf
 
     from t2tlite import registry
-    from t2tlite.checkpoint import run_record
     from t2tlite.config import ProblemHParams
+    from t2tlite.model import protocol
     from t2tlite.training import objective
 
     rate = matrix_rate()
@@ -65,7 +65,7 @@ def measure_t2tlite(size: str, steps: int) -> dict[str, float]:
         vocab_size=dict.fromkeys(sides, vocab_size), modality=dict.fromkeys(sides, "symbol")
     )
     network = registry.model("transformer")(hparams, problem_hparams)
-    run_record.build(network, problem_hparams)
+    protocol.build(network, problem_hparams)
     model = objective.Objective(network, hparams, problem_hparams, device.sum_over_replicas)
     optimizer = optimizers.make_optimizer(hparams, 10_000)
     model.compile(optimizer=optimizer, jit_compile=device.static_shapes)

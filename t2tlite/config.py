@@ -36,6 +36,9 @@ from t2tlite.t2t_names.hparams import T2T_ONLY
 
 log = logging.getLogger(__name__)
 
+# The value of an hparam that leaves the choice to t2tlite.
+AUTO = "auto"
+
 PAD_ID = 0  # padding, in every vocabulary
 EOS_ID = 1  # end of a sequence, in every vocabulary
 
@@ -184,8 +187,9 @@ class HParams:
     length_bucket_step: Annotated[float, Bounds(1.0001, 1000.0)] = 1.1
     eval_drop_long_sequences: bool = False  # apply max_length to evaluation too
 
-    # Numbers. bfloat16: activations and products; the weights stay float32.
-    activation_dtype: Literal["float32", "bfloat16"] = "float32"
+    # Numbers in training. bfloat16: activations and products; the weights stay float32. auto: the
+    # faster one of the device where training begins.
+    activation_dtype: Literal["auto", "float32", "bfloat16"] = "auto"
 
     # Sampling while decoding; --decode_hparams overrides it.
     sampling_method: Literal["argmax", "random"] = "argmax"
@@ -275,6 +279,9 @@ class HParams:
             raise HParamsError(f"can't read hparams from {path}: {error}") from None
         if not isinstance(values, dict):
             raise HParamsError(f'{path} holds no hparams; expected {{"name": value, ...}}')
+        if "weight_dtype" in values and values.get("activation_dtype") == "float32":
+            # A file of T2T lists all hparams, and this is its default, which nobody chose.
+            del values["activation_dtype"]
         self.assign(values)
         return values
 

@@ -18,7 +18,7 @@ from t2tlite.api.rows import LABELLED, Column
 from t2tlite.api.training import args_of_flags, train
 from t2tlite.assignments import shown
 from t2tlite.checkpoint import run_record
-from t2tlite.config import HParams
+from t2tlite.config import AUTO, HParams
 from t2tlite.decode.decoder import Decoder
 from t2tlite.errors import DataError
 from t2tlite.files import folder_path
@@ -119,7 +119,8 @@ def _hparams(
 ) -> HParams:
     """Returns the hparams of the training, with a warm-up that fits its length."""
     json_path = training.get("hparams_json_path", "")
-    found, changes = read_hparams(hparams_set, hparams, json_path, output_dir)
+    precision = training.get("precision", AUTO)
+    found, changes = read_hparams(hparams_set, hparams, json_path, output_dir, precision)
     if isinstance(hparams, HParams) or set(_WARMUP) & set(changes):
         return found
     # Later calls may train longer, with the same learning rates.

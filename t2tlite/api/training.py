@@ -11,7 +11,7 @@ from t2tlite.api.datagen import generate_data as generate
 from t2tlite.api.problems import ProblemLike, resolve
 from t2tlite.api.result import TrainResult
 from t2tlite.checkpoint.run_record import RunRecord
-from t2tlite.config import HParams
+from t2tlite.config import AUTO, HParams
 from t2tlite.decode.decode_hparams import DecodeHParams
 from t2tlite.devices.devices import Devices
 from t2tlite.errors import HParamsError
@@ -46,7 +46,7 @@ def train(
     problem: ProblemLike | RunRecord, data_dir: PathLike, output_dir: PathLike,
     train_args: TrainArgs | None = None, device: Devices | None = None, *,
     model: str = "", hparams_set: str = "", hparams: str | Mapping[str, Any] | HParams = "",
-    hparams_json_path: PathLike = "", train_steps: int = 250_000,
+    hparams_json_path: PathLike = "", precision: str = AUTO, train_steps: int = 250_000,
     local_eval_frequency: int = 1_000, eval_steps: int | None = None,
     eval_use_test_set: bool = False, schedule: str = "continuous_train_and_eval",
     decode_hparams: str | Mapping[str, Any] | DecodeHParams = "",
@@ -80,6 +80,8 @@ def train(
       device: where to train, in place of the keywords from `use_tpu` on.
       model, hparams_set: registered names.
       hparams: changes to the set, "name=value,name=value" or a dict; or an HParams in its place.
+      precision: of training's matrix products, "float32" or "bfloat16"; "auto": that of the
+        training that goes on, or the faster of the device.
       train_steps: last step; those of earlier runs count.
       decode_hparams: how the model is to be decoded by default.
 
@@ -175,7 +177,7 @@ def _new_run(flags: Mapping[str, Any], output_dir: str, usr_dirs: list[str]) -> 
             f"hparams_set='transformer_small'"
         )
     sources = flags["hparams_set"], hparams, flags["hparams_json_path"]
-    hparams, _ = read_hparams(*sources, output_dir)
+    hparams, _ = read_hparams(*sources, output_dir, flags["precision"])
     common = flags["model"], hparams, flags["hparams_set"]
     return describe_run(problem, *common, output_dir, usr_dirs)
 

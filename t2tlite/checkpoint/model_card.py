@@ -116,7 +116,7 @@ def _facts(folder: Path, run: RunRecord) -> Iterator[tuple[str, str]]:
     yield "hparams that differ", _listed(changes)
     defaults = [f"{name}={value}" for name, value in run.decode_hparams.items()]
     yield "decode hparams", _listed(defaults)
-    yield "precision", _plain(str(run.hparams.get("activation_dtype", "")))
+    yield "precision", _plain(run.precision)
     steps = checkpoints.steps(folder)
     if steps:
         best = checkpoints.best(folder)

@@ -28,7 +28,7 @@ from t2tlite.checkpoint.description import (
     Need,
     describe,
 )
-from t2tlite.config import HParams, ProblemHParams
+from t2tlite.config import AUTO, HParams, ProblemHParams
 from t2tlite.data import manifest
 from t2tlite.data.manifest import from_json
 from t2tlite.errors import CheckpointError, DataError, HParamsError, VocabularyError
@@ -43,6 +43,7 @@ log = logging.getLogger(__name__)
 NAME = "run.json"
 # Format 1 had no number: `labels` in place of a description.
 FORMAT = 2
+_PRECISION = "activation_dtype"
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ class RunRecord:
     Attributes:
       problem: registered name, with `_rev` or `_copy`.
       model: registered name.
-      hparams: values by name; `activation_dtype` is the precision.
+      hparams: values by name; `activation_dtype` is the precision that training multiplies in.
       usr_dirs: plugin folders, absolute.
       vocabularies: sha256 by file name; the files are beside run.json.
       versions: of t2tlite and its libraries.
@@ -137,6 +138,11 @@ class RunRecord:
         )
         run._instance = None if isinstance(problem, str) else problem
         return run
+
+    @property
+    def precision(self) -> str:
+        """In which training multiplies, "float32" or "bfloat16"; "auto" before it begins."""
+        return str(self.hparams.get(_PRECISION, AUTO))
 
     def trained_problem(self) -> Problem:
         """Returns the problem to train: the instance that was given, or the registered one.
@@ -273,6 +279,8 @@ class RunRecord:
                     file.write(data)
         if self.hparams_set in registry.hparams_sets:
             base = registry.hparams(self.hparams_set).values()
+            if base[_PRECISION] == AUTO:
+                base[_PRECISION] = self.precision  # which the set leaves open
             changes = {n: value for n, value in self.hparams.items() if base.get(n) != value}
             self.changed_hparams = changes
         values = dataclasses.asdict(self)
@@ -305,13 +313,20 @@ class RunRecord:
                     f"isn't {expected[:12]}...); copy that one from the data_dir of the training"
                 )
 
-    def make_model(self, problem_hparams: ProblemHParams) -> Any:
+    def make_model(self, problem_hparams: ProblemHParams, precision: str = "float32") -> Any:
         """Returns the built model with new weights.
+
+        Args:
+          problem_hparams: of the problem.
+          precision: of the products. Only training needs another: a checkpoint gives the same
+            answers and scores whatever trained it and whatever runs it.
 
         Raises:
           HParamsError: hparams don't fit each other, the model or the problem.
         """
-        hparams = HParams.from_values(self.hparams)
+        from t2tlite.model import protocol
+
+        hparams = HParams.from_values({**self.hparams, _PRECISION: precision})
         # A plugin's registration may replace a built-in one, but not in a trained model.
         is_data = self.description is not None and not self.needs(DECODING)
         if is_data and self.model in BUILT_IN:
@@ -324,23 +339,8 @@ class RunRecord:
                 f"model {self.model} has no prepend_mode={hparams.prepend_mode}; leave it out, or "
                 f"use --model=transformer"
             )
-        build(model, problem_hparams)
+        protocol.build(model, problem_hparams)
         return model
-
-
-def build(model: Any, problem_hparams: ProblemHParams) -> None:
-    """Creates the weights of a model by running it on a batch of two rows of three tokens."""
-    import numpy as np
-
-    from t2tlite.model import protocol
-
-    features = {}
-    for name, modality in problem_hparams.modality.items():
-        lengths = {"class_label": 1, "real_l2": problem_hparams.vocab_size.get(name, 1)}
-        dtype = np.float32 if modality == "real_l2" else np.int32
-        features[name] = np.ones((2, lengths.get(modality, 3)), dtype)
-    model(features)
-    protocol.check(model, problem_hparams.vocab_size)
 
 
 def read(output_dir: str | os.PathLike[str]) -> RunRecord:

@@ -71,6 +71,10 @@ def check() -> None:
             "--checkpoint_path goes with --schedule=evaluate or decode; training resumes from the "
             "newest checkpoint, and --warm_start_from starts a new model from any"
         )
+    if FLAGS["precision"].present and schedule not in TRAINING:
+        raise app.UsageError(
+            f"--precision is that of training; --schedule={schedule} computes in float32"
+        )
     used = [*_DECODING_FLAGS] if schedule in DECODING else []
     # Training writes it into run.json.
     used += ["decode_hparams"] if schedule in TRAINING else []

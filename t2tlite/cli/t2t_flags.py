@@ -51,7 +51,7 @@ IGNORED: Ignored = {
     "cloud_tpu_name": (str, "named a TPU for TF1; run this command on the TPU VM itself"),
     "export_saved_model_api_version": (str, "chose the version of TF1's export"),
     "export_saved_model": (bool, "was no longer used in T2T either"),
-    "gpu_automatic_mixed_precision": (bool, "is the hparam activation_dtype=bfloat16"),
+    "gpu_automatic_mixed_precision": (bool, "is --precision=bfloat16"),
     "log_step_count_steps": (str, "set the steps between log lines; they are written by time"),
     "gpu_order": (str, "ordered GPUs; set CUDA_VISIBLE_DEVICES"),
     "eval_throttle_seconds": (str, "delayed evaluation; set --local_eval_frequency"),

@@ -9,6 +9,7 @@ import contextlib
 import importlib
 import importlib.util
 import os
+import re
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -69,17 +70,31 @@ class Devices:
 
     @property
     def multiplies_bfloat16(self) -> bool:
-        """Whether training in bfloat16 should be faster than in float32.
+        """Whether training with bfloat16 products should be faster than with float32 products.
 
-        A CPU needs AMX. With AVX512-BF16 alone the recipes reach 0.65 to 0.74 times the tokens/s of
-        float32: conversions cost more than matrix products gain.
+        TPUs multiply in bfloat16 only, NVIDIA's GPUs from compute capability 8.0 on twice as fast
+        as in float32. CPUs need AMX or AVX512-BF16, and TensorFlow with oneDNN, which uses them:
+        XLA computes in float32 there. docs/precision.md has figures.
         """
-        if self.kind != "CPU":
-            return True
-        try:
-            return "amx_bf16" in Path("/proc/cpuinfo").read_text().split()
-        except OSError:
-            return False
+        if self.kind == "GPU":
+            capabilities = _capabilities(self.backend)
+            return bool(capabilities) and min(capabilities) >= 8.0
+        if self.kind == "CPU":
+            return self.backend == "tensorflow" and _onednn_multiplies_bfloat16()
+        return True
+
+    def on_all_machines(self, condition: bool) -> bool:
+        """Whether a condition holds on every machine; all of them must call it."""
+        if self.workers == 1:
+            return condition
+        if self.backend == "jax":
+            return jax_devices.on_all_machines(condition)
+        import tensorflow as tf
+
+        number = tf.constant([float(condition)])
+        sums = self.strategy.run(lambda: self.sum_over_replicas(number))
+        total = self.strategy.experimental_local_results(sums)[0]
+        return float(total[0]) == self.strategy.num_replicas_in_sync
 
     def scope(self) -> contextlib.AbstractContextManager[Any]:
         """Returns the context in which model and optimizer must be created."""
@@ -138,6 +153,32 @@ class Devices:
         threads = f", {os.cpu_count()} cores" if self.kind == "CPU" else ""
         machines = f", machine {self.worker} of {self.workers}" if self.workers > 1 else ""
         return f"{count}{self.kind} (Keras on {self.backend}{threads}{parallel}{machines})"
+
+
+def _onednn_multiplies_bfloat16() -> bool:
+    # The variables of TensorFlow and of oneDNN that limit it.
+    largest = os.environ.get("ONEDNN_MAX_CPU_ISA", "") or "ALL"
+    allowed = re.search("ALL|DEFAULT|BF16|FP16|AMX|AVX10", largest.upper())
+    if os.environ.get("TF_ENABLE_ONEDNN_OPTS", "1") != "1" or not allowed:
+        return False
+    try:
+        flags = Path("/proc/cpuinfo").read_text().split()
+    except OSError:
+        return False
+    return not {"amx_bf16", "avx512_bf16"}.isdisjoint(flags)
+
+
+def _capabilities(backend: str) -> list[float]:
+    """Returns the CUDA compute capabilities of this machine's GPUs; of others' GPUs 0."""
+    if backend == "jax":
+        import jax
+
+        found = [getattr(gpu, "compute_capability", "") for gpu in jax.local_devices()]
+        return [float(text) if re.fullmatch(r"\d+\.\d+", str(text)) else 0.0 for text in found]
+    import tensorflow as tf
+
+    details = map(tf.config.experimental.get_device_details, tf.config.get_visible_devices("GPU"))
+    return [float("{}.{}".format(*one.get("compute_capability", (0, 0)))) for one in details]
 
 
 def choose(

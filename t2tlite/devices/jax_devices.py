@@ -48,6 +48,13 @@ def devices(machines: cluster.Cluster) -> list[Any]:
         return jax.devices()
 
 
+def on_all_machines(condition: bool) -> bool:
+    """Whether a condition holds in every process; all of them must call it."""
+    from jax.experimental import multihost_utils
+
+    return bool(np.all(multihost_utils.process_allgather(np.array(condition))))
+
+
 def _connect(*processes: Any) -> None:
     """Connects the processes; must be called before JAX looks for devices."""
     import jax

@@ -15,6 +15,7 @@ import numpy as np
 from keras import ops
 from keras.layers import Layer
 
+from t2tlite.config import ProblemHParams
 from t2tlite.errors import PluginError
 from t2tlite.model.layers import Embedding
 from t2tlite.model.transformer import StackModel
@@ -65,6 +66,21 @@ def has_attention(network: Any) -> bool:
     if method is StackModel.attention_weights:
         return True
     return _are_current(network, ["attention_weights"], ["call", "hidden"])
+
+
+def build(network: Any, problem_hparams: ProblemHParams) -> None:
+    """Creates the weights of a model by running it on a batch of two rows, and checks it.
+
+    Raises:
+      PluginError: as `check`.
+    """
+    features = {}
+    for name, modality in problem_hparams.modality.items():
+        lengths = {"class_label": 1, "real_l2": problem_hparams.vocab_size.get(name, 1)}
+        dtype = np.float32 if modality == "real_l2" else np.int32
+        features[name] = np.ones((2, lengths.get(modality, 3)), dtype)
+    network(features)
+    check(network, problem_hparams.vocab_size)
 
 
 def check(network: Any, vocab_size: dict[str, int]) -> None:

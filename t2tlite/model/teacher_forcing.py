@@ -10,10 +10,11 @@ from keras import ops
 
 from t2tlite.config import PAD_ID
 from t2tlite.model.losses import cross_entropy, squared_error, token_weights
+from t2tlite.model.precision import products_in_float32
 
 
 class Scorer(keras.Model):
-    """Scores the targets of each row without dropout.
+    """Scores the targets of each row without dropout, in float32.
 
     Takes int32 features [B, T]. Returns float32 [B] "loss" (nats), "tokens", "correct" and "top5"
     (tokens whose target is the likeliest, or among the five likeliest), and int32 [B, T]
@@ -34,7 +35,8 @@ class Scorer(keras.Model):
 
     def call(self, features: dict[str, Any]) -> dict[str, Any]:
         targets_BT = features["targets"]
-        logits_BTV = self.network(features, training=False)
+        with products_in_float32(self.network):
+            logits_BTV = self.network(features, training=False)
         weights_BT = token_weights(features, self.modality)
         if "inputs" in features:
             # Rows without inputs only fill a batch of static shape.

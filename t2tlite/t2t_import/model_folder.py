@@ -13,7 +13,7 @@ from pathlib import Path
 from t2tlite import registry
 from t2tlite.assignments import parse_assignments
 from t2tlite.checkpoint import checkpoints, model_card, run_record
-from t2tlite.config import HParams
+from t2tlite.config import AUTO, HParams
 from t2tlite.errors import CheckpointError, HParamsError
 from t2tlite.files import make_folder, plain_name
 from t2tlite.registry import snake_case
@@ -135,6 +135,9 @@ def import_checkpoint(
     from t2tlite.model.transformer import Transformer, TransformerEncoder
     from t2tlite.optimizers.optimizers import make_optimizer
 
+    if run.precision == AUTO:
+        # T2T's default, which trained the checkpoint.
+        run.hparams["activation_dtype"] = "float32"
     if not checkpoint.shares_embeddings:
         run.hparams["shared_embedding_and_softmax_weights"] = False
     hparams = HParams.from_values(run.hparams)

@@ -119,7 +119,7 @@ T2T_ONLY: dict[str, T2TOnly] = {
     **ignored(_GRAPH, optimizer_zero_grads=False, summarize_grads=False, summarize_vars=False),
     **ignored(_GRAPH, tpu_enable_host_call=False, use_custom_ops=True),
     **ignored("shuffles batches; examples are shuffled", batch_shuffle_size=512),
-    **ignored("is activation_dtype=bfloat16 here", gpu_automatic_mixed_precision=False),
+    **ignored("is --precision=bfloat16 here", gpu_automatic_mixed_precision=False),
     **unread(_LOSS_SCALE, mixed_precision_optimizer_init_loss_scale=32768),
     **unread(_LOSS_SCALE, mixed_precision_optimizer_loss_scaler="exponential"),
     **ignored("prints the log lines of a benchmark", mlperf_mode=False),

@@ -13,6 +13,7 @@ from t2tlite.errors import DeviceError
 from t2tlite.tpu_check import batch_size, report, steps
 from t2tlite.tpu_check.program import Check, DoesNotFit, compile_step
 from t2tlite.tpu_check.topology import describe
+from t2tlite.training import precision
 from t2tlite.training.setup import TrainingSetup
 from t2tlite.training.train_args import TrainArgs
 
@@ -36,6 +37,7 @@ def check(
     topology = describe(topology_name)
     devices.import_tensorflow()
     device = devices.Devices("jax", "TPU", topology.cores)
+    precision.settle(run, device)
     setup = TrainingSetup(run, data_dir, TrainArgs(), device)
     result = Check(setup, topology)
     report.show_setup(setup, topology)

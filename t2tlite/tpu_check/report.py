@@ -26,8 +26,8 @@ def show_setup(setup: TrainingSetup, topology: Topology) -> None:
         {
             "TPU": f"{topology.name}: {topology.cores} cores on {topology.chips} chips, "
             f"{topology.core_memory / GIB:,.2f} GiB of memory a core",
-            "model": f"{setup.job.parameters:,} parameters, activations in "
-            f"{setup.hparams.activation_dtype}",
+            "model": f"{setup.job.parameters:,} parameters, trained with "
+            f"{setup.hparams.activation_dtype} products",
             "batch": f"{BATCHES[batching.kind]}: {rows:,} rows of {sizes.row_length:,} tokens, "
             f"{rows / topology.cores:,.0f} rows a core; about {sizes.tokens:,.0f} target tokens, "
             f"{sizes.padded_share:.1%} of a batch is padding",

@@ -13,6 +13,7 @@ from t2tlite.decode.decode_hparams import DecodeHParams
 from t2tlite.decode.keras_engine import padded_shape
 from t2tlite.decode.keras_search import make_search
 from t2tlite.devices.feeding import WAITED
+from t2tlite.model.precision import products_in_float32
 from t2tlite.model.teacher_forcing import Scorer
 from t2tlite.tpu_check.program import Shapes, Step
 from t2tlite.training.setup import TrainingSetup
@@ -57,7 +58,7 @@ def evaluation(setup: TrainingSetup) -> Step:
     signature = inputs.TrainingBatches(setup.evaluation_examples, batching, seed=0).signature
     modality = setup.problem_hparams.modality["targets"]
     scorer = Scorer(setup.network, modality, setup.device.gather)
-    return _prediction("evaluation", scorer, _shapes(signature, batching, _longest(setup)))
+    return _prediction("evaluation", setup, scorer, _shapes(signature, batching, _longest(setup)))
 
 
 def decoding(setup: TrainingSetup, beam_size: int) -> Step:
@@ -70,7 +71,7 @@ def decoding(setup: TrainingSetup, beam_size: int) -> Step:
     rows, width = padded_shape(rows, length, setup.device)
     name = f"beam of {beam_size}" if beam_size > 1 else "greedy"
     data: Shapes = {"ids": ((rows, width), "int32"), "lengths": ((rows,), "int32")}
-    return _prediction(f"decoding, {name}", model, data)
+    return _prediction(f"decoding, {name}", setup, model, data)
 
 
 def _longest(setup: TrainingSetup) -> int:
@@ -78,15 +79,16 @@ def _longest(setup: TrainingSetup) -> int:
     return inputs.measure(setup.evaluation_examples, setup.evaluation_batching).row_length
 
 
-def _prediction(name: str, model: Any, data: Shapes) -> Step:
-    """Returns what Keras compiles for predict_on_batch."""
+def _prediction(name: str, setup: TrainingSetup, model: Any, data: Shapes) -> Step:
+    """Returns what Keras compiles for predict_on_batch; the network computes in float32."""
     model.compile(jit_compile=True)
     # The network inside is built, and the model has no weights of its own.
     model.built = True
     state = (model.trainable_variables, model.non_trainable_variables)
 
     def predict(state: Any, data: Any) -> Any:
-        outputs, non_trainable = model.predict_step(state, data)
+        with products_in_float32(setup.network):
+            outputs, non_trainable = model.predict_step(state, data)
         return outputs, (state[0], non_trainable)
 
     return Step(name, predict, state, data)

@@ -8,14 +8,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from t2tlite import registry
-from t2tlite.assignments import parse_assignments
+from t2tlite.assignments import parse_assignments, shown
 from t2tlite.checkpoint import run_record
-from t2tlite.config import HParams
-from t2tlite.errors import CheckpointError
+from t2tlite.config import AUTO, HParams
+from t2tlite.errors import CheckpointError, HParamsError
 from t2tlite.model import CLASSIFIERS
 from t2tlite.problem import Problem
 
 log = logging.getLogger(__name__)
+
+# The hparam that a training which goes on takes from its record.
+_OPEN = ("activation_dtype", AUTO)
 
 
 def read_hparams(
@@ -23,6 +26,7 @@ def read_hparams(
     hparams: str | Mapping[str, Any] | HParams = "",
     hparams_json_path: str | os.PathLike[str] = "",
     output_dir: str | os.PathLike[str] = "",
+    precision: str = AUTO,
 ) -> tuple[HParams, dict[str, Any]]:
     """Returns the checked hparams of a training, and those of them that change the set, by name.
 
@@ -33,23 +37,43 @@ def read_hparams(
       hparams: changes, as "name=value,name=value" or a dict; or all hparams, as an HParams.
       hparams_json_path: a JSON file of changes; `hparams` wins over it.
       output_dir: the model folder, whose hparams win over the set; "": the training is new.
+      precision: "float32" or "bfloat16", for the hparam activation_dtype; "auto": not given.
 
     Raises:
       UnknownNameError: the set isn't registered.
       HParamsError: an hparam doesn't exist or isn't possible.
     """
     if isinstance(hparams, HParams):
-        return hparams.copy().check(), {}
+        whole = hparams.copy().check()
+        _set_precision(whole, precision, whole.activation_dtype)
+        return whole, {}
     changed: HParams = registry.hparams(hparams_set)
     kept = _keep_recorded(changed, output_dir)
     names = [*(changed.assign_json(hparams_json_path) if hparams_json_path else [])]
     changed.override(hparams).check()
     pairs = parse_assignments(hparams) if isinstance(hparams, str) else hparams.items()
     names += [name for name, _ in pairs]
+    given = changed.activation_dtype if "activation_dtype" in names else AUTO
+    names += _set_precision(changed, precision, given)
     if kept := {name: text for name, text in kept.items() if name not in names}:
         told = ", ".join(f"{name}={text}" for name, text in kept.items())
         log.info("goes on with the hparams of %s: %s", output_dir, told)
     return changed, {name: changed.value_of(name) for name in names}
+
+
+def _set_precision(hparams: HParams, precision: str, given: str) -> list[str]:
+    """Assigns a precision, unless another was `given` beside it; returns the hparams' names."""
+    if precision not in (AUTO, "float32", "bfloat16"):
+        raise HParamsError(f"precision={shown(precision)} is not one of: {AUTO}, float32, bfloat16")
+    if precision == AUTO:
+        return []
+    if given not in (AUTO, precision):
+        raise HParamsError(
+            f"precision={precision} contradicts the hparam activation_dtype={given}; give one of "
+            f"them"
+        )
+    hparams.activation_dtype = precision  # type: ignore[assignment]
+    return ["activation_dtype"]
 
 
 def _keep_recorded(hparams: HParams, output_dir: str | os.PathLike[str]) -> dict[str, str]:
@@ -63,6 +87,10 @@ def _keep_recorded(hparams: HParams, output_dir: str | os.PathLike[str]) -> dict
     # Records of earlier versions, and of an earlier version of a plugin, have other names, too.
     other = {n: value for n, value in recorded.items() if n in values and value != values[n]}
     hparams.assign(other)
+    # The precision that was chosen for this training isn't another than the set's; the start-up
+    # panel shows it.
+    if values["activation_dtype"] == AUTO:
+        other.pop("activation_dtype", None)
     return {name: f"{other[name]} (the set has {values[name]})" for name in other}
 
 
@@ -107,7 +135,7 @@ def describe_run(
     changed = {
         name: f"{previous.hparams[name]} -> {value}"
         for name, value in run.hparams.items()
-        if previous.hparams.get(name, value) != value
+        if previous.hparams.get(name, value) != value and (name, value) != _OPEN
     }
     if changed:
         log.info("hparams changed since the last run: %s", changed)
@@ -135,7 +163,10 @@ def recorded_run(
     given = {"problem": problem, "model": model}
     _check_same(run, output_dir, {name: value for name, value in given.items() if value})
     if hparams:
-        run.hparams = HParams.from_values(run.hparams).override(hparams).check().values()
+        changed = HParams.from_values(run.hparams).override(hparams).check()
+        if changed.activation_dtype != run.precision:
+            log.warning("hparam activation_dtype has no effect: evaluation computes in float32")
+        run.hparams = changed.values()
     return run
 
 

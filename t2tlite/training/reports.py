@@ -29,15 +29,16 @@ EVALUATION_ROWS = 12
 SEPARATOR = "  "
 
 
-def startup_panel(setup: TrainingSetup, output_dir: str, origin: str) -> None:
+def startup_panel(setup: TrainingSetup, output_dir: str, products: str, origin: str) -> None:
     """Shows what is about to be trained, and warns if it may run out of memory.
 
-    `origin` says where the weights come from.
+    Args:
+      setup: the training.
+      output_dir: the model folder.
+      products: the precision of matrix products, from `precision.settle`.
+      origin: where the weights come from.
     """
     sizes, batching, job = setup.sizes, setup.batching, setup.job
-    dtype: str = setup.hparams.activation_dtype
-    if dtype == "float32" and setup.device.multiplies_bfloat16:
-        dtype += " (activation_dtype=bfloat16 should be faster on this device)"
     unit = {"bucket": "buckets by length", "pack": "packed rows", "pad": "padded rows"}
     dropped = sizes.examples - sizes.kept
     accumulated = setup.hparams.optimizer_multistep_accumulate_steps
@@ -47,7 +48,8 @@ def startup_panel(setup: TrainingSetup, output_dir: str, origin: str) -> None:
         f"{setup.run.problem} with {setup.run.model}",
         {
             "device": str(setup.device),
-            "model": f"{job.parameters:,} parameters, {dtype}; {origin}",
+            "model": f"{job.parameters:,} parameters; {origin}",
+            "precision": products,
             "data": f"{sizes.examples:,} training examples in {setup.data_dir}{outside}",
             "batch": f"up to {batching.batch_tokens:,} tokens in {unit[batching.kind]}: about "
             f"{sizes.rows:,.0f} examples, {sizes.tokens:,.0f} target tokens, "

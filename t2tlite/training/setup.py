@@ -76,7 +76,7 @@ class TrainingSetup:
         keras.utils.set_random_seed(train_args.seed)
         try:
             with device.scope():
-                self.network = run.make_model(self.problem_hparams)
+                self.network = run.make_model(self.problem_hparams, run.precision)
         except Exception as error:
             if free_memory.is_out_of_memory(error):
                 raise memory_estimate.weights_error(self.hparams) from error

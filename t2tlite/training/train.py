@@ -18,7 +18,7 @@ from t2tlite.checkpoint.run_record import RunRecord
 from t2tlite.config import HParams
 from t2tlite.devices import devices
 from t2tlite.files import make_folder
-from t2tlite.training import reports
+from t2tlite.training import precision, reports
 from t2tlite.training.setup import TrainingSetup
 from t2tlite.training.signals import stop_on_signals
 from t2tlite.training.train_args import TrainArgs
@@ -55,12 +55,13 @@ def train(
     # Only the chief writes checkpoints.
     lock = checkpoints.locked_folder(output_dir) if device.is_chief else contextlib.nullcontext()
     with lock:
+        products = precision.settle(run, device, output_dir)
         setup = _prepare(run, data_dir, output_dir, train_args or TrainArgs(), device)
-        return _train(setup, output_dir)
+        return _train(setup, output_dir, products)
 
 
-def _train(setup: TrainingSetup, output_dir: str) -> dict[str, float]:
-    """Does the work of `train`, after the checks."""
+def _train(setup: TrainingSetup, output_dir: str, products: str) -> dict[str, float]:
+    """Does the work of `train`, after the checks; `products` is the precision in words."""
     # Imports Keras, which must follow the choice of a backend.
     from t2tlite.training.callback import RawLogs, TrainingCallback
 
@@ -87,7 +88,7 @@ def _train(setup: TrainingSetup, output_dir: str) -> dict[str, float]:
     if device.is_chief:
         setup.run.write(output_dir, setup.data_dir)
         model_card.write(output_dir, setup.run)
-    reports.startup_panel(setup, output_dir, origin)
+    reports.startup_panel(setup, output_dir, products, origin)
 
     callback = TrainingCallback(setup, objective, output_dir, step)
     stopping = stop_on_signals(callback.agreement.ask_to_stop)

@@ -44,7 +44,7 @@ def form(request):
 def make(form, tmp_path):
     """A function that makes a model with the weights of one kind; returns it and the checkpoint."""
     from t2tlite import registry
-    from t2tlite.checkpoint.run_record import build
+    from t2tlite.model.protocol import build
     from t2tlite.t2t_import.checkpoints import take_weights
     from t2tlite.t2t_import.tf1_checkpoint import Checkpoint
 

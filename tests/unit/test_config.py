@@ -153,6 +153,8 @@ def t2t_sets(shared):
     """Returns T2T's values by set; the fixture has the differences from transformer_base."""
     sets = json.loads((shared / "fixtures/t2t/hparams.json").read_text())
     base = sets.pop("transformer_base")
+    # T2T multiplies in float32 unless told otherwise, t2tlite in what is faster.
+    base["activation_dtype"] = "auto"
 
     def whole(one):
         kept = {name: value for name, value in base.items() if name not in one["_absent"]}

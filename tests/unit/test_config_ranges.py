@@ -32,7 +32,7 @@ HINTS = field_hints(HParams)
         ("batch_size=0", "batch_size=0 is outside"),
         ("length_bucket_step=1", "length_bucket_step=1.0 is outside"),
         ("batching=packed", "batching=packed is not one of: auto, bucket, pack, pad; did you mea"),
-        ("activation_dtype=float16", "activation_dtype=float16 is not one of: float32, bfloat16"),
+        ("activation_dtype=float16", "activation_dtype=float16 is not one of: auto, float32"),
         ("weight_noise=0.1", "weight_noise=0.1 is not supported; leave it at 0.0"),
         ("learning_rate_constant=-2", "learning_rate_constant=-2.0 is outside 0.0 to"),
         ("clip_grad_norm=-1", "clip_grad_norm=-1.0 is outside 0.0 to"),

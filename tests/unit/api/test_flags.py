@@ -36,6 +36,7 @@ PROCESSES = {
 }
 TRAINING_ONLY = {
     *("hparams_set", "hparams_json_path", "schedule", "profile", "tmp_dir", "decode_hparams"),
+    "precision",
     *("generate_data", "overwrite", "task_id"),
     *(set(training.TRAIN_ARGS) - {"eval_steps"}),
 }

@@ -35,7 +35,7 @@ def run(folder):
     """The record of that folder."""
     registry.register_problem("card_mood")(Mood)
     registry.register_hparams("card_set")(lambda: HParams(hidden_size=16))
-    hparams = HParams(hidden_size=8)
+    hparams = HParams(hidden_size=8, activation_dtype="bfloat16")
     made = RunRecord.describe("card_mood", "transformer_encoder", hparams, [])
     made.hparams_set = "card_set"
     made.take_vocabularies(folder, folder)
@@ -60,7 +60,7 @@ def test_what_it_says(folder, run):
         "| targets | class_labels, 30 ids |",
         "| hparams set | card_set |",
         "| hparams that differ | `hidden_size=8` |",
-        "| precision | float32 |",
+        "| precision | bfloat16 |",
         "| parameters | 12 |",
         "| steps | 10 |",
         "| step | loss | accuracy |",

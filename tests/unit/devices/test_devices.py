@@ -2,6 +2,7 @@
 
 import logging
 import os
+import types
 from pathlib import Path
 
 import pytest
@@ -10,11 +11,43 @@ from t2tlite.devices import devices, silence
 from t2tlite.errors import DeviceError
 
 
-@pytest.mark.parametrize(("flags", "has"), [("avx2 amx_bf16", True), ("avx2 avx512_bf16", False)])
+@pytest.mark.parametrize(
+    ("flags", "has"),
+    [("avx2 amx_bf16", True), ("avx2 avx512_bf16", True), ("avx2 avx512_vnni", False)],
+)
 def test_products_in_bfloat16(monkeypatch, flags, has):
     monkeypatch.setattr(Path, "read_text", lambda self: f"model name: X\nflags : fpu {flags}\n")
-    assert devices.Devices("tensorflow", "CPU", 1).multiplies_bfloat16 is has
-    assert devices.Devices("tensorflow", "GPU", 1).multiplies_bfloat16
+    monkeypatch.delenv("ONEDNN_MAX_CPU_ISA")
+    cpu = devices.Devices("tensorflow", "CPU", 1)
+    assert cpu.multiplies_bfloat16 is has
+    assert not devices.Devices("jax", "CPU", 1).multiplies_bfloat16
+    assert devices.Devices("jax", "TPU", 1).multiplies_bfloat16
+    for limit, allowed in [("avx512_core_bf16", has), ("avx512_core_vnni", False)]:
+        monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", limit)
+        assert cpu.multiplies_bfloat16 is allowed
+    monkeypatch.delenv("ONEDNN_MAX_CPU_ISA")
+    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "0")
+    assert not cpu.multiplies_bfloat16
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "has"),
+    [(["8.0"], True), (["12.1"], True), (["9.0", "7.5"], False), (["gfx90a"], False), ([], False)],
+)
+def test_gpus_that_multiply_in_bfloat16(monkeypatch, capabilities, has):
+    """Turing (7.5) emulates it; of GPUs without CUDA nothing is known."""
+    tf, jax = pytest.importorskip("tensorflow"), pytest.importorskip("jax")
+    gpus = [types.SimpleNamespace(compute_capability=one) for one in capabilities]
+    monkeypatch.setattr(jax, "local_devices", lambda: gpus)
+    assert devices.Devices("jax", "GPU", 1).multiplies_bfloat16 is has
+    # TensorFlow has numbers, and nothing where the driver says nothing.
+    details = {
+        one: {"compute_capability": tuple(map(int, one.split(".")))} if "." in one else {}
+        for one in capabilities
+    }
+    monkeypatch.setattr(tf.config, "get_visible_devices", lambda _: capabilities)
+    monkeypatch.setattr(tf.config.experimental, "get_device_details", details.get)
+    assert devices.Devices("tensorflow", "GPU", 1).multiplies_bfloat16 is has
 
 
 def test_flags_that_do_not_fit():

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from t2tlite.checkpoint import checkpoints
-from t2tlite.checkpoint.run_record import build
 from t2tlite.config import HParams, ProblemHParams
 from t2tlite.devices.devices import Devices
 from t2tlite.devices.feeding import Feed
 from t2tlite.model.losses import cross_entropy
+from t2tlite.model.protocol import build
 from t2tlite.model.transformer import Transformer
 from t2tlite.optimizers.optimizers import make_optimizer
 from t2tlite.training.objective import Objective, Totals
