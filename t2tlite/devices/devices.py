@@ -33,6 +33,7 @@ class Devices:
       workers: number of machines.
       worker: index of this machine; 0 is the chief, the only one that writes.
       model_parallel: number of devices that share each weight, on JAX; they count as one.
+      chip: the name of a GPU or TPU, "NVIDIA H100 80GB HBM3"; "" if unknown.
     """
 
     backend: str
@@ -42,6 +43,7 @@ class Devices:
     workers: int = 1
     worker: int = 0
     model_parallel: int = 1
+    chip: str = ""
 
     @property
     def static_shapes(self) -> bool:
@@ -103,7 +105,7 @@ class Devices:
     def distribute(self, feed: Feed) -> Any:
         """Returns the batches for Keras's `fit`; each machine makes the rows of its devices."""
         if self.backend == "jax":
-            return feed.iterate(self.worker, self.workers)
+            return feed.iterate(self.worker, self.workers, jax_devices.copy_ahead)
         if self.strategy is None:
             return feed.dataset()
         local = self.count // self.workers
@@ -152,7 +154,8 @@ class Devices:
         parallel = f", {self.model_parallel} a model" if self.model_parallel > 1 else ""
         threads = f", {os.cpu_count()} cores" if self.kind == "CPU" else ""
         machines = f", machine {self.worker} of {self.workers}" if self.workers > 1 else ""
-        return f"{count}{self.kind} (Keras on {self.backend}{threads}{parallel}{machines})"
+        chip = f" {self.chip}" if self.chip else ""
+        return f"{count}{self.kind}{chip} (Keras on {self.backend}{threads}{parallel}{machines})"
 
 
 def _onednn_multiplies_bfloat16() -> bool:
@@ -272,8 +275,10 @@ def _tensorflow(worker_gpu: int) -> Devices:
     used = gpus[: max(1, worker_gpu)]
     if used:
         tf.config.set_visible_devices(used, "GPU")
+    chip = ""
     for gpu in used:
         tf.config.experimental.set_memory_growth(gpu, True)
+        chip = tf.config.experimental.get_device_details(gpu).get("device_name", "")
     machines = cluster.current()
     if machines.workers > 1:
         # TensorFlow knows fewer jobs than T2T had.
@@ -289,6 +294,7 @@ def _tensorflow(worker_gpu: int) -> Devices:
         strategy,
         machines.workers,
         machines.worker,
+        chip=chip,
     )
 
 
@@ -298,7 +304,7 @@ def _jax(use_tpu: bool, worker_gpu: int, model_parallel: int) -> Devices:
 
     # TensorFlow only reads data for JAX and must not reserve the accelerators.
     tf.config.set_visible_devices([], "GPU")
-    devices = jax_devices.tpus() if use_tpu else jax_devices.devices(cluster.current())
+    devices = jax_devices.tpus() if use_tpu else jax_devices.devices(cluster.current(), worker_gpu)
     kind = devices[0].platform.upper()
     if kind == "CPU" and worker_gpu > 1:
         raise DeviceError(f"--worker_gpu={worker_gpu}: JAX sees no GPU; drop the flag")
@@ -310,4 +316,5 @@ def _jax(use_tpu: bool, worker_gpu: int, model_parallel: int) -> Devices:
             devices = devices[: max(1, worker_gpu)]
     replicas = jax_devices.distribute(devices, model_parallel)
     workers, worker = jax.process_count(), jax.process_index()
-    return Devices("jax", kind, replicas, None, workers, worker, model_parallel)
+    chip = "" if kind == "CPU" else devices[0].device_kind
+    return Devices("jax", kind, replicas, None, workers, worker, model_parallel, chip)

@@ -42,8 +42,15 @@ class Feed:
         self._make_batch, self._signature, self._first = make_batch, signature, first
         self.error: Exception | None = None
 
-    def iterate(self, share: int, shares: int) -> Iterator[tuple[dict[str, Any]]]:
-        """Yields one share of each batch, with WAITED, as the tuples that Keras wants."""
+    def iterate(
+        self, share: int, shares: int, to_device: Callable[[dict[str, Any]], dict[str, Any]] = dict
+    ) -> Iterator[tuple[dict[str, Any]]]:
+        """Yields one share of each batch, with WAITED, as the tuples that Keras wants.
+
+        Args:
+          share, shares: which share of the rows, of how many.
+          to_device: copies a batch to the device ahead of its step; called in the background.
+        """
         ready: queue.Queue[Any] = queue.Queue(AHEAD)
         stopped = threading.Event()
 
@@ -59,7 +66,7 @@ class Feed:
                 for number in itertools.count(self._first):
                     if stopped.is_set():
                         return
-                    put(self._make_batch(number, share, shares))
+                    put(to_device(self._make_batch(number, share, shares)))
             except Exception as error:
                 put(error)
 

@@ -38,7 +38,8 @@ def left(device: Devices, root: Path = Path("/")) -> int | None:
 # TensorFlow and XLA also call a full disk or too many open files an exhausted resource.
 OUT_OF_MEMORY = re.compile(
     r"[Oo]ut of memory|OUT_OF_MEMORY|OOM when allocating|[Rr]an out of memory|ALLOC_FAILED|"
-    r"([Ff]ailed|[Uu]nable) to allocate|[Cc]annot allocate memory|Dst tensor is not initialized"
+    r"([Ff]ailed|[Uu]nable) to allocate|[Cc]annot allocate memory|Dst tensor is not initialized|"
+    r"would exceed memory|resource allocation failed"
 )
 
 

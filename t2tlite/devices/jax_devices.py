@@ -29,8 +29,10 @@ LAYOUTS = {
 }
 
 
-def devices(machines: cluster.Cluster) -> list[Any]:
+def devices(machines: cluster.Cluster, gpus: int = 1) -> list[Any]:
     """Connects the machines of TF_CONFIG and returns JAX's default devices, of all processes.
+
+    If a single GPU is wanted, JAX gets no other: it takes most of the memory of all that it sees.
 
     Raises:
       DeviceError: the machines didn't connect.
@@ -40,6 +42,9 @@ def devices(machines: cluster.Cluster) -> list[Any]:
     if machines.workers > 1:
         with cluster.joining(machines):
             _connect(machines.addresses[0], machines.workers, machines.worker)
+    elif gpus <= 1 and jax.config.values["jax_cuda_visible_devices"] == "all":
+        # The first of those that CUDA_VISIBLE_DEVICES leaves.
+        jax.config.update("jax_cuda_visible_devices", "0")
     if _chips() or not importlib.util.find_spec("libtpu"):
         return jax.devices()
     # JAX tries libtpu first, which looks for a TPU in the network and prints that there is none.
@@ -127,6 +132,19 @@ def distribute(devices: list[Any], model_parallel: int) -> int:
         chosen = distribution.ModelParallel(layout_map=layout_map, auto_shard_dataset=False)
     distribution.set_distribution(chosen)
     return replicas
+
+
+def copy_ahead(batch: dict[str, Any]) -> dict[str, Any]:
+    """Starts to copy a batch to the only device, from any thread.
+
+    Where several devices share a batch, Keras divides it at its step, without waiting either.
+    """
+    import jax
+    from keras import distribution
+
+    if distribution.distribution() is not None or jax.default_backend() == "cpu":
+        return batch
+    return {name: jax.device_put(value) for name, value in batch.items()}
 
 
 def feed(batch: dict[str, Any], worker: int, workers: int) -> dict[str, Any]:

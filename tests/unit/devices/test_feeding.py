@@ -70,6 +70,24 @@ def test_waiting_time_for_a_slow_batch(backend):
     assert waited[2] < 0.25
 
 
+def test_batches_are_copied_ahead_in_the_background():
+    copied = []
+
+    def to_device(batch):
+        copied.append(threading.current_thread().name)
+        return {**batch, "copied": np.ones(1)}
+
+    loop = Feed(rows, SIGNATURE, first=0).iterate(0, 1, to_device)
+    (batch,) = next(loop)
+    assert "copied" in batch
+    deadline = time.monotonic() + 10
+    while len(copied) < 3 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    # Before they were asked for, and not where Keras's loop runs.
+    assert len(copied) >= 3
+    assert set(copied) == {"batches"}
+
+
 def test_errors_reach_the_caller():
     def fails(number, share, shares):
         if number == 2:

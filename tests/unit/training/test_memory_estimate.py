@@ -209,6 +209,14 @@ def test_what_jax_raises():
     late = "INTERNAL: Error dispatching computation: Out of memory allocating 1232669376 bytes."
     assert free_memory.is_out_of_memory(jax.errors.JaxRuntimeError(late))
     assert not free_memory.is_out_of_memory(jax.errors.JaxRuntimeError("INTERNAL: a bug"))
+    # Those of a GPU and a TPU.
+    for message in (
+        "RESOURCE_EXHAUSTED: Out of memory while trying to allocate 34359738368 bytes.",
+        "RESOURCE_EXHAUSTED: Failed to allocate request for 8.00GiB (8589934592B) on device",
+        "RESOURCE_EXHAUSTED: Allocation (size=17) would exceed memory (size=16) :: #allocation7",
+        "INTERNAL: Failed to create cuBLAS handle: the resource allocation failed",
+    ):
+        assert free_memory.is_out_of_memory(jax.errors.JaxRuntimeError(message)), message
 
 
 def test_wrapped_errors():
