@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from t2tlite import registry
-from t2tlite.checkpoint.run_record import build
 from t2tlite.config import HParams, ProblemHParams
 from t2tlite.errors import HParamsError
+from t2tlite.model.protocol import build
 from t2tlite.optimizers.muon import Muon, orthogonalize
 from t2tlite.optimizers.optimizers import make_optimizer
 from tests.unit.conftest import TINY
