@@ -17,6 +17,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from t2tlite import libraries
 from t2tlite.batches.examples import Examples, MappedExamples, RecordFeature
 from t2tlite.batches.hooked_examples import read_hooked
 from t2tlite.batches.prepend import JoinedExamples
@@ -264,7 +265,8 @@ class Problem(ProblemFiles):
         """
         if for_training is None:
             for_training = mode == DatasetSplit.TRAIN
-        if self._overrides_reading:
+        if hook := self._overridden_hook():
+            libraries.require_tensorflow(f"the hook {hook} of {self.name}")
             read: Examples = read_hooked(
                 shards,
                 lambda records: self.examples(records, mode, hparams, for_training),
@@ -280,12 +282,13 @@ class Problem(ProblemFiles):
             return JoinedExamples(read, hparams.max_target_seq_length)
         return read
 
-    @property
-    def _overrides_reading(self) -> bool:
-        """Whether a class overrides a hook for reading and not `record_features` as well."""
-        classes = type(self).__mro__
-        owners = (next(c for c in classes if hook in vars(c)) for hook in _READING_HOOKS)
-        return not all(owner is Problem or "record_features" in vars(owner) for owner in owners)
+    def _overridden_hook(self) -> str:
+        """Returns a hook for reading that a class without `record_features` overrides; "": none."""
+        for hook in _READING_HOOKS:
+            owner = next(cls for cls in type(self).__mro__ if hook in vars(cls))
+            if owner is not Problem and "record_features" not in vars(owner):
+                return hook
+        return ""
 
     def example_reading_spec(self) -> tuple[dict[str, Any], Any]:
         """Returns the features of a record: `tf.io` specs by name, and None.

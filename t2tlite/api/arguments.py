@@ -73,16 +73,10 @@ def load_usr_dirs(t2t_usr_dir: PathLike | Sequence[PathLike]) -> list[str]:
 
 
 def device(flags: Mapping[str, Any]) -> devices.Devices:
-    """Returns the devices that DEVICE_FLAGS choose.
-
-    Without `backend` and `use_tpu` it is Keras's own backend: KERAS_BACKEND, by default TensorFlow.
-    """
-    backend = flags["backend"]
-    if not backend and not flags["use_tpu"]:
-        backend = os.environ.get("KERAS_BACKEND", "")
+    """Returns the devices that DEVICE_FLAGS choose."""
     return devices.choose(
         use_tpu=flags["use_tpu"],
-        backend=backend,
+        backend=flags["backend"],
         worker_gpu=flags["worker_gpu"],
         memory_fraction=flags["worker_gpu_memory_fraction"],
         model_parallel=flags["model_parallel"],

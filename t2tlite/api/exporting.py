@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from t2tlite import libraries
 from t2tlite.api.arguments import PathLike, checked, load_decoder
 from t2tlite.checkpoint import run_record
 from t2tlite.decode.decode_hparams import DecodeHParams
@@ -67,7 +68,9 @@ def export(
     model_dir = folder_path(model_dir, "output_dir")
     run_record.read(model_dir)
     target = folder_path(export_dir, "export_dir", required=False) or str(Path(model_dir, default))
-    device = devices.choose(backend="tensorflow")
+    if format == "savedmodel":
+        libraries.require_tensorflow("a SavedModel")
+    device = devices.choose(backend="tensorflow" if format == "savedmodel" else "")
     exporter = importlib.import_module(f"t2tlite.exporting.{name}")
     exporter.check_export_dir(target)
     decoder = load_decoder(output_dir, checkpoint_path, decode_hparams, t2t_usr_dir, device)

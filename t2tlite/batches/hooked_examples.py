@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from t2tlite import libraries
 from t2tlite.batches.examples import StoredExamples
 from t2tlite.data.records import read_examples
 from t2tlite.errors import DataError
@@ -36,8 +37,7 @@ def read_hooked(shards: Sequence[str], to_examples: ToExamples, problem: str) ->
     Raises:
       DataError: a record is damaged, or there is no example.
     """
-    import tensorflow as tf
-
+    tf = libraries.import_tensorflow()
     examples = to_examples(tf.data.TFRecordDataset(list(shards)))
     if _draws_random_numbers(examples):
         log.warning(

@@ -122,7 +122,10 @@ class RunRecord:
           hparams: of the model.
           usr_dirs: plugin folders that were loaded.
         """
-        libraries = ["tensorflow", "keras", "sentencepiece", "numpy"]
+        versions = {"t2tlite": __version__}
+        for name in ("tensorflow", "jax", "keras", "sentencepiece", "numpy"):
+            with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+                versions[name] = importlib.metadata.version(name)
         folders = [Path(folder).expanduser().resolve() for folder in usr_dirs]
         for folder in folders:
             plugins.remember(folder)
@@ -131,8 +134,7 @@ class RunRecord:
             model=model,
             hparams=hparams.values(),
             usr_dirs=[str(folder) for folder in folders],
-            versions={"t2tlite": __version__}
-            | {name: importlib.metadata.version(name) for name in libraries},
+            versions=versions,
             command=sys.argv,
             order=ORDER,
         )

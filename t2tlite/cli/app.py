@@ -16,9 +16,9 @@ from typing import NoReturn
 
 from absl import flags
 
-from t2tlite import plugins, registry, user_code
+from t2tlite import libraries, plugins, registry, user_code
 from t2tlite.cli import t2t_flags
-from t2tlite.devices import cluster, devices, silence
+from t2tlite.devices import cluster, devices
 from t2tlite.errors import Error, SampleError
 from t2tlite.version import __version__
 
@@ -141,7 +141,7 @@ def _print_help(description: str, modules: Sequence[ModuleType]) -> None:
 
 def _log_to_stderr() -> None:
     # For plugins that import TensorFlow.
-    silence.tensorflow()
+    libraries.hide_tensorflow_messages()
     handler = logging.StreamHandler()
     handler.setFormatter(_Formatter())
     logger = logging.getLogger("t2tlite")

@@ -12,6 +12,7 @@ from typing import Any
 
 from absl import flags
 
+from t2tlite import libraries
 from t2tlite.checkpoint import run_record
 from t2tlite.cli import app, shared_flags, t2t_flags
 from t2tlite.devices import devices
@@ -46,13 +47,15 @@ def main() -> None:
     # Flags and folders are checked before the slow steps: importing Keras and loading the model.
     decode_hparams = shared_flags.decode_hparams()
     run_record.read(FLAGS.output_dir)
-    device = devices.choose(backend="tensorflow")
     export: Any
     if FLAGS.format == "savedmodel":
+        libraries.require_tensorflow("a SavedModel")
+        device = devices.choose(backend="tensorflow")
         from t2tlite.exporting import saved_model as export
 
         name, options = "export", {}
     else:
+        device = devices.choose()
         from t2tlite.exporting import ctranslate2 as export
 
         name, options = "ctranslate2", {"quantization": FLAGS.quantization}

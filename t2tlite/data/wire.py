@@ -45,6 +45,8 @@ def _values(feature: bytes) -> list[Any]:
         for number, value in _fields(content) if kind in (1, 2, 3) else ():
             if number != 1:
                 continue
+            if kind != 3 and (isinstance(value, int) or kind == 2 and len(value) % 4):
+                raise ValueError("a feature's value is of another type")
             if kind == 1:
                 values.append(value)
             elif kind == 2:

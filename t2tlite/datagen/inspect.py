@@ -8,7 +8,6 @@ from typing import Any
 
 from t2tlite import console, registry
 from t2tlite.data.statistics import FEATURES, Ids, SplitSummary, summarize
-from t2tlite.devices import devices
 from t2tlite.problem import FILE_WORD, Problem
 from t2tlite.text import ClassLabelEncoder, RealEncoder
 from t2tlite.text.encoder import text_ids
@@ -30,7 +29,6 @@ def inspect_data(name: str | Problem, data_dir: str, split: str = "", shown: int
     """
     problem = registry.problem(name) if isinstance(name, str) else name
     shards = _find_shards(problem, data_dir, split)
-    devices.import_tensorflow()
     encoders = problem.feature_encoders(data_dir)
     prefixes = {name: getattr(problem, f"{name}_prefix", "") for name in FEATURES}
     summaries = summarize(shards, encoders, prefixes, shown)

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from t2tlite.checkpoint.events import EventWriter
 from t2tlite.checkpoint.waiting import as_they_appear
 from t2tlite.decode.all_checkpoints import translations
 from t2tlite.decode.decode_hparams import DecodeHParams
 from t2tlite.decode.files import best_answers
 from t2tlite.errors import DataError
-from t2tlite.files import atomic, make_folder, split_paths
+from t2tlite.files import atomic, split_paths
 from t2tlite.sources.text_files import read_lines
 
 # File in the folder of events with their last step; T2T's name.
@@ -124,33 +123,21 @@ def translations_bleu(
         f"them"
     )
     files = as_they_appear(lambda: translations(folder), min_steps, wait_minutes, missing)
-    with _event_writer(event_dir) if event_dir else contextlib.nullcontext() as writer:
-        for step, path in files:
-            qualities = compare(path)
-            if writer:
-                _write_event(writer, step, path.stat().st_mtime, qualities, tag_suffix)
-                with atomic(last, "w") as file:
-                    file.write(f"{step}\n")
-            yield path, qualities
+    writer = EventWriter(event_dir) if event_dir else None
+    for step, path in files:
+        qualities = compare(path)
+        if writer:
+            scores = {f"{name}{tag_suffix}": score for name, score in _scores(qualities).items()}
+            writer.write(step, scores, path.stat().st_mtime)
+            with atomic(last, "w") as file:
+                file.write(f"{step}\n")
+        yield path, qualities
 
 
-def _event_writer(folder: str | os.PathLike[str]) -> contextlib.closing[Any]:
-    from tensorboard.summary.writer.event_file_writer import EventFileWriter
-
-    return contextlib.closing(EventFileWriter(str(make_folder(folder))))
-
-
-def _write_event(
-    writer: Any, step: int, seconds: float, qualities: Sequence[Quality], tag_suffix: str
-) -> None:
-    """Writes the scores of a step; BLEU has T2T's tags."""
-    from tensorboard.compat.proto.event_pb2 import Event
-    from tensorboard.compat.proto.summary_pb2 import Summary
-
+def _scores(qualities: Sequence[Quality]) -> dict[str, float]:
+    """Returns the scores by their names in events; those of BLEU are T2T's."""
     scores: dict[str, float] = {}
     for quality in reversed(qualities):
         scores[f"BLEU_{'uncased' if quality.lowercase else 'cased'}"] = quality.bleu
         scores |= {"chrF": quality.chrf, "exact_match": quality.exact}
-    scalars = [Summary.Value(tag=f"{n}{tag_suffix}", simple_value=scores[n]) for n in scores]
-    writer.add_event(Event(wall_time=seconds, step=step, summary=Summary(value=scalars)))
-    writer.flush()
+    return scores

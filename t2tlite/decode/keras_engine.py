@@ -51,7 +51,7 @@ class KerasEngine(Engine):
         self, folder: ModelFolder, checkpoint: str | int = "", device: devices.Devices | None = None
     ):
         self._folder = folder
-        self._device = device = device or devices.current()
+        self._device = device = device or devices.choose()
         if device.workers > 1:
             raise DeviceError(
                 f"decoding runs on one machine, and this is one of {device.workers}; unset "

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple, NoReturn
 
 from t2tlite.devices import child_process
 from t2tlite.errors import DeviceError, WorkerError
+from t2tlite.libraries import tensorflow_errors
 
 log = logging.getLogger(__name__)
 
@@ -108,8 +109,6 @@ def current() -> Cluster:
 @contextlib.contextmanager
 def joining(cluster: Cluster) -> Iterator[None]:
     """Logs that a block waits for the other machines, lets Ctrl-C end it, and explains errors."""
-    import tensorflow as tf
-
     worker, workers = cluster.worker, cluster.workers
     if cluster.parameter_servers:
         log.warning(
@@ -120,9 +119,14 @@ def joining(cluster: Cluster) -> Iterator[None]:
     log.info("machine %d of %d of TF_CONFIG: waiting for the others", worker, workers)
     # TensorFlow and JAX wait in C++, where Python can't handle the signal.
     handler = signal.signal(signal.SIGINT, signal.SIG_DFL)
+    failures: tuple[type[BaseException], ...] = (
+        RuntimeError,
+        ValueError,
+        *tensorflow_errors("OpError"),
+    )
     try:
         yield
-    except (tf.errors.OpError, RuntimeError, ValueError) as error:
+    except failures as error:
         raise DeviceError(
             f"the machines of TF_CONFIG didn't connect ({str(error).splitlines()[0]}); start the "
             f"same command on all of them, and check that they can listen on their ports"
@@ -143,10 +147,8 @@ def lost_worker_errors(workers: int) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        import tensorflow as tf
-
         kinds = ("Unavailable", "Aborted", "Cancelled", "DeadlineExceeded", "Internal")
-        lost = isinstance(error, tuple(getattr(tf.errors, f"{kind}Error") for kind in kinds))
+        lost = isinstance(error, tensorflow_errors(*(f"{kind}Error" for kind in kinds)))
         lost = lost or (is_from_jax(error) and bool(LOST.search(str(error))))
         if workers == 1 or not lost:
             raise

@@ -6,8 +6,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
-import importlib.util
 import os
 import re
 import sys
@@ -16,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from t2tlite.devices import cluster, jax_devices, silence
+from t2tlite import libraries
+from t2tlite.devices import cluster, jax_devices
 from t2tlite.devices.feeding import Feed
 from t2tlite.errors import DeviceError
 
@@ -196,7 +195,7 @@ def choose(
 
     Args:
       use_tpu: run on all cores of the TPU of this machine or its pod.
-      backend: "tensorflow", "jax", or "" for the default: TensorFlow, or JAX on a TPU.
+      backend: "tensorflow", "jax", or "" for that of `backend_name`.
       worker_gpu: number of GPUs to use if there are any.
       memory_fraction: share of each GPU's memory that JAX may take.
       model_parallel: number of devices that share each large weight, on JAX.
@@ -205,11 +204,7 @@ def choose(
       DeviceError: the device isn't available, or the backend isn't installed, or this process
         already runs the other one.
     """
-    if use_tpu and backend == "tensorflow":
-        raise DeviceError("--use_tpu runs on JAX; drop --backend=tensorflow")
-    backend = backend or ("jax" if use_tpu else "tensorflow")
-    if backend not in ("tensorflow", "jax"):
-        raise DeviceError(f"--backend={backend} is not one of: tensorflow, jax")
+    backend = backend_name(use_tpu=use_tpu, backend=backend)
     if backend == "tensorflow" and model_parallel > 1:
         raise DeviceError(
             f"--model_parallel={model_parallel} needs JAX; add --backend=jax or --use_tpu"
@@ -221,15 +216,48 @@ def choose(
     return _jax(use_tpu, worker_gpu, model_parallel)
 
 
+def backend_name(*, use_tpu: bool = False, backend: str = "") -> str:
+    """Returns the backend that the flags mean; nothing is imported.
+
+    Without flags it is that of the variable KERAS_BACKEND; without that TensorFlow, or JAX where
+    TensorFlow isn't installed.
+
+    Raises:
+      DeviceError: there is no such backend, or it isn't installed.
+    """
+    if use_tpu and backend == "tensorflow":
+        raise DeviceError("--use_tpu runs on JAX; drop --backend=tensorflow")
+    if use_tpu:
+        name, origin = "jax", "--use_tpu"
+    elif backend:
+        name, origin = backend, f"--backend={backend}"
+    elif name := os.environ.get("KERAS_BACKEND", ""):
+        origin = f"KERAS_BACKEND={name}"
+    else:
+        if installed := list(filter(libraries.is_installed, _PACKAGES)):
+            return installed[0]
+        raise DeviceError(
+            "neither TensorFlow nor JAX is installed: pip install tensorflow tensorflow-text, or "
+            "pip install jax"
+        )
+    if name not in _PACKAGES:
+        raise DeviceError(f"{origin} is not one of: {', '.join(_PACKAGES)}")
+    if not libraries.is_installed(name):
+        raise DeviceError(
+            f"{origin} needs {name}, which isn't installed: pip install "
+            f"{'jax[tpu]' if use_tpu else _PACKAGES[name]}"
+        )
+    return name
+
+
+# What to install for each backend; the default comes first.
+_PACKAGES = {"tensorflow": "tensorflow tensorflow-text", "jax": "jax"}
+
+
 def set_backend_variable(*, use_tpu: bool, backend: str) -> None:
     """Sets the backend before plugins are imported, which may import Keras; see `choose`."""
-    os.environ["KERAS_BACKEND"] = "jax" if use_tpu else backend or "tensorflow"
+    os.environ["KERAS_BACKEND"] = backend_name(use_tpu=use_tpu, backend=backend)
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
-
-
-def current() -> Devices:
-    """Returns one device of the backend in KERAS_BACKEND, by default TensorFlow's."""
-    return choose(backend=os.environ.get("KERAS_BACKEND", ""))
 
 
 def _set_backend(backend: str, flag: str) -> None:
@@ -239,26 +267,10 @@ def _set_backend(backend: str, flag: str) -> None:
             f"{flag} needs Keras on {backend}, but this process runs it on "
             f"{running.backend.backend()}; set KERAS_BACKEND={backend} before importing keras"
         )
-    if backend == "jax" and importlib.util.find_spec("jax") is None:
-        extra = "[tpu] on a TPU VM" if flag == "--use_tpu" else "[jax]"
-        raise DeviceError(f"{flag} needs the package jax: pip install t2tlite{extra}")
     os.environ["KERAS_BACKEND"] = backend
-    # Only now, because TensorFlow imports Keras, which reads the variable.
-    import_tensorflow()
-
-
-def import_tensorflow() -> None:
-    """Imports TensorFlow with oneDNN, and without its messages about missing GPUs.
-
-    By default TensorFlow uses oneDNN only on CPUs with AVX512-VNNI, but it is faster with AVX2, too
-    (benchmarks/train.py with TF_ENABLE_ONEDNN_OPTS=0 and =1).
-    """
-    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
-    silence.tensorflow()
-    with silence.standard_error():
-        tensorflow = importlib.import_module("tensorflow")
-        # The first look for GPUs prints, too.
-        tensorflow.config.list_physical_devices()
+    if backend == "tensorflow" or "tensorflow" in sys.modules:
+        # Only now, because TensorFlow imports Keras, which reads the variable.
+        libraries.import_tensorflow()
 
 
 def _tensorflow(worker_gpu: int) -> Devices:
@@ -300,14 +312,13 @@ def _tensorflow(worker_gpu: int) -> Devices:
 
 def _jax(use_tpu: bool, worker_gpu: int, model_parallel: int) -> Devices:
     import jax
-    import tensorflow as tf
 
-    # TensorFlow only reads data for JAX and must not reserve the accelerators.
-    tf.config.set_visible_devices([], "GPU")
     devices = jax_devices.tpus() if use_tpu else jax_devices.devices(cluster.current(), worker_gpu)
     kind = devices[0].platform.upper()
     if kind == "CPU" and worker_gpu > 1:
-        raise DeviceError(f"--worker_gpu={worker_gpu}: JAX sees no GPU; drop the flag")
+        raise DeviceError(
+            f"--worker_gpu={worker_gpu}: JAX sees no GPU; drop the flag, or pip install jax[cuda12]"
+        )
     if kind == "GPU":
         local = len(jax.local_devices())
         if worker_gpu > local:

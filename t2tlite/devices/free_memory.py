@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import ctypes
 import re
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 from t2tlite.devices.devices import Devices
 from t2tlite.errors import Error
+from t2tlite.libraries import tensorflow_errors
 
 
 def find(device: Devices, root: Path = Path("/")) -> int | None:
@@ -25,6 +25,19 @@ def find(device: Devices, root: Path = Path("/")) -> int | None:
 
         return (jax.local_devices()[0].memory_stats() or {}).get("bytes_limit")
     return _gpu()
+
+
+def peak(device: Devices) -> int | None:
+    """Returns the most bytes of a GPU or TPU that this process has held so far; None if unknown."""
+    if device.kind == "CPU":
+        return None
+    if device.backend == "jax":
+        import jax
+
+        return (jax.local_devices()[0].memory_stats() or {}).get("peak_bytes_in_use")
+    import tensorflow as tf
+
+    return int(tf.config.experimental.get_memory_info("GPU:0")["peak"])
 
 
 def left(device: Devices, root: Path = Path("/")) -> int | None:
@@ -50,14 +63,13 @@ def is_out_of_memory(error: BaseException) -> bool:
     MemoryError; JAX's JaxRuntimeError with the code INTERNAL, once results are read. Nothing is
     raised where the kernel kills the process or a library aborts it.
     """
-    backend_errors: list[type[BaseException]] = [RuntimeError]  # of JAX and CTranslate2
-    if tf := sys.modules.get("tensorflow"):
-        backend_errors.append(tf.errors.OpError)
+    # RuntimeError: of JAX and CTranslate2.
+    backend_errors: tuple[type[BaseException], ...] = (RuntimeError, *tensorflow_errors("OpError"))
     cause: BaseException | None = error
     seen: list[BaseException] = []
     # An `Error` has a message for the user already.
     while cause and cause not in seen and not isinstance(cause, Error):
-        of_backend = isinstance(cause, tuple(backend_errors))
+        of_backend = isinstance(cause, backend_errors)
         if isinstance(cause, MemoryError) or of_backend and OUT_OF_MEMORY.search(str(cause)):
             return True
         seen.append(cause)

@@ -8,13 +8,13 @@ read every weight.
 from __future__ import annotations
 
 import glob
-import importlib.util
 import os
 from typing import Any
 
 import numpy as np
 
-from t2tlite.devices import cluster, silence
+from t2tlite import libraries
+from t2tlite.devices import cluster
 from t2tlite.errors import DeviceError
 
 # Layouts of the sharded weights by Keras path, as in Megatron-LM (Shoeybi et al. 2019): a sublayer
@@ -45,11 +45,11 @@ def devices(machines: cluster.Cluster, gpus: int = 1) -> list[Any]:
     elif gpus <= 1 and jax.config.values["jax_cuda_visible_devices"] == "all":
         # The first of those that CUDA_VISIBLE_DEVICES leaves.
         jax.config.update("jax_cuda_visible_devices", "0")
-    if _chips() or not importlib.util.find_spec("libtpu"):
+    if _chips() or not libraries.is_installed("libtpu"):
         return jax.devices()
     # JAX tries libtpu first, which looks for a TPU in the network and prints that there is none.
     os.environ.setdefault("TPU_SKIP_MDS_QUERY", "1")
-    with silence.standard_error():
+    with libraries.hidden_standard_error():
         return jax.devices()
 
 
@@ -89,7 +89,7 @@ def tpus() -> list[Any]:
             _connect()
         return jax.devices("tpu")
     except (RuntimeError, ValueError) as error:
-        libtpu = "installed" if importlib.util.find_spec("libtpu") else "not installed"
+        libtpu = "installed" if libraries.is_installed("libtpu") else "not installed"
         files = ", ".join(chips) or "none"
         raise DeviceError(
             f"--use_tpu found no TPU: looked for /dev/accel* and /dev/vfio/* (found {files}) and "

@@ -14,7 +14,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from t2tlite.devices import silence
+from t2tlite import libraries
 from t2tlite.errors import VocabularyError
 from t2tlite.exporting import graph_strings
 from t2tlite.exporting.graph_strings import character_class, gather, well_formed
@@ -68,7 +68,7 @@ class GraphSentencePiece(tf.Module):
         super().__init__()
         import tensorflow_text
 
-        with silence.standard_error():
+        with libraries.hidden_standard_error():
             self.tokenizer = tensorflow_text.SentencepieceTokenizer(
                 Path(encoder.filename).read_bytes(), out_type=tf.int32
             )

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from t2tlite.config import EOS_ID, PAD_ID
+from t2tlite.data.wire import parse_example
 from t2tlite.decode.decode_hparams import Hypothesis
 from t2tlite.files import BYTE_ORDER_MARK
 from t2tlite.serving.limits import Limits
@@ -234,29 +235,24 @@ def _only_value(row: dict[str, Any], served: ServedModel, label: str) -> Any:
 
 def _parse_example(row: dict[str, Any], label: str, served: ServedModel) -> Line:
     """Returns the line of a serialized tf.Example: text, or token ids without EOS and padding."""
-    import tensorflow as tf
-    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
-
     try:
         if row.keys() != {"b64"}:
             raise ValueError
-        example = tf.train.Example.FromString(base64.b64decode(row["b64"], validate=True))
-    except (binascii.Error, DecodeError, TypeError, ValueError):
+        example = parse_example(base64.b64decode(row["b64"], validate=True))
+    except (binascii.Error, TypeError, ValueError):
         raise RequestError(
             400, f'{label} isn\'t {{"b64": ...}} of a serialized tf.Example'
         ) from None
-    feature = example.features.feature.get(served.feature)
-    kind = feature.WhichOneof("kind") if feature else None
-    if kind == "bytes_list" and len(feature.bytes_list.value) == 1:
+    ids = example.get(served.feature)
+    if ids and isinstance(ids[0], bytes) and len(ids) == 1:
         try:
-            return str(feature.bytes_list.value[0], "utf-8-sig")
+            return str(ids[0], "utf-8-sig")
         except UnicodeDecodeError:
             raise RequestError(400, f"{label} isn't UTF-8") from None
-    if kind != "int64_list":
+    if ids is None or not all(isinstance(value, int) for value in ids):
         raise RequestError(
             400, f'{label}: the tf.Example needs a feature "{served.feature}": ids, or one text'
         )
-    ids = list(feature.int64_list.value)
     while ids and ids[-1] in (PAD_ID, EOS_ID):
         ids.pop()
     if ids and not 0 <= min(ids) <= max(ids) < served.vocab_size:

@@ -13,6 +13,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from t2tlite import libraries
 from t2tlite.errors import CheckpointError
 
 Shape = tuple[int, ...]
@@ -44,9 +45,9 @@ class Checkpoint:
     """
 
     def __init__(self, source: str | os.PathLike[str]):
-        import tensorflow as tf
-
         self.prefix = find(source)
+        libraries.require_tensorflow("a checkpoint of T2T")
+        tf = libraries.import_tensorflow()
         self._errors = (tf.errors.OpError, LookupError, RuntimeError, ValueError)
         try:
             self._reader = tf.train.load_checkpoint(str(self.prefix))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 
+from t2tlite import libraries
 from t2tlite.checkpoint import run_record
 from t2tlite.devices import devices
 from t2tlite.errors import DeviceError
@@ -35,7 +36,7 @@ def check(
       Error: data, vocabulary or hparams don't fit.
     """
     topology = describe(topology_name)
-    devices.import_tensorflow()
+    libraries.import_tensorflow()
     device = devices.Devices("jax", "TPU", topology.cores)
     precision.settle(run, device)
     setup = TrainingSetup(run, data_dir, TrainArgs(), device)

@@ -12,7 +12,7 @@ import keras
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from t2tlite.devices import silence
+from t2tlite import libraries
 from t2tlite.errors import DeviceError
 from t2tlite.tpu_check.hlo import Module
 from t2tlite.tpu_check.topology import GIB, Topology
@@ -110,7 +110,7 @@ def compile_step(step: Step, topology: Topology) -> Program:
     }
     lowered = _trace(step, state, data, out_shardings=(None, whole))
     try:
-        with silence.standard_error():
+        with libraries.hidden_standard_error():
             compiled = lowered.compile()
     except jax.errors.JaxRuntimeError as error:
         raise _compiler_error(step, str(error)) from None

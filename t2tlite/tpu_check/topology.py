@@ -6,12 +6,11 @@ device: half a chip of v4, a whole chip of the others.
 
 from __future__ import annotations
 
-import importlib.util
 import os
 from dataclasses import dataclass
 from typing import Any
 
-from t2tlite.devices import silence
+from t2tlite import libraries
 from t2tlite.errors import DeviceError
 
 EXAMPLES = "v5e:2x4, v6e:2x4, v4:2x2x1 or v5p:2x2x1"
@@ -47,7 +46,7 @@ def set_variables() -> None:
 
 def require_compiler() -> None:
     """Raises DeviceError unless jax and libtpu are installed."""
-    missing = [name for name in ("jax", "libtpu") if importlib.util.find_spec(name) is None]
+    missing = [name for name in ("jax", "libtpu") if not libraries.is_installed(name)]
     if missing:
         raise DeviceError(
             f"compiling for a TPU needs {' and '.join(missing)}, not installed: "
@@ -71,7 +70,7 @@ def describe(name: str) -> Topology:
     from jax.experimental import topologies
 
     try:
-        with silence.standard_error():
+        with libraries.hidden_standard_error():
             devices = topologies.get_topology_desc(platform="tpu", topology_name=name).devices
     except (jax.errors.JaxRuntimeError, ValueError, NotImplementedError) as error:
         raise DeviceError(

@@ -57,7 +57,7 @@ def continuous_eval(
     for step, weights in weights_as_they_appear(output_dir, newest, wait_minutes):
         if setup is None:
             problem = trained_problem.load_for_data(run, output_dir, data_dir)
-            setup = TrainingSetup(run, data_dir, train_args, device or devices.current(), problem)
+            setup = TrainingSetup(run, data_dir, train_args, device or devices.choose(), problem)
         with unless_deleted(weights):
             checkpoints.load_weights(setup.network, weights)
             log.info("evaluating %s on %s", weights, setup.device)

@@ -83,7 +83,7 @@ def training_losses(output_dir: str | Path) -> dict[int, float]:
     """
     if not any(Path(output_dir).glob("events.out.tfevents.*")):
         return {}
-    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+    from tensorboard.backend.event_processing.plugin_event_accumulator import EventAccumulator
     from tensorboard.util.tensor_util import make_ndarray
 
     # 0: all events. The accumulator finds restarts by an event that `reports` doesn't write.

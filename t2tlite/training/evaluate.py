@@ -40,7 +40,7 @@ def evaluate(
     if train_args.eval_steps is None:
         train_args = dataclasses.replace(train_args, eval_steps=0)
     problem = trained_problem.load_for_data(run, output_dir, data_dir)
-    setup = TrainingSetup(run, data_dir, train_args, device or devices.current(), problem)
+    setup = TrainingSetup(run, data_dir, train_args, device or devices.choose(), problem)
     checkpoints.load_weights(setup.network, weights)
     log.info("evaluating %s on %s", weights, setup.device)
     with setup.explained_errors():

@@ -13,6 +13,7 @@ from typing import Any
 
 from t2tlite import console
 from t2tlite.checkpoint.eval_log import EVALUATIONS, best_first
+from t2tlite.checkpoint.events import EventWriter
 from t2tlite.metrics import strip_problem
 from t2tlite.training import memory_estimate
 from t2tlite.training.setup import TrainingSetup
@@ -127,36 +128,21 @@ class Events:
         self._output_dir, self._eval_dir = Path(output_dir), Path(output_dir, eval_folder)
 
     @functools.cached_property
-    def _train_writer(self) -> Any:
-        return _file_writer(self._output_dir)
+    def _train_writer(self) -> EventWriter:
+        return EventWriter(self._output_dir)
 
     @functools.cached_property
-    def _eval_writer(self) -> Any:
-        return _file_writer(self._eval_dir)
+    def _eval_writer(self) -> EventWriter:
+        return EventWriter(self._eval_dir)
 
     def train(self, step: int, values: Mapping[str, float]) -> None:
         """Writes training scalars."""
-        _write_scalars(self._train_writer, step, values)
+        self._train_writer.write(step, values)
 
     def evaluation(self, step: int, metrics: Mapping[str, float]) -> None:
         """Writes evaluation scalars under T2T's names, `metrics-PROBLEM/NAME`."""
         named = {name if name == "loss" else self._prefix + name: metrics[name] for name in metrics}
-        _write_scalars(self._eval_writer, step, named)
-
-
-def _file_writer(folder: Path) -> Any:
-    import tensorflow as tf
-
-    return tf.summary.create_file_writer(str(folder))
-
-
-def _write_scalars(writer: Any, step: int, values: Mapping[str, float]) -> None:
-    import tensorflow as tf
-
-    with writer.as_default():
-        for name, value in values.items():
-            tf.summary.scalar(name, value, step=step)
-    writer.flush()
+        self._eval_writer.write(step, named)
 
 
 def evaluation_table(

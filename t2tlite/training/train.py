@@ -51,7 +51,7 @@ def train(
       Error: data, vocabulary, hparams or folders don't fit, the loss is not finite, or another
         process is training in `output_dir`.
     """
-    device = device or devices.current()
+    device = device or devices.choose()
     # Only the chief writes checkpoints.
     lock = checkpoints.locked_folder(output_dir) if device.is_chief else contextlib.nullcontext()
     with lock:

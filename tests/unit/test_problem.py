@@ -274,7 +274,7 @@ class TestReading:
     def test_classes_that_say_it_twice(self, base, example):
         """`record_features` and the hooks for TensorFlow."""
         problem = type("Own", (base,), {})()
-        assert not problem._overrides_reading
+        assert not problem._overridden_hook()
         expected = {name: example.get("dist_" + name, example[name]) for name in example}
         expected.pop("dist_targets", None)
         for values in ({}, {"max_target_seq_length": 1}):

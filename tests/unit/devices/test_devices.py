@@ -1,13 +1,12 @@
 """Devices and the flags that choose them."""
 
-import logging
-import os
 import types
 from pathlib import Path
 
 import pytest
 
-from t2tlite.devices import devices, silence
+from t2tlite import libraries
+from t2tlite.devices import devices
 from t2tlite.errors import DeviceError
 
 
@@ -60,28 +59,37 @@ def test_flags_that_do_not_fit():
             devices.choose(**flags)
 
 
+@pytest.mark.parametrize(
+    ("installed", "variable", "flags", "expected"),
+    [
+        ("tensorflow jax", None, {}, "tensorflow"),
+        ("jax", None, {}, "jax"),
+        ("tensorflow jax", "jax", {}, "jax"),
+        ("tensorflow jax", "jax", {"backend": "tensorflow"}, "tensorflow"),
+        ("tensorflow jax", "tensorflow", {"use_tpu": True}, "jax"),
+        ("", None, {}, "neither TensorFlow nor JAX is installed: pip install tensorflow"),
+        ("jax", "torch", {}, "KERAS_BACKEND=torch is not one of: tensorflow, jax"),
+        ("jax", "tensorflow", {}, "KERAS_BACKEND=tensorflow needs tensorflow, which isn't"),
+        ("jax", None, {"backend": "tensorflow"}, "pip install tensorflow tensorflow-text"),
+        ("tensorflow", None, {"backend": "jax"}, "--backend=jax needs jax, which isn't installed"),
+        ("tensorflow", None, {"use_tpu": True}, r"--use_tpu needs .*: pip install jax\[tpu\]"),
+    ],
+)
+def test_the_backend(monkeypatch, installed, variable, flags, expected):
+    monkeypatch.setattr(libraries, "is_installed", lambda name: name in installed.split())
+    monkeypatch.delenv("KERAS_BACKEND", raising=False)
+    if variable:
+        monkeypatch.setenv("KERAS_BACKEND", variable)
+    if expected in ("tensorflow", "jax"):
+        assert devices.backend_name(**flags) == expected
+    else:
+        with pytest.raises(DeviceError, match=expected):
+            devices.backend_name(**flags)
+
+
 def test_another_backend_than_that_of_the_process():
     keras = pytest.importorskip("keras")
     running = keras.backend.backend()
     other = "jax" if running == "tensorflow" else "tensorflow"
     with pytest.raises(DeviceError, match=f"needs Keras on {other}, but this process runs it on"):
         devices.choose(backend=other)
-
-
-def test_standard_error_is_discarded(capfd):
-    with silence.standard_error():
-        os.write(2, b"from C++\n")
-    os.write(2, b"after\n")
-    assert capfd.readouterr().err == "after\n"
-
-
-def test_tensorflows_messages_are_hidden_once(monkeypatch):
-    monkeypatch.delenv("TF_CPP_MIN_LOG_LEVEL", raising=False)
-    logger = logging.getLogger("tensorflow")
-    silence.tensorflow()
-    filters = list(logger.filters)
-    silence.tensorflow()
-    assert logger.filters == filters
-    assert os.environ["TF_CPP_MIN_LOG_LEVEL"] == "2"
-    record = logging.LogRecord("tensorflow", 30, "", 0, "5 calls triggered retracing", None, None)
-    assert not logger.filter(record)

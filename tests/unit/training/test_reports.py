@@ -31,7 +31,7 @@ def test_panel_and_line_in_a_log(said):
 
 
 def scalars(folder):
-    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+    from tensorboard.backend.event_processing.plugin_event_accumulator import EventAccumulator
 
     events = EventAccumulator(str(folder), size_guidance={"tensors": 0})
     events.Reload()
