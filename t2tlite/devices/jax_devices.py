@@ -23,7 +23,7 @@ LAYOUTS = {
     r"embedding/embedding$|softmax/embedding$": ("model", None),
     r"attention/(query|key|value)/kernel$": (None, "model"),
     r"attention/output/kernel$": ("model", None),
-    r"feed_forward/inner/kernel$": (None, "model"),
+    r"feed_forward/(gate|inner)/kernel$": (None, "model"),
     r"feed_forward/inner/bias$": ("model",),
     r"feed_forward/outer/kernel$": ("model", None),
 }
