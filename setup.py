@@ -59,6 +59,8 @@ DEV = [
     "ipykernel>=7.0",
     "mypy>=2.0",
     "nbclient>=0.11",
+    # The server's completions, as its client asks for them.
+    "openai>=3.57",
     # Series and data frames as input.
     "pandas>=2.3",
     # Drives the server's web page if Chromium is installed.

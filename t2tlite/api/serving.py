@@ -12,7 +12,7 @@ from t2tlite.decode.decode_hparams import DecodeHParams
 from t2tlite.decode.decoder import Decoder
 from t2tlite.files import folder_path
 from t2tlite.serving import server as http_server
-from t2tlite.serving.limits import Limits, check_hosts
+from t2tlite.serving.limits import Limits, Options, check_hosts
 from t2tlite.serving.server import Server
 
 
@@ -24,10 +24,12 @@ def serve(
     decode_hparams: str | Mapping[str, Any] | DecodeHParams = "",
     t2t_usr_dir: PathLike | Sequence[PathLike] = "", max_body_bytes: int = 2**20,
     max_instances: int = 256, max_line_length: int = 1000, max_beam_size: int = 16,
+    max_extra_length: int = 256,
     max_queue: int = 1024, max_batch_size: int = 64, batch_timeout_ms: float = 5.0,
     timeout_secs: float = 60.0, stop_secs: float = 20.0, use_tpu: bool = False,
     backend: str = "", worker_gpu: int = 1, worker_gpu_memory_fraction: float = 0.95,
-    model_parallel: int = 1,
+    model_parallel: int = 1, watch: bool = False, allow_reload: bool = False,
+    access_log: bool = False,
 ) -> Server:  # fmt: skip
     """Serves a model over HTTP, with TensorFlow Serving's REST interface and a web page.
 
@@ -54,6 +56,8 @@ def serve(
     """
     flags = dict(locals())
     limits = Limits(**{field.name: flags[field.name] for field in fields(Limits)}).check()
+    options = Options(**{field.name: flags[field.name] for field in fields(Options)})
+    options.check(checkpoint_path)
     if isinstance(allowed_hosts, str):
         allowed_hosts = [host for host in allowed_hosts.split(",") if host]
     check_hosts(allowed_hosts)
@@ -64,7 +68,9 @@ def serve(
         on = None if isinstance(output_dir, Decoder) else device(flags)
         return load_decoder(output_dir, checkpoint_path, decode_hparams, t2t_usr_dir, on)
 
-    server = Server(load, servable_name, (host, port), limits, allowed_hosts)
+    server = Server(
+        load, servable_name, (host, port), limits, allowed_hosts, str(checkpoint_path), options
+    )
     if background:
         return server.start()
     http_server.serve(server)

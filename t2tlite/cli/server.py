@@ -15,9 +15,9 @@ from absl import flags
 
 from t2tlite.checkpoint import run_record
 from t2tlite.cli import app, shared_flags
-from t2tlite.decode.decode_hparams import MAX_BEAMS
+from t2tlite.decode.decode_hparams import MAX_BEAMS, MAX_LENGTH
 from t2tlite.errors import ServingError
-from t2tlite.serving.limits import Limits, check_hosts
+from t2tlite.serving.limits import Limits, Options, check_hosts
 
 FLAGS = flags.FLAGS
 
@@ -42,6 +42,14 @@ flags.DEFINE_integer(
     "max_beam_size", 16, "Largest beam size that a request may ask for.", 1, MAX_BEAMS
 )
 flags.DEFINE_integer(
+    "max_extra_length",
+    256,
+    "Largest extra_length or max_tokens that a request may ask for, if that of --decode_hparams "
+    "isn't larger.",
+    0,
+    MAX_LENGTH,
+)
+flags.DEFINE_integer(
     "max_queue", 1024, "Most lines in the queue; others get 503.", 1, shared_flags.MAX
 )
 flags.DEFINE_integer("max_batch_size", 64, "Most lines in a batch.", 1, 100_000)
@@ -56,6 +64,18 @@ flags.DEFINE_float(
     0.0,
     1e6,
 )
+flags.DEFINE_bool(
+    "watch",
+    False,
+    "Load each newer checkpoint of the model folder, without interrupting requests.",
+)
+flags.DEFINE_bool(
+    "allow_reload",
+    False,
+    "Let clients on this machine ask for that: POST /v1/models/NAME:reload. Behind a proxy on this "
+    "machine, all clients can.",
+)
+flags.DEFINE_bool("access_log", False, "Write a line of JSON for each request to stdout.")
 
 
 def main() -> None:
@@ -65,6 +85,8 @@ def main() -> None:
     limits = Limits(**values)
     try:
         limits.check()
+        options = Options(FLAGS.watch, FLAGS.allow_reload, FLAGS.access_log)
+        options.check(FLAGS.checkpoint_path)
         check_hosts(FLAGS.allowed_hosts)
     except ServingError as error:
         raise app.UsageError(str(error)) from None
@@ -79,6 +101,8 @@ def main() -> None:
         (FLAGS.host, FLAGS.port),
         limits,
         FLAGS.allowed_hosts,
+        FLAGS.checkpoint_path,
+        options,
     )
     serve(server)
 

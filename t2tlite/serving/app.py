@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import mimetypes
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import partial
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from t2tlite.errors import CheckpointError, Error
-from t2tlite.serving import protocol
+from t2tlite.errors import Error
+from t2tlite.serving import completions, decoding, openapi, protocol
 from t2tlite.serving.batching import Batcher, QueueFullError, StoppingError
 from t2tlite.serving.http_checks import (
     CLOSE,
@@ -28,8 +28,9 @@ from t2tlite.serving.http_checks import (
 )
 from t2tlite.serving.limits import Limits
 from t2tlite.serving.prometheus_metrics import Metrics
-from t2tlite.serving.protocol import RequestError
-from t2tlite.serving.served_model import ATTENTION, Kind, ServedModel
+from t2tlite.serving.reloading import Reloader, is_loopback
+from t2tlite.serving.requests import RequestError
+from t2tlite.serving.served_model import ATTENTION, ServedModel
 
 PAGE = Path(__file__).with_name("page")
 PAGE_HEADERS = {
@@ -45,18 +46,25 @@ CLIENT_GONE = 499
 
 def make_app(
     batcher: Batcher,
-    served: ServedModel,
+    served: Callable[[], ServedModel],
     limits: Limits,
     metrics: Metrics,
     hosts: Collection[str] = (),
+    reloader: Reloader | None = None,
 ) -> Any:
     """Returns the ASGI application that answers requests with the lines that `batcher` decodes.
 
-    `hosts` are accepted as the Host of a request besides this machine's; see `check_requests`.
+    Args:
+      served: returns the model as it is now.
+      hosts: accepted as the Host of a request besides this machine's; see `check_requests`.
+      reloader: loads a newer checkpoint on request; None: no request may.
     """
-    endpoints = _Endpoints(batcher, served, limits, metrics)
+    endpoints = _Endpoints(batcher, served, limits, metrics, reloader)
     model = "/v1/models/{name}"
     routes = [Route("/v1/models", endpoints.models)]
+    routes += [Route(completions.PATH, endpoints.completions, methods=["POST"])]
+    routes += [Route("/openapi.json", endpoints.openapi), Route("/docs", endpoints.docs)]
+    routes += [Route(f"{model}:reload", endpoints.reload, methods=["POST"])]
     routes += [Route("/healthz", endpoints.healthz), Route("/metrics", endpoints.metrics_text)]
     for path in (model, f"{model}/versions/{{version}}"):
         routes += [
@@ -64,7 +72,7 @@ def make_app(
             Route(f"{path}/metadata", endpoints.metadata),
             Route(path, endpoints.status),
         ]
-    if served.has_attention:
+    if served().has_attention:
         routes.insert(0, Route(f"{model}:attention", endpoints.attention, methods=["POST"]))
     for file in PAGE.iterdir():
         url = "/" if file.name == "index.html" else f"/{file.name}"
@@ -83,6 +91,20 @@ async def _page_file(page: Response, _: Request) -> Response:
 
 
 async def _answer_error(request: Request, error: Exception) -> Response:
+    response = _error_response(request, error)
+    if request.url.path == completions.PATH and response.status_code != CLIENT_GONE:
+        message = json.loads(bytes(response.body))["error"]
+        headers = {
+            name: value
+            for name, value in response.headers.items()
+            if name not in ("content-length", "content-type")
+        }
+        body = completions.error_body(response.status_code, message)
+        return JSONResponse(body, response.status_code, headers)
+    return response
+
+
+def _error_response(request: Request, error: Exception) -> Response:
     match error:
         case RequestError():
             # The rest of the body may be unread, so the connection can't be used again.
@@ -121,46 +143,86 @@ async def _read_body(request: Request, limits: Limits) -> bytes:
 
 @dataclass(frozen=True)
 class _Endpoints:
-    """The endpoints: TensorFlow Serving's, those that only the page uses, and monitoring."""
+    """The endpoints: TensorFlow Serving's, OpenAI's, those of the page, and monitoring."""
 
     batcher: Batcher
-    served: ServedModel
+    served: Callable[[], ServedModel]
     limits: Limits
     metrics: Metrics
+    reloader: Reloader | None
 
     async def models(self, _: Request) -> Response:
+        served = self.served()
         model = {
-            "name": self.served.name,
-            "version": str(self.served.version),
-            "attention": self.served.has_attention,
+            "name": served.name,
+            "version": str(served.version),
+            "attention": served.has_attention,
             "max_n": self.limits.max_beam_size,
             "max_line_length": self.limits.max_line_length,
+            "samples": served.settings.samples,
         }
-        return JSONResponse({"models": [model]})
+        listed = {"object": "list", "data": [completions.model_object(served)]}
+        return JSONResponse({**listed, "models": [model]})
 
     async def status(self, request: Request) -> Response:
-        self._check_url(request)
-        return JSONResponse(protocol.model_status(self.served))
+        served = self._checked_model(request)
+        status = protocol.model_status(served)
+        return JSONResponse({**completions.model_object(served), **status})
 
     async def metadata(self, request: Request) -> Response:
-        self._check_url(request)
-        return JSONResponse(protocol.model_metadata(self.served))
+        return JSONResponse(protocol.model_metadata(self._checked_model(request)))
 
     async def predict(self, request: Request) -> Response:
-        self._check_url(request)
+        served = self._checked_model(request)
         body = await _read_body(request, self.limits)
-        parsed = protocol.parse_predict(body, self.served, self.limits)
-        # A sample is a row of its own; a beam search returns all hypotheses of a row.
-        rows = (parsed.n or 1) if self.served.samples else 1
-        answers = await self._decode(request, parsed.beam_size, parsed.lines, rows)
-        grouped = [list(chain(*answers[i : i + rows])) for i in range(0, len(answers), rows)]
-        return JSONResponse(protocol.predict_response(parsed, grouped, self.served))
+        parsed = protocol.parse_predict(body, served, self.limits)
+        work = self.batcher, request, self.limits
+        if parsed.stream:
+            answers = decoding.stream(*work, parsed.lines[0], parsed.parameters)
+            events = protocol.PredictEvents(parsed, served)
+            return await decoding.event_response(answers, events)
+        found = await decoding.n_best(*work, parsed.lines, parsed.parameters)
+        return JSONResponse(protocol.predict_response(parsed, found, served))
+
+    async def completions(self, request: Request) -> Response:
+        served = self.served()
+        body = await _read_body(request, self.limits)
+        parsed = completions.parse_completion(body, served, self.limits)
+        completion = completions.Completion(parsed, served)
+        work = self.batcher, request, self.limits
+        if parsed.stream:
+            answers = decoding.stream(*work, parsed.prompts[0], parsed.parameters)
+            return await decoding.event_response(answers, completion)
+        found = await decoding.n_best(*work, parsed.prompts, parsed.parameters)
+        return JSONResponse(completion.response(found))
 
     async def attention(self, request: Request) -> Response:
-        self._check_url(request)
+        self._checked_model(request)
         pair = protocol.parse_attention(await _read_body(request, self.limits), self.limits)
-        (attention_map,) = await self._decode(request, ATTENTION, [pair])
+        work = self.batcher, request, self.limits
+        (attention_map,) = await decoding.decode(*work, ATTENTION, [pair])
         return JSONResponse(attention_map.as_dict())
+
+    async def reload(self, request: Request) -> Response:
+        self._checked_model(request)
+        if self.reloader is None:
+            raise RequestError(403, "start the server with --allow_reload to load checkpoints")
+        if request.client is None or not is_loopback(request.client.host):
+            raise RequestError(403, "only a client on the server's machine may load checkpoints")
+        try:
+            loaded = await asyncio.wrap_future(self.reloader.reload())
+        except Error as error:
+            raise RequestError(500, f"kept {self.served().checkpoint}: {error}") from None
+        served = self.served()
+        state = {"version": str(served.version), "checkpoint": served.checkpoint}
+        return JSONResponse({**state, "loaded": loaded})
+
+    async def openapi(self, _: Request) -> Response:
+        return JSONResponse(openapi.description(self.served(), self.limits))
+
+    async def docs(self, _: Request) -> Response:
+        page = openapi.page(openapi.description(self.served(), self.limits))
+        return HTMLResponse(page, headers=PAGE_HEADERS)
 
     async def healthz(self, _: Request) -> Response:
         if self.batcher.alive:
@@ -170,36 +232,12 @@ class _Endpoints:
     async def metrics_text(self, _: Request) -> Response:
         return Response(self.metrics.text(), media_type=self.metrics.content_type)
 
-    def _check_url(self, request: Request) -> None:
-        served = self.served
+    def _checked_model(self, request: Request) -> ServedModel:
+        """Returns the model after checking that the URL names it."""
+        served = self.served()
         name, version = request.path_params["name"], request.path_params.get("version")
         if name != served.name:
             raise RequestError(404, f"no model {name!r:.80}; expected {served.name}")
         if version not in (None, str(served.version)):
             raise RequestError(404, f"no version {version!r:.80}; expected {served.version}")
-
-    async def _decode(
-        self, request: Request, kind: Kind, lines: Sequence[Any], repeat: int = 1
-    ) -> list[Any]:
-        future = self.batcher.submit(kind, lines, repeat)
-        answers = asyncio.wrap_future(future)
-        # The body has been read, so the next message says that the client disconnected.
-        disconnected = asyncio.ensure_future(request.receive())
-        seconds = self.limits.timeout_secs
-        try:
-            done, _ = await asyncio.wait(
-                (answers, disconnected), timeout=seconds, return_when=asyncio.FIRST_COMPLETED
-            )
-            if answers in done:
-                return answers.result()
-            if disconnected in done:
-                raise ClientDisconnect
-            raise RequestError(504, f"no answer within {seconds:g} s")
-        except Error as error:
-            # Damaged weights aren't the client's fault.
-            status = 500 if isinstance(error, CheckpointError) else 400
-            raise RequestError(status, str(error)) from None
-        finally:
-            disconnected.cancel()
-            if not answers.done():
-                self.batcher.drop(future)
+        return served

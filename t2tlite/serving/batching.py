@@ -1,4 +1,8 @@
-"""Dynamic batching: one thread decodes the lines of many requests together."""
+"""Dynamic batching: one thread decodes the lines of many requests together.
+
+Between two batches the same thread advances each answer that is streamed by a token, and calls what
+must not run beside decoding, such as loading other weights.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,7 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from concurrent.futures import Future, InvalidStateError
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +24,9 @@ log = logging.getLogger(__name__)
 # Takes the kind of a batch, its lines, and the number of the first in its request, from 0, for
 # messages; returns an answer for each line.
 Decode = Callable[[Any, list[Any], int], Sequence[Any]]
+
+# Answers that are streamed at the same time; others wait in the queue.
+MOST_STREAMS = 16
 
 # A batch takes as long as its longest line, so lines share one only if their lengths have equally
 # many bits; lengths of up to this many bits count as equal.
@@ -51,6 +58,8 @@ class _Line:
     content: Any
     kind: Hashable
     arrival: float
+    # Called with the answer after each token, if it is streamed.
+    emit: Callable[[Any], None] | None = None
 
     @property
     def group(self) -> Hashable:
@@ -58,12 +67,22 @@ class _Line:
         return self.kind, max(SHORT_BITS, len(self.content).bit_length())
 
 
+@dataclass(eq=False, frozen=True)
+class _Call:
+    """A function that the decoding thread calls."""
+
+    future: Future[Any]
+    function: Callable[[], Any]
+    arrival: float
+
+
 class Batcher:
     """A queue of lines and the thread that decodes them.
 
     Args:
       load: returns the function that decodes a batch. Called in the decoding thread, as some of
-        Keras's state is thread-local.
+        Keras's state is thread-local. Only `stream` needs its method `stream(kind, line)`, which
+        returns an iterator of answers.
       limits: of the queue and the batches.
       observe: called with the number of lines of each batch.
     """
@@ -77,6 +96,7 @@ class Batcher:
         self._limits = limits
         self._observe = observe
         self._queue: list[_Line] = []
+        self._calls: list[_Call] = []
         self._changed = threading.Condition()
         self._stopping = False
         self._seconds_per_line = 0.0
@@ -105,31 +125,66 @@ class Batcher:
         Args:
           kind: only lines of the same kind share a batch.
           lines: at least one; anything with a length.
-          repeat: how often each line is decoded.
+          repeat: this many lines after each other are one line of the request, for messages.
 
         Returns:
-          A future of the answers in the lines' order, `repeat` for each; it raises the first error
-          of a line.
+          A future of the answers in the lines' order; it raises the first error of a line.
 
         Raises:
           QueueFullError: the queue has no room for all of them.
           StoppingError: the server is stopping.
         """
+        future: Future[list[Any]] = Future()
+        answers: list[Any] = [None] * len(lines)
+        now = time.monotonic()
+        return self._enqueue(
+            [
+                _Line(future, answers, i, i // repeat, line, kind, now)
+                for i, line in enumerate(lines)
+            ]
+        )
+
+    def stream(self, kind: Hashable, line: Any, emit: Callable[[Any], None]) -> Future[list[Any]]:
+        """Appends a line to the queue whose answer is passed on while it is written.
+
+        Args:
+          kind, line: as for `submit`.
+          emit: called in the decoding thread with the answer after each token; must return at once.
+
+        Returns:
+          A future of the whole answer, as a list; `drop` ends the decoding.
+
+        Raises:
+          QueueFullError, StoppingError: as `submit`.
+        """
+        future: Future[list[Any]] = Future()
+        return self._enqueue([_Line(future, [None], 0, 0, line, kind, time.monotonic(), emit)])
+
+    def _enqueue(self, lines: list[_Line]) -> Future[list[Any]]:
         with self._changed:
             if self._stopping or not self._thread.is_alive():
                 raise StoppingError
-            count = len(lines) * repeat
-            if len(self._queue) + count > self._limits.max_queue:
+            if len(self._queue) + len(lines) > self._limits.max_queue:
                 raise QueueFullError(max(1, math.ceil(len(self._queue) * self._seconds_per_line)))
-            future: Future[list[Any]] = Future()
-            answers: list[Any] = [None] * count
-            now = time.monotonic()
-            self._queue += [
-                _Line(future, answers, i, i // repeat, lines[i // repeat], kind, now)
-                for i in range(count)
-            ]
+            self._queue += lines
             self._changed.notify()
-        return future
+        return lines[0].future
+
+    def call(self, function: Callable[[], Any]) -> Future[Any]:
+        """Calls a function in the decoding thread, after the lines that came before.
+
+        Returns:
+          A future of what it returns or raises.
+
+        Raises:
+          StoppingError: the server is stopping.
+        """
+        with self._changed:
+            if self._stopping or not self._thread.is_alive():
+                raise StoppingError
+            self._calls.append(_Call(Future(), function, time.monotonic()))
+            self._changed.notify()
+            return self._calls[-1].future
 
     def drop(self, future: Future[list[Any]]) -> None:
         """Cancels a request; its lines that aren't being decoded yet leave the queue."""
@@ -147,36 +202,64 @@ class Batcher:
 
     def _run(self, load: Callable[[], Decode]) -> None:
         try:
-            decode = load()
+            decode: Any = load()
         except BaseException as error:
             self._loaded.set_exception(error)
             return
         self._loaded.set_result(decode)
-        while batch := self._next_batch():
-            started = time.monotonic()
-            self._observe(len(batch))
-            self._decode(decode, batch)
-            seconds = (time.monotonic() - started) / len(batch)
-            self._seconds_per_line = 0.9 * self._seconds_per_line + 0.1 * seconds
+        streams: list[tuple[_Line, Iterator[Any]]] = []
+        while (due := self._next(len(streams))) is not None:
+            if isinstance(due, _Call):
+                _settle(due.future, due.function)
+            elif due and due[0].emit:
+                streams.append((due[0], decode.stream(due[0].kind, due[0].content)))
+            elif due:
+                started = time.monotonic()
+                self._observe(len(due))
+                self._decode(decode, due)
+                seconds = (time.monotonic() - started) / len(due)
+                self._seconds_per_line = 0.9 * self._seconds_per_line + 0.1 * seconds
+            streams = [stream for stream in streams if _advance(*stream)]
 
-    def _next_batch(self) -> list[_Line]:
-        """Waits for a batch: the oldest line's group. Returns [] when stopped and empty."""
+    def _next(self, streams: int) -> list[_Line] | _Call | None:
+        """Waits for what to do next, unless there are streams to advance meanwhile.
+
+        Returns:
+          A batch, a single line to stream, a call, [] if nothing is due, or None at the end.
+        """
         with self._changed:
-            while self._queue or not self._stopping:
-                if not self._queue:
-                    self._changed.wait()
-                    continue
-                oldest = self._queue[0]
-                batch = [line for line in self._queue if line.group == oldest.group]
-                batch = batch[: self._limits.max_batch_size]
-                full = len(batch) == self._limits.max_batch_size
-                wait = oldest.arrival + self._limits.batch_timeout_ms / 1000 - time.monotonic()
-                if full or wait <= 0 or self._stopping:
-                    taken = set(batch)
-                    self._queue = [line for line in self._queue if line not in taken]
-                    return batch
+            while True:
+                # Streams that run end before a call, and those that came after it wait.
+                called = self._calls[0].arrival if self._calls else math.inf
+                if not streams and called < (self._queue[0].arrival if self._queue else math.inf):
+                    return self._calls.pop(0)
+                for line in self._queue:
+                    if line.emit and streams < MOST_STREAMS and line.arrival < called:
+                        return self._take([line])
+                batch, wait = self._due()
+                if batch:
+                    return self._take(batch)
+                if streams:
+                    return []
+                if self._stopping and not self._queue and not self._calls:
+                    return None
                 self._changed.wait(wait)
-            return []
+
+    def _due(self) -> tuple[list[_Line], float | None]:
+        """Returns the oldest line's batch if it is due; if not, the seconds until it is."""
+        lines = [line for line in self._queue if not line.emit]
+        if not lines:
+            return [], None
+        batch = [line for line in lines if line.group == lines[0].group]
+        batch = batch[: self._limits.max_batch_size]
+        full = len(batch) == self._limits.max_batch_size
+        wait = lines[0].arrival + self._limits.batch_timeout_ms / 1000 - time.monotonic()
+        return (batch, None) if full or wait <= 0 or self._stopping else ([], wait)
+
+    def _take(self, lines: list[_Line]) -> list[_Line]:
+        taken = set(lines)
+        self._queue = [line for line in self._queue if line not in taken]
+        return lines
 
     def _decode(self, decode: Decode, batch: list[_Line]) -> None:
         first = batch[0]
@@ -199,3 +282,35 @@ class Batcher:
             if None not in line.answers:
                 with contextlib.suppress(InvalidStateError):
                     line.future.set_result(line.answers)
+
+
+def _settle(future: Future[Any], function: Callable[[], Any]) -> None:
+    """Calls a function and gives its future what it returns or raises."""
+    try:
+        result = function()
+    except Exception as error:
+        with contextlib.suppress(InvalidStateError):
+            future.set_exception(error)
+        return
+    with contextlib.suppress(InvalidStateError):
+        future.set_result(result)
+
+
+def _advance(line: _Line, answers: Iterator[Any]) -> bool:
+    """Passes on the answer with its next token; returns whether the stream goes on."""
+    if line.future.cancelled():
+        return False
+    try:
+        line.answers[0] = answer = next(answers)
+    except StopIteration:
+        _settle(line.future, lambda: line.answers)
+        return False
+    except Exception as error:
+        if not isinstance(error, Error):
+            log.exception("a line couldn't be decoded")
+        with contextlib.suppress(InvalidStateError):
+            line.future.set_exception(error)
+        return False
+    assert line.emit is not None
+    line.emit(answer)
+    return True

@@ -1,4 +1,4 @@
-"""Limits on requests, batches and the queue of a server."""
+"""Limits on requests, batches and the queue of a server, and its options."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ class Limits:
     max_instances: int = 256
     max_line_length: int = 1000
     max_beam_size: int = 16
+    max_extra_length: int = 256
     max_queue: int = 1024
     max_batch_size: int = 64
     batch_timeout_ms: float = 5.0
@@ -34,6 +35,29 @@ class Limits:
                 f"--max_instances={self.max_instances} exceeds --max_queue={self.max_queue}: lower "
                 f"the first or raise the second"
             )
+        return self
+
+
+@dataclass(frozen=True)
+class Options:
+    """The flags of t2t-server of the same names."""
+
+    watch: bool = False
+    allow_reload: bool = False
+    access_log: bool = False
+
+    def check(self, checkpoint: object) -> Options:
+        """Returns these options.
+
+        Raises:
+          ServingError: newer checkpoints are asked for, and `checkpoint` names one.
+        """
+        for name in ("watch", "allow_reload"):
+            if getattr(self, name) and checkpoint not in ("", "best"):
+                raise ServingError(
+                    f"--{name} loads newer checkpoints, and --checkpoint_path={checkpoint} names "
+                    f"one: leave out one of them"
+                )
         return self
 
 

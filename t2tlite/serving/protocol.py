@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,21 +16,23 @@ from t2tlite.config import EOS_ID, PAD_ID
 from t2tlite.data.wire import parse_example
 from t2tlite.decode.decode_hparams import Hypothesis
 from t2tlite.files import BYTE_ORDER_MARK
+from t2tlite.serving.decoding import event
 from t2tlite.serving.limits import Limits
+from t2tlite.serving.requests import (
+    Parameters,
+    RequestError,
+    check_ids,
+    check_line,
+    check_rows,
+    parse_flag,
+    parse_object,
+    parse_parameters,
+)
 from t2tlite.serving.served_model import Line, ServedModel
 from t2tlite.t2t_names.signatures import EXAMPLES, EXAMPLES_ALIAS, TEXT
 
 SIGNATURES = (EXAMPLES, EXAMPLES_ALIAS, TEXT)
-KEYS = {"instances", "inputs", "signature_name", "parameters"}
-PARAMETERS = {"beam_size", "n"}
-
-
-class RequestError(Exception):
-    """A request can't be answered; `status` is the answer's HTTP status."""
-
-    def __init__(self, status: int, message: str):
-        super().__init__(message)
-        self.status = status
+KEYS = {"instances", "inputs", "signature_name", "parameters", "stream"}
 
 
 @dataclass(frozen=True)
@@ -39,20 +40,22 @@ class PredictRequest:
     """A parsed request of `:predict`.
 
     Attributes:
-      n: length of each line's n-best list; None: the best hypothesis alone, not in a list.
+      parameters: its `n` is the length of each line's n-best list; None: the best hypothesis alone,
+        not in a list.
+      stream: whether the answer is sent while it is written.
       columnar: whether the request, and so the answer, has TensorFlow Serving's columnar format
         ("inputs") rather than its row format ("instances").
     """
 
     lines: list[Line]
-    beam_size: int
-    n: int | None
+    parameters: Parameters
+    stream: bool
     columnar: bool
 
 
 def parse_predict(body: bytes, served: ServedModel, limits: Limits) -> PredictRequest:
     """Parses the body of a `:predict` request."""
-    content = _parse_object(body, '{"instances": [...]}')
+    content = parse_object(body, '{"instances": [...]}')
     if unknown := content.keys() - KEYS:
         raise RequestError(400, f"unknown key {min(unknown)!r:.80}; expected {sorted(KEYS)}")
     if ("instances" in content) == ("inputs" in content):
@@ -68,22 +71,19 @@ def parse_predict(body: bytes, served: ServedModel, limits: Limits) -> PredictRe
         rows = [rows]
     if not isinstance(rows, list) or not rows:
         raise RequestError(400, "expected a list of at least one line")
-    if len(rows) > limits.max_instances:
-        raise RequestError(413, f"{len(rows)} lines are more than {limits.max_instances} a request")
+    stream = parse_flag("stream", content.get("stream"))
+    if stream and (columnar or len(rows) != 1):
+        raise RequestError(400, 'a streamed request needs "instances" with one line')
+    parameters = parse_parameters(content.get("parameters", {}), served, limits, stream)
+    check_rows(len(rows), parameters.rows, limits)
     lines = [_parse_line(row, i, served, limits, signature) for i, row in enumerate(rows, 1)]
-    beam_size, n = _parse_parameters(content.get("parameters", {}), served, limits)
-    if served.samples and len(lines) * (n or 1) > limits.max_instances:
-        raise RequestError(
-            413,
-            f"{len(lines)} lines with {n} answers are more than {limits.max_instances} a request",
-        )
-    return PredictRequest(lines, beam_size, n, columnar)
+    return PredictRequest(lines, parameters, stream, columnar)
 
 
 def parse_attention(body: bytes, limits: Limits) -> tuple[str, str | None]:
     """Parses the body of an `:attention` request: the line, and the answer if it is given."""
     expected = '{"line": TEXT, "answer": TEXT}'
-    content = _parse_object(body, expected)
+    content = parse_object(body, expected)
     line, answer = content.get("line"), content.get("answer")
     if (
         content.keys() - {"line", "answer"}
@@ -95,7 +95,7 @@ def parse_attention(body: bytes, limits: Limits) -> tuple[str, str | None]:
     if not line.strip():
         raise RequestError(400, "the line is blank, so it has no attention map")
     for name, text in (("the line", line), ("the answer", answer or "")):
-        _check_line(text, name, limits)
+        check_line(text, name, limits)
     return line, answer
 
 
@@ -108,9 +108,10 @@ def predict_response(
     answers end with EOS and are padded to one length. `answers` are the hypotheses of each line,
     best first.
     """
-    best = [hypotheses[: request.n or 1] for hypotheses in answers]
+    n = request.parameters.n
+    best = [hypotheses[: n or 1] for hypotheses in answers]
     rows = [
-        _prediction(line, hypotheses, ids, request.n)
+        _prediction(line, hypotheses, ids, n)
         for line, hypotheses, ids in zip(
             request.lines, best, _padded_ids(best, served.classifies), strict=True
         )
@@ -120,8 +121,32 @@ def predict_response(
     return {"outputs": {name: [row.get(name) for row in rows] for name in rows[0]}}
 
 
+class PredictEvents:
+    """The events of a streamed request: the prediction so far; the whole one is named "end"."""
+
+    ended = False
+
+    def __init__(self, request: PredictRequest, served: ServedModel):
+        self._request, self._served = request, served
+
+    def more(self, answer: Hypothesis) -> list[str]:
+        """Returns the event of an answer so far."""
+        return [event(self._prediction(answer))]
+
+    def end(self, answer: Hypothesis) -> list[str]:
+        """Returns the last event."""
+        return [event(self._prediction(answer), "end")]
+
+    def error(self, message: str) -> str:
+        """Returns the event of an error after the first token."""
+        return event({"error": message}, "error")
+
+    def _prediction(self, answer: Hypothesis) -> Any:
+        return predict_response(self._request, [[answer]], self._served)["predictions"][0]
+
+
 def model_status(served: ServedModel) -> dict[str, Any]:
-    """The answer to GET /v1/models/NAME."""
+    """TensorFlow Serving's answer to GET /v1/models/NAME."""
     status = {"error_code": "OK", "error_message": ""}
     version = {"version": str(served.version), "state": "AVAILABLE", "status": status}
     return {"model_version_status": [version]}
@@ -148,16 +173,6 @@ def model_metadata(served: ServedModel) -> dict[str, Any]:
     return {"model_spec": spec, "metadata": {"signature_def": {"signature_def": signatures}}}
 
 
-def _parse_object(body: bytes, expected: str) -> dict[str, Any]:
-    try:
-        content = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise RequestError(400, f"the body isn't JSON: {error}") from None
-    if not isinstance(content, dict):
-        raise RequestError(400, f"the body isn't a JSON object; expected {expected}")
-    return content
-
-
 def _padded_ids(answers: Sequence[Sequence[Hypothesis]], classifies: bool) -> list[list[list[int]]]:
     """Returns the ids of all answers, with EOS, padded to one length; a label stands alone."""
     ids = [[one.ids if classifies else [*one.ids, EOS_ID] for one in row] for row in answers]
@@ -178,25 +193,6 @@ def _prediction(
     return {name: values[0] if n is None else values for name, values in columns.items()}
 
 
-def _parse_parameters(
-    parameters: Any, served: ServedModel, limits: Limits
-) -> tuple[int, int | None]:
-    """Returns the beam size and the length of the n-best lists."""
-    if not isinstance(parameters, dict) or (parameters.keys() - PARAMETERS):
-        raise RequestError(400, f'"parameters" must be an object of {sorted(PARAMETERS)}')
-    for name, value in parameters.items():
-        if isinstance(value, bool) or not isinstance(value, int):
-            raise RequestError(400, f'"{name}" is {value!r:.80}; expected an integer')
-        if not 1 <= value <= limits.max_beam_size:
-            raise RequestError(400, f'"{name}" is outside 1 to {limits.max_beam_size}')
-    n: int | None = parameters.get("n")
-    least = 1 if served.samples else n or 1
-    beam_size: int = parameters.get("beam_size", max(served.beam_size, least))
-    if beam_size < least:
-        raise RequestError(400, f'"n" is {n}, more than "beam_size", {beam_size}')
-    return beam_size, n
-
-
 def _parse_line(row: Any, number: int, served: ServedModel, limits: Limits, signature: str) -> Line:
     """Returns the line of a row. The default signature takes text, too, so none need be named."""
     label = f"line {number}"
@@ -209,18 +205,8 @@ def _parse_line(row: Any, number: int, served: ServedModel, limits: Limits, sign
     else:
         expected = '{"b64": TF.EXAMPLE}' if signature == EXAMPLES_ALIAS else "a string"
         raise RequestError(400, f"{label} is {row!r:.80}; expected {expected}")
-    _check_line(line, label, limits)
+    check_line(line, label, limits)
     return line
-
-
-def _check_line(line: Line, label: str, limits: Limits) -> None:
-    unit = "characters" if isinstance(line, str) else "tokens"
-    if len(line) > limits.max_line_length:
-        raise RequestError(
-            413, f"{label} has {len(line)} {unit}, more than {limits.max_line_length}"
-        )
-    if isinstance(line, str) and any("\ud800" <= character <= "\udfff" for character in line):
-        raise RequestError(400, f"{label} has an unpaired surrogate")
 
 
 def _only_value(row: dict[str, Any], served: ServedModel, label: str) -> Any:
@@ -255,6 +241,4 @@ def _parse_example(row: dict[str, Any], label: str, served: ServedModel) -> Line
         )
     while ids and ids[-1] in (PAD_ID, EOS_ID):
         ids.pop()
-    if ids and not 0 <= min(ids) <= max(ids) < served.vocab_size:
-        raise RequestError(400, f"{label} has ids outside 0 to {served.vocab_size - 1}")
-    return tuple(ids)
+    return check_ids(ids, label, served)

@@ -9,6 +9,7 @@ import re
 import signal
 import socket
 import threading
+import time
 from collections.abc import Callable, Collection
 from typing import Any
 
@@ -16,7 +17,8 @@ from t2tlite.assignments import shown
 from t2tlite.devices import cluster
 from t2tlite.errors import DeviceError, ServingError
 from t2tlite.serving.batching import Batcher
-from t2tlite.serving.limits import Limits
+from t2tlite.serving.limits import Limits, Options
+from t2tlite.serving.reloading import Reloader
 from t2tlite.serving.served_model import BatchDecoder
 
 log = logging.getLogger(__name__)
@@ -34,10 +36,11 @@ class Server:
       address: host and port; port 0: any free port.
       limits: of requests and batches.
       allowed_hosts: see `check_requests`; that of `address` is allowed.
+      checkpoint: which checkpoint `options` load later: "" (the newest) or "best".
+      options: what is off by default.
 
     Attributes:
       name: of the model in URLs.
-      version: step of its checkpoint.
       url: where the server listens, "http://HOST:PORT".
 
     Raises:
@@ -53,6 +56,8 @@ class Server:
         address: tuple[str, int],
         limits: Limits,
         allowed_hosts: Collection[str] = (),
+        checkpoint: str = "",
+        options: Options | None = None,
     ):
         if name and not re.fullmatch(r"[\w.-]+", name):
             raise ServingError(
@@ -63,6 +68,7 @@ class Server:
         try:
             import uvicorn
 
+            from t2tlite.serving.access_log import log_requests
             from t2tlite.serving.app import make_app
             from t2tlite.serving.prometheus_metrics import Metrics
         except ModuleNotFoundError as error:
@@ -71,31 +77,49 @@ class Server:
             ) from None
 
         def load() -> BatchDecoder:
-            decode = BatchDecoder(make_decoder(), name)
+            started = time.monotonic()
+            decode = BatchDecoder(make_decoder(), name, checkpoint)
             decode.warm_up()
+            decode.loaded_since(started)
             return decode
 
         self._thread: threading.Thread | None = None
         # Opened before the model is loaded, so that an address in use fails at once.
         self._listener = listen(address)
         try:
-            metrics = Metrics(lambda: len(self._batcher))
+            metrics = Metrics(lambda: len(self._batcher), lambda: self._model.served)
             self._batcher = Batcher(load, limits, metrics.observe_batch)
-            served = self._batcher.wait_ready().served
+            self._model: BatchDecoder = self._batcher.wait_ready()
         except BaseException:
             self._listener.close()
             raise
-        self.name, self.version = served.name, served.version
-        app = make_app(self._batcher, served, limits, metrics, {address[0], *allowed_hosts})
+        options = options or Options()
+        self.name = self._model.served.name
+        self._reloader = Reloader(self._batcher, self._model, metrics.observe_reload)
+        if options.watch:
+            self._reloader.watch()
+        hosts = {address[0], *allowed_hosts}
+        app = make_app(
+            self._batcher, lambda: self._model.served, limits, metrics, hosts,
+            self._reloader if options.allow_reload else None,
+        )  # fmt: skip
+        if options.access_log:
+            app = log_requests(app)
         host, port = self._listener.getsockname()[:2]
         self.url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
         self._server = uvicorn.Server(server_config(app, limits))
+
+    @property
+    def version(self) -> int:
+        """The step of the checkpoint that is served."""
+        return self._model.served.version
 
     def run(self) -> bool:
         """Serves until a signal or `stop`; returns whether all requests were answered in time."""
         log.info("serving %s, version %d, at %s", self.name, self.version, self.url)
         with self._listener:
             self._server.run(sockets=[self._listener])
+            self._reloader.stop()
             stopped = self._batcher.stop(1)
         log.info("stopped")
         return stopped

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import time
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,8 @@ GOLDEN = Path(__file__).parents[1] / "golden" / "model"
 def test_serves_until_it_is_stopped(command, tmp_path):
     model = shutil.copytree(GOLDEN, tmp_path / "model")
     words = [BIN / "t2t-server", f"--output_dir={model}", "--port=0", "--servable_name=digits"]
-    process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
+    words += ["--watch", "--allow_reload", "--access_log"]
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
         ready = next(line for line in process.stderr if "serving" in line)
         match = re.search(r"serving digits, version 250, at http://(127\.0\.0\.1:\d+)", ready)
@@ -35,13 +37,27 @@ def test_serves_until_it_is_stopped(command, tmp_path):
             ("1 2", "2 1"),
             ("9", "9"),
         ]
+        # A newer checkpoint is loaded, whether this request or --watch is first.
+        shutil.copy(model / "model.ckpt-250.safetensors", model / "model.ckpt-300.safetensors")
+        (model / "checkpoint.json").write_text('{"steps": [250, 300]}')
+        url = f"http://{match[1]}/v1/models/digits"
+        with urllib.request.urlopen(f"{url}:reload", b"", timeout=60) as response:
+            assert json.load(response)["checkpoint"] == "model.ckpt-300"
+        with urllib.request.urlopen(url, timeout=60) as response:
+            assert json.load(response)["model_version_status"][0]["version"] == "300"
         process.send_signal(signal.SIGTERM)
-        _, rest = process.communicate(timeout=60)
+        requests, rest = process.communicate(timeout=60)
     finally:
         process.kill()
     assert process.returncode == 0
     assert rest.splitlines()[-1].endswith("stopped")
+    assert "loaded model.ckpt-300" in rest
     assert "Traceback" not in rest
+    logged = [json.loads(line) for line in requests.splitlines()]
+    assert [(one["method"], one["path"], one["status"]) for one in logged][-2:] == [
+        ("POST", "/v1/models/digits:reload", 200),
+        ("GET", "/v1/models/digits", 200),
+    ]
 
 
 @pytest.mark.slow
@@ -88,6 +104,11 @@ def test_an_address_in_use_is_an_error_of_one_line(command):
         (["t2t-server", "--output_dir=x", "--max_queue=9"], 2, "=256 exceeds --max_queue=9"),
         (["t2t-server", "--output_dir=x", "--allowed_hosts=a,b:1"], 2, "--allowed_hosts has 'b:1'"),
         (["t2t-server", "--output_dir=x", "--allowed_hosts=http://a"], 2, "without a port"),
+        (
+            ["t2t-server", "--output_dir=x", "--watch", "--checkpoint_path=3"],
+            2,
+            "--watch loads newer",
+        ),
         (["t2t-query-server"], 2, "--server"),
         (["t2t-query-server", "--server=host"], 2, "--server=host is not host:port"),
         (["t2t-query-server", "--server=grpc://host:1"], 2, "only HTTP is supported"),

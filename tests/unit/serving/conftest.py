@@ -20,29 +20,58 @@ from t2tlite.serving.app import make_app  # noqa: E402
 from t2tlite.serving.batching import Batcher  # noqa: E402
 from t2tlite.serving.limits import Limits  # noqa: E402
 from t2tlite.serving.prometheus_metrics import Metrics  # noqa: E402
-from t2tlite.serving.served_model import ATTENTION, BatchDecoder, ServedModel  # noqa: E402
+from t2tlite.serving.reloading import Reloader  # noqa: E402
+from t2tlite.serving.served_model import (  # noqa: E402
+    ATTENTION,
+    BatchDecoder,
+    SeededLine,
+    ServedModel,
+    Settings,
+)
 from t2tlite.serving.server import listen, server_config  # noqa: E402
 
 MODEL = Path(__file__).parents[2] / "golden" / "model"
 SERVED = ServedModel(
     name="echo",
     version=7,
+    checkpoint="model.ckpt-7",
+    load_seconds=1.5,
     feature="inputs",
     vocab_size=100,
-    beam_size=2,
-    samples=False,
+    settings=Settings(beam_size=2, sampling_method="argmax"),
     has_attention=True,
+    encode=lambda text: [*map(ord, text), 1],
+    decode=lambda ids: "".join(map(chr, ids)),
 )
+
+
+def text_of(content):
+    """The text of a line, however it comes."""
+    line = content.line if isinstance(content, SeededLine) else content
+    return line if isinstance(line, str) else SERVED.decode(line)
+
+
+def reversed_text(content, size=None, score=0.0):
+    """An answer: the first letters of the reversed text."""
+    text = text_of(content)[::-1][:size]
+    return Hypothesis(text, score, list(map(ord, text)))
 
 
 def echo(kind, contents, first=0):
     """Answers a line with its reversed text, once for each beam."""
     if kind == ATTENTION:
         return [AttentionMap("", list(answer or "?"), list(line), ()) for line, answer in contents]
-    return [
-        [Hypothesis(str(line)[::-1], -0.5 * beam, [len(line)]) for beam in range(kind)]
-        for line in contents
-    ]
+    beams = 1 if kind.samples else kind.beam_size
+    return [[reversed_text(line, None, -0.5 * i) for i in range(beams)] for line in contents]
+
+
+def echo_letters(kind, content):
+    """The same letter by letter."""
+    for size in range(1, len(text_of(content)) + 1):
+        yield reversed_text(content, size, -0.5 * size)
+
+
+echo.stream = echo_letters
 
 
 class Server:
@@ -72,6 +101,20 @@ class Server:
             content = json.loads(content)
         return response.status, response.headers, content
 
+    def events(self, path, body):
+        """Returns the name and content of each Server-Sent Event of an answer."""
+        status, headers, content = self.ask("POST", path, body)
+        assert (status, headers.get_content_type()) == (200, "text/event-stream"), content
+        parts = content.decode().removesuffix("\n\n").split("\n\n")
+        found = []
+        for part in parts:
+            *name, data = part.splitlines()
+            assert data.startswith("data: ")
+            data = data.removeprefix("data: ")
+            content = data if data == "[DONE]" else json.loads(data)
+            found.append((name[0].removeprefix("event: ") if name else "", content))
+        return found
+
     def predict(self, content, name="echo"):
         status, _, answer = self.ask("POST", f"/v1/models/{name}:predict", content)
         return status, answer
@@ -83,25 +126,22 @@ class Server:
 
 
 @contextlib.contextmanager
-def running(decode=echo, served=SERVED, hosts=(), **limits):
-    """A server that decodes with `decode`, or with a small trained model if `served` is None."""
+def running(decode=echo, served=SERVED, hosts=(), reloads=False, **limits):
+    """A server that decodes with `decode`; if `served` is None, `decode` loads a `BatchDecoder`."""
     limits, batches = Limits(**{"stop_secs": 5, **limits}), []
-    metrics = Metrics(lambda: len(batcher))
+
+    def now():
+        return served or model.served
 
     def observe(lines):
         batches.append(lines)
         metrics.observe_batch(lines)
 
-    def load():
-        if served:
-            return decode
-        from t2tlite import Decoder
-
-        return BatchDecoder(Decoder(MODEL, decode_hparams="beam_size=2,extra_length=3"))
-
-    batcher = Batcher(load, limits, observe)
+    metrics = Metrics(lambda: len(batcher), now)
+    batcher = Batcher((lambda: decode) if served else decode, limits, observe)
     model = batcher.wait_ready()
-    app = make_app(batcher, served or model.served, limits, metrics, hosts)
+    reloader = Reloader(batcher, model, metrics.observe_reload) if reloads else None
+    app = make_app(batcher, now, limits, metrics, hosts, reloader)
     config = server_config(app, limits)
     server = uvicorn.Server(config)
     with listen(("127.0.0.1", 0)) as listener:
@@ -131,7 +171,13 @@ def until(condition, seconds=10):
 @pytest.fixture(scope="session")
 def model_server():
     """A server with the small trained model."""
-    with running(served=None) as server:
+
+    def load():
+        from t2tlite import Decoder
+
+        return BatchDecoder(Decoder(MODEL, decode_hparams="beam_size=2,extra_length=3"))
+
+    with running(load, None) as server:
         yield server
 
 

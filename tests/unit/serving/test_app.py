@@ -64,7 +64,8 @@ def test_samples_are_drawn_one_a_row(start):
         asked.append(list(lines))
         return [row[:1] for row in echo(kind, lines)]
 
-    server = start(drawing, dataclasses.replace(SERVED, samples=True, beam_size=1))
+    settings = dataclasses.replace(SERVED.settings, sampling_method="random")
+    server = start(drawing, dataclasses.replace(SERVED, settings=settings))
     _, answer = server.predict({"instances": ["ab", "c"], "parameters": {"n": 2}})
     assert [row["outputs"] for row in answer["predictions"]] == [["ba", "ba"], ["c", "c"]]
     assert asked == [["ab", "ab", "c", "c"]]
@@ -156,7 +157,7 @@ def test_a_model_without_attention_has_no_url_for_it(start):
         ({"instances": [example(inputs=[3, 100])]}, 400, "ids outside 0 to 99"),
         ({"instances": ["a"], "parameters": {"n": 17}}, 400, '"n" is outside 1 to 16'),
         ({"instances": ["a"], "parameters": {"n": True}}, 400, "expected an integer"),
-        ({"instances": ["a"], "parameters": {"alpha": 1}}, 400, "must be an object of"),
+        ({"instances": ["a"], "parameters": {"batch_size": 1}}, 400, "must be an object of"),
         ({"instances": ["a"], "parameters": {"n": 3, "beam_size": 2}}, 400, "more than"),
         ({"instances": ["a"] * 5}, 413, "5 lines are more than 4 a request"),
         ({"instances": ["a" * 21]}, 413, "line 1 has 21 characters, more than 20"),

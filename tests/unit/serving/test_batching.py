@@ -6,6 +6,7 @@ from concurrent.futures import CancelledError
 import pytest
 
 from t2tlite.errors import DataError
+from t2tlite.serving import batching
 from t2tlite.serving.batching import Batcher, QueueFullError, StoppingError
 from t2tlite.serving.limits import Limits
 from tests.unit.serving.conftest import until
@@ -165,7 +166,7 @@ def test_a_line_that_fails_is_decoded_alone_with_its_number_in_the_request(make_
     batcher = make_batcher()
     first = submit_first(batcher, gate)
     other = batcher.submit("k", ["a"])
-    failing = batcher.submit("k", ["b", "c", "bad"], repeat=2)
+    failing = batcher.submit("k", ["b", "b", "c", "c", "bad", "bad"], repeat=2)
     gate.open.set()
     assert answered(first, other) == [["FIRST"], ["A"]]
     with pytest.raises(DataError):
@@ -173,3 +174,65 @@ def test_a_line_that_fails_is_decoded_alone_with_its_number_in_the_request(make_
     until(lambda: len(gate.firsts) == 9)
     # The first line, the batch of seven, then each of its lines.
     assert gate.firsts == [0, 0, 0, 0, 0, 1, 1, 2, 2]
+
+
+def test_a_call_runs_after_the_lines_before_it(make_batcher, gate):
+    batcher = make_batcher()
+    first = submit_first(batcher, gate)
+    before = batcher.submit("k", ["before"])
+    seen = batcher.call(lambda: [lines for _, lines in gate.batches])
+    gate.open.set()
+    assert answered(first, before) == [["FIRST"], ["BEFORE"]]
+    assert seen.result(10) == [["first"], ["before"]]
+
+    def fail():
+        raise DataError("not loaded")
+
+    with pytest.raises(DataError, match="not loaded"):
+        batcher.call(fail).result(10)
+    assert batcher.alive
+    batcher.stop(10)
+    with pytest.raises(StoppingError):
+        batcher.call(fail)
+
+
+def test_streams_end_before_a_call_and_later_ones_begin_after_it(make_batcher, gate):
+    batcher, events, letters = make_batcher(), [], threading.Semaphore(0)
+
+    def stream(kind, line):
+        for letter in line:
+            assert letters.acquire(timeout=10)
+            events.append(letter)
+            yield letter
+
+    gate.stream = stream
+    gate.open.set()
+    one = batcher.stream("k", "ab", lambda answer: None)
+    letters.release(1)
+    until(lambda: events)
+    call = batcher.call(lambda: events.append("call"))
+    other = batcher.stream("k", "cd", lambda answer: None)
+    # Lines needn't wait for either.
+    line = batcher.submit("k", ["x"])
+    letters.release(9)
+    assert answered(one, other, line) == [["b"], ["d"], ["X"]]
+    assert call.result(10) is None
+    assert events == ["a", "b", "call", "c", "d"]
+
+
+def test_only_so_many_answers_are_streamed_at_once(make_batcher, gate, monkeypatch):
+    monkeypatch.setattr(batching, "MOST_STREAMS", 2)
+    batcher, running, most = make_batcher(), set(), []
+
+    def stream(kind, line):
+        running.add(line)
+        for _ in range(3):
+            most.append(len(running))
+            yield line
+        running.discard(line)
+
+    gate.stream = stream
+    gate.open.set()
+    futures = [batcher.stream("k", name, lambda answer: None) for name in "abcde"]
+    assert answered(*futures) == [[name] for name in "abcde"]
+    assert max(most) == 2
