@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 
-from t2tlite import libraries
 from t2tlite.checkpoint import run_record
 from t2tlite.devices import devices
 from t2tlite.errors import DeviceError
@@ -36,7 +35,6 @@ def check(
       Error: data, vocabulary or hparams don't fit.
     """
     topology = describe(topology_name)
-    libraries.import_tensorflow()
     device = devices.Devices("jax", "TPU", topology.cores)
     precision.settle(run, device)
     setup = TrainingSetup(run, data_dir, TrainArgs(), device)

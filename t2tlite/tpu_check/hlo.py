@@ -12,6 +12,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from jaxlib.xla_client import PrimitiveType
+
+from t2tlite.training.xla_messages import HloModuleProto
+
 COLLECTIVES = ("all-reduce", "all-gather", "reduce-scatter", "all-to-all", "collective-permute")
 # Opcodes with one operation per number of their result.
 ELEMENTWISE = frozenset({
@@ -66,9 +70,7 @@ class Module:
     """
 
     def __init__(self, serialized: bytes):
-        from tensorflow.compiler.xla.service import hlo_pb2
-
-        module = hlo_pb2.HloModuleProto.FromString(serialized)
+        module = HloModuleProto.FromString(serialized)
         self._computations = {body.id: body.instructions for body in module.computations}
         self._collectives: dict[int, Collective] = {}
         self.products: list[Product] = []
@@ -144,10 +146,8 @@ def _leaves(shape: Any) -> Iterator[Any]:
 
 
 def _bytes(shape: Any) -> int:
-    from tensorflow.compiler.xla import xla_data_pb2
-
     # BF16, S32, F8E4M3FN ...: the first number is the width in bits. PRED takes a byte.
-    width = re.search(r"\d+", xla_data_pb2.PrimitiveType.Name(shape.element_type))
+    width = re.search(r"\d+", PrimitiveType(shape.element_type).name)
     return math.prod(shape.dimensions) * int(width[0] if width else 8) // 8
 
 

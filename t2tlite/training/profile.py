@@ -13,6 +13,7 @@ from typing import Any
 import keras
 
 from t2tlite import console
+from t2tlite.training.xla_messages import HloProto, XSpace
 
 log = logging.getLogger(__name__)
 
@@ -133,9 +134,7 @@ def read(path: Path) -> dict[str, float]:
       Milliseconds by operation. If there is a GPU or TPU: its operations, and of the host only the
       waiting for data.
     """
-    from tensorflow.tsl.profiler.protobuf import xplane_pb2
-
-    space = xplane_pb2.XSpace.FromString(path.read_bytes())
+    space = XSpace.FromString(path.read_bytes())
     op_names = _xla_op_names(space)
     has_device = any(map(_is_device, space.planes))
     times: defaultdict[str, float] = defaultdict(float)
@@ -186,8 +185,6 @@ def _operation(plane: Any, event: Any, op_names: Mapping[Any, str]) -> str:
 
 def _xla_op_names(space: Any) -> dict[tuple[Any, str], str]:
     """Returns the JAX operation of each XLA instruction, by program_id and instruction."""
-    from tensorflow.compiler.xla.service import hlo_pb2
-
     programs = [
         # The name is NAME(program_id).
         (int(metadata.name.rpartition("(")[2].rstrip(")")), stat.bytes_value)
@@ -199,6 +196,6 @@ def _xla_op_names(space: Any) -> dict[tuple[Any, str], str]:
     return {
         (program_id, instruction.name): instruction.metadata.op_name.split(";")[0]
         for program_id, proto in programs
-        for computation in hlo_pb2.HloProto.FromString(proto).hlo_module.computations
+        for computation in HloProto.FromString(proto).hlo_module.computations
         for instruction in computation.instructions
     }
