@@ -66,8 +66,8 @@ class Devices:
 
     @property
     def length_multiple(self) -> int:
-        """Row lengths should be a multiple of it, so that the matrix unit isn't padded."""
-        return 128 if self.kind == "TPU" else 1
+        """Row lengths should be a multiple of it: a matrix unit pads others, or is slower."""
+        return {"TPU": 128, "GPU": 8}.get(self.kind, 1)
 
     @property
     def multiplies_bfloat16(self) -> bool:

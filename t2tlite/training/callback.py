@@ -14,6 +14,7 @@ import keras
 
 from t2tlite.checkpoint import checkpoints, eval_log, model_card
 from t2tlite.checkpoint.description import DECODING
+from t2tlite.devices import free_memory
 from t2tlite.errors import DataError, Error
 from t2tlite.training import curves, reports
 from t2tlite.training.agreement import make_agreement
@@ -257,6 +258,8 @@ class TrainingCallback(keras.callbacks.Callback):
         """Shows all evaluations of the run and draws its curves."""
         if not self._is_chief:
             return
+        if peak := free_memory.peak(self.setup.device):
+            log.info("peak memory of the %s: %.1f GB", self.setup.device.kind, peak / 1e9)
         args = self.train_args
         reports.evaluation_table(self._evaluations, args.stop_metric, args.stop_minimize)
         flags = f"--output_dir={shlex.quote(str(self.output_dir))}"

@@ -71,9 +71,11 @@ def test_a_limit_of_addresses():
 
 def test_gpus(monkeypatch):
     jax = pytest.importorskip("jax")
-    stats = {"bytes_limit": 123}
+    stats = {"bytes_limit": 123, "peak_bytes_in_use": 45}
     monkeypatch.setattr(jax, "local_devices", lambda: [SimpleNamespace(memory_stats=lambda: stats)])
     assert free_memory.find(Devices("jax", "GPU", 1)) == 123
+    assert free_memory.peak(Devices("jax", "GPU", 1)) == 45
+    assert free_memory.peak(Devices("jax", "CPU", 1)) is None
     stats = None
     assert free_memory.find(Devices("jax", "GPU", 1)) is None
 
