@@ -92,7 +92,7 @@ def train(
     flags = dict(locals())
     usr_dirs = load_usr_dirs(t2t_usr_dir)
     data_dir, output_dir = folder_path(data_dir, "data_dir"), folder_path(output_dir, "output_dir")
-    run = problem if isinstance(problem, RunRecord) else _new_run(flags, output_dir, usr_dirs)
+    run = _run(flags, output_dir, usr_dirs)
     if decode_hparams:
         values = DecodeHParams.of(decode_hparams).changes()
         run.decode_hparams = DecodeHParams.defaults_of_model(values)
@@ -165,6 +165,16 @@ def _recorded(
     if not isinstance(found, Problem):
         return run
     return RunRecord.describe(found, run.model, HParams.from_values(run.hparams), usr_dirs)
+
+
+def _run(flags: Mapping[str, Any], output_dir: str, usr_dirs: list[str]) -> RunRecord:
+    """Returns the record that was given, or that of the run that the flags describe."""
+    given = flags["problem"]
+    if not isinstance(given, RunRecord):
+        return _new_run(flags, output_dir, usr_dirs)
+    whole = HParams.from_values(given.hparams)
+    given.hparams = read_hparams("", whole, precision=flags["precision"])[0].values()
+    return given
 
 
 def _new_run(flags: Mapping[str, Any], output_dir: str, usr_dirs: list[str]) -> RunRecord:

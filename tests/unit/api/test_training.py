@@ -68,6 +68,17 @@ def test_hparams_in_three_forms(tmp_path):
             HParamsError,
             "schedule='evaluate'; expected one of continuous_train_and_eval",
         ),
+        (
+            (
+                RunRecord.describe(
+                    "reverse_digits", "transformer", HParams(activation_dtype="float32"), []
+                ),
+                *("d", "m"),
+            ),
+            {"precision": "bfloat16"},
+            HParamsError,
+            "precision=bfloat16 contradicts the hparam activation_dtype=float32",
+        ),
     ],
 )
 def test_what_train_refuses(tmp_path, monkeypatch, arguments, options, error, message):
