@@ -6,6 +6,7 @@ that share the rows in one program, M tokens of a share, C tokens of a chunk, N 
 
 import math
 
+import keras
 from keras import ops
 
 from t2tlite.config import PAD_ID
@@ -14,6 +15,8 @@ from t2tlite.model.layers import MASKED
 
 # Maximum number of tokens whose logits exist at a time; benchmarks/loss.py measures the choice.
 CHUNK_TOKENS = 1024
+# Smaller probabilities aren't exact in float32.
+SMALLEST = 1e-30
 
 
 def token_weights(features, modality, answers_only=False):
@@ -106,7 +109,9 @@ def projected_cross_entropy(
 
     @ops.custom_gradient
     def total(hidden_SMD, table_VD):
-        norms_SM, softmax_SMD, grad_VD = _chunks(hidden_SMD, table_VD, weights_SM, vocab_size)
+        norms_SM, softmax_SMD, grad_VD = _chunks(
+            hidden_SMD, table_VD, targets_SM, weights_SM, vocab_size
+        )
         hidden32_SMD = ops.cast(hidden_SMD, "float32")
         target_SMD = ops.take(table_VD, targets_SM, axis=0)
         # hidden . row_sum is the sum of a token's logits.
@@ -133,7 +138,7 @@ def projected_cross_entropy(
     return total(ops.reshape(hidden_BTD, (shares, -1, width)), ops.convert_to_tensor(table_VD))
 
 
-def _chunks(hidden_SMD, table_VD, weights_SM, vocab_size):
+def _chunks(hidden_SMD, table_VD, targets_SM, weights_SM, vocab_size):
     """Computes the terms of the softmax, in chunks of the tokens of all shares.
 
     Returns:
@@ -148,6 +153,7 @@ def _chunks(hidden_SMD, table_VD, weights_SM, vocab_size):
     size = (tokens + chunks - 1) // chunks
     missing = chunks * size - tokens
     hidden_SMD = ops.pad(hidden_SMD, [[0, 0], [0, missing], [0, 0]])
+    targets_SM1 = ops.pad(targets_SM, [[0, 0], [0, missing]])[..., None]
     weights_SM1 = ops.pad(weights_SM, [[0, 0], [0, missing]])[..., None]
     table = ops.cast(table_VD, dtype)
     mask_V = MASKED * ops.cast(ops.arange(rows) >= vocab_size, "float32")
@@ -156,22 +162,21 @@ def _chunks(hidden_SMD, table_VD, weights_SM, vocab_size):
         start = (0, chunk * size, 0)
         hidden_SCD = ops.slice(hidden_SMD, start, (shares, size, width))
         weights_SC1 = ops.slice(weights_SM1, start, (shares, size, 1))
+        targets_SC1 = ops.slice(targets_SM1, start, (shares, size, 1))
         logits_SCV = ops.cast(_product(hidden_SCD, ops.transpose(table)), "float32")
         if vocab_size < rows:
             logits_SCV = logits_SCV + mask_V
-        top_SC1 = ops.max(logits_SCV, axis=-1, keepdims=True)
-        exp_SCV = ops.exp(logits_SCV - top_SC1)
-        sum_SC1 = ops.sum(exp_SCV, axis=-1, keepdims=True)
-        # softmax^T x = exp^T (x / sum): dividing [C, D] avoids a pass over [C, V].
-        scale_SC1 = weights_SC1 / sum_SC1
-        exp_SCV = ops.cast(exp_SCV, dtype)
-        softmax_SCD = ops.cast(_product(exp_SCV, table), "float32") * scale_SC1
-        scaled_SCD = ops.cast(ops.cast(hidden_SCD, "float32") * scale_SC1, dtype)
+        # One operation, and on CPUs one pass over the logits; exp, sum and quotient take six.
+        softmax_SCV = ops.softmax(logits_SCV)
+        norms_SC1 = _log_normaliser(logits_SCV, softmax_SCV, targets_SC1)
+        softmax_SCV = ops.cast(softmax_SCV, dtype)
+        softmax_SCD = ops.cast(_product(softmax_SCV, table), "float32") * weights_SC1
+        scaled_SCD = ops.cast(ops.cast(hidden_SCD, "float32") * weights_SC1, dtype)
         # Summed over the shares only after the loop: one all-reduce instead of one a chunk.
-        added_SVD = ops.cast(_transposed_product(exp_SCV, scaled_SCD), "float32")
+        added_SVD = ops.cast(_transposed_product(softmax_SCV, scaled_SCD), "float32")
         return (
             chunk + 1,
-            ops.slice_update(norms_SM1, start, ops.log(sum_SC1) + top_SC1),
+            ops.slice_update(norms_SM1, start, norms_SC1),
             ops.slice_update(softmax_SMD, start, softmax_SCD),
             grad_SVD + added_SVD,
         )
@@ -189,6 +194,28 @@ def _chunks(hidden_SMD, table_VD, weights_SM, vocab_size):
     return norms_SM1[:, :tokens, 0], softmax_SMD[:, :tokens], ops.sum(grad_SVD, axis=0)
 
 
+def _log_normaliser(logits_SCV, softmax_SCV, targets_SC1):
+    """Returns logsumexp of the logits, [S, C, 1], from one token's logit and probability.
+
+    The token is the target, or the likeliest one of each position where a target's probability is
+    too small for float32. JAX always takes the likeliest: it doesn't need passes of its own there,
+    and devices that share the vocabulary would exchange all logits to look up the target's.
+    """
+
+    def of_likeliest():
+        top_SC1 = ops.max(softmax_SCV, axis=-1, keepdims=True)
+        return ops.max(logits_SCV, axis=-1, keepdims=True) - ops.log(top_SC1)
+
+    if keras.backend.backend() == "jax":
+        return of_likeliest()
+    likelihood_SC1 = ops.take_along_axis(softmax_SCV, targets_SC1, axis=-1)
+
+    def of_target():
+        return ops.take_along_axis(logits_SCV, targets_SC1, axis=-1) - ops.log(likelihood_SC1)
+
+    return ops.cond(ops.min(likelihood_SC1) > SMALLEST, of_target, of_likeliest)
+
+
 def _product(left_SCK, right_KN):
     """[S, C, K] x [K, N] -> [S, C, N]; one share uses TensorFlow's faster unbatched product."""
     if left_SCK.shape[0] == 1:
@@ -196,8 +223,8 @@ def _product(left_SCK, right_KN):
     return ops.matmul(left_SCK, right_KN)
 
 
-def _transposed_product(exp_SCV, scaled_SCD):
+def _transposed_product(softmax_SCV, scaled_SCD):
     """[S, C, V] x [S, C, D] -> [S, V, D]."""
-    if exp_SCV.shape[0] == 1:
-        return ops.matmul(ops.transpose(exp_SCV[0]), scaled_SCD[0])[None]
-    return ops.matmul(ops.transpose(exp_SCV, (0, 2, 1)), scaled_SCD)
+    if softmax_SCV.shape[0] == 1:
+        return ops.matmul(ops.transpose(softmax_SCV[0]), scaled_SCD[0])[None]
+    return ops.matmul(ops.transpose(softmax_SCV, (0, 2, 1)), scaled_SCD)

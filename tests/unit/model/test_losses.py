@@ -117,6 +117,17 @@ def test_all_rows_are_tokens_by_default():
     assert float(found) == pytest.approx(reference(hidden @ table.T, targets, 0.0).sum(), rel=1e-5)
 
 
+def test_targets_whose_probability_is_no_float32():
+    """Their loss is right beside that of others, and so are the losses of these."""
+    hidden = np.array([[[1.0], [0.5], [-200.0]]], "float32")
+    table = np.array([[0.0], [3.0], [-1.0]], "float32")
+    losses_BT = reference(hidden @ table.T, np.array([[1, 1, 1]]), 0.0)
+    assert losses_BT[0, 2] == pytest.approx(800.0)
+    for keep in np.eye(3, dtype="float32"):
+        found = losses.projected_cross_entropy(hidden, table, np.ones((1, 3), int), keep[None])
+        assert float(found) == pytest.approx((losses_BT * keep).sum(), rel=1e-6)
+
+
 def test_bfloat16_hidden_states(gradients):
     hidden, table = random(1, 2, 40, D), random(2, 30, D)
     targets = (np.arange(80).reshape(2, 40) % 30).astype("int32")
