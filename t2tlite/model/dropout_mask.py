@@ -47,7 +47,8 @@ def drawn_mask(seed_generator, rate, shape):
 
     A generator's number costs as much as 15 other operations on a value there, so a value gets one
     byte of it. 256 steps are too few for a rate: which of the two nearest steps is a value's
-    threshold is drawn for each row of the last axis, so that the rate is exact to 2^-24.
+    threshold is drawn for each row of the last axis, so that the rate is exact to 2^-24. Rates
+    below 1/16 or above 15/16 would differ too much between rows; a value gets a number of its own.
 
     Args:
       seed_generator: the model's.
@@ -58,6 +59,8 @@ def drawn_mask(seed_generator, rate, shape):
       bool of the shape.
     """
     few = min(rate, 1 - rate)
+    if few < 1 / 16:
+        return keras.random.uniform(shape, seed=seed_generator) >= rate
     whole = int(256 * few)
     rows, values = math.prod(shape[:-1]), math.prod(shape)
     of_rows, of_values = rows // 4 + 1, values // 8 + 1
