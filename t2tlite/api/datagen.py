@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import sys
 from collections.abc import Sequence
 
-from t2tlite import registry
+from t2tlite import cores, registry
 from t2tlite.api.arguments import PathLike, checked, load_usr_dirs
 from t2tlite.api.problems import ProblemLike, resolve
 from t2tlite.data import manifest
@@ -81,4 +80,4 @@ def generate_data(
 def _default_workers() -> int:
     """One process in a script, which others would import; otherwise one per core."""
     script = getattr(sys.modules["__main__"], "__file__", None)
-    return 1 if script else len(os.sched_getaffinity(0))
+    return 1 if script else cores.available()

@@ -9,13 +9,12 @@ t2t-datagen --problem=psalm_line_problem --data_dir=data --runner=beam \
 
 from __future__ import annotations
 
-import os
 import shlex
 from collections.abc import Sequence
 
 from absl import flags
 
-from t2tlite import registry
+from t2tlite import cores, registry
 from t2tlite.cli import app, shared_flags, t2t_flags
 from t2tlite.datagen.generate_data import generate_data, generate_data_with_beam
 
@@ -51,7 +50,7 @@ def main() -> None:
         print("\n".join(names))
         return
     _check_runner()
-    num_workers = FLAGS.num_workers or len(os.sched_getaffinity(0))
+    num_workers = FLAGS.num_workers or cores.available()
     for name in names:
         common = name, FLAGS.data_dir, FLAGS.tmp_dir, FLAGS.random_seed, FLAGS.overwrite
         if FLAGS.runner == "beam":

@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from t2tlite import cores
 from t2tlite.checkpoint import checkpoints
 from t2tlite.config import EOS_ID, PAD_ID
 from t2tlite.decode.decode_hparams import DecodeHParams
@@ -63,7 +64,7 @@ class CTranslate2Engine(Engine):
             self._translator = library.Translator(
                 str(self._export_dir),
                 device="cuda" if library.get_cuda_device_count() else "cpu",
-                intra_threads=len(os.sched_getaffinity(0)),
+                intra_threads=cores.available(),
             )
         except (RuntimeError, ValueError) as error:
             raise CheckpointError(

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from t2tlite import libraries
-from t2tlite.devices import cluster, jax_devices
+from t2tlite import cores, libraries
+from t2tlite.devices import cluster, fused_adam, jax_devices
 from t2tlite.devices.feeding import Feed
 from t2tlite.errors import DeviceError
 
@@ -147,11 +147,16 @@ class Devices:
 
         tf.distribute.get_replica_context().merge_call(run, args=(condition, values))
 
+    @property
+    def fused_adam(self) -> Callable[..., None] | None:
+        """`fused_adam.update`; None on JAX, which compiles Keras's operations into one."""
+        return fused_adam.update if self.backend == "tensorflow" else None
+
     def __str__(self) -> str:
         devices = self.count * self.model_parallel
         count = f"{devices} x " if devices > 1 else ""
         parallel = f", {self.model_parallel} a model" if self.model_parallel > 1 else ""
-        threads = f", {os.cpu_count()} cores" if self.kind == "CPU" else ""
+        threads = f", {_cores_text()}" if self.kind == "CPU" else ""
         machines = f", machine {self.worker} of {self.workers}" if self.workers > 1 else ""
         chip = f" {self.chip}" if self.chip else ""
         return f"{count}{self.kind}{chip} (Keras on {self.backend}{threads}{parallel}{machines})"
@@ -276,6 +281,7 @@ def _set_backend(backend: str, flag: str) -> None:
 def _tensorflow(worker_gpu: int) -> Devices:
     import tensorflow as tf
 
+    _limit_threads(tf)
     gpus = tf.config.list_physical_devices("GPU")
     if worker_gpu > 1 and not gpus:
         raise DeviceError(
@@ -310,7 +316,25 @@ def _tensorflow(worker_gpu: int) -> Devices:
     )
 
 
+def _limit_threads(tf: Any) -> None:
+    """Keeps TensorFlow within the quota of cores; by itself it only counts those it may run on."""
+    if (usable := cores.available()) < cores.schedulable():
+        # A program that has used TensorFlow keeps its threads.
+        with contextlib.suppress(RuntimeError):
+            tf.config.threading.set_intra_op_parallelism_threads(usable)
+            tf.config.threading.set_inter_op_parallelism_threads(usable)
+
+
+def _cores_text() -> str:
+    usable, all_cores = cores.available(), os.cpu_count() or 1
+    one = "1 core" if usable == 1 else f"{usable} cores"
+    return one if usable == all_cores else f"{one} of {all_cores}"
+
+
 def _jax(use_tpu: bool, worker_gpu: int, model_parallel: int) -> Devices:
+    if (usable := cores.available()) < cores.schedulable():
+        # JAX, too, counts only the cores that it may run on, unless this variable says otherwise.
+        os.environ.setdefault("PJRT_NPROC", str(usable))
     import jax
 
     devices = jax_devices.tpus() if use_tpu else jax_devices.devices(cluster.current(), worker_gpu)

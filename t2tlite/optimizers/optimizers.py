@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import keras
+from keras import ops
 
 from t2tlite.config import HParams
 from t2tlite.errors import HParamsError
@@ -16,7 +17,33 @@ from t2tlite.optimizers.schedules import LearningRate
 
 
 class Adam(Accumulating, keras.optimizers.Adam):
-    """Keras's Adam."""
+    """Keras's Adam.
+
+    Args:
+      fused_adam: `Devices.fused_adam`; None: Keras's operations.
+      **shared: arguments of Keras's Adam and of `Accumulating`.
+    """
+
+    def __init__(self, fused_adam=None, **shared):
+        super().__init__(**shared)
+        self._fused_adam = fused_adam
+
+    def update_step(self, gradient, variable, learning_rate):
+        """Updates one weight from its gradient."""
+        if self._fused_adam is None:
+            super().update_step(gradient, variable, learning_rate)
+            return
+        index = self._get_variable_index(variable)
+        step = ops.cast(self.iterations + 1, "float32")
+        self._fused_adam(
+            variable,
+            self._momentums[index],
+            self._velocities[index],
+            gradient,
+            learning_rate,
+            (self.beta_1, self.beta_2, self.epsilon),
+            step,
+        )
 
 
 class SGD(Accumulating, keras.optimizers.SGD):
@@ -28,6 +55,7 @@ def make_optimizer(
     train_steps: int,
     run_if: Callable[[Any, Any, Any], None] | None = None,
     output_width: int | None = None,
+    fused_adam: Callable[..., None] | None = None,
 ) -> Any:
     """Returns the Keras optimizer that the hparams name, with its learning rate schedule.
 
@@ -36,6 +64,7 @@ def make_optimizer(
       train_steps: of the whole run, for learning rates that decay to its end.
       run_if: for several devices on TensorFlow, `Devices.run_if`.
       output_width: number of tokens or classes; `Muon` reads it.
+      fused_adam: `Devices.fused_adam`, if the backend has it.
 
     Raises:
       HParamsError: unknown optimizer or learning rate schedule, or a combination that isn't
@@ -67,9 +96,12 @@ def make_optimizer(
                 "optimizer=adafactor doesn't support weight_decay_cautious; choose adam or muon"
             )
         shared["cautious"] = True
+        # Keras's operations, so that weights can be compared with those before.
+        fused_adam = None
     # Explicit names: Keras would number the optimizers of a process, and slots are saved by name.
     if name in ("adam", "trueadam", "multistepadam", "adamw"):
         return Adam(
+            fused_adam,
             name="adam",
             beta_1=hparams.optimizer_adam_beta1,
             beta_2=hparams.optimizer_adam_beta2,

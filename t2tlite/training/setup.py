@@ -178,6 +178,7 @@ class TrainingSetup:
                 self.train_args.train_steps,
                 run_if,
                 self.problem_hparams.vocab_size["targets"],
+                self.device.fused_adam,
             )
             objective = Objective(self.network, self.hparams, self.problem_hparams, reduce, shares)
             optimizer.build(self.network.trainable_variables)

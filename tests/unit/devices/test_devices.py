@@ -1,11 +1,12 @@
 """Devices and the flags that choose them."""
 
+import os
 import types
 from pathlib import Path
 
 import pytest
 
-from t2tlite import libraries
+from t2tlite import cores, libraries
 from t2tlite.devices import devices
 from t2tlite.errors import DeviceError
 
@@ -47,6 +48,29 @@ def test_gpus_that_multiply_in_bfloat16(monkeypatch, capabilities, has):
     monkeypatch.setattr(tf.config, "get_visible_devices", lambda _: capabilities)
     monkeypatch.setattr(tf.config.experimental, "get_device_details", details.get)
     assert devices.Devices("tensorflow", "GPU", 1).multiplies_bfloat16 is has
+
+
+@pytest.mark.parametrize(
+    ("usable", "shown"), [(1, "1 core of 4"), (2, "2 cores of 4"), (4, "4 cores")]
+)
+def test_the_panel_shows_the_cores_that_this_process_may_use(monkeypatch, usable, shown):
+    monkeypatch.setattr(cores, "available", lambda: usable)
+    monkeypatch.setattr(os, "cpu_count", lambda: 4)
+    cpu = devices.Devices("tensorflow", "CPU", 1)
+    assert str(cpu) == f"CPU (Keras on tensorflow, {shown})"
+
+
+@pytest.mark.parametrize(("usable", "threads"), [(1, [1, 1]), (4, [])])
+def test_a_quota_of_cores_limits_the_threads(monkeypatch, usable, threads):
+    """Without a quota TensorFlow's own choice, one a core, stays."""
+    found = []
+    functions = "set_intra_op_parallelism_threads", "set_inter_op_parallelism_threads"
+    threading = types.SimpleNamespace(**dict.fromkeys(functions, found.append))
+    tf = types.SimpleNamespace(config=types.SimpleNamespace(threading=threading))
+    monkeypatch.setattr(cores, "schedulable", lambda: 4)
+    monkeypatch.setattr(cores, "available", lambda: usable)
+    devices._limit_threads(tf)
+    assert found == threads
 
 
 def test_flags_that_do_not_fit():

@@ -165,13 +165,15 @@ def trained(batches, strategy=None, **hparams):
     settings = {"ema_decay": 0.75, "learning_rate_schedule": "constant*linear_warmup"}
     settings |= {"learning_rate_constant": 0.01, "learning_rate_warmup_steps": 10}
     settings = HParams(**TINY | settings | hparams | dict.fromkeys(drops, 0.0))
-    devices = Devices("", "CPU", strategy.num_replicas_in_sync if strategy else 1, strategy)
+    count = strategy.num_replicas_in_sync if strategy else 1
+    devices = Devices(keras.backend.backend(), "CPU", count, strategy)
     problem_hparams = ProblemHParams({"targets": 11}, {"targets": "symbol"})
     with devices.scope():
         network = Transformer(settings, problem_hparams)
         build(network, problem_hparams)
         objective = Objective(network, settings, problem_hparams, devices.sum_over_replicas)
-        optimizer = make_optimizer(settings, 100, devices.run_if if strategy else None)
+        run_if = devices.run_if if strategy else None
+        optimizer = make_optimizer(settings, 100, run_if, fused_adam=devices.fused_adam)
         optimizer.build(network.trainable_variables)
     objective.compile(optimizer=optimizer, jit_compile=False)
 
