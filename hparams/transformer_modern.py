@@ -70,4 +70,5 @@ def transformer_modern_tiny():
     hparams.num_hidden_layers = 2
     hparams.hidden_size = 128
     hparams.filter_size = 352
+    hparams.learning_rate_constant = 0.004
     return hparams

@@ -157,6 +157,11 @@ def test_tokens_are_all_different():
         (["inputs", "targets"], {"attention_key_channels": 8}, "attention_key_channels=8"),
         (
             ["inputs", "targets"],
+            {**MODERN, "extra": {**MODERN["extra"], "embedding_skip": True}},
+            "express embedding_skip=True",
+        ),
+        (
+            ["inputs", "targets"],
             {"prepend_mode": "prepend_inputs_full_attention"},
             "express prepend_mode=prepend_inputs_full_attention; expected an encoder-decoder",
         ),
@@ -182,6 +187,12 @@ def test_what_ctranslate2_cannot_express_is_named(features, values, message):
 @pytest.mark.parametrize("how", ["beam_size=1", "beam_size=1,max_input_size=4"])
 def test_answers_are_ours(golden, how):
     check_same(golden, how)
+
+
+def test_answers_of_the_modern_block_are_ours(model, tmp_path):
+    decoder = model(Bytes, **{**MODERN, "extra": {**MODERN["extra"], "num_kv_heads": 1}})
+    ctranslate2.export(decoder, tmp_path / "ctranslate2")
+    check_same((decoder, CTranslate2Decoder(tmp_path)), "beam_size=1,extra_length=3")
 
 
 def test_a_line_has_its_own_limit(model, tmp_path):

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from t2tlite import Decoder, text_problems
+from t2tlite import Decoder, registry, text_problems
 from t2tlite.decode.batches import encode_lines
 from t2tlite.errors import OutputError
 from t2tlite.exporting import saved_model
@@ -65,11 +65,18 @@ class Mood(text_problems.Text2ClassProblem):
         yield from ({"inputs": line, "label": 0} for line in WORDS)
 
 
+MODERN = {
+    "extra": registry.hparams("transformer_modern_tiny").extra,
+    "pos": "none",
+    "use_target_space_embedding": False,
+}
+
+
 @pytest.fixture
 def model(new_decoder):
     """A function that writes a model folder with random weights and returns its Decoder."""
 
-    def write(problem, name="transformer", how=""):
+    def write(problem, name="transformer", how="", **values):
         def make_vocabulary(folder):
             if problem is Echo:
                 train_sentencepiece(WORDS * 9, 300, folder / Echo().sentencepiece_filename)
@@ -78,7 +85,7 @@ def model(new_decoder):
                 lines = "".join(f"'{one}'\n" for one in subtokens)
                 (folder / Talk().vocab_filename).write_text(lines)
 
-        return new_decoder(problem, name, how, make_vocabulary)
+        return new_decoder(problem, name, how, make_vocabulary, **values)
 
     return write
 
@@ -158,13 +165,18 @@ def check_t2ts_protocol(decoder, answer):
 
 
 @pytest.mark.parametrize(
-    ("problem", "name"),
-    [(EchoBytes, "transformer"), (Talk, "transformer"), (Mood, "transformer_encoder")],
+    ("problem", "name", "values"),
+    [
+        (EchoBytes, "transformer", {}),
+        (EchoBytes, "transformer", MODERN),
+        (Talk, "transformer", {}),
+        (Mood, "transformer_encoder", {}),
+    ],
 )
-def test_problems(problem, name, model, tmp_path):
+def test_problems(problem, name, values, model, tmp_path):
     import tensorflow as tf
 
-    decoder = model(problem, name, "beam_size=2,extra_length=6,return_beams=True")
+    decoder = model(problem, name, "beam_size=2,extra_length=6,return_beams=True", **values)
     found = load(saved_model.export(decoder, tmp_path / "export"))["text"]
     check_same(decoder, found(inputs=tf.constant([*WORDS, "", " "])), [*WORDS, "", " "])
     ill_formed = found(inputs=tf.constant([b"a\xe2\x82b\xff"]))

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 import tensorflow as tf
 
+from t2tlite import registry
 from t2tlite.config import HParams, ProblemHParams
 from t2tlite.devices import free_memory
 from t2tlite.devices.devices import Devices
@@ -86,6 +87,12 @@ def test_estimates_are_within_20_percent_of_what_was_measured(measured, other):
             if peak:
                 estimated = total(make_job(*size, backend=backend, **other)) / MIB
                 assert 0.8 * peak < estimated < 1.2 * peak, (size, backend)
+
+
+def test_an_estimate_of_the_modern_block():
+    job = make_job("", 9_806_080, 16384, 40, 100, evaluates=False)
+    estimated = total(replace(job, hparams=registry.hparams("transformer_modern_small"))) / MIB
+    assert 0.8 * 2570 < estimated < 1.2 * 2570
 
 
 @pytest.mark.parametrize(
