@@ -181,13 +181,10 @@ def lines_of(path: Path, count: int) -> list[str]:
 
 def random_lines(model: Path, count: int) -> list[str]:
     """Returns different lines of random tokens from a model's vocabulary."""
-    from t2tlite import registry
-    from t2tlite.checkpoint import run_record
+    from t2tlite.decode.model_folder import ModelFolder
 
-    run = run_record.read(model)
-    run_record.load_plugins(run, [])
-    problem = registry.problem(run.problem)
-    encoder = problem.feature_encoders(str(model))["inputs" if problem.has_inputs else "targets"]
+    folder = ModelFolder(model)
+    encoder = folder.encoders["inputs" if folder.problem.has_inputs else "targets"]
     draw = random.Random(0)
     lines: dict[str, None] = {}
     while len(lines) < count:
