@@ -196,7 +196,9 @@ class Benchmark:
 
         def mean(name: str) -> float:
             values = [one.value for one in events.Scalars(name) if one.step > WARM_UP]
-            return sum(values) / max(len(values), 1)
+            if not values:
+                raise ValueError(f"{folder.name}: no curve after step {WARM_UP}")
+            return sum(values) / len(values)
 
         figures = {name: mean(name) for name in ("steps_per_second", "tokens_per_second",
                                                  "data_wait_share", "padded_share")}  # fmt: skip
@@ -266,7 +268,7 @@ class Benchmark:
                 rate = f"{found['tgt_tokens_per_s']:,.0f}"
                 text += f"| {part} | {rate} | {rate} | | {found.get('peak_gb', 0):.1f} | | |\n"
         for part, found in self.found.items():
-            if "greedy_tokens_per_s" in found:
+            if isinstance(found, dict) and "greedy_tokens_per_s" in found:
                 beam = found.get("beam4_tokens_per_s", 0)
                 text += f"\n{part}: greedy {found['greedy_tokens_per_s']:,.0f} tokens/s, "
                 text += f"beam 4 {beam:,.0f} tokens/s\n"
@@ -285,7 +287,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=64)
     parser.add_argument("--width", type=int, default=256)
     parser.add_argument("--sizes", nargs="+", default=["base", "big"])
-    parser.add_argument("--steps", type=int, default=400, help="of the first size; others half")
+    parser.add_argument("--steps", type=int, default=800, help="of the first size; others half")
     flags = parser.parse_args()
     flags.peer = flags.peer and str(Path(flags.peer).resolve())
     flags.data_dir = flags.data_dir and str(Path(flags.data_dir).resolve())
@@ -311,7 +313,8 @@ def main() -> None:
         try:
             part()
         except Exception as error:
-            benchmark.found["failed"][f"after {time.monotonic():.0f} s"] = repr(error)
+            left = benchmark.end - time.monotonic()
+            benchmark.found["failed"][f"with {left:.0f} s left"] = repr(error)
         benchmark.write()
     print((benchmark.out / "results.md").read_text())
 
