@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from t2tlite.api.fit import fit
     from t2tlite.api.result import TrainResult
     from t2tlite.api.serving import serve
-    from t2tlite.api.training import evaluate, train
+    from t2tlite.api.training import evaluate, find_learning_rate, train
     from t2tlite.checkpoint.run_record import RunRecord
     from t2tlite.config import HParams
     from t2tlite.decode.decode_hparams import DecodeHookArgs, DecodeHParams, Hypothesis
@@ -59,6 +59,7 @@ _DEFINED_IN = {
     "download": "t2tlite.sources.download",
     "evaluate": "t2tlite.api.training:evaluate",
     "export": "t2tlite.api.exporting:export",
+    "find_learning_rate": "t2tlite.api.training:find_learning_rate",
     "fit": "t2tlite.api.fit:fit",
     "generate_data": "t2tlite.api.datagen:generate_data",
     "serve": "t2tlite.api.serving:serve",
@@ -81,6 +82,7 @@ __all__ = [
     "errors",
     "evaluate",
     "export",
+    "find_learning_rate",
     "fit",
     "generate_data",
     "metrics",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -18,7 +19,9 @@ from t2tlite.errors import HParamsError
 from t2tlite.files import folder_path
 from t2tlite.problem import Problem
 from t2tlite.training import evaluate as evaluation
+from t2tlite.training import find_learning_rate as learning_rate
 from t2tlite.training import train as training
+from t2tlite.training.find_learning_rate import LearningRateTest
 from t2tlite.training.new_run import describe_run, read_hparams, recorded_run
 from t2tlite.training.train_args import TrainArgs
 
@@ -149,6 +152,50 @@ def evaluate(
     )
     checkpoint = checkpoint_path if isinstance(checkpoint_path, int) else str(checkpoint_path)
     return evaluation.evaluate(run, data_dir, output_dir, args, _device(flags), checkpoint)
+
+
+@checked
+def find_learning_rate(
+    problem: ProblemLike | RunRecord, data_dir: PathLike, output_dir: PathLike,
+    train_args: TrainArgs | None = None, device: Devices | None = None, *,
+    updates: int = 100, lowest: float = 1e-5, highest: float = 1.0, **flags: Any,
+) -> LearningRateTest:  # fmt: skip
+    """Trains a new model with growing learning rates on a few batches, and suggests a rate.
+
+    >>> found = find_learning_rate(
+    ...     "reverse_digits", "data", "model2", model="transformer",
+    ...     hparams_set="transformer_tiny", hparams={"batch_size": 512}, updates=12,
+    ... )
+    >>> found.path.name
+    'learning_rate.png'
+
+    Args:
+      problem, data_dir, output_dir, train_args, device: as for `train`. The folder gets only
+        learning_rate.png.
+      updates: of the weights, at most.
+      lowest, highest: the learning rates of the first update and the last one.
+      **flags: the keywords of `train`, such as model, hparams_set, hparams and train_steps.
+
+    Returns:
+      Rates, losses, and the suggestion as an hparam; `print` shows it.
+
+    Raises:
+      Error: as `train`.
+    """
+    parameters = inspect.signature(train).parameters.values()
+    defaults = {one.name: one.default for one in parameters if one.kind is one.KEYWORD_ONLY}
+    if unknown := sorted(set(flags) - set(defaults)):
+        raise TypeError(f"find_learning_rate has no keyword {unknown[0]!r}")
+    data_dir, output_dir = folder_path(data_dir, "data_dir"), folder_path(output_dir, "output_dir")
+    given = {"problem": problem, "data_dir": data_dir, "train_args": train_args, "device": device}
+    flags = {**defaults, **given, **flags}
+    usr_dirs = load_usr_dirs(flags["t2t_usr_dir"])
+    run = problem if isinstance(problem, RunRecord) else _new_run(flags, output_dir, usr_dirs)
+    if flags["generate_data"]:
+        _generate(flags, run)
+    args = args_of_flags(flags)
+    sweep = updates, lowest, highest
+    return learning_rate.find_learning_rate(run, data_dir, output_dir, _device(flags), args, *sweep)
 
 
 def _recorded(

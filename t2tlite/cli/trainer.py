@@ -21,6 +21,7 @@ from t2tlite.decode.decode_hparams import DecodeHParams
 from t2tlite.devices import cluster
 from t2tlite.errors import WorkerError
 from t2tlite.training import new_run
+from t2tlite.training.find_learning_rate import find_learning_rate
 from t2tlite.training.train import train
 from t2tlite.training.train_args import TrainArgs
 
@@ -65,6 +66,11 @@ flags.DEFINE_enum(
     [AUTO, "float32", "bfloat16"],
     "Of training's matrix products; auto: as before, or for a new training the faster one here.",
 )
+flags.DEFINE_bool(
+    "find_learning_rate",
+    False,
+    "Don't train: try growing learning rates on 100 updates, draw learning_rate.png, suggest one.",
+)
 flags.DEFINE_string("warm_start_from", "", "Model folder or weights file to start from.")
 flags.DEFINE_string("checkpoint_path", "", "To evaluate or decode: a weights file, step or best.")
 flags.DEFINE_integer("iterations_per_loop", 1, "Most steps in one compiled call.", 1, 1_000_000)
@@ -86,6 +92,11 @@ def main() -> None:
         schedules.run_std_server()
         return
     schedules.check()
+    trains = FLAGS.schedule in schedules.TRAINING and not FLAGS.hparams_range
+    if FLAGS.find_learning_rate and not trains:
+        raise app.UsageError(
+            "--find_learning_rate goes with a schedule that trains and without --hparams_range"
+        )
     if FLAGS.schedule in schedules.DECODING:
         schedules.decode_checkpoints()
         return
@@ -124,6 +135,9 @@ def main() -> None:
     _generate_data()
     if evaluates:
         schedules.evaluate_checkpoints(run, _train_args(), device)
+        return
+    if FLAGS.find_learning_rate:
+        find_learning_rate(run, FLAGS.data_dir, FLAGS.output_dir, device, _train_args())
         return
     try:
         metrics = train(run, FLAGS.data_dir, FLAGS.output_dir, _train_args(), device)

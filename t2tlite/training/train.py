@@ -56,7 +56,7 @@ def train(
     lock = checkpoints.locked_folder(output_dir) if device.is_chief else contextlib.nullcontext()
     with lock:
         products = precision.settle(run, device, output_dir)
-        setup = _prepare(run, data_dir, output_dir, train_args or TrainArgs(), device)
+        setup = prepare(run, data_dir, output_dir, train_args or TrainArgs(), device)
         return _train(setup, output_dir, products)
 
 
@@ -98,13 +98,13 @@ def _train(setup: TrainingSetup, output_dir: str, products: str) -> dict[str, fl
         elif step >= setup.train_args.train_steps:
             log.info("already trained for %d steps; raise --train_steps to continue", step)
         else:
-            _fit(setup, objective, RawLogs([callback], add_history=True, model=objective), step)
+            fit(setup, objective, RawLogs([callback], add_history=True, model=objective), step)
     callback.summarize()
     rows = eval_log.read_evaluations(output_dir)
     return {name: value for name, value in rows[-1].items() if name != "step"} if rows else {}
 
 
-def _prepare(
+def prepare(
     run: RunRecord, data_dir: str, output_dir: str, train_args: TrainArgs, device: devices.Devices
 ) -> TrainingSetup:
     """Makes the folder, checks what the user gave, and builds the network."""
@@ -129,7 +129,7 @@ def _steps_per_call(train_args: TrainArgs, device: devices.Devices, step: int) -
     return max(n for n in range(1, train_args.steps_per_call + 1) if period % n == 0)
 
 
-def _fit(setup: TrainingSetup, objective: Any, callbacks: Any, step: int) -> None:
+def fit(setup: TrainingSetup, objective: Any, callbacks: Any, step: int) -> None:
     """Runs Keras's training loop from `step` to the last one."""
     feed = setup.feed(step)
     try:

@@ -33,6 +33,8 @@ PROCESSES = {
     *("hparams_range", "autotune_objective", "autotune_maximize", "autotune_max_trials"),
     *("autotune_parallel_trials", "eval_timeout_mins"),
     *("decode_from_file", "decode_to_file", "decode_reference"),
+    # A function of its own.
+    "find_learning_rate",
 }
 TRAINING_ONLY = {
     *("hparams_set", "hparams_json_path", "schedule", "profile", "tmp_dir", "decode_hparams"),
