@@ -5,13 +5,17 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import platform
 import shlex
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from pathlib import Path
+from typing import Any
 
+from t2tlite import cores
 from t2tlite.optimizers import optimizers
 
 BATCH, LENGTH = 64, 32
@@ -19,12 +23,14 @@ SIZES = {"poetry": ("transformer_poetry", 8192), "base": ("transformer_base", 32
 WARM_UP = 4
 
 
-def matrix_rate() -> float:
-    """Best GFLOP/s of three float32 products of 3072 x 3072 matrices, in TensorFlow."""
+def matrix_rate(precision: str) -> float:
+    """Best GFLOP/s of three products of 3072 x 3072 matrices, in TensorFlow."""
     import numpy as np
     import tensorflow as tf
 
-    matrix = tf.constant(np.random.default_rng(0).random((3072, 3072), np.float32))
+    numbers = np.random.default_rng(0).random((3072, 3072), np.float32)
+    matrix = tf.cast(numbers, precision)
+    (matrix @ matrix).numpy()
     best = 0.0
     for _ in range(3):
         started = time.perf_counter()
@@ -42,7 +48,7 @@ def step_gflop(hparams, vocab_size: int) -> float:
     return 6 * BATCH * LENGTH * weights / 1e9
 
 
-def measure_t2tlite(size: str, steps: int) -> dict[str, float]:
+def measure_t2tlite(size: str, steps: int, precision: str) -> dict[str, Any]:
     """Trains on one random batch; returns the results as JSON values."""
     from t2tlite.devices import devices
 
@@ -56,9 +62,11 @@ def measure_t2tlite(size: str, steps: int) -> dict[str, float]:
     from t2tlite.model import protocol
     from t2tlite.training import objective
 
-    rate = matrix_rate()
+    precision = precision or ("bfloat16" if device.multiplies_bfloat16 else "float32")
+    rate = matrix_rate(precision)
     name, vocab_size = SIZES[size]
     hparams = registry.hparams(name)
+    hparams.activation_dtype = precision
     hparams.attention_dropout = hparams.layer_prepostprocess_dropout = 0.1
     sides = ("inputs", "targets")
     problem_hparams = ProblemHParams(
@@ -67,7 +75,7 @@ def measure_t2tlite(size: str, steps: int) -> dict[str, float]:
     network = registry.model("transformer")(hparams, problem_hparams)
     protocol.build(network, problem_hparams)
     model = objective.Objective(network, hparams, problem_hparams, device.sum_over_replicas)
-    optimizer = optimizers.make_optimizer(hparams, 10_000)
+    optimizer = optimizers.make_optimizer(hparams, 10_000, fused_adam=device.fused_adam)
     model.compile(optimizer=optimizer, jit_compile=device.static_shapes)
     draw = np.random.default_rng(0)
     batch = {side: draw.integers(2, vocab_size, (BATCH, LENGTH)).astype("int32") for side in sides}
@@ -82,13 +90,22 @@ def measure_t2tlite(size: str, steps: int) -> dict[str, float]:
     seconds = statistics.median(np.diff(ends)[WARM_UP - 1 :].tolist())
     achieved = step_gflop(hparams, vocab_size) / seconds
     return {
+        "precision": precision,
         "tgt_tokens_per_s_median": BATCH * LENGTH / seconds,
         "gflops": achieved,
         "matrix_gflops": rate,
     }
 
 
-def run_command(command: list[str], environment: dict[str, str]) -> dict[str, float]:
+def machine() -> str:
+    """Returns the processor's name and the cores that this process may use."""
+    information = Path("/proc/cpuinfo")
+    lines = information.read_text().splitlines() if information.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return f"{names[0] if names else platform.processor()}, {cores.available()} cores"
+
+
+def run_command(command: list[str], environment: dict[str, str]) -> dict[str, Any]:
     """Runs a command; returns the JSON object of its last line, and its peak memory."""
     with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as errors:
         process = subprocess.Popen(
@@ -111,18 +128,20 @@ def main() -> None:
     )
     parser.add_argument("--size", choices=list(SIZES), default="poetry")
     parser.add_argument("--backend", choices=["tensorflow", "jax"], default="tensorflow")
+    parser.add_argument("--precision", choices=["float32", "bfloat16"], default="")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--steps", type=int, default=15)
     parser.add_argument("--once", action="store_true", help="measure t2tlite once and print JSON")
     arguments = parser.parse_args()
     if arguments.once:
-        print(json.dumps(measure_t2tlite(arguments.size, arguments.steps)))
+        print(json.dumps(measure_t2tlite(arguments.size, arguments.steps, arguments.precision)))
         return
 
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title=f"Target tokens/s, {arguments.size} size, {BATCH} x {LENGTH} per batch")
+    shape = f"{arguments.size} size, {BATCH} x {LENGTH} per batch"
+    table = Table(title=f"Target tokens/s, {shape}, {machine()}")
     for column in ("round", "system", "tokens/s", "t2tlite is", "of the matrix rate", "peak MB"):
         table.add_column(column, justify="right")
     environment = {
@@ -131,13 +150,16 @@ def main() -> None:
         "TF_CPP_MIN_LOG_LEVEL": "3",
     }
     flags = [f"--size={arguments.size}", f"--steps={arguments.steps}", "--once"]
+    if arguments.precision:
+        flags.append(f"--precision={arguments.precision}")
     ratios: dict[str, list[float]] = {peer: [] for peer in arguments.peer}
     for number in range(1, arguments.rounds + 1):
         result = run_command([sys.executable, __file__, *flags], environment)
         rate = result["tgt_tokens_per_s_median"]
         matrix, memory = result["matrix_gflops"], f"{result['peak_mb']:,.0f}"
         share = f"{result['gflops'] / matrix:.0%} of {matrix:.0f} GFLOP/s"
-        table.add_row(str(number), "t2tlite", f"{rate:,.0f}", "", share, memory)
+        system = f"t2tlite {result['precision']}"
+        table.add_row(str(number), system, f"{rate:,.0f}", "", share, memory)
         for index, peer in enumerate(arguments.peer, 1):
             peer_result = run_command(shlex.split(peer), environment)
             peer_rate = peer_result["tgt_tokens_per_s_median"]
@@ -145,7 +167,7 @@ def main() -> None:
             times = f"{ratios[peer][-1]:.2f} times"
             memory = f"{peer_result['peak_mb']:,.0f}"
             table.add_row("", f"peer {index}", f"{peer_rate:,.0f}", times, "", memory)
-    Console(width=100).print(table)
+    Console(width=110).print(table)
     for index, (peer, peer_ratios) in enumerate(ratios.items(), 1):
         median = statistics.median(peer_ratios)
         print(f"t2tlite is {median:.2f} times peer {index} (median): {peer}")
