@@ -60,20 +60,20 @@ def tensorflow_errors(*names: str) -> tuple[type[BaseException], ...]:
 
 
 @contextlib.contextmanager
-def hidden_standard_error() -> Iterator[None]:
-    """Discards everything written to standard error in the block, by Python or C++.
+def hidden_standard_error(path: str = os.devnull) -> Iterator[None]:
+    """Sends everything written to standard error in the block, by Python or C++, to a file.
 
     The libraries print before they read any log level, so the file descriptor is redirected.
     """
     saved = os.dup(2)
-    null = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(null, 2)
+    file = os.open(path, os.O_WRONLY)
+    os.dup2(file, 2)
     try:
         yield
     finally:
         os.dup2(saved, 2)
         os.close(saved)
-        os.close(null)
+        os.close(file)
 
 
 def hide_tensorflow_messages() -> None:

@@ -7,6 +7,9 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+# Tests leave the user's cache of compiled programs alone. JAX reads it when it is imported.
+os.environ["JAX_ENABLE_COMPILATION_CACHE"] = "false"
+
 # The same examples in every run, however slow the machine is: a failure can be repeated.
 settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.load_profile("repeatable")

@@ -32,7 +32,9 @@ flags.DEFINE_bool("registry_help", False, "List problems, models and hparams set
 def define_device_flags() -> None:
     """Defines the flags that choose where to run."""
     flags.DEFINE_bool("use_tpu", False, "Run on all TPU cores of this machine or pod, with JAX.")
-    flags.DEFINE_string("backend", "", "Backend of Keras: tensorflow (the default) or jax.")
+    flags.DEFINE_string(
+        "backend", "", "Backend of Keras: tensorflow, the default if installed, or jax."
+    )
     flags.DEFINE_integer("worker_gpu", 1, "Number of GPUs to use, if there are any.", 0, 1024)
     flags.DEFINE_float("worker_gpu_memory_fraction", 0.95, "Share of GPU memory (JAX).", 0.0, 1.0)
     flags.DEFINE_integer(

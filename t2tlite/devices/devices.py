@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from t2tlite import cores, libraries
-from t2tlite.devices import cluster, fused_adam, jax_devices
+from t2tlite.devices import cluster, compile_cache, fused_adam, jax_devices
 from t2tlite.devices.feeding import Feed
 from t2tlite.errors import DeviceError
 
@@ -338,6 +338,7 @@ def _jax(use_tpu: bool, worker_gpu: int, model_parallel: int) -> Devices:
     import jax
 
     devices = jax_devices.tpus() if use_tpu else jax_devices.devices(cluster.current(), worker_gpu)
+    compile_cache.enable(devices[0])
     kind = devices[0].platform.upper()
     if kind == "CPU" and worker_gpu > 1:
         raise DeviceError(

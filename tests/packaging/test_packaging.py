@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import sysconfig
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -20,12 +21,18 @@ LAUNCHERS = sorted(path.name for path in (ROOT / "bin").iterdir())
 
 
 @pytest.fixture(scope="module")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the unpacked wheel, built from the source distribution without the network."""
+def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a source distribution and the wheel built from it, without the network."""
     dist = tmp_path_factory.mktemp("dist")
     command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(dist), str(ROOT)]
     built = subprocess.run(command, capture_output=True, text=True, cwd=dist)
     assert built.returncode == 0, built.stdout + built.stderr
+    return dist
+
+
+@pytest.fixture(scope="module")
+def installed(dist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the unpacked wheel."""
     (wheel,) = dist.glob("t2tlite-*.whl")
     folder = tmp_path_factory.mktemp("site")
     with zipfile.ZipFile(wheel) as archive:
@@ -146,3 +153,22 @@ def test_every_dependency_has_a_lower_bound_that_works(installed: Path) -> None:
     (tensorflow_text,) = (r.specifier for r in requires if r.name == "tensorflow-text")
     assert not tensorflow_text.contains("2.21.0")
     assert tensorflow_text.contains("2.21.1")
+
+
+def test_the_requirements_of_jax_without_tensorflow(dist: Path, installed: Path) -> None:
+    (path,) = installed.glob("*.dist-info/METADATA")
+    lines = path.read_text(encoding="utf-8").splitlines()
+    requires = [
+        Requirement(line.partition(": ")[2]) for line in lines if line.startswith("Requires-Dist: ")
+    ]
+    hard = [r for r in requires if not r.marker or r.marker.evaluate({"extra": "jax"})]
+    expected = {
+        f"{r.name}{r.specifier}" for r in hard if r.name not in ("tensorflow", "tensorflow-text")
+    }
+    (sdist,) = dist.glob("*.tar.gz")
+    with tarfile.open(sdist) as archive:
+        (member,) = (name for name in archive.getnames() if name.endswith("requirements/jax.txt"))
+        text = archive.extractfile(member).read().decode()  # type: ignore[union-attr]
+    listed = [Requirement(line) for line in text.splitlines() if not line.startswith("#")]
+    assert {f"{r.name}{r.specifier}" for r in listed} == expected
+    assert "jax" in {r.name for r in listed}

@@ -20,6 +20,7 @@ def compiled_programs(tmp_path_factory):
     if "PYTEST_XDIST_WORKER" in os.environ:
         folder = folder.parent
     # For all commands; tests that start a process themselves pass the environment on.
+    os.environ["JAX_ENABLE_COMPILATION_CACHE"] = "true"
     os.environ["JAX_COMPILATION_CACHE_DIR"] = str(folder / "compiled_programs")
     os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
 
