@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -236,6 +237,11 @@ class BabiQa(questions.QuestionAndContext2TextProblem):
         super().hparams(defaults, model_hparams)
         defaults.stop_at_eos = False
         defaults.modality["targets"] = "class_label"
+
+    @property
+    def record_features(self) -> dict[str, Any]:
+        features = super().record_features
+        return {**features, "targets": replace(features["targets"], width=1)}
 
     def example_reading_spec(self) -> tuple[dict[str, Any], Any]:
         import tensorflow as tf

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from t2tlite import problem, text_problems
@@ -43,6 +44,11 @@ class QuestionAndContext2TextProblem(text_problems.Text2TextProblem):
         super().hparams(defaults, model_hparams)
         defaults.modality["context"] = "symbol"
         defaults.vocab_size["context"] = defaults.vocabulary["context"].vocab_size
+
+    @property
+    def record_features(self) -> dict[str, Any]:
+        features = super().record_features
+        return {**features, "context": replace(features["inputs"], source="context")}
 
     def example_reading_spec(self) -> tuple[dict[str, Any], Any]:
         features, decoders = super().example_reading_spec()

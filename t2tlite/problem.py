@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from t2tlite import libraries
-from t2tlite.batches.examples import Examples, MappedExamples, RecordFeature
+from t2tlite.batches.examples import Examples, MappedExamples, RecordFeature, read_stored
 from t2tlite.batches.hooked_examples import read_hooked
 from t2tlite.batches.prepend import JoinedExamples
 from t2tlite.config import HParams, ProblemHParams
@@ -277,7 +277,8 @@ class Problem(ProblemFiles):
             for name, limit in _limits(hparams).items():
                 if name in features and for_training:
                     features[name] = dataclasses.replace(features[name], limit=limit)
-            read = MappedExamples(shards, self._swap(features))
+            is_real = any(feature.is_real for feature in features.values())
+            read = (read_stored if is_real else MappedExamples)(shards, self._swap(features))
         if for_training and hparams.prepend_mode != "none":
             return JoinedExamples(read, hparams.max_target_seq_length)
         return read

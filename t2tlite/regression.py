@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
+from t2tlite.batches.examples import RecordFeature
 from t2tlite.config import HParams, ProblemHParams
 from t2tlite.data.encoding import Encoding
 from t2tlite.errors import DataError
@@ -60,6 +61,11 @@ class Text2RealProblem(Text2TextProblem):
     def feature_encoders(self, data_dir: str | None) -> dict[str, Any]:
         encoder = self.get_or_create_vocab(data_dir or "", None, force_get=True)
         return {"inputs": encoder, "targets": RealEncoder()}
+
+    @property
+    def record_features(self) -> dict[str, RecordFeature]:
+        numbers = RecordFeature("targets", width=self.ntasks, is_real=True)
+        return {**super().record_features, "targets": numbers}
 
     def example_reading_spec(self) -> tuple[dict[str, Any], Any]:
         import tensorflow as tf

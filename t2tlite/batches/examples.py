@@ -11,13 +11,19 @@ import os
 import types
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import Protocol
 
 import numpy as np
 
 from t2tlite.data.index import index_shards, missing_feature, path_of
-from t2tlite.data.records import check_record, map_shard, record_error, record_starts
+from t2tlite.data.records import (
+    check_record,
+    map_shard,
+    read_examples,
+    record_error,
+    record_starts,
+)
 from t2tlite.data.wire import Array, decode_ids, spans
 from t2tlite.errors import DataError
 
@@ -33,11 +39,13 @@ class RecordFeature:
       source: the feature's name in the records.
       limit: ids after this many are cut off; 0: none.
       width: number of ids that every example has, such as 1 for a class label; 0: any.
+      is_real: whether the values are numbers rather than ids.
     """
 
     source: str
     limit: int = 0
     width: int = 0
+    is_real: bool = False
 
 
 class Examples(Protocol):
@@ -82,8 +90,7 @@ class MappedExamples:
         # The number of the first example of each shard.
         self._firsts = np.cumsum([0, *(len(index.sizes) for index in indices)])
         if not self._firsts[-1]:
-            folder = os.path.dirname(self._shards[0])
-            raise DataError(f"{folder} has no example; run t2t-datagen again")
+            raise _no_example(self._shards)
         self._sizes = np.concatenate([index.sizes for index in indices])
         self._starts = np.concatenate([record_starts(index.sizes) for index in indices])
         empty = np.zeros(0, np.int32)
@@ -179,6 +186,37 @@ class StoredExamples:
             ids[spans(self._starts[numbers, column], self.lengths[numbers, column])]
             for column, ids in enumerate(self._ids)
         ]
+
+
+def _no_example(shards: Sequence[str]) -> DataError:
+    return DataError(f"{os.path.dirname(shards[0])} has no example; run t2t-datagen again")
+
+
+def read_stored(shards: Sequence[str], features: Mapping[str, RecordFeature]) -> StoredExamples:
+    """Reads examples into memory, as those with numbers must be: an index knows lengths of ids.
+
+    Raises:
+      DataError: a shard is damaged, or the records have other features.
+    """
+    rows: dict[str, list[list[int | float]]] = {name: [] for name in features}
+    for place, record in read_examples(shards):
+        for name, feature in features.items():
+            values, kind = record.get(feature.source), float if feature.is_real else int
+            if values is None or feature.width not in (0, len(values)):
+                raise DataError(f"{place} has {values!r:.80} as {name}; run t2t-datagen again")
+            if not all(isinstance(value, kind) for value in values):
+                raise DataError(f"{place} has no {kind.__name__}s as {name}; run t2t-datagen again")
+            rows[name].append(values[: feature.limit or None])
+    if not any(rows.values()):
+        raise _no_example(shards)
+    return StoredExamples(
+        {
+            name: np.fromiter(chain.from_iterable(rows[name]), "f4" if feature.is_real else "i4")
+            for name, feature in features.items()
+        },
+        {name: np.array([len(values) for values in rows[name]], np.int32) for name in features},
+        {name: feature.width for name, feature in features.items()},
+    )
 
 
 def each_row(examples: Examples) -> Iterator[dict[str, list[int]]]:

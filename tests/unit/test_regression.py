@@ -3,12 +3,14 @@
 import json
 import re
 
+import numpy as np
 import pytest
 import tensorflow as tf
 
 from t2tlite.checkpoint.run_record import RunRecord
 from t2tlite.config import HParams
 from t2tlite.data import manifest
+from t2tlite.data.records import serialized, write_shard
 from t2tlite.datagen.inspect import inspect_data
 from t2tlite.devices.devices import Devices
 from t2tlite.errors import DataError, HParamsError
@@ -52,6 +54,34 @@ def test_examples(data_dir):
         assert example["targets"].dtype == "float32"
         length = len(example["inputs"]) - 1
         assert example["targets"].tolist() == [length / 2, length]
+
+
+def test_examples_are_read_without_tensorflow(data_dir):
+    problem = Lengths()
+    assert not problem._overridden_hook()
+    hparams = HParams(max_input_seq_length=7)
+    for for_training, longest in ((True, 7), (False, 31)):
+        read = problem.read_examples(
+            problem.shards(data_dir, "train"), "train", hparams, for_training
+        )
+        assert (read.names, read.widths) == (["inputs", "targets"], [0, 2])
+        assert read.lengths[:, 0].max() <= longest
+        inputs, targets = read.ids(np.arange(20))
+        assert (inputs.dtype, targets.dtype) == ("int32", "float32")
+        if not for_training:
+            halves, lengths = targets.reshape(-1, 2).T
+            assert (2 * halves).tolist() == lengths.tolist() == (read.lengths[:, 0] - 1).tolist()
+
+
+def test_records_of_another_problem(tmp_path):
+    shard = str(tmp_path / "lengths-train-00000-of-00001")
+    for targets in ({}, {"targets": [1.0]}, {"targets": [1, 2]}):
+        write_shard(shard, [serialized({"inputs": [5, 1], **targets})])
+        with pytest.raises(DataError, match="record 0 of .* as targets; run t2t-datagen again"):
+            Lengths().read_examples([shard], "train", HParams())
+    write_shard(shard, [])
+    with pytest.raises(DataError, match="has no example"):
+        Lengths().read_examples([shard], "train", HParams())
 
 
 def test_what_the_model_is_told(data_dir):
