@@ -52,7 +52,7 @@ def measure_t2tlite(size: str, steps: int, precision: str) -> dict[str, Any]:
     """Trains on one random batch; returns the results as JSON values."""
     from t2tlite.devices import devices
 
-    device = devices.current()
+    device = devices.choose()
     import keras
     import numpy as np
     import tensorflow as tf
