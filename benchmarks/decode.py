@@ -16,7 +16,8 @@ from pathlib import Path
 from train import SIZES, matrix_rate, run_command
 
 LINES, LENGTH = 128, 32
-WAYS = {"greedy": 1, "beam4": 4}
+# Beams, and lines that are decoded together.
+WAYS = {"greedy": (1, LINES), "beam4": (4, LINES), "greedy_line": (1, 1), "beam4_line": (4, 1)}
 ENGINES = ["keras", "float32", "int8"]
 
 
@@ -58,39 +59,41 @@ def ours(size: str, folder: Path, engine: str, repeats: int) -> dict[str, float]
         answer = ours_by_keras(folder, words)
     else:
         answer = ours_by_ctranslate2(folder / engine, words)
-    for name, beams in WAYS.items():
+    for name, (beams, count) in WAYS.items():
         seconds = []
         for _ in range(repeats + 1):
             started = time.perf_counter()
-            answer(beams)
+            answer(beams, count)
             seconds.append(time.perf_counter() - started)
         # The first compiles.
-        figures[f"{name}_tokens_per_s"] = LINES * LENGTH / min(seconds[1:])
+        figures[f"{name}_tokens_per_s"] = count * LENGTH / statistics.median(seconds[1:])
     return figures
 
 
-def ours_by_keras(folder: Path, words: list[list[str]]) -> Callable[[int], None]:
-    """Returns what answers lines with so many beams."""
+def ours_by_keras(folder: Path, words: list[list[str]]) -> Callable[[int, int], None]:
+    """Returns what answers the first lines with so many beams."""
     from t2tlite import DecodeHParams, Decoder
 
     decoder = Decoder(folder)
     lines = [" ".join(row) for row in words]
 
-    def answer(beams: int) -> None:
-        decoder.n_best(lines, DecodeHParams(beams, extra_length=0, force_decode_length=True))
+    def answer(beams: int, count: int) -> None:
+        settings = DecodeHParams(beams, extra_length=0, force_decode_length=True)
+        decoder.n_best(lines[:count], settings)
 
     return answer
 
 
-def ours_by_ctranslate2(folder: Path, words: list[list[str]]) -> Callable[[int], None]:
+def ours_by_ctranslate2(folder: Path, words: list[list[str]]) -> Callable[[int, int], None]:
     """The same by an export; of all answers to have one length only the library can be asked."""
     import ctranslate2
 
     translator = ctranslate2.Translator(str(folder), intra_threads=len(os.sched_getaffinity(0)))
     lengths = {"min_decoding_length": LENGTH, "max_decoding_length": LENGTH}
 
-    def answer(beams: int) -> None:
-        found = translator.translate_batch(words, beam_size=beams, length_penalty=0.6, **lengths)
+    def answer(beams: int, count: int) -> None:
+        options = {"beam_size": beams, "length_penalty": 0.6, **lengths}
+        found = translator.translate_batch(words[:count], **options)
         assert all(len(one.hypotheses[0]) == LENGTH for one in found)
 
     return answer
@@ -145,15 +148,23 @@ def compare(arguments: argparse.Namespace, folder: str) -> None:
         for system, command in {**commands, **peers}.items():
             found = run_command(command, environment)
             rates[system].append(found)
-            cells = [f"{found[f'{way}_tokens_per_s']:,.0f}" for way in WAYS]
+            cells = [rate_cell(found, way) for way in WAYS]
             matrix = f"{found['matrix_gflops']:.0f} GFLOP/s" if "matrix_gflops" in found else ""
             first = str(number) if system == "t2tlite" else ""
             table.add_row(first, system, *cells, matrix, f"{found['peak_mb']:,.0f}")
     Console(width=100).print(table)
     for us in commands:
-        for peer, command in peers.items():
-            told = ", ".join(f"{way} {ratio(rates[us], rates[peer], way):.2f}" for way in WAYS)
-            print(f"{us} is {told} times {peer} (median): {shlex.join(command)}")
+        for peer, command in {**commands, **peers}.items():
+            if peer != us and (us == "t2tlite" or peer in peers):
+                shared = [way for way in WAYS if f"{way}_tokens_per_s" in rates[peer][0]]
+                told = ", ".join(f"{w} {ratio(rates[us], rates[peer], w):.2f}" for w in shared)
+                print(f"{us} is {told} times {peer} (median): {shlex.join(command)}")
+
+
+def rate_cell(found: dict[str, float], way: str) -> str:
+    """A cell of the table; blank where a peer wasn't timed that way."""
+    name = f"{way}_tokens_per_s"
+    return f"{found[name]:,.0f}" if name in found else ""
 
 
 def ratio(us: list[dict[str, float]], its: list[dict[str, float]], way: str) -> float:

@@ -179,8 +179,10 @@ class Search(keras.Model):
 
         if self.has_cache:
             # The encoder runs once for all beams of a row.
-            memory, cache = map(repeated, self.network.start(features, max_steps))
-            return memory, cache
+            memory, cache = self.network.start(features, max_steps)
+            if not protocol.shares_memory(self.network):
+                memory = repeated(memory)
+            return memory, repeated(cache)
         memory = repeated(features)
         rows = ops.shape(next(iter(memory.values())))[0]
         return memory, {"targets": ops.zeros((rows, max_steps), "int32")}

@@ -30,7 +30,10 @@ class Stream:
 
     def warm_up(self, features: dict[str, Any]) -> None:
         """Traces or compiles both parts."""
-        self._next_token.predict_on_batch(self._first_state.predict_on_batch(features))
+        state = self._first_state.predict_on_batch(features)
+        # The cache may grow, so that the second step is traced for all that follow.
+        for _ in range(2):
+            state = {**state, **self._next_token.predict_on_batch(state)}
 
     def _make_first_state(self, features: dict[str, Any]) -> dict[str, Any]:
         """Runs the encoder; returns "given", which stays the same, and what steps change."""

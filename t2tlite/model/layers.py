@@ -45,6 +45,28 @@ def segment_bias(queries_BQ, keys_BK):
     return mask_bias(ops.not_equal(queries_BQ[:, :, None], keys_BK[:, None, :]))[:, None]
 
 
+def softmax(logits_BHQK, is_step):
+    """Returns the attention weights of logits.
+
+    Args:
+      logits_BHQK: float32.
+      is_step: whether it is one position: so few numbers that simple operations are done before a
+        library's threads wake up.
+    """
+    if not is_step:
+        return ops.softmax(logits_BHQK)
+    weights_BHQK = ops.exp(logits_BHQK - ops.max(logits_BHQK, axis=-1, keepdims=True))
+    return weights_BHQK / ops.sum(weights_BHQK, axis=-1, keepdims=True)
+
+
+def product(a_BHMK, b_BHKN):
+    """Returns `ops.matmul(a, b)`; of a few small vectors without a library's threads."""
+    vectors = a_BHMK.shape[:3]
+    if None in vectors or math.prod(vectors) > 128:
+        return ops.matmul(a_BHMK, b_BHKN)
+    return ops.sum(a_BHMK[..., None] * b_BHKN[:, :, None], axis=3)
+
+
 def initializer(hparams):
     """Returns the initializer of projections that `hparams.initializer` names."""
     gain = hparams.initializer_gain
@@ -185,9 +207,11 @@ class Attention(keras.layers.Layer):
         self.output_transform.build((*input_shape[:-1], self.value.units))
 
     def split(self, x_BKD):
-        """Splits the heads: [B, K, D] -> [B, H, K, D/H]."""
-        batch, length = ops.shape(x_BKD)[:2]
+        """Splits the heads: [B, K, D], or [B, D] of one position, -> [B, H, K, D/H]."""
         width = x_BKD.shape[-1] // self.heads
+        if len(x_BKD.shape) == 2:
+            return ops.reshape(x_BKD, (-1, self.heads, 1, width))
+        batch, length = ops.shape(x_BKD)[:2]
         return ops.transpose(ops.reshape(x_BKD, (batch, length, self.heads, width)), (0, 2, 1, 3))
 
     def keys_values(self, memory_BKD):
@@ -196,24 +220,30 @@ class Attention(keras.layers.Layer):
 
     def logits(self, queries_BHQD, keys_BHKD, first):
         """Returns the dot products of queries and keys, [B, H, Q, K]; `first` as in `call`."""
-        return ops.matmul(queries_BHQD, ops.transpose(keys_BHKD, (0, 1, 3, 2)))
+        return product(queries_BHQD, ops.transpose(keys_BHKD, (0, 1, 3, 2)))
 
     def mix(self, weights_BHQK, values_BHKD, first):
         """Returns the weighted sums of the values, [B, H, Q, D/H]; `first` as in `call`."""
-        return ops.matmul(weights_BHQK, values_BHKD)
+        return product(weights_BHQK, values_BHKD)
 
     def call(self, x_BQD, keys_values, bias, first=0, training=False):
         """Returns the attention's output, [B, Q, D].
 
         Args:
-          x_BQD: the tensor that attends.
+          x_BQD: the tensor that attends; or [B * Q, D], the rows that share keys being neighbours.
           keys_values: from the method of that name.
           bias: added to the logits, broadcast to [B, H, Q, K]: 0 or MASKED.
           first: index of the first query among the keys; only relative positions read it.
           training: whether to apply dropout.
         """
         keys_BHKD, values_BHKD = keys_values
-        queries_BHQD = self.split(self.query(x_BQD) * self.scale)
+        queries_BQD = self.query(x_BQD) * self.scale
+        is_step = len(x_BQD.shape) == 2
+        if is_step:
+            rows = ops.shape(keys_BHKD)[0]
+            shape = (rows, ops.shape(x_BQD)[0] // rows, queries_BQD.shape[-1])
+            queries_BQD = ops.reshape(queries_BQD, shape)
+        queries_BHQD = self.split(queries_BQD)
         mixed_BHQD = None
         if self.fuses:
             drops = training and self.dropout.rate
@@ -221,14 +251,14 @@ class Attention(keras.layers.Layer):
         if mixed_BHQD is None:
             logits_BHQK = self.logits(queries_BHQD, keys_BHKD, first)
             logits_BHQK += ops.cast(bias, logits_BHQK.dtype)
-            weights_BHQK = ops.softmax(ops.cast(logits_BHQK, "float32"))
+            weights_BHQK = softmax(ops.cast(logits_BHQK, "float32"), is_step)
             record(self, weights_BHQK)
             weights_BHQK = ops.cast(weights_BHQK, self.compute_dtype)
             weights_BHQK = self.dropout(weights_BHQK, training=training)
             mixed_BHQD = self.mix(weights_BHQK, values_BHKD, first)
         mixed_BQHD = ops.transpose(mixed_BHQD, (0, 2, 1, 3))
-        batch, length = ops.shape(mixed_BQHD)[:2]
-        return self.output_transform(ops.reshape(mixed_BQHD, (batch, length, self.value.units)))
+        rows = (-1,) if is_step else ops.shape(mixed_BQHD)[:2]
+        return self.output_transform(ops.reshape(mixed_BQHD, (*rows, self.value.units)))
 
 
 class FeedForward(keras.layers.Layer):

@@ -10,7 +10,7 @@ from keras import ops
 
 from t2tlite.config import PAD_ID
 from t2tlite.errors import HParamsError
-from t2tlite.model.kv_cache import KVCache, PrefixCache
+from t2tlite.model.kv_cache import KVCache, PrefixCache, room
 from t2tlite.model.layers import causal_bias, mask_bias
 
 
@@ -107,7 +107,7 @@ def start(network, inputs_NL, max_steps):
     if not network.sees_inputs:
         bias = ops.minimum(bias, causal_bias(columns))
     x_NPD = network.add_positions(network.target_embedding(ids_NP), positions_NP)
-    prefix_cache = PrefixCache(max_steps)
+    prefix_cache = PrefixCache(room(max_steps, inputs_NL))
     network.decoder(x_NPD, bias, positions_NP, kv_cache=prefix_cache)
     return {"inputs": inputs_NL}, prefix_cache.cache
 
@@ -127,7 +127,7 @@ def place(cache, position, inputs_NL):
     column = position + ops.shape(inputs_NL)[1] + 1
     kv_cache = KVCache(cache, column)
     padding_N = ops.shape(inputs_NL)[1] - _sizes(inputs_NL)
-    bias = ops.minimum(kv_cache.future_bias(), padding_bias(padding_N, kv_cache.max_steps))
+    bias = ops.minimum(kv_cache.future_bias(), padding_bias(padding_N, kv_cache.columns))
     return kv_cache, bias, (column - padding_N)[:, None]
 
 

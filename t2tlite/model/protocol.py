@@ -59,6 +59,12 @@ def _are_current(network: Any, names: list[str], sources: list[str]) -> bool:
     return max(map(depth, names)) <= min(map(depth, sources))
 
 
+def shares_memory(network: Any) -> bool:
+    """Whether the memory of `start` may have one row for all beams of a line."""
+    shares = getattr(network, "shares_memory", False)
+    return bool(shares) and _are_current(network, ["shares_memory"], ["start", "step"])
+
+
 def has_attention(network: Any) -> bool:
     """Whether `attention_weights` shows the attention of `call`."""
     method = getattr(type(network), "attention_weights", None)

@@ -7,8 +7,9 @@ A *step* predicts the next id of N sequences:
 `ids_N` (int32) are the ids chosen last; at position 0 they are zeros, which a decoder that starts
 with the zero vector ignores. `position` is a scalar int32 tensor. `cache` is a dict, possibly
 nested, of tensors whose first axis is N and whose shapes never change: keys and values have space
-for all steps from the start. A beam search reorders the whole cache at each step, so what all beams
-of a row share, such as the encoder's output, should be in `given`: a dict of tensors of N rows.
+for all steps from the start. (On TensorFlow an axis of unknown static size may grow.) A beam search
+reorders the whole cache at each step, so what all beams of a row share, such as the encoder's
+output, should be in `given`: a dict of tensors of N rows, or of B that the beams of a row share.
 With `given`, the search gets its step from `step(given)`, and on TensorFlow it drops finished rows
 (`t2tlite.model.search_loop`). Without it, `step` closes over what it reads.
 
@@ -38,6 +39,7 @@ from t2tlite.model.beams import (
     fast_top_k,
     freeze,
     length_penalty,
+    log_sum_exp,
     pick,
     reorder,
     write,
@@ -163,7 +165,7 @@ def beam_search(
         extended = extended._replace(done_B=settled_B | (position + 1 >= left_B))
         return position + 1, freeze(beams, extended), reorder(cache, parents_BK)
 
-    beams = loop(body, Beams.start(limits_B, beam_size, max_steps), cache, given, beam_size)
+    beams = loop(body, Beams.start(limits_B, beam_size, max_steps), cache, given)
     return beams.hypotheses(limits_B, alpha)
 
 
@@ -200,9 +202,10 @@ def extend(choose, step, position, sequences, cache, rows_R=None):
     logits_BV = ops.reshape(ops.cast(logits_NV, "float32"), (batch_size, logits_NV.shape[-1]))
     chosen_B = ops.cast(choose(logits_BV, position, rows_R), "int32")
     chosen_logits_B = pick(logits_BV, chosen_B[:, None])[:, 0]
+    best_B = chosen_B if choose is most_probable else most_probable(logits_BV)
     extended = sequences._replace(
         ids_BT=write(sequences.ids_BT, position, chosen_B),
-        log_probs_B=sequences.log_probs_B + (chosen_logits_B - ops.logsumexp(logits_BV, axis=-1)),
+        log_probs_B=sequences.log_probs_B + (chosen_logits_B - log_sum_exp(logits_BV, best_B)),
         last_B=chosen_B,
         done_B=(chosen_B == EOS_ID) | (position + 1 >= sequences.limits_B),
     )
@@ -216,7 +219,7 @@ def _follow(choose, step, cache, limits_B, max_steps, given):
         bound = _bind(step, given)
         return position + 1, *extend(choose, bound, position, sequences, cache, rows_R)
 
-    sequences = loop(body, Sequences.start(limits_B, max_steps), cache, given, 1)
+    sequences = loop(body, Sequences.start(limits_B, max_steps), cache, given)
     return sequences.ids_BT, sequences.log_probs_B
 
 
@@ -224,9 +227,9 @@ def _bind(step, given):
     return step if given is None else step(given)
 
 
-def most_probable(logits_BV, position, rows_R=None):
+def most_probable(logits_BV, position=None, rows_R=None):
     """Chooses the id of each row for greedy search."""
-    return ops.argmax(logits_BV, axis=-1)
+    return fast_top_k(logits_BV, 1)[1][:, 0]
 
 
 def make_sampler(uniform_TB, temperature, top_k, top_p, most_B=None):

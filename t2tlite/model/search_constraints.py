@@ -36,10 +36,14 @@ def at_least(step: Step, min_lengths_N: Tensor) -> Step:
 
     def at_least_step(ids_N, position, cache):
         logits_NV, cache = step(ids_N, position, cache)
-        ids_1V = ops.arange(logits_NV.shape[-1], dtype="int32")[None]
-        ends_1V = (ids_1V == EOS_ID) | (ids_1V == PAD_ID)
-        banned_NV = (position < min_lengths_N)[:, None] & ends_1V
-        return ops.where(banned_NV, MASKED, logits_NV), cache
+        ends_2 = ops.convert_to_tensor([PAD_ID, EOS_ID], "int32")
+        ends_N2 = ops.zeros_like(ids_N)[:, None] + ends_2
+        rows_N2 = ops.zeros_like(ends_N2) + ops.arange(ops.shape(ids_N)[0], dtype="int32")[:, None]
+        logits_N2 = ops.take(logits_NV, ends_2, axis=1)
+        banned_N2 = ops.where((position < min_lengths_N)[:, None], MASKED, logits_N2)
+        # A mask would read and write all logits.
+        index_M2 = ops.reshape(ops.stack([rows_N2, ends_N2], axis=-1), (-1, 2))
+        return ops.scatter_update(logits_NV, index_M2, ops.reshape(banned_N2, (-1,))), cache
 
     return at_least_step
 

@@ -3,7 +3,8 @@
 There a batch costs the sum of its rows' lengths rather than its longest row times their number. JAX
 needs static shapes: finished rows stay in the batch, frozen.
 
-Shapes: B rows, of which R are left; K beams each; N = R * K (the beams of a row are neighbours).
+Shapes: B rows, of which R are left; K beams each. Other tensors have K neighbours for each row, or
+one that its beams share.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ Cache = dict[str, Any]
 Body = Callable[[Tensor, Any, Cache, Any, Any], tuple[Tensor, Any, Cache]]
 
 
-def loop(body: Body, start: Any, cache: Cache, given: Cache | None, beam_size: int) -> Any:
+def loop(body: Body, start: Any, cache: Cache, given: Cache | None) -> Any:
     """Runs `body` until all rows are done.
 
     Args:
@@ -29,9 +30,8 @@ def loop(body: Body, start: Any, cache: Cache, given: Cache | None, beam_size: i
       start: a named tuple of tensors of B rows, with bool `done_B`. In a graph it must derive from
         graph inputs; a constant would fix the batch size statically.
       cache: tensors of B * K rows, which each step replaces.
-      given: tensors of B * K rows, which all steps read; None: `body` has them already, and rows
-        can't be dropped.
-      beam_size: K.
+      given: tensors of B or B * K rows, which all steps read; None: `body` has them already, and
+        rows can't be dropped.
 
     Returns:
       The named tuple after the last step of each row; its `done_B` is undefined.
@@ -56,8 +56,8 @@ def loop(body: Body, start: Any, cache: Cache, given: Cache | None, beam_size: i
 
         def compacted():
             kept_R = _indices(~state.done_B)
-            rest = _take_rows(kept_R, beam_size, state, cache, given, rows_R)
-            return (*rest, _put_rows(results, rows_R, state))
+            rest = _take_rows(kept_R, ops.shape(rows_R)[0], (state, cache, given, rows_R))
+            return *rest, _put_rows(results, rows_R, state)
 
         # Copies the cache, so only when half the rows are done: at most log2(B) times.
         halved = (left > 0) & (2 * left <= ops.shape(rows_R)[0])
@@ -66,13 +66,7 @@ def loop(body: Body, start: Any, cache: Cache, given: Cache | None, beam_size: i
 
     # All rows, computed so that their number isn't static and may change.
     rows_R = _indices(start.done_B | ~start.done_B)
-    rows = ops.shape(rows_R)[0]
-
-    def head(count, tensors):
-        return keras.tree.map_structure(lambda x: x[:count], tensors)
-
-    beams = rows * beam_size
-    first = (head(rows, start), head(beams, cache), head(beams, given), rows_R)
+    first = _take_rows(rows_R, rows, (start, cache, given, rows_R))
     _, state, _, _, rows_R, results = ops.while_loop(unfinished, step, (zero, *first, start))
     return _put_rows(results, rows_R, state)
 
@@ -86,15 +80,17 @@ def _indices(mask_B):
     return ops.cast(ops.nonzero(mask_B)[0], "int32")
 
 
-def _take_rows(kept_R, beam_size, state, cache, given, rows_R):
-    """Returns the rows `kept_R` of all arguments."""
-    beams_1K = ops.arange(beam_size, dtype="int32")[None]
-    kept_N = ops.reshape(kept_R[:, None] * beam_size + beams_1K, (-1,))
+def _take_rows(kept_R, rows, tensors):
+    """Returns the rows `kept_R` of tensors of so many rows, with all that a row's beams have."""
 
-    def take(kept, tensors):
-        return keras.tree.map_structure(lambda x: ops.take(x, kept, axis=0), tensors)
+    def take(x):
+        beams, *axes = ops.shape(x)
+        each = beams // rows
+        grouped = ops.reshape(x, (rows, each, *axes))
+        kept = ops.take(grouped, kept_R, axis=0)
+        return ops.reshape(kept, (ops.shape(kept_R)[0] * each, *axes))
 
-    return take(kept_R, state), take(kept_N, cache), take(kept_N, given), ops.take(rows_R, kept_R)
+    return keras.tree.map_structure(take, tensors)
 
 
 def _put_rows(results, rows_R, state):

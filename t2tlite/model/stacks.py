@@ -8,7 +8,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from t2tlite.model.kv_cache import part_names
+from t2tlite.model.kv_cache import KVCache, part_names
 from t2tlite.model.layers import Attention, FeedForward, PrePostProcess
 from t2tlite.model.relative_attention import RelativeAttention
 
@@ -82,10 +82,12 @@ class BlockStack(keras.layers.Layer):
     """A sequence of blocks of any kind, and a layer after the last one.
 
     Attributes:
+      shares_memory: whether decoded rows may share the rows of a memory, as beams do.
       blocks: its blocks, with attention layers `self_attention` and `cross_attention`.
       finish: the layer after the last block.
     """
 
+    shares_memory = False
     blocks: list[Any]
     finish: Any
 
@@ -133,6 +135,8 @@ class Stack(BlockStack):
       cross: whether the blocks attend to the encoder's output.
     """
 
+    shares_memory = True
+
     def __init__(self, layers, hparams, seed_generator, cross, **kwargs):
         super().__init__(**kwargs)
         self.blocks = [
@@ -148,10 +152,20 @@ class Stack(BlockStack):
           x_BTD: its input, which includes position encodings.
           self_bias: bias of self-attention.
           positions: [T] or [B, T]; only recurrent stacks read them.
-          memory: from the method of that name; None or {} without an encoder.
+          memory: from the method of that name; None or {} without an encoder. A step of decoding
+            may have a multiple of its rows.
           kv_cache: a `KVCache` or `PrefixCache`, which is updated; None for whole sequences.
           training: whether to apply dropout.
         """
+        if isinstance(kv_cache, KVCache):
+            # One position: matrices make fewer operations than [B, 1, D] does.
+            positions = positions[:, 0] if len(positions.shape) == 2 else positions
+            x_BD = self.run(x_BTD[:, 0], self_bias, positions, memory, kv_cache, training)
+            return x_BD[:, None]
+        return self.run(x_BTD, self_bias, positions, memory, kv_cache, training)
+
+    def run(self, x_BTD, self_bias, positions, memory, kv_cache, training):
+        """Does the work of `call`; also of one position: x [B, D], positions [1] or [B]."""
         names = iter(self.cache_names())
         x_BTD = self.run_blocks(x_BTD, self_bias, memory, kv_cache, names, training)
         return self.finish(x_BTD, training=training)

@@ -29,7 +29,7 @@ from keras import ops
 from t2tlite.config import PAD_ID
 from t2tlite.errors import HParamsError
 from t2tlite.model import attention_weights, modern, prepend
-from t2tlite.model.kv_cache import KVCache
+from t2tlite.model.kv_cache import KVCache, room
 from t2tlite.model.layers import (
     Dropout,
     Embedding,
@@ -178,6 +178,11 @@ class Transformer(StackModel):
         x_BTD = self.embed_dropout(self.add_positions(x_BTD, positions), training=training)
         return self.decoder(x_BTD, self_bias, positions, memory, training=training)
 
+    @property
+    def shares_memory(self):
+        """Whether a step may have a multiple of the memory's rows, as with beams."""
+        return self.has_inputs and self.decoder.shares_memory
+
     def start(self, features, max_steps):
         """Prepares decoding with a cache.
 
@@ -187,15 +192,15 @@ class Transformer(StackModel):
 
         Returns:
           The memory (of the encoder), which is constant, and the cache, which each step replaces:
-          dicts of tensors with N rows.
+          dicts of tensors with N rows. On TensorFlow the keys and values in the cache grow.
         """
         if self.joins:
             return prepend.start(self, features["inputs"], max_steps)
-        rows = ops.shape(next(iter(features.values())))[0]
+        ids_NL = next(iter(features.values()))
         memory = {}
         if self.has_inputs:
             memory = self.decoder.memory(*self.encode(features))
-        return memory, self.decoder.empty_cache(rows, max_steps)
+        return memory, self.decoder.empty_cache(ops.shape(ids_NL)[0], room(max_steps, ids_NL))
 
     def step(self, ids_N, position, memory, cache):
         """Decodes one position.

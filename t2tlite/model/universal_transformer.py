@@ -90,18 +90,17 @@ class RecurrentStack(Stack):
             x_BTD = x_BTD + ops.cast(sinusoids(step, width), x_BTD.dtype)
         return x_BTD
 
-    def call(self, x_BTD, self_bias, positions, memory=None, kv_cache=None, training=False):
-        """Returns the stack's output; as `Stack.call`."""
+    def run(self, x_BTD, self_bias, positions, memory, kv_cache, training):
         names = iter(self.cache_names())
 
-        def run(x_BTD):
+        def run_once(x_BTD):
             return self.run_blocks(x_BTD, self_bias, memory, kv_cache, names, training)
 
         if self.halting is not None:
-            x_BTD = self._run_adaptive(x_BTD, positions, run, training)
+            x_BTD = self._run_adaptive(x_BTD, positions, run_once, training)
         else:
             for step in range(self.steps):
-                x_BTD = run(self.add_signals(x_BTD, step, positions))
+                x_BTD = run_once(self.add_signals(x_BTD, step, positions))
         return self.finish(x_BTD, training=training)
 
     def _run_adaptive(self, x_BTD, positions, run, training):

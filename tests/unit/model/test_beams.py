@@ -22,6 +22,15 @@ def test_fast_top_k_is_top_k(size, values):
     np.testing.assert_array_equal(values_top, np.take_along_axis(x, order, axis=-1))
 
 
+@pytest.mark.parametrize("banned", [-1e9, -np.inf])
+def test_log_sum_exp_is_that_of_all_logits(banned):
+    logits = np.random.default_rng(0).normal(0, 9, (5, 300)).astype("float32")
+    logits[:, :100] = banned
+    best = ops.convert_to_tensor(np.argmax(logits, axis=1).astype(np.int32))
+    totals = beams.log_sum_exp(ops.convert_to_tensor(logits), best)
+    np.testing.assert_allclose(totals, np.logaddexp.reduce(logits, axis=1), rtol=1e-6)
+
+
 def test_the_length_penalty_is_that_of_wu_et_al():
     penalties = beams.length_penalty(ops.convert_to_tensor([1, 7]), 0.6)
     np.testing.assert_allclose(penalties, [1, 2**0.6], rtol=1e-6)

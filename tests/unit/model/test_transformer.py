@@ -7,6 +7,7 @@ import pytest
 from t2tlite import registry
 from t2tlite.config import HParams, ProblemHParams
 from t2tlite.errors import HParamsError
+from t2tlite.model import protocol
 from t2tlite.model.transformer import Transformer, TransformerEncoder
 from t2tlite.model.universal_transformer import UniversalTransformer
 
@@ -137,6 +138,20 @@ class TestEachVariant:
             logits, cache = model.step(keras.ops.convert_to_tensor(last), position, memory, cache)
             np.testing.assert_allclose(logits, whole[:, t], **CLOSE)
             last = features["targets"][:, t]
+
+    def test_beams_share_what_they_read_of_the_encoder(self, models, variant, has_inputs):
+        model, features = models(variant, has_inputs), features_of(has_inputs)
+        if not protocol.shares_memory(model):
+            assert not has_inputs or variant.startswith("modern")
+            return
+        memory, _ = model.start({"inputs": features["inputs"]}, 1)
+        six = {"inputs": np.repeat(features["inputs"], 3, axis=0)}
+        expected_memory, cache = model.start(six, 2)
+        for t, tokens in enumerate([np.zeros(6, np.int32), ids(4, 6)]):
+            step = keras.ops.convert_to_tensor(tokens), keras.ops.convert_to_tensor(t, "int32")
+            logits, _ = model.step(*step, memory, cache)
+            expected, cache = model.step(*step, expected_memory, cache)
+            np.testing.assert_allclose(logits, expected, **CLOSE)
 
     def test_packed_rows_are_the_examples_alone(self, models, variant, has_inputs):
         model = models(variant, has_inputs)
