@@ -167,8 +167,8 @@ class Benchmark:
             flags = [f"--data_dir={self.data_dir}", f"--tmp_dir={self.out / 'tmp'}"]
             self.run("datagen", self.command("datagen", *flags), 120)
 
-    def train(self, size: str, label: str, steps: int, *flags: str, **hparams: Any) -> None:
-        """Trains by t2t-trainer and reads its curves."""
+    def run_trainer(self, size: str, label: str, steps: int, *flags: str, **hparams: Any):
+        """Trains by t2t-trainer; returns what it printed, or None."""
         rows, width = self.flags.rows, self.flags.width
         folder = self.out / f"model-{label}"
         assignments = {"batch_size": rows * width, "max_length": width,
@@ -179,11 +179,16 @@ class Benchmark:
             f"--data_dir={self.data_dir}", f"--output_dir={folder}", f"--train_steps={steps}",
             "--schedule=train", f"--local_eval_frequency={steps}", *flags,
         )  # fmt: skip
-        text = self.run(f"train-{label}", command, 240)
+        return self.run(f"train-{label}", command, 240)
+
+    def train(self, size: str, label: str, steps: int, **hparams: Any) -> None:
+        """Trains and reads the curves, also those of a training that took too long."""
+        text = self.run_trainer(size, label, steps, **hparams)
+        folder = self.out / f"model-{label}"
         if text is None and not list(folder.glob("events.out*")):
             return
         peak = re.search(r"peak memory of the \w+: ([\d.]+) GB", text or "")
-        self.found[f"train-{label}"] = self.curves(folder, rows, width) | {
+        self.found[f"train-{label}"] = self.curves(folder, self.flags.rows, self.flags.width) | {
             "peak_gb": float(peak[1]) if peak else None
         }
 
@@ -236,12 +241,9 @@ class Benchmark:
 
     def profile(self, size: str) -> None:
         """Keeps the table of --profile."""
-        self.train(size, f"{size}-profile", WARM_UP // 2, "--profile")
-        log = self.out / f"train-{size}-profile.log"
-        text = log.read_text(errors="replace") if log.exists() else ""
+        text = self.run_trainer(size, f"{size}-profile", WARM_UP // 2, "--profile") or ""
         if (start := text.find("where a step's time goes")) >= 0:
             (self.out / "profile.txt").write_text(text[start:])
-        self.found.pop(f"train-{size}-profile", None)
 
     def write(self) -> None:
         """Writes and prints what is known so far."""

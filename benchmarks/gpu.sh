@@ -19,11 +19,11 @@ began=$(date +%s)
 site=$OUT/site
 export PYTHONPATH="$site${PYTHONPATH:+:$PYTHONPATH}"
 install() {
-    "$PYTHON" -m pip install --quiet --no-deps --no-compile --disable-pip-version-check \
-        --target "$site" "$@" >>"$OUT/install.log" 2>&1 || echo "not installed: $*" >&2
+    "$PYTHON" -m pip install --quiet --no-compile --disable-pip-version-check --target "$site" \
+        "$@" >>"$OUT/install.log" 2>&1 || echo "not installed: $*" >&2
 }
 if [ -n "${WHEELS:-}" ]; then
-    from="--no-index --find-links $WHEELS"
+    from="--no-deps --no-index --find-links $WHEELS"
 else
     from=
 fi
@@ -41,7 +41,7 @@ done
 rm -rf "$OUT/source" && mkdir "$OUT/source" &&
     (cd "$here" && tar cf - t2tlite problems hparams setup.py pyproject.toml README.md LICENSE \
         MANIFEST.in CHANGELOG.md 2>/dev/null) | tar xf - -C "$OUT/source"
-install --no-build-isolation --upgrade "$OUT/source"
+install --no-deps --no-build-isolation --upgrade "$OUT/source"
 
 export KERAS_BACKEND=jax
 exec "$PYTHON" "$here/benchmarks/gpu.py" --out="$OUT" --problem="${PROBLEM:-modernize_kjv}" \
