@@ -24,7 +24,9 @@ from t2tlite.errors import DataError, DeviceError
 # Rows are padded to a multiple of this many tokens, so that few shapes are traced.
 LENGTH_STEP = 8
 # Compiled searches that are kept, those used last; a change of what `of_search` returns adds one.
-MOST_SEARCHES = 8
+# More than the settings of a server's requests can need by default: 16 beam sizes, and for sampling
+# 10 cuts to top_k, with and without top_p.
+MOST_SEARCHES = 40
 # A batch that needs no more memory than this is always tried: estimates are rough.
 _SMALL_BYTES = 2**28
 # Of a row, even where memory suffices for more.
@@ -232,12 +234,16 @@ class KerasEngine(Engine):
         # A copy of the hparams, as the caller may change its own.
         compiled, hparams = dataclasses.replace(decode_hparams), self._folder.hparams
         cuts: tuple[int, bool] | None = None
-        if self._folder.generates and self._folder.samples(decode_hparams):
+        samples = self._folder.samples(decode_hparams)
+        compiled.sampling_method = "random" if samples else "argmax"
+        if samples:
+            compiled.beam_size = 1
             _, top_k, top_p = sampling_cuts(hparams, decode_hparams)
-            # A power of two, of which each row uses `top_k` ids.
-            most = 1 << (top_k - 1).bit_length() if top_k else -1
+            top_k = min(top_k, self._folder.problem_hparams.vocab_size["targets"])
+            # A power of four, of which each row uses `top_k` ids.
+            most = 4 ** (((top_k - 1).bit_length() + 1) // 2) if top_k else -1
             compiled.sampling_keep_top_k, cuts = most, (most, top_p < 1)
-        key = (*decode_hparams.of_search(), cuts)
+        key = (*compiled.of_search(), cuts)
         search = self._searches.pop(key, None)
         if search is None:
             if len(self._searches) >= MOST_SEARCHES:

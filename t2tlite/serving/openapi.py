@@ -10,7 +10,7 @@ from t2tlite.assignments import Bounds, field_hints
 from t2tlite.decode.decode_hparams import DecodeHParams
 from t2tlite.serving import completions
 from t2tlite.serving.limits import Limits
-from t2tlite.serving.requests import MAX_NGRAM_SIZE, SETTINGS
+from t2tlite.serving.requests import SETTINGS
 from t2tlite.serving.served_model import ServedModel
 from t2tlite.version import __version__
 
@@ -116,7 +116,6 @@ def _parameters(served: ServedModel, limits: Limits) -> dict[str, Any]:
     most = {
         "beam_size": limits.max_beam_size,
         "extra_length": max(limits.max_extra_length, served.settings.extra_length),
-        "no_repeat_ngram_size": MAX_NGRAM_SIZE,
     }
     schemas: dict[str, Any] = {
         "n": {"type": "integer", "minimum": 1, "maximum": limits.max_beam_size}

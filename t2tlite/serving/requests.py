@@ -15,13 +15,12 @@ from t2tlite.serving.served_model import Line, SeededLine, ServedModel, Settings
 
 # Giving one of them means sampling.
 CUTS = ("sampling_temp", "sampling_keep_top_k", "sampling_top_p")
-# The decode hparams that a request may set; the server's flags fix the others.
+# The decode hparams that a request may set; the server's flags fix the others. All that their
+# values compile is kept (`keras_engine.MOST_SEARCHES`): clients can't make it compile forever.
 SETTINGS = (
-    *("beam_size", "alpha", "extra_length", "no_repeat_ngram_size"),
+    *("beam_size", "alpha", "extra_length"),
     *("sampling_method", *CUTS, "random_seed"),
 )
-# Each other value compiles another search.
-MAX_NGRAM_SIZE = 8
 
 
 class RequestError(Exception):
@@ -116,7 +115,6 @@ def _override(defaults: Settings, changes: Mapping[str, Any], limits: Limits) ->
     most = {
         "beam_size": limits.max_beam_size,
         "extra_length": max(limits.max_extra_length, defaults.extra_length),
-        "no_repeat_ngram_size": max(MAX_NGRAM_SIZE, defaults.no_repeat_ngram_size),
     }
     least = {"beam_size": 1}
     for name, value in changes.items():

@@ -78,6 +78,10 @@ def test_other_numbers_compile_nothing(decoder, monkeypatch):
         changes |= {"sampling_keep_top_k": 8 + number, "random_seed": number}
         decoder.n_best(["1 2"], **(drawn | changes))
     assert (len(decoder.engine._searches), len(traces)) == (2, 3)
+    # What is the default needn't be compiled again because it is named.
+    decoder.n_best(["1 2"], beam_size=2, sampling_method="argmax")
+    decoder.n_best(["1 2"], **(drawn | {"beam_size": 3, "sampling_keep_top_k": 10}))
+    assert len(decoder.engine._searches) == 2
 
 
 def test_inputs_of_a_compiled_search_have_their_effect(decoder):

@@ -5,6 +5,8 @@ import dataclasses
 import pytest
 
 from t2tlite.decode.decode_hparams import Hypothesis
+from t2tlite.serving.served_model import BatchDecoder
+from tests.unit.conftest import Letters, Mood
 from tests.unit.serving.conftest import SERVED, echo, reversed_text, text_of
 
 openai = pytest.importorskip("openai", reason="needs t2tlite[dev]")
@@ -38,7 +40,7 @@ LANGUAGE_MODEL = dataclasses.replace(
 
 
 @pytest.fixture
-def language_model(start):
+def continuing(start):
     return start(continue_lines, LANGUAGE_MODEL, max_extra_length=200)
 
 
@@ -117,20 +119,20 @@ def texts(answer):
     return [choice["text"] for choice in answer["choices"]]
 
 
-def test_a_language_model_continues_its_prompt(language_model):
-    found = complete(language_model, prompt=["abc", [100, 101]])
+def test_a_language_model_continues_its_prompt(continuing):
+    found = complete(continuing, prompt=["abc", [100, 101]])
     assert texts(found) == ["cba", "ed"]
     assert found["usage"] == {"prompt_tokens": 5, "completion_tokens": 5, "total_tokens": 10}
-    assert texts(complete(language_model, prompt="abc", echo=True)) == ["abccba"]
-    cut = complete(language_model, prompt="abc", echo=True, max_tokens=2)["choices"][0]
+    assert texts(complete(continuing, prompt="abc", echo=True)) == ["abccba"]
+    cut = complete(continuing, prompt="abc", echo=True, max_tokens=2)["choices"][0]
     assert (cut["text"], cut["finish_reason"]) == ("abccb", "length")
 
 
-def test_a_completion_ends_before_a_stop(language_model, echoing):
-    for server in (language_model, echoing):
+def test_a_completion_ends_before_a_stop(continuing, echoing):
+    for server in (continuing, echoing):
         found = complete(server, prompt="abcdef", stop=["cb", "d"])["choices"][0]
         assert (found["text"], found["finish_reason"]) == ("fe", "stop")
-    assert texts(complete(language_model, prompt="abc", stop="x")) == ["cba"]
+    assert texts(complete(continuing, prompt="abc", stop="x")) == ["cba"]
 
 
 @pytest.mark.parametrize(
@@ -143,10 +145,10 @@ def test_a_completion_ends_before_a_stop(language_model, echoing):
         ({"echo": True, "max_tokens": 2}, "abcdeffe", "length"),
     ],
 )
-def test_streamed_text_equals_the_whole(language_model, content, expected, reason):
+def test_streamed_text_equals_the_whole(continuing, content, expected, reason):
     content = {"model": "echo", "prompt": "abcdef", "temperature": 0, **content}
-    whole = complete(language_model, **content)["choices"][0]
-    events = language_model.events(PATH, {**content, "stream": True})
+    whole = complete(continuing, **content)["choices"][0]
+    events = continuing.events(PATH, {**content, "stream": True})
     assert events.pop() == ("", "[DONE]")
     choices = [chunk["choices"][0] for _, chunk in events]
     assert "".join(choice["text"] for choice in choices) == expected == whole["text"]
@@ -167,6 +169,33 @@ def test_a_character_of_several_tokens_is_sent_whole(start):
     body = {"model": "echo", "prompt": "x", "stream": True, "temperature": 0}
     events = start(decode).events(PATH, body)
     assert "".join(chunk["choices"][0]["text"] for _, chunk in events[:-1]) == "aé!"
+
+
+def test_a_model_continues_bytes(start, new_decoder):
+    settings = "beam_size=1,extra_length=6"
+    server = start(lambda: BatchDecoder(new_decoder(Letters, decode_hparams=settings)), None)
+    (model,) = server.ask("GET", "/v1/models")[2]["models"]
+    body = {"model": model["name"], "prompt": "aé", "temperature": 0}
+    whole = server.ask("POST", PATH, {**body, "max_tokens": 5})[2]
+    assert whole["usage"] == {"prompt_tokens": 3, "completion_tokens": 5, "total_tokens": 8}
+    (choice,) = whole["choices"]
+    assert choice["finish_reason"] == "length"
+    echoed = server.ask("POST", PATH, {**body, "max_tokens": 5, "echo": True})[2]
+    assert echoed["choices"][0]["text"] == "aé" + choice["text"]
+    events = server.events(PATH, {**body, "max_tokens": 5, "stream": True})
+    parts = [chunk["choices"][0]["text"] for _, chunk in events[:-1]]
+    assert "".join(parts) == choice["text"]
+
+
+def test_a_classifier_answers_with_a_label(start, new_decoder):
+    server = start(lambda: BatchDecoder(new_decoder(Mood, "transformer_encoder")), None)
+    (model,) = server.ask("GET", "/v1/models")[2]["models"]
+    body = {"model": model["name"], "prompt": "a day", "max_tokens": 1}
+    (choice,) = server.ask("POST", PATH, body)[2]["choices"]
+    assert choice["text"] in ("glad", "sad", "none")
+    assert choice["finish_reason"] == "stop"
+    events = server.events(PATH, {**body, "stream": True})
+    assert events[0][1]["choices"][0]["text"] == choice["text"]
 
 
 def test_blank_prompts(echoing):
