@@ -126,7 +126,7 @@ def compare(arguments: argparse.Namespace, folder: str) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    # OpenMP's threads wait as they do by default: passive ones make CTranslate2 several times slower
+    # OpenMP's threads wait as they do by default: passive ones make CTranslate2 slow, most of all
     # with single lines.
     environment = {"KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3"}
     again = [sys.executable, __file__, f"--size={arguments.size}"]
