@@ -18,8 +18,10 @@ from keras import ops
 from t2tlite.config import SizeOrZero
 from t2tlite.errors import HParamsError
 from t2tlite.model.attention_weights import record
-from t2tlite.model.layers import Dropout, initializer
-from t2tlite.model.stacks import BlockStack, part_names
+from t2tlite.model.fused_attention import attend
+from t2tlite.model.kv_cache import part_names
+from t2tlite.model.layers import Dropout, initializer, softmax
+from t2tlite.model.stacks import BlockStack
 
 # Types of the hparams that the sets add.
 HINTS = {
@@ -216,22 +218,31 @@ class GroupedAttention(keras.layers.Layer):
             queries_BHQW = self.query_norm(queries_BHQW)
         if turn is not None:
             queries_BHQW = rotate(queries_BHQW, turn)
+        queries_BHQW = queries_BHQW * self.head_width**-0.5
+        drops = training and self.dropout.rate
+        mixed_BHQW = attend(queries_BHQW, keys_BGKW, values_BGKW, bias, training, drops)
+        if mixed_BHQW is None:
+            mixed_BHQW = self.mix(queries_BHQW, keys_BGKW, values_BGKW, bias, training)
+        mixed_BQHW = ops.transpose(mixed_BHQW, (0, 2, 1, 3))
         batch, length = ops.shape(x_BQD)[:2]
+        return self.output_transform(ops.reshape(mixed_BQHW, (batch, length, self.query.units)))
+
+    def mix(self, queries_BHQW, keys_BGKW, values_BGKW, bias, training):
+        """Returns the sums of values by attention weights, [B, H, Q, W]."""
+        batch, _, length, _ = ops.shape(queries_BHQW)
         groups, shared = self.key_heads, self.heads // self.key_heads
         # The queries that share keys are rows of one product.
         grouped = (batch, groups, shared * length, -1)
-        queries_BGMW = ops.reshape(queries_BHQW * self.head_width**-0.5, grouped)
+        queries_BGMW = ops.reshape(queries_BHQW, grouped)
         logits_BGMK = ops.matmul(queries_BGMW, ops.transpose(keys_BGKW, (0, 1, 3, 2)))
         logits_BHQK = ops.reshape(logits_BGMK, (batch, self.heads, length, -1))
         logits_BHQK = ops.cast(logits_BHQK + ops.cast(bias, logits_BHQK.dtype), "float32")
-        weights_BHQK = ops.softmax(logits_BHQK)
+        weights_BHQK = softmax(logits_BHQK, is_step=queries_BHQW.shape[2] == 1)
         record(self, weights_BHQK)
         weights_BHQK = ops.cast(weights_BHQK, self.compute_dtype)
         weights_BHQK = self.dropout(weights_BHQK, training=training)
         mixed_BGMW = ops.matmul(ops.reshape(weights_BHQK, grouped), values_BGKW)
-        mixed_BHQW = ops.reshape(mixed_BGMW, (batch, self.heads, length, self.head_width))
-        mixed_BQHW = ops.transpose(mixed_BHQW, (0, 2, 1, 3))
-        return self.output_transform(ops.reshape(mixed_BQHW, (batch, length, self.query.units)))
+        return ops.reshape(mixed_BGMW, (batch, self.heads, length, self.head_width))
 
 
 class GatedFeedForward(keras.layers.Layer):

@@ -9,6 +9,8 @@ from t2tlite import registry
 from t2tlite.config import HParams, ProblemHParams
 from t2tlite.errors import HParamsError
 from t2tlite.model import modern
+from t2tlite.model.fused_attention import dot_product_attention
+from t2tlite.model.layers import causal_bias
 from t2tlite.model.transformer import Transformer, TransformerEncoder
 
 V, D, HEADS = 11, 16, 4
@@ -177,6 +179,18 @@ def test_shared_keys_make_the_cache_smaller():
     # The encoder has all heads.
     assert network.encoder.blocks[0].self_attention.key_heads == HEADS
     assert network.decoder.blocks[0].cross_attention.key_heads == 1
+
+
+def test_keras_attention_gives_the_same():
+    """What `fused_attention` calls where there is a kernel, here with Keras's plain products."""
+    layer = make(num_kv_heads=2).decoder.blocks[0].self_attention
+    draw = np.random.default_rng(0)
+    queries, keys, values = (
+        ops.convert_to_tensor(draw.normal(size=(2, heads, 6, 4)), "float32") for heads in (4, 2, 2)
+    )
+    bias = causal_bias(6)
+    expected = dot_product_attention(queries, keys, values, bias, flash_attention=False)
+    np.testing.assert_allclose(layer.mix(queries, keys, values, bias, False), expected, **CLOSE)
 
 
 def test_prepended_inputs_decode_as_a_whole():
