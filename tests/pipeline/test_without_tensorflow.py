@@ -18,7 +18,7 @@ SMALL = "num_hidden_layers=1,hidden_size=16,filter_size=16,num_heads=2,batch_siz
 
 # What a user does, in one process, because each would import Keras and JAX anew.
 JOURNEY = f"""
-import json, sys, urllib.request
+import json, sys, urllib.error, urllib.request
 from pathlib import Path
 
 import t2tlite
@@ -32,6 +32,11 @@ def main():
         hparams="{SMALL},learning_rate_warmup_steps=4", train_steps=34, local_eval_frequency=17,
         profile=True,
     )
+    from t2tlite.training import profile
+    (trace,) = Path("model").glob("plugins/profile/*/*.xplane.pb")
+    # Paths come from the compiled program in the trace.
+    times = {{name: ms for name, ms in profile.read(trace).items() if "/" in name}}
+    assert sum(times.values()) > 0, profile.read(trace)
     metrics = t2tlite.evaluate("my_poetry_lines", "data", "model")
     decoder = t2tlite.Decoder("model")
     answers = [decoder.decode(line) for line in ("a rose", "")]
@@ -101,8 +106,7 @@ def test_the_whole_journey(python, tmp_path):
     assert savedmodel.startswith("a SavedModel needs TensorFlow, which isn't installed: pip")
     assert found == []
     assert (tmp_path / "model" / "averaged" / "model.ckpt-34.safetensors").exists()
-    # The profile, the events and the cache of compiled programs.
-    assert "where a step's time goes" in done.stdout + done.stderr
+    # The events and the cache of compiled programs.
     assert list((tmp_path / "model").glob("events*"))
     assert (tmp_path / "model" / "curves.png").exists()
     assert list((tmp_path / "cache").glob("t2tlite/jax/*/reloads"))
