@@ -18,9 +18,11 @@ from keras import ops
 from t2tlite.config import SizeOrZero
 from t2tlite.errors import HParamsError
 from t2tlite.model.attention_weights import record
+from t2tlite.model.dropout import Dropout
+from t2tlite.model.few_numbers import softmax
 from t2tlite.model.fused_attention import attend
 from t2tlite.model.kv_cache import part_names
-from t2tlite.model.layers import Dropout, initializer, softmax
+from t2tlite.model.layers import initializer
 from t2tlite.model.stacks import BlockStack
 
 # Types of the hparams that the sets add.
@@ -315,8 +317,7 @@ class ModernBlock(keras.layers.Layer):
         for layer in self._flatten_layers(include_self=False, recursive=False):
             layer.build(input_shape)
         if self.skips:
-            ones = keras.initializers.Ones()
-            self.own_share = self.add_weight((), ones, name="own_share")
+            self.own_share = self.add_weight((), "ones", name="own_share")
             self.embedding_share = self.add_weight((), "zeros", name="embedding_share")
 
     def call(
@@ -377,9 +378,8 @@ class ModernStack(BlockStack):
         super().build(input_shape)
         if self.has_start:
             # Scaled like embeddings, as it stands where the first token's would.
-            width = input_shape[-1]
-            normal = keras.initializers.RandomNormal(0.0, width**-0.5)
-            self.start_D = self.add_weight((width,), normal, name="start")
+            normal = keras.initializers.RandomNormal(0.0, input_shape[-1] ** -0.5)
+            self.start_D = self.add_weight((input_shape[-1],), normal, name="start")
 
     def call(self, x_BTD, self_bias, positions, memory=None, kv_cache=None, training=False):
         """Returns the stack's output, [B, T, D]; arguments as `t2tlite.model.stacks.Stack.call`."""
@@ -395,7 +395,6 @@ class ModernStack(BlockStack):
             if memory:
                 pair, bias = [memory[name] for name in part_names(block.name)], memory["bias"]
             cache = (block.name, kv_cache) if kv_cache is not None else None
-            x_BTD = block(
-                x_BTD, embedded_BTD, turn, self_bias, pair, bias, cache=cache, training=training
-            )
+            given = x_BTD, embedded_BTD, turn, self_bias, pair, bias, cache
+            x_BTD = block(*given, training=training)
         return self.finish(x_BTD)
