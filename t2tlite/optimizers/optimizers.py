@@ -70,31 +70,13 @@ def make_optimizer(
       HParamsError: unknown optimizer or learning rate schedule, or a combination that isn't
         supported.
     """
-    shared: dict[str, Any] = {
-        "run_if": run_if,
-        "learning_rate": LearningRate(hparams, train_steps),
-        "global_clipnorm": hparams.clip_grad_norm or None,
-        "weight_decay": hparams.weight_decay or None,
-    }
-    if hparams.ema_decay:
-        shared["use_ema"], shared["ema_momentum"] = True, hparams.ema_decay
-    if hparams.optimizer_multistep_accumulate_steps > 1:
-        shared["gradient_accumulation_steps"] = hparams.optimizer_multistep_accumulate_steps
+    shared = _shared_arguments(hparams, train_steps, run_if)
     # T2T takes the names of classes, too: MultistepAdam.
     name = hparams.optimizer.replace("_", "").lower()
-    if hparams.optimizer in ("adam_w", "AdamW") and hparams.weight_decay:
-        raise HParamsError(
-            f"optimizer={hparams.optimizer} with weight_decay={hparams.weight_decay} takes that "
-            f"part of the weights away at each step in T2T, which isn't supported; choose "
-            f"optimizer=adam, whose weight_decay is times the learning rate"
-        )
+    _check(hparams, name)
     if name == "muon":
         return Muon(hparams, output_width, **shared)
     if hparams.weight_decay_cautious and hparams.weight_decay:
-        if name == "adafactor":
-            raise HParamsError(
-                "optimizer=adafactor doesn't support weight_decay_cautious; choose adam or muon"
-            )
         shared["cautious"] = True
         # Keras's operations, so that weights can be compared with those before.
         fused_adam = None
@@ -121,3 +103,34 @@ def make_optimizer(
         f"optimizer={hparams.optimizer} is not one of: adam, multistep_adam, true_adam, adam_w, "
         f"adafactor, momentum, sgd, muon"
     )
+
+
+def _shared_arguments(
+    hparams: HParams, train_steps: int, run_if: Callable[[Any, Any, Any], None] | None
+) -> dict[str, Any]:
+    """Returns the arguments of all optimizers."""
+    shared: dict[str, Any] = {
+        "run_if": run_if,
+        "learning_rate": LearningRate(hparams, train_steps),
+        "global_clipnorm": hparams.clip_grad_norm or None,
+        "weight_decay": hparams.weight_decay or None,
+    }
+    if hparams.ema_decay:
+        shared["use_ema"], shared["ema_momentum"] = True, hparams.ema_decay
+    if hparams.optimizer_multistep_accumulate_steps > 1:
+        shared["gradient_accumulation_steps"] = hparams.optimizer_multistep_accumulate_steps
+    return shared
+
+
+def _check(hparams: HParams, name: str) -> None:
+    """Raises HParamsError for a combination that isn't supported."""
+    if hparams.optimizer in ("adam_w", "AdamW") and hparams.weight_decay:
+        raise HParamsError(
+            f"optimizer={hparams.optimizer} with weight_decay={hparams.weight_decay} takes that "
+            f"part of the weights away at each step in T2T, which isn't supported; choose "
+            f"optimizer=adam, whose weight_decay is times the learning rate"
+        )
+    if name == "adafactor" and hparams.weight_decay_cautious and hparams.weight_decay:
+        raise HParamsError(
+            "optimizer=adafactor doesn't support weight_decay_cautious; choose adam or muon"
+        )
