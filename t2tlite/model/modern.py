@@ -395,6 +395,6 @@ class ModernStack(BlockStack):
             if memory:
                 pair, bias = [memory[name] for name in part_names(block.name)], memory["bias"]
             cache = (block.name, kv_cache) if kv_cache is not None else None
-            given = x_BTD, embedded_BTD, turn, self_bias, pair, bias, cache
-            x_BTD = block(*given, training=training)
+            given = x_BTD, embedded_BTD, turn, self_bias, pair, bias
+            x_BTD = block(*given, cache=cache, training=training)
         return self.finish(x_BTD)
