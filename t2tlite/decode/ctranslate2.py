@@ -180,7 +180,7 @@ def _check(folder: ModelFolder, decode_hparams: DecodeHParams) -> None:
 
 
 def _rank(answers: Sequence[Answer], decode_hparams: DecodeHParams) -> list[Answer]:
-    """Returns answers as a search of ours does: best first, scored as by `t2tlite.model.beams`."""
+    """Returns answers as a search of ours does: best first, scored as by `t2tlite.search.beams`."""
     beams = decode_hparams.beam_size
     # Answers that ran into their limit count only where none ended before.
     ended = [answer for answer in answers if answer.ids[-1:] == [EOS_ID]] or answers

@@ -215,7 +215,7 @@ class KerasEngine(Engine):
         return draws
 
     def _answers(self, ids_KT: Any, scores_K: Any) -> list[Answer]:
-        from t2tlite.model.beams import MISSING_SCORE
+        from t2tlite.search.beams import MISSING_SCORE
 
         answers: list[Answer] = []
         for ids, score in zip(ids_KT.tolist(), scores_K.tolist(), strict=True):

@@ -9,8 +9,9 @@ from keras import ops
 
 from t2tlite.config import HParams, ProblemHParams
 from t2tlite.decode.decode_hparams import DecodeHParams
-from t2tlite.model import protocol, search
-from t2tlite.model.search_constraints import at_least, forced, no_repeat
+from t2tlite.model import protocol
+from t2tlite.search import search
+from t2tlite.search.constraints import at_least, forced, no_repeat
 
 
 def make_search(
@@ -31,7 +32,7 @@ def make_search(
     It returns {"ids": int32 [B, K, T], "scores": float32 [B, K]}, the best of the K answers first.
 
     Args:
-      network: a model; see `t2tlite.model.transformer`.
+      network: a model; see `t2tlite.model.protocol`.
       hparams: of the model; defaults of sampling.
       decode_hparams: must not change afterwards.
     """
@@ -188,7 +189,7 @@ class Search(keras.Model):
         return memory, {"targets": ops.zeros((rows, max_steps), "int32")}
 
     def _make_step(self, memory: dict[str, Any]) -> Any:
-        """Returns a step function without constraints; see `t2tlite.model.search`."""
+        """Returns a step function without constraints; see `t2tlite.search.search`."""
         if self.has_cache:
             return lambda ids_N, position, cache: self.network.step(ids_N, position, memory, cache)
 

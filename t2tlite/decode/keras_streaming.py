@@ -10,7 +10,8 @@ import numpy as np
 from keras import ops
 
 from t2tlite.decode.keras_search import Search
-from t2tlite.model import search
+from t2tlite.search import search
+from t2tlite.search.sampler import make_sampler
 
 
 class Stream:
@@ -50,7 +51,7 @@ class Stream:
         model, given = self._search_model, state["given"]
         choose = search.most_probable
         if model.samples:
-            choose = search.make_sampler(ops.transpose(given["uniform"]), *model.cuts_of(given))
+            choose = make_sampler(ops.transpose(given["uniform"]), *model.cuts_of(given))
         position_1, path = state["position"], search.Sequences(**state["path"])
         path, cache = search.extend(choose, model.step(given), position_1[0], path, state["cache"])
         return {"cache": cache, "path": path._asdict(), "position": position_1 + 1}

@@ -12,7 +12,8 @@ from keras import ops
 
 from t2tlite.config import PAD_ID
 from t2tlite.model.attention_weights import record
-from t2tlite.model.dropout_mask import drawn_mask, keep_mask
+from t2tlite.model.dropout import Dropout
+from t2tlite.model.few_numbers import product, softmax
 from t2tlite.model.fused_attention import attend
 
 # Added to attention logits to mask a key. T2T's value; with -inf a query whose keys are all masked
@@ -43,28 +44,6 @@ def segment_bias(queries_BQ, keys_BK):
       queries_BQ, keys_BK: segment numbers.
     """
     return mask_bias(ops.not_equal(queries_BQ[:, :, None], keys_BK[:, None, :]))[:, None]
-
-
-def softmax(logits_BHQK, is_step):
-    """Returns the attention weights of logits.
-
-    Args:
-      logits_BHQK: float32.
-      is_step: whether it is one position: so few numbers that simple operations are done before a
-        library's threads wake up.
-    """
-    if not is_step:
-        return ops.softmax(logits_BHQK)
-    weights_BHQK = ops.exp(logits_BHQK - ops.max(logits_BHQK, axis=-1, keepdims=True))
-    return weights_BHQK / ops.sum(weights_BHQK, axis=-1, keepdims=True)
-
-
-def product(a_BHMK, b_BHKN):
-    """Returns `ops.matmul(a, b)`; of a few small vectors without a library's threads."""
-    vectors = a_BHMK.shape[:3]
-    if None in vectors or math.prod(vectors) > 128:
-        return ops.matmul(a_BHMK, b_BHKN)
-    return ops.sum(a_BHMK[..., None] * b_BHKN[:, :, None], axis=3)
 
 
 def initializer(hparams):
@@ -104,37 +83,6 @@ def sinusoids(positions, width):
     rates = ops.exp(-step * ops.arange(half, dtype="float32"))
     angles = ops.expand_dims(ops.cast(positions, "float32"), -1) * rates
     return ops.concatenate([ops.sin(angles), ops.cos(angles)], axis=-1)
-
-
-class Dropout(keras.layers.Layer):
-    """Dropout (Srivastava et al. 2014) that may share its mask along axes.
-
-    Args:
-      kind: the hparam with the share of values to drop. The hparam `kind`_broadcast_dims has the
-        axes that share a mask, for example "0,1", or "".
-      hparams: the model's.
-      seed_generator: the model's, so that its random state is one variable.
-    """
-
-    def __init__(self, kind, hparams, seed_generator, **kwargs):
-        super().__init__(**kwargs)
-        self.rate = getattr(hparams, kind)
-        axes = getattr(hparams, f"{kind}_broadcast_dims").split(",")
-        self.axes = [int(axis) for axis in axes if axis.strip()]
-        self.seed_generator = seed_generator
-
-    def call(self, x, training=False):
-        if not training or not self.rate:
-            return x
-        noise_shape = list(ops.shape(x))
-        for axis in self.axes:
-            noise_shape[axis] = 1
-        if keras.backend.backend() == "jax":
-            kept = keep_mask(self.seed_generator.next(), 1 - self.rate, noise_shape)
-            return ops.where(kept, x / (1 - self.rate), ops.zeros_like(x))
-        kept = drawn_mask(self.seed_generator, self.rate, noise_shape)
-        scale = ops.convert_to_tensor(1 / (1 - self.rate), x.dtype)
-        return x * ops.where(kept, scale, ops.zeros_like(scale))
 
 
 class Embedding(keras.layers.Layer):

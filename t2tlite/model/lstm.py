@@ -3,7 +3,7 @@
 An encoder reads the inputs; its last state is the first state of a decoder, which generates the
 targets (Sutskever et al. 2014, arXiv 1409.3215). With attention the decoder also reads all outputs
 of the encoder, by the scores of Bahdanau et al. (2015, arXiv 1409.0473) or Luong et al. (2015,
-arXiv 1508.04025). `t2tlite.model.transformer` describes a model's protocol.
+arXiv 1508.04025). `t2tlite.model.protocol` describes a model's methods.
 
 Shapes: as in `t2tlite.model.lstm_layers`.
 """

@@ -1,8 +1,24 @@
-"""Which optional methods of a model may stand for its `call`; see `t2tlite.model.transformer`.
+"""The methods of a model, also of a plugin's, and which of them may stand for its `call`.
 
-Training may use `hidden` and `softmax`, decoding `start` and `step`. A subclass that overrides
-`call` alone inherits them from a model that computes something else. Then `call` is used instead,
-and what can't be decided by the class is checked by numbers.
+- `Model(hparams, problem_hparams)` creates it;
+- `call(features, training)` returns float32 logits [B, T, V]; features are int32 "inputs" [B, L]
+  (unless the problem has none) and "targets" [B, T], 0 for padding, and for packed batches also
+  their "_segmentation" (1, 2, ... within a row, 0 for padding) and "_position" (from 0 in each
+  segment);
+- optional: `start(features, max_steps)` and `step(ids_N, position, memory, cache)`, for decoding
+  with a cache; without them decoding runs `call` on the whole prefix at each step;
+- optional: `hidden(features, training)` and `softmax`, an `Embedding` whose `logits` of the hidden
+  states are those of `call`; with them training never holds all logits of a batch;
+- optional: `attention_weights(features)`, see `t2tlite.model.attention_weights.by_kind`;
+- optional: `packs = True`, if it masks the other examples of a packed row;
+- optional: `prepends`, whether it reads the hparam prepend_mode, see `t2tlite.model.prepend`: then
+  the targets of training are joined sequences, and there are no inputs beside them;
+- losses from `add_loss` in training are added to the loss.
+
+The optional methods compute the same as `call`. Training may use `hidden` and `softmax`, decoding
+`start` and `step`. A subclass that overrides `call` alone inherits them from a model that computes
+something else. Then `call` is used instead, and what can't be decided by the class is checked by
+numbers: where methods of a plugin's model disagree, building it is an error.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 
 
 class TextModel(keras.Model):
-    """A model of text; see `t2tlite.model.transformer` for the protocol.
+    """A model of text; see `t2tlite.model.protocol` for its methods.
 
     Args:
       hparams: `t2tlite.HParams`.

@@ -1,24 +1,6 @@
 """The Transformer: encoder-decoder, decoder-only language model, encoder-only classifier.
 
-Shapes: as in `t2tlite.model.layers`. The protocol of a model, also of a plugin's:
-
-- `Model(hparams, problem_hparams)` creates it;
-- `call(features, training)` returns float32 logits [B, T, V]; features are int32 "inputs" [B, L]
-  (unless the problem has none) and "targets" [B, T], 0 for padding, and for packed batches also
-  their "_segmentation" (1, 2, ... within a row, 0 for padding) and "_position" (from 0 in each
-  segment);
-- optional: `start(features, max_steps)` and `step(ids_N, position, memory, cache)`, for decoding
-  with a cache; without them decoding runs `call` on the whole prefix at each step;
-- optional: `hidden(features, training)` and `softmax`, an `Embedding` whose `logits` of the hidden
-  states are those of `call`; with them training never holds all logits of a batch;
-- optional: `attention_weights(features)`, see `t2tlite.model.attention_weights.by_kind`;
-- optional: `packs = True`, if it masks the other examples of a packed row;
-- optional: `prepends`, whether it reads the hparam prepend_mode, see `t2tlite.model.prepend`: then
-  the targets of training are joined sequences, and there are no inputs beside them;
-- losses from `add_loss` in training are added to the loss.
-
-The optional methods compute the same as `call`. A subclass that overrides `call` alone does without
-those that it inherits; where methods of a plugin's model disagree, building it is an error.
+Shapes: as in `t2tlite.model.layers`; methods: as in `t2tlite.model.protocol`.
 """
 
 from typing import Any
@@ -29,9 +11,9 @@ from keras import ops
 from t2tlite.config import PAD_ID
 from t2tlite.errors import HParamsError
 from t2tlite.model import attention_weights, modern, prepend
+from t2tlite.model.dropout import Dropout
 from t2tlite.model.kv_cache import KVCache, room
 from t2tlite.model.layers import (
-    Dropout,
     Embedding,
     causal_bias,
     dense,

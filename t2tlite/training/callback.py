@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import logging
 import math
-import shlex
 import time
 from pathlib import Path
 from typing import Any
@@ -13,10 +12,8 @@ from typing import Any
 import keras
 
 from t2tlite.checkpoint import checkpoints, eval_log, model_card
-from t2tlite.checkpoint.description import DECODING
-from t2tlite.devices import free_memory
 from t2tlite.errors import DataError, Error
-from t2tlite.training import curves, reports
+from t2tlite.training import reports
 from t2tlite.training.agreement import make_agreement
 from t2tlite.training.objective import Objective, Totals
 from t2tlite.training.profile import Profiler
@@ -255,21 +252,6 @@ class TrainingCallback(keras.callbacks.Callback):
         self._saver.close()
 
     def summarize(self) -> None:
-        """Shows all evaluations of the run and draws its curves."""
-        if not self._is_chief:
-            return
-        if peak := free_memory.peak(self.setup.device):
-            log.info("peak memory of the %s: %.1f GB", self.setup.device.kind, peak / 1e9)
-        args = self.train_args
-        reports.evaluation_table(self._evaluations, args.stop_metric, args.stop_minimize)
-        flags = f"--output_dir={shlex.quote(str(self.output_dir))}"
-        if self._saver.best is not None:
-            log.info("--checkpoint_path=best is step %d", self._saver.best)
-            flags += " --checkpoint_path=best"
-        if self.setup.run.needs(DECODING):
-            flags += f" --t2t_usr_dir={shlex.quote(','.join(self.setup.run.usr_dirs))}"
-        if path := curves.draw(self.output_dir):
-            log.info("curves of loss and metrics: %s", path)
-        model_card.write(self.output_dir, self.setup.run)
-        if checkpoints.steps(self.output_dir):
-            log.info("to decode: t2t-decoder %s --decode_interactive", flags)
+        """Shows all evaluations of the run, draws its curves and says how to decode."""
+        if self._is_chief:
+            reports.summary(self.setup, self.output_dir, self._evaluations, self._saver.best)

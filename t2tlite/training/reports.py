@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import logging
+import shlex
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
@@ -12,10 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from t2tlite import console
+from t2tlite.checkpoint import checkpoints, model_card
+from t2tlite.checkpoint.description import DECODING
 from t2tlite.checkpoint.eval_log import EVALUATIONS, best_first
 from t2tlite.checkpoint.events import EventWriter
+from t2tlite.devices import free_memory
 from t2tlite.metrics import strip_problem
-from t2tlite.training import memory_estimate
+from t2tlite.training import curves, memory_estimate
 from t2tlite.training.setup import TrainingSetup
 
 log = logging.getLogger(__name__)
@@ -182,3 +186,30 @@ def _thin_out(count: int, best: int | None) -> list[int]:
     last = EVALUATION_ROWS - 2
     indices = {round(i * (count - 1) / last) for i in range(last + 1)}
     return sorted(indices if best is None else indices | {best})
+
+
+def summary(
+    setup: TrainingSetup, output_dir: str, rows: Sequence[Mapping[str, Any]], best: int | None
+) -> None:
+    """Shows all evaluations of a run, draws its curves, writes its card and says how to decode.
+
+    Args:
+      setup: the training.
+      output_dir: the model folder.
+      rows: the evaluations.
+      best: the step of the best checkpoint that still exists; None if there is none.
+    """
+    if peak := free_memory.peak(setup.device):
+        log.info("peak memory of the %s: %.1f GB", setup.device.kind, peak / 1e9)
+    evaluation_table(rows, setup.train_args.stop_metric, setup.train_args.stop_minimize)
+    flags = f"--output_dir={shlex.quote(output_dir)}"
+    if best is not None:
+        log.info("--checkpoint_path=best is step %d", best)
+        flags += " --checkpoint_path=best"
+    if setup.run.needs(DECODING):
+        flags += f" --t2t_usr_dir={shlex.quote(','.join(setup.run.usr_dirs))}"
+    if path := curves.draw(output_dir):
+        log.info("curves of loss and metrics: %s", path)
+    model_card.write(output_dir, setup.run)
+    if checkpoints.steps(output_dir):
+        log.info("to decode: t2t-decoder %s --decode_interactive", flags)

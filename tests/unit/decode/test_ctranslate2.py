@@ -212,7 +212,7 @@ def test_beams_are_ours_if_only_the_likeliest_end(golden, monkeypatch):
     """CTranslate2 ends a hypothesis that is among the K likeliest, T2T among the 2 K likeliest."""
     from keras import ops
 
-    from t2tlite.model import beams
+    from t2tlite.search import beams
 
     penalty = beams.length_penalty
 

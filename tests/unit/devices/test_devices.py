@@ -122,5 +122,7 @@ def test_another_backend_than_that_of_the_process():
 def test_what_a_gpu_is_called_and_likes():
     gpu = devices.Devices("jax", "GPU", 2, chip="NVIDIA H100 80GB HBM3")
     assert str(gpu) == "2 x GPU NVIDIA H100 80GB HBM3 (Keras on jax)"
-    lengths = {kind: devices.Devices("jax", kind, 1).length_multiple for kind in ("CPU", "GPU", "TPU")}
+    lengths = {
+        kind: devices.Devices("jax", kind, 1).length_multiple for kind in ("CPU", "GPU", "TPU")
+    }
     assert lengths == {"CPU": 1, "GPU": 8, "TPU": 128}

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from t2tlite.model.dropout_mask import keep_mask
+from t2tlite.model.dropout import keep_mask
 
 pytestmark = pytest.mark.skipif(keras.backend.backend() != "jax", reason="only JAX compiles it")
 

@@ -1,11 +1,4 @@
-"""Which values dropout keeps, in a program that is compiled as a whole (JAX).
-
-JAX's generator, Threefry, takes about a hundred integer operations a number, and a step of
-`transformer_base` with 64 x 256 tokens draws 1.2 billion: as much time on an H100 as the matrix
-products, by the operations of the compiled program. A hash of each value's index takes 16. It is
-computed where it is used, also a second time in the backward pass, so masks needn't be stored; and
-devices that share the rows compute their own part each.
-"""
+"""Dropout, and which values it keeps."""
 
 import math
 
@@ -28,12 +21,21 @@ def _mix(x, key):
 
 
 def keep_mask(seed, probability, shape):
-    """Returns which values to keep, each with the probability: bool of the shape.
+    """Returns which values to keep, in a program that is compiled as a whole (JAX).
+
+    JAX's generator, Threefry, takes about a hundred integer operations a number, and a step of
+    `transformer_base` with 64 x 256 tokens draws 1.2 billion: as much time on an H100 as the matrix
+    products, by the operations of the compiled program. A hash of each value's index takes 16. It
+    is computed where it is used, also a second time in the backward pass, so masks needn't be
+    stored; and devices that share the rows compute their own part each.
 
     Args:
       seed: uint32 [2], from `SeedGenerator.next`; every call needs another.
       probability: between 0 and 1.
       shape: of at most 2^32 values.
+
+    Returns:
+      bool of the shape.
     """
     seed = ops.convert_to_tensor(seed, "uint32")
     first = _mix(seed[0], seed[1])
@@ -73,3 +75,34 @@ def drawn_mask(seed_generator, rate, shape):
     numbers = ops.reshape(ops.view(words[of_rows:], "int8"), (-1,))[:values]
     is_few = ops.reshape(numbers, shape) < ops.reshape(limits, (*shape[:-1], 1))
     return ops.logical_not(is_few) if few == rate else is_few
+
+
+class Dropout(keras.layers.Layer):
+    """Dropout (Srivastava et al. 2014) that may share its mask along axes.
+
+    Args:
+      kind: the hparam with the share of values to drop. The hparam `kind`_broadcast_dims has the
+        axes that share a mask, for example "0,1", or "".
+      hparams: the model's.
+      seed_generator: the model's, so that its random state is one variable.
+    """
+
+    def __init__(self, kind, hparams, seed_generator, **kwargs):
+        super().__init__(**kwargs)
+        self.rate = getattr(hparams, kind)
+        axes = getattr(hparams, f"{kind}_broadcast_dims").split(",")
+        self.axes = [int(axis) for axis in axes if axis.strip()]
+        self.seed_generator = seed_generator
+
+    def call(self, x, training=False):
+        if not training or not self.rate:
+            return x
+        noise_shape = list(ops.shape(x))
+        for axis in self.axes:
+            noise_shape[axis] = 1
+        if keras.backend.backend() == "jax":
+            kept = keep_mask(self.seed_generator.next(), 1 - self.rate, noise_shape)
+            return ops.where(kept, x / (1 - self.rate), ops.zeros_like(x))
+        kept = drawn_mask(self.seed_generator, self.rate, noise_shape)
+        scale = ops.convert_to_tensor(1 / (1 - self.rate), x.dtype)
+        return x * ops.where(kept, scale, ops.zeros_like(scale))

@@ -5,7 +5,7 @@ import pytest
 from keras import ops
 
 from t2tlite.config import EOS_ID
-from t2tlite.model import search, search_constraints
+from t2tlite.search import constraints, search
 
 V, EOS = 6, EOS_ID
 STEPS = 9
@@ -35,7 +35,7 @@ def runs(ids, size):
 
 def test_rows_begin_with_their_prefixes_and_continue_freely():
     prefixes = ops.convert_to_tensor([[2, 3], [4, 0], [0, 0]], "int32")
-    ids, scores = greedy(search_constraints.forced(favouring(5, EOS), prefixes), rows=3)
+    ids, scores = greedy(constraints.forced(favouring(5, EOS), prefixes), rows=3)
     assert [row[:3] for row in ids] == [[2, 3, 5], [4, 5, 5], [5, 5, 5]]
     # Forced ids don't change the score.
     assert scores[0] / 7 == pytest.approx(scores[2] / 9)
@@ -43,7 +43,7 @@ def test_rows_begin_with_their_prefixes_and_continue_freely():
 
 def test_a_prefix_is_forced_on_every_beam():
     prefix = ops.convert_to_tensor([[2, 3]] * 3, "int32")
-    ids, scores = beams(search_constraints.forced(favouring(EOS, 4), prefix))
+    ids, scores = beams(constraints.forced(favouring(EOS, 4), prefix))
     assert [row[:2] for row in ids] == [[2, 3]] * 3
     assert ids[0][:4] == [2, 3, EOS, 0]
     assert len({tuple(row) for row in ids}) == 3
@@ -52,7 +52,7 @@ def test_a_prefix_is_forced_on_every_beam():
 
 @pytest.mark.parametrize("least", [0, 1, 4])
 def test_no_row_ends_before_its_least_length(least):
-    step = search_constraints.at_least(favouring(EOS, 0), ops.convert_to_tensor([least, 2]))
+    step = constraints.at_least(favouring(EOS, 0), ops.convert_to_tensor([least, 2]))
     ids, _ = greedy(step, rows=2)
     for row, expected in zip(ids, [least, 2], strict=True):
         assert row.index(EOS) == expected
@@ -60,7 +60,7 @@ def test_no_row_ends_before_its_least_length(least):
 
 
 def test_a_beam_that_may_not_end_is_as_long_as_its_limit():
-    step = search_constraints.at_least(favouring(EOS, 0, 3), ops.full((3,), STEPS, "int32"))
+    step = constraints.at_least(favouring(EOS, 0, 3), ops.full((3,), STEPS, "int32"))
     ids, _ = beams(step)
     assert ids[0] == [3] * STEPS
 
@@ -68,7 +68,7 @@ def test_a_beam_that_may_not_end_is_as_long_as_its_limit():
 @pytest.mark.parametrize("size", [1, 2, 3])
 def test_no_ngram_occurs_twice(size):
     room = ops.zeros((2, STEPS), "int32")
-    step, cache = search_constraints.no_repeat(favouring(2, 3, EOS), {}, size, room)
+    step, cache = constraints.no_repeat(favouring(2, 3, EOS), {}, size, room)
     ids, _ = greedy(step, cache, rows=2)
     written = ids[0][: ids[0].index(EOS) + 1 if EOS in ids[0] else None]
     assert ids[0] == ids[1]
@@ -80,9 +80,7 @@ def test_no_ngram_occurs_twice(size):
 
 
 def test_no_ngram_occurs_twice_in_a_beam():
-    step, cache = search_constraints.no_repeat(
-        favouring(2, 3, EOS), {}, 2, ops.zeros((3, STEPS), "int32")
-    )
+    step, cache = constraints.no_repeat(favouring(2, 3, EOS), {}, 2, ops.zeros((3, STEPS), "int32"))
     ids, _ = beams(step, cache)
     free, _ = beams(favouring(2, 3, EOS))
     for row in ids:
@@ -96,7 +94,7 @@ def test_the_wrapped_step_has_its_own_cache():
         logits, _ = favouring(2, 3)(ids_N, position, {})
         return logits, {"count": cache["count"] + 1}
 
-    step, cache = search_constraints.no_repeat(
+    step, cache = constraints.no_repeat(
         counting, {"count": ops.zeros((1,), "int32")}, 2, ops.zeros((1, STEPS), "int32")
     )
     for position in range(3):

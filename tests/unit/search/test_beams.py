@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from t2tlite.model import beams
+from t2tlite.search import beams
 
 
 @pytest.mark.parametrize("size", [5, 64, 640, 1000, 1023])

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from t2tlite.model.dropout_mask import drawn_mask
+from t2tlite.model.dropout import drawn_mask
 
 pytestmark = pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="of TensorFlow")
 

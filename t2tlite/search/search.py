@@ -11,7 +11,7 @@ for all steps from the start. (On TensorFlow an axis of unknown static size may 
 reorders the whole cache at each step, so what all beams of a row share, such as the encoder's
 output, should be in `given`: a dict of tensors of N rows, or of B that the beams of a row share.
 With `given`, the search gets its step from `step(given)`, and on TensorFlow it drops finished rows
-(`t2tlite.model.search_loop`). Without it, `step` closes over what it reads.
+(`t2tlite.search.loop`). Without it, `step` closes over what it reads.
 
 No row gets more ids than its own limit. A row is finished at EOS or its limit, is frozen then, and
 the search ends when all rows are finished. So greedy and beam results don't depend on the rest of
@@ -33,8 +33,7 @@ import keras
 from keras import ops
 
 from t2tlite.config import EOS_ID, PAD_ID
-from t2tlite.errors import HParamsError
-from t2tlite.model.beams import (
+from t2tlite.search.beams import (
     Beams,
     fast_top_k,
     freeze,
@@ -44,7 +43,8 @@ from t2tlite.model.beams import (
     reorder,
     write,
 )
-from t2tlite.model.search_loop import loop, of_rows
+from t2tlite.search.loop import loop, of_rows
+from t2tlite.search.sampler import make_sampler
 
 Tensor = Any
 Size = Any  # an int, or with TensorFlow a scalar int32 tensor
@@ -137,7 +137,7 @@ def beam_search(
 ) -> tuple[Tensor, Tensor]:
     """Finds the hypotheses of highest log probability / length penalty, as Tensor2Tensor does.
 
-    `t2tlite.model.beams` describes a step. A row is done at its limit, or as soon as its best live
+    `t2tlite.search.beams` describes a step. A row is done at its limit, or as soon as its best live
     hypothesis couldn't beat the K-th finished one even if all further ids had probability 1. (T2T
     compares with the worst finished one, however few there are, and so may return fewer hypotheses,
     but the same ones.) A row where none finished returns its live hypotheses.
@@ -230,51 +230,6 @@ def _bind(step, given):
 def most_probable(logits_BV, position=None, rows_R=None):
     """Chooses the id of each row for greedy search."""
     return fast_top_k(logits_BV, 1)[1][:, 0]
-
-
-def make_sampler(uniform_TB, temperature, top_k, top_p, most_B=None):
-    """Returns a function that chooses ids as `sample` does, by random numbers in [0, 1)."""
-    if isinstance(temperature, int | float) and temperature <= 0:
-        raise HParamsError(f"temperature={temperature} is not above 0; for 0 use greedy search")
-
-    def choose(logits_BV, position, rows_R=None):
-        uniform_B = of_rows(ops.take(uniform_TB, position, axis=0), rows_R)
-        scaled_BV = logits_BV / _column(temperature, rows_R)
-        return _draw(scaled_BV, uniform_B, top_k, _column(top_p, rows_R), _column(most_B, rows_R))
-
-    return choose
-
-
-def _column(value, rows_R):
-    """Returns what is for each row as [R, 1], and what is for all rows as it is."""
-    if value is None or isinstance(value, int | float):
-        return value
-    return of_rows(value, rows_R)[:, None]
-
-
-def _draw(logits_BV, uniform_B, top_k, top_p, most_B1):
-    """Draws an id for each row by inverting its cumulative distribution at `uniform_B`."""
-    vocab_size = logits_BV.shape[-1]
-    count = min(top_k, vocab_size) if top_k > 0 else vocab_size
-    keeps_all = isinstance(top_p, int | float) and top_p >= 1
-    if count < vocab_size or most_B1 is not None or not keeps_all:
-        logits_BM, ids_BM = fast_top_k(logits_BV, count)
-    else:  # The order doesn't matter, and sorting V logits would dominate the cost.
-        logits_BM, ids_BM = logits_BV, None
-    weights_BM = ops.exp(logits_BM - ops.max(logits_BM, axis=-1, keepdims=True))
-    if most_B1 is not None:
-        ranks_1M = ops.arange(count, dtype="int32")[None]
-        weights_BM = ops.where(ranks_1M < most_B1, weights_BM, 0.0)
-    if not keeps_all:
-        before_BM = ops.cumsum(weights_BM, axis=-1) - weights_BM
-        total_B1 = ops.sum(weights_BM, axis=-1, keepdims=True)
-        weights_BM = ops.where(before_BM < top_p * total_B1, weights_BM, 0.0)
-    cumulative_BM = ops.cumsum(weights_BM, axis=-1)
-    reached_BM = cumulative_BM > uniform_B[:, None] * cumulative_BM[:, -1:]
-    # A parallel cumulative sum may increase by rounding even where a weight is 0.
-    reached_BM = reached_BM & (weights_BM > 0)
-    index_B = ops.cast(ops.argmax(ops.cast(reached_BM, "int32"), axis=-1), "int32")
-    return index_B if ids_BM is None else pick(ids_BM, index_B[:, None])[:, 0]
 
 
 def _limits(batch_size, max_steps, row_limits_B):

@@ -13,7 +13,7 @@ from keras import ops
 
 from t2tlite.config import EOS_ID
 from t2tlite.errors import HParamsError
-from t2tlite.model import beams, search
+from t2tlite.search import beams, search
 
 V, T, EOS = 5, 4, EOS_ID
 MOST_STEPS = 50

@@ -6,7 +6,7 @@ import pytest
 from keras import ops
 
 from t2tlite.config import EOS_ID
-from t2tlite.model import search
+from t2tlite.search import search
 
 V, STEPS, ROWS = 7, 12, 16
 # Each row has probabilities of its own, and ends sooner or later.

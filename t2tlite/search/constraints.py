@@ -1,6 +1,6 @@
 """Constraints on the ids of a search, as wrappers of its step function.
 
-Each takes a step (see `t2tlite.model.search`) and returns one that masks the logits of forbidden
+Each takes a step (see `t2tlite.search.search`) and returns one that masks the logits of forbidden
 ids. So every search obeys them, and a forced id doesn't change a hypothesis's score.
 
 Shapes: N rows, P prefix, T steps, V vocabulary.
@@ -11,9 +11,9 @@ from __future__ import annotations
 from keras import ops
 
 from t2tlite.config import EOS_ID, PAD_ID
-from t2tlite.model.beams import write
 from t2tlite.model.layers import MASKED
-from t2tlite.model.search import Cache, Step, Tensor
+from t2tlite.search.beams import write
+from t2tlite.search.search import Cache, Step, Tensor
 
 
 def forced(step: Step, prefix_NP: Tensor) -> Step:
