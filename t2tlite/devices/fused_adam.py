@@ -16,8 +16,7 @@ def update(
 ) -> None:
     """Updates a weight and its slots, with T2T's formula, in one pass over their memory.
 
-    Keras's operations pass over memory of the weight's size 30 times, which is a tenth to a sixth
-    of a step of `transformer_base` on a CPU.
+    Keras's update is a dozen operations, each of which passes over memory of the weight's size.
 
     Args:
       weight: a tf.Variable.
