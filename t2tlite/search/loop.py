@@ -85,7 +85,8 @@ def _take_rows(kept_R, rows, tensors):
 
     def take(x):
         beams, *axes = ops.shape(x)
-        each = beams // rows
+        # Without any row there is nothing to take.
+        each = beams // ops.maximum(rows, 1)
         grouped = ops.reshape(x, (rows, each, *axes))
         kept = ops.take(grouped, kept_R, axis=0)
         return ops.reshape(kept, (ops.shape(kept_R)[0] * each, *axes))

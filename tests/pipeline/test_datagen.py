@@ -55,12 +55,12 @@ def files(folder):
     return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
 
 
-def test_twenty_kills_at_random_moments_change_no_byte(command, words, tmp_path):
+def test_ten_kills_at_random_moments_change_no_byte(command, words, tmp_path):
     command(*words(tmp_path / "whole", "--num_workers=1"))
     folder = tmp_path / "killed"
     draw = random.Random(3)
     stages = set()
-    for _ in range(20):
+    for _ in range(10):
         name, *flags = words(folder, "--num_workers=2")
         process = subprocess.Popen([BIN / name, *flags], stderr=subprocess.DEVNULL)
         # Half of the kills follow an event, the others a random time.

@@ -33,8 +33,8 @@ def test_the_report(imported):
     assert all(line.startswith("no counterpart here: ") for line in lines[2:-1])
     assert lines[-1] == (
         "to resume training: t2t-trainer --problem=poetry_line_problem --model=transformer "
-        '--hparams_set=transformer_poetry --hparams="attention_dropout=0.1,'
-        'layer_prepostprocess_dropout=0.1,learning_rate_warmup_steps=400"'
+        '--hparams_set=transformer_poetry --hparams="activation_dtype=float32,'
+        'attention_dropout=0.1,layer_prepostprocess_dropout=0.1,learning_rate_warmup_steps=400"'
     )
     assert json.loads((folder / "run.json").read_text())["hparams"]["hidden_size"] == 128
 

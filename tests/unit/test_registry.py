@@ -388,8 +388,11 @@ def test_the_listing_has_all_names():
         for name in names:
             # One without a description ends its line.
             assert re.search(rf"^  {re.escape(name)}( |$)", listed, re.MULTILINE), name
-            # The doc is a sentence, not a class's repr. Other tests register things without one.
-            assert name in table._users or table.describe(name).endswith((".", ":")), name
+            # The doc is a sentence, not a class's repr. Other tests register things without one,
+            # also by giving a class to t2tlite.train, which remembers it.
+            ours = table._built_in.get(name)
+            if ours and name not in table._users and ours.module != "t2tlite.api.problems":
+                assert table.describe(name).endswith((".", ":")), name
     assert registry.list_problems() == list(registry.problems)
     assert "transformer" in registry.list_models()
     assert "transformer_poetry" in registry.list_hparams()

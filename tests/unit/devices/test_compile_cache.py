@@ -20,6 +20,8 @@ def enable(tmp_path, monkeypatch):
     names += compile_cache.THRESHOLDS
     before = {name: getattr(jax.config, name) for name in names}
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    for name in compile_cache.THRESHOLDS:
+        monkeypatch.delenv(name.upper(), raising=False)
 
     def run(folder=None, enabled=True):
         jax.config.update("jax_compilation_cache_dir", folder)

@@ -22,7 +22,7 @@ def test_it_is_keras_adam():
     optimizers = [make_optimizer(hparams, 9, fused_adam=f) for f in (None, device.fused_adam)]
     draw = np.random.default_rng(0)
     start = draw.standard_normal((5, 3)).astype("float32")
-    weights = [keras.Variable(start) for _ in optimizers]
+    weights = [keras.Variable(start, name="weight") for _ in optimizers]
     for _ in range(3):
         dense = tf.constant(draw.standard_normal((5, 3)), "float32")
         rows = tf.IndexedSlices(dense[:2], tf.constant([4, 1]), tf.constant([5, 3]))

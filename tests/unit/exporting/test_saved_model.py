@@ -144,9 +144,9 @@ def check_t2ts_protocol(decoder, answer):
     asked = [line for line in LINES if line.strip()]
     examples = []
     rows = encode_lines(decoder.folder, dict(enumerate(asked)), how.max_input_size)
-    for ids, _ in rows.values():
+    for row in rows.values():
         example = tf.train.Example()
-        example.features.feature["inputs"].int64_list.value.extend(ids)
+        example.features.feature["inputs"].int64_list.value.extend(row.ids)
         # T2T's clients also send targets.
         example.features.feature["targets"].int64_list.value.append(0)
         examples.append(example.SerializeToString())
