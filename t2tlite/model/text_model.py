@@ -24,11 +24,13 @@ class TextModel(keras.Model):
     Attributes:
       family: the first part of all weights' paths.
       packs: whether it masks the other examples of a packed row.
+      takes_block: whether the hparam transformer_block may choose its layers.
       unread: hparams that the model ignores; it warns of values other than the default.
     """
 
     family: str
     packs = False
+    takes_block = False
     unread: tuple[str, ...] = ()
 
     def __init__(self, hparams, problem_hparams):
@@ -39,6 +41,11 @@ class TextModel(keras.Model):
         try:
             super().__init__(name=self.family)
             self.hparams = hparams.check()
+            if "transformer_block" in hparams.extra and not self.takes_block:
+                raise HParamsError(
+                    f"model {self.family} has no transformer_block, which this hparams set chooses; "
+                    f"use --model=transformer, or another --hparams_set"
+                )
             for name in self.unread:
                 if (value := getattr(hparams, name)) != getattr(HParams(), name):
                     log.warning(

@@ -39,7 +39,7 @@ class StackModel(TextModel):
 
     layer_runs: int | None = None
     family = "transformer"
-    packs = True
+    packs = takes_block = True
     unread: tuple[str, ...] = ("dropout",)
 
     def make_layers(self, hparams, problem_hparams):

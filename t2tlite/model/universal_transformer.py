@@ -134,6 +134,7 @@ class _Recurrent(StackModel):
     """Makes the stacks of a model recurrent."""
 
     family = "universal_transformer"
+    takes_block = False
     unread = (*StackModel.unread, "num_encoder_layers", "num_decoder_layers")
 
     def make_layers(self, hparams, problem_hparams):

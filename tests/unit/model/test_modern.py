@@ -272,6 +272,12 @@ def test_what_does_not_fit(values, extra, message):
         Transformer(HParams(**{**SET, **values}, extra={**EXTRA, **extra}), PROBLEM)
 
 
+@pytest.mark.parametrize("model", ["lstm_seq2seq", "universal_transformer"])
+def test_other_models_have_no_such_block(model):
+    with pytest.raises(HParamsError, match=f"{model} has no transformer_block"):
+        registry.model(model)(registry.hparams("transformer_modern_tiny"), PROBLEM)
+
+
 @pytest.mark.parametrize("size", ["base", "big"])
 def test_as_large_as_t2ts(size):
     """The weights of a layer of encoder and decoder are as many as those of T2T's set, +- 1 %."""
