@@ -43,8 +43,8 @@ class TextModel(keras.Model):
             self.hparams = hparams.check()
             if "transformer_block" in hparams.extra and not self.takes_block:
                 raise HParamsError(
-                    f"model {self.family} has no transformer_block, which this hparams set chooses; "
-                    f"use --model=transformer, or another --hparams_set"
+                    f"model {self.family} has no transformer_block, which this set chooses; use "
+                    f"--model=transformer, or another --hparams_set"
                 )
             for name in self.unread:
                 if (value := getattr(hparams, name)) != getattr(HParams(), name):
