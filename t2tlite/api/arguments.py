@@ -15,6 +15,7 @@ from t2tlite.decode.decode_hparams import DecodeHParams
 from t2tlite.decode.decoder import Decoder
 from t2tlite.devices import devices
 from t2tlite.errors import DataError, HParamsError
+from t2tlite.exporting.automatic_engine import engine_maker
 from t2tlite.files import folder_path, split_paths
 
 PathLike = str | os.PathLike[str]
@@ -89,8 +90,9 @@ def load_decoder(
     decode_hparams: str | Mapping[str, Any] | DecodeHParams,
     t2t_usr_dir: PathLike | Sequence[PathLike],
     on: devices.Devices | None = None,
+    engine: str = "keras",
 ) -> Decoder:
-    """Returns the Decoder of a model folder, or the given one.
+    """Returns the Decoder of a model folder, or the given one; engines: `engine_maker`.
 
     Raises:
       DataError: arguments are given that a loaded Decoder can't follow any more.
@@ -104,4 +106,5 @@ def load_decoder(
         return model
     path, usr_dirs = folder_path(model, "output_dir"), load_usr_dirs(t2t_usr_dir)
     checkpoint = checkpoint_path if isinstance(checkpoint_path, int) else os.fspath(checkpoint_path)
-    return Decoder(path, checkpoint, decode_hparams, usr_dirs, on)
+    make_engine = engine_maker(engine, checkpoint, on)
+    return Decoder(path, checkpoint, decode_hparams, usr_dirs, on, make_engine=make_engine)

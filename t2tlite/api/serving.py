@@ -29,7 +29,7 @@ def serve(
     timeout_secs: float = 60.0, stop_secs: float = 20.0, use_tpu: bool = False,
     backend: str = "", worker_gpu: int = 1, worker_gpu_memory_fraction: float = 0.95,
     model_parallel: int = 1, watch: bool = False, allow_reload: bool = False,
-    access_log: bool = False,
+    access_log: bool = False, engine: str = "auto",
 ) -> Server:  # fmt: skip
     """Serves a model over HTTP, with TensorFlow Serving's REST interface and a web page.
 
@@ -66,7 +66,7 @@ def serve(
 
     def load() -> Decoder:
         on = None if isinstance(output_dir, Decoder) else device(flags)
-        return load_decoder(output_dir, checkpoint_path, decode_hparams, t2t_usr_dir, on)
+        return load_decoder(output_dir, checkpoint_path, decode_hparams, t2t_usr_dir, on, engine)
 
     server = Server(
         load, servable_name, (host, port), limits, allowed_hosts, str(checkpoint_path), options

@@ -40,7 +40,7 @@ flags.DEFINE_string("decode_reference", "", "File of references; prints BLEU and
 flags.DEFINE_string(
     "score_file", "", 'File of "input TAB target" lines; writes the mean loss of a token in nats.'
 )
-flags.DEFINE_enum("engine", "keras", ["keras", "ctranslate2"], "What decodes the lines of a file.")
+shared_flags.define_engine_flag("ctranslate2")
 flags.DEFINE_string("export_dir", "", "For ctranslate2; by default OUTPUT_DIR/ctranslate2.")
 t2t_flags.define(t2t_flags.DECODING, t2t_flags.REFUSED)
 

@@ -87,8 +87,22 @@ def decode_hparams() -> DecodeHParams:
     return DecodeHParams.of(FLAGS.decode_hparams, defaults).check()
 
 
-def load_decoder(hparams: DecodeHParams, device: devices.Devices) -> Decoder:
-    """Loads the model of --output_dir and --checkpoint_path; imports Keras."""
-    from t2tlite.decode.decoder import Decoder
+def define_engine_flag(*others: str) -> None:
+    """Defines --engine, with other engines than "auto" and "keras"."""
+    flags.DEFINE_enum(
+        "engine",
+        "auto",
+        ["auto", "keras", *others],
+        "What decodes; auto: Keras, but CTranslate2, if installed, for greedy search on a CPU.",
+    )
 
-    return Decoder(FLAGS.output_dir, FLAGS.checkpoint_path, hparams, usr_dirs(), device)
+
+def load_decoder(hparams: DecodeHParams, device: devices.Devices) -> Decoder:
+    """Loads the model of --output_dir and --checkpoint_path with its engine; imports Keras."""
+    from t2tlite.decode.decoder import Decoder
+    from t2tlite.exporting.automatic_engine import engine_maker
+
+    engine = FLAGS.engine if "engine" in FLAGS else "keras"
+    make_engine = engine_maker(engine, FLAGS.checkpoint_path, device)
+    loaded = FLAGS.output_dir, FLAGS.checkpoint_path, hparams, usr_dirs(), device
+    return Decoder(*loaded, make_engine=make_engine)

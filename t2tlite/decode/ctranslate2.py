@@ -100,7 +100,7 @@ class CTranslate2Engine(Engine):
     def search(
         self, rows: Sequence[Row], decode_hparams: DecodeHParams, seed: int | None = None
     ) -> list[list[Answer]]:
-        _check(self._folder, decode_hparams)
+        check_search(self._folder, decode_hparams)
         if any(row.prefix for row in rows):
             raise HParamsError("CTranslate2 takes no prefixes of answers; use --engine=keras")
         limits = [len(row.ids) + decode_hparams.extra_length for row in rows]
@@ -160,10 +160,10 @@ class CTranslate2Decoder(Decoder):
     ):
         make_engine = partial(CTranslate2Engine, export_dir=export_dir)
         super().__init__(output_dir, "", decode_hparams, usr_dirs, make_engine=make_engine)
-        _check(self.folder, self.decode_hparams)
+        check_search(self.folder, self.decode_hparams)
 
 
-def _check(folder: ModelFolder, decode_hparams: DecodeHParams) -> None:
+def check_search(folder: ModelFolder, decode_hparams: DecodeHParams) -> None:
     """Raises HParamsError where CTranslate2 would give other answers, or none.
 
     It draws other samples, and gives a banned id the logit 0, which may be the largest.

@@ -19,6 +19,7 @@ from typing import Any
 
 from t2tlite.decode.ctranslate2 import require_library, tokens, weights_checksum
 from t2tlite.decode.decoder import Decoder
+from t2tlite.decode.model_folder import ModelFolder
 from t2tlite.errors import OutputError
 from t2tlite.exporting import ctranslate2_specs
 from t2tlite.exporting.export_folder import content, replace, working_folder
@@ -38,8 +39,24 @@ def export(
       OutputError: `check_export_dir` refuses the folder, or it can't be written.
     """
     target = Path(export_dir).expanduser().absolute()
+    write(decoder.folder, decoder.network, decoder.checkpoint_name, target, quantization)
+    return target
+
+
+def write(
+    model: ModelFolder, network: Any, checkpoint: str, target: Path, quantization: str = "float32"
+) -> None:
+    """Writes a loaded network as `export` does.
+
+    Args:
+      model: the model folder.
+      network: the Keras model with the weights.
+      checkpoint: the name of the weights' file, without its ending.
+      target: the export's folder.
+      quantization: as for `export`.
+    """
     check_export_dir(target)
-    spec = _spec(decoder)
+    spec = _spec(model, network, checkpoint)
     spec.validate()
     spec.optimize(quantization=quantization)
     with working_folder(target.parent) as folder:
@@ -47,11 +64,10 @@ def export(
         config = json.loads((folder / "config.json").read_text())
         config["model_crc32"] = weights_checksum(folder / "model.bin")
         (folder / "config.json").write_text(json.dumps(config, indent=2))
-        for name in decoder.run.vocabularies:
+        for name in model.run.vocabularies:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(Path(decoder.output_dir) / name, folder / name)
+            shutil.copyfile(Path(model.path) / name, folder / name)
         replace(folder, target)
-    return target
 
 
 def check_export_dir(export_dir: str | os.PathLike[str]) -> None:
@@ -65,11 +81,11 @@ def check_export_dir(export_dir: str | os.PathLike[str]) -> None:
     require_library("--format=ctranslate2")
 
 
-def _spec(decoder: Decoder) -> Any:
+def _spec(model: ModelFolder, network: Any, checkpoint: str) -> Any:
     """Returns CTranslate2's specification of a model, with weights and vocabularies."""
-    hparams = decoder.hparams
-    spec = ctranslate2_specs.make_spec(hparams, decoder.network)
-    source, target = (tokens(decoder.encoders[name]) for name in ("inputs", "targets"))
+    hparams = model.hparams
+    spec = ctranslate2_specs.make_spec(hparams, network)
+    source, target = (tokens(model.encoders[name]) for name in ("inputs", "targets"))
     spec.register_source_vocabulary(source)
     spec.register_target_vocabulary(target)
     spec.config.layer_norm_epsilon = hparams.norm_epsilon
@@ -78,6 +94,6 @@ def _spec(decoder: Decoder) -> Any:
     spec.config.unk_token = target[PAD_ID]
     spec.config.add_source_eos = True
     # Not read by CTranslate2: the decoder compares them with the model folder.
-    spec.config.add_attribute("checkpoint", decoder.checkpoint_name)
-    spec.config.add_attribute("vocabularies", decoder.run.vocabularies)
+    spec.config.add_attribute("checkpoint", checkpoint)
+    spec.config.add_attribute("vocabularies", model.run.vocabularies)
     return spec

@@ -38,7 +38,7 @@ def test_export_and_decode_with_ctranslate2(command, tmp_path):
             2,
             "--engine=ctranslate2 doesn't take --decode_interactive and --backend",
         ),
-        (["t2t-decoder", "--export_dir=x", "--decode_interactive"], 2, "--engine=keras doesn't"),
+        (["t2t-decoder", "--export_dir=x", "--decode_interactive"], 2, "--engine=auto doesn't"),
     ],
 )
 def test_errors_are_one_line(command, words, status, message):
