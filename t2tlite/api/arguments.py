@@ -15,7 +15,6 @@ from t2tlite.decode.decode_hparams import DecodeHParams
 from t2tlite.decode.decoder import Decoder
 from t2tlite.devices import devices
 from t2tlite.errors import DataError, HParamsError
-from t2tlite.exporting.automatic_engine import engine_maker
 from t2tlite.files import folder_path, split_paths
 
 PathLike = str | os.PathLike[str]
@@ -104,6 +103,9 @@ def load_decoder(
                 "Decoder its own when it is created"
             )
         return model
+    # Imports Keras, which must follow the choice of a backend.
+    from t2tlite.exporting.automatic_engine import engine_maker
+
     path, usr_dirs = folder_path(model, "output_dir"), load_usr_dirs(t2t_usr_dir)
     checkpoint = checkpoint_path if isinstance(checkpoint_path, int) else os.fspath(checkpoint_path)
     make_engine = engine_maker(engine, checkpoint, on)

@@ -121,7 +121,7 @@ def test_kills_at_random_moments_change_no_bit(command, digits, tmp_path):
     words = arguments(digits, folder, steps, **given)
     draw = random.Random(7)
     outputs = [os.devnull, tmp_path / "stdout", tmp_path / "stderr"]
-    for kill in range(5):
+    for kill in range(3):
         before = checkpoints.steps(folder)
         process = from_warm(run_entry_point, words, tmp_path, outputs)
         # Every other run is killed while training or saving, the others at a random moment.

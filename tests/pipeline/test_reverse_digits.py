@@ -1,4 +1,4 @@
-"""Generates data, trains and decodes a task that the model must learn, on both backends."""
+"""Generates data, trains and decodes a task that the model must learn."""
 
 import json
 
@@ -19,11 +19,9 @@ HPARAMS = (
 )
 
 
-@pytest.fixture(scope="module", params=["tensorflow", "jax"])
-def model(request, command, digits, tmp_path_factory):
+@pytest.fixture(scope="module")
+def model(command, digits, tmp_path_factory):
     """A model folder, trained until the model has learned the task."""
-    if request.param == "jax":
-        pytest.importorskip("jax", reason="the JAX backend needs t2tlite[jax]")
     folder = tmp_path_factory.mktemp("model")
     command(
         "t2t-trainer",
@@ -35,7 +33,6 @@ def model(request, command, digits, tmp_path_factory):
         f"--hparams={HPARAMS}",
         f"--train_steps={STEPS}",
         f"--local_eval_frequency={STEPS // 2}",
-        f"--backend={request.param}",
     )
     return folder
 
@@ -73,7 +70,7 @@ def test_evaluation_is_recorded(model):
     assert rows[-1]["loss"] < rows[0]["loss"]
 
 
-def test_model_of_either_backend_answers_on_tensorflow(model, held_out):
+def test_answers_in_python(model, held_out):
     from t2tlite import Decoder
 
     lines, answers = held_out
