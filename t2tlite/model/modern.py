@@ -330,12 +330,7 @@ class ModernBlock(keras.layers.Layer):
           x_BTD: its input.
           embedded_BTD: the stack's input.
           turn: `rotation` of the positions.
-          self_bias: bias of self-attention.
-          memory: keys and values of the encoder's output, from `cross_attention.keys_values`.
-          cross_bias: bias of cross-attention.
-          cache: this layer's name in a cache, and the `KVCache` or `PrefixCache`; None for whole
-            sequences.
-          training: whether to apply dropout.
+          self_bias, memory, cross_bias, cache, training: as for `t2tlite.model.stacks.Block`.
         """
         if self.skips:
             # As in the speed-runs of modded-nanogpt (Jordan et al. 2024).
