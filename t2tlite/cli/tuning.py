@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import importlib.util
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any
 
 from absl import flags
 
-from t2tlite import registry
+from t2tlite import libraries, registry
 from t2tlite.cli import app
 from t2tlite.config import HParams
 from t2tlite.devices import cluster
@@ -105,7 +104,7 @@ def _check_flags() -> None:
             "TF_CONFIG names several machines, and a search runs on one; unset TF_CONFIG, or "
             "leave --hparams_range out"
         )
-    if importlib.util.find_spec("optuna") is None:
+    if not libraries.is_installed("optuna"):
         raise OutputError(
             "--hparams_range needs Optuna; install it with: pip install 't2tlite[tune]'"
         )

@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 import tempfile
 from collections.abc import Callable, Sequence
-from importlib.util import find_spec
 from pathlib import Path
 
+from t2tlite import libraries
 from t2tlite.decode.ctranslate2 import POSITIONS, CTranslate2Engine, check_search
 from t2tlite.decode.decode_hparams import DecodeHParams
 from t2tlite.decode.engine import Answer, Engine, Row
@@ -37,7 +37,7 @@ def engine_maker(
     """
     if name not in ENGINES:
         raise HParamsError(f"engine={name!r}; expected one of {', '.join(ENGINES)}")
-    if name == "keras" or not find_spec("ctranslate2"):
+    if name == "keras" or not libraries.is_installed("ctranslate2"):
         return None
     return lambda folder: AutomaticEngine(folder, checkpoint, device)
 

@@ -2,13 +2,12 @@
 
 import logging
 import shutil
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from t2tlite import DecodeHParams, Decoder
+from t2tlite import DecodeHParams, Decoder, libraries
 from t2tlite.errors import CheckpointError, HParamsError
 from t2tlite.exporting import automatic_engine, ctranslate2
 from t2tlite.exporting.automatic_engine import engine_maker
@@ -141,6 +140,5 @@ def test_who_gets_it(monkeypatch):
     assert engine_maker("keras", "", None) is None
     with pytest.raises(HParamsError, match="engine='fast'; expected one of auto, keras"):
         engine_maker("fast", "", None)
-    monkeypatch.setitem(sys.modules, "ctranslate2", None)
-    monkeypatch.setattr(automatic_engine, "find_spec", lambda name: None)
+    monkeypatch.setattr(libraries, "is_installed", lambda name: name != "ctranslate2")
     assert engine_maker("auto", "", None) is None
