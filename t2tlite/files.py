@@ -6,6 +6,7 @@ import contextlib
 import errno
 import fcntl
 import functools
+import glob
 import json
 import logging
 import os
@@ -187,6 +188,44 @@ def plain_name(name: object, source: object, error: type[Error] = Error) -> str:
         found = found if len(found) <= 80 else found[:77] + "..."
         raise error(f"{source}: {found} isn't a plain file name; expected one without folders")
     return name
+
+
+def open_binary(path: str | os.PathLike[str]) -> IO[bytes]:
+    """Opens a file of the user's for reading.
+
+    Raises:
+      DataError: it doesn't exist, is a folder, or can't be read.
+    """
+    try:
+        return open(path, "rb")
+    except FileNotFoundError:
+        raise DataError(f"{path} doesn't exist; put it there, or check the path") from None
+    except IsADirectoryError:
+        raise DataError(f"{path} is a folder; expected a file") from None
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        reason = getattr(error, "strerror", None) or error
+        raise DataError(
+            f"can't read {path}: {reason}; check the path and its permissions"
+        ) from None
+
+
+def matching(pattern: str) -> list[str]:
+    """Returns the paths of the files and folders that a pattern with *, ? or [] matches, sorted.
+
+    `**` matches any folders. A path that exists is its own only match, whatever it contains.
+
+    Raises:
+      DataError: nothing matches.
+    """
+    pattern = os.path.expanduser(pattern)
+    found = [pattern] if os.path.exists(pattern) else sorted(glob.glob(pattern, recursive=True))
+    if not found:
+        raise DataError(
+            f"{pattern} doesn't exist; put it there, or check the path"
+            if glob.escape(pattern) == pattern
+            else f"no file matches {pattern}; check the path"
+        )
+    return found
 
 
 def read_json(path: str | os.PathLike[str]) -> Any:
