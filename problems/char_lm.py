@@ -9,7 +9,7 @@ from typing import Any
 from t2tlite import metrics, problem, registry, text_problems
 from t2tlite.errors import DataError
 
-from . import splits, text_files
+from . import open_ended, splits, text_files
 
 CHUNK_BYTES = 256
 _TRAIN_SHARE = 0.9
@@ -24,6 +24,7 @@ class CharLmText(text_problems.Text2SelfProblem):
     """
 
     vocab_type = text_problems.VocabType.CHARACTER
+    decode_defaults = open_ended.SAMPLING
 
     def eval_metrics(self) -> list[str]:
         # Samples start and end within words.

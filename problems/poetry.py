@@ -8,7 +8,7 @@ from typing import Any
 
 from t2tlite import registry, text_problems
 
-from . import gutenberg, splits, text_files
+from . import gutenberg, open_ended, splits, text_files
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +32,7 @@ class PoetryLineProblem(text_problems.Text2TextProblem):
 
     approx_vocab_size = 2**13
     dataset_splits = splits.TRAIN_EVAL_TEST
+    decode_defaults = open_ended.SAMPLING
 
     def generate_samples(
         self, data_dir: str, tmp_dir: str, dataset_split: str

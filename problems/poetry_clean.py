@@ -7,7 +7,7 @@ from typing import Any
 
 from t2tlite import problem, registry, text_problems
 
-from . import splits, verified_files
+from . import open_ended, splits, verified_files
 
 _SOURCE = "its author: it isn't published (poetry_line_problem downloads and splits the same books)"
 _FILES = {
@@ -32,6 +32,7 @@ class PoetryClean(text_problems.Text2TextProblem):
 
     approx_vocab_size = 2**10
     dataset_splits = splits.TRAIN_EVAL_TEST
+    decode_defaults = open_ended.SAMPLING
 
     def generate_samples(
         self, data_dir: str, tmp_dir: str, dataset_split: str

@@ -8,7 +8,7 @@ from typing import Any
 
 from t2tlite import registry, text_problems
 
-from . import bible, splits
+from . import bible, open_ended, splits
 
 # Chapters of verse by book number; the first two chapters of Job and its last are prose.
 BOOKS = {
@@ -36,6 +36,7 @@ class PsalmLineProblem(text_problems.Text2TextProblem):
 
     approx_vocab_size = 2**12  # half a megabyte of text with few different words
     dataset_splits = splits.TRAIN_EVAL
+    decode_defaults = open_ended.SAMPLING
 
     def generate_samples(
         self, data_dir: str, tmp_dir: str, dataset_split: str

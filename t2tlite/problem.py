@@ -32,18 +32,9 @@ from t2tlite.problem_files import FILE_WORD as FILE_WORD
 from t2tlite.problem_files import DatasetSplit as DatasetSplit
 from t2tlite.problem_files import ProblemFiles
 from t2tlite.t2t_names import problem_hparams
+from t2tlite.t2t_names.spaces import SpaceID as SpaceID
 from t2tlite.text.vocabulary import vocabulary_sha256
 from t2tlite.version import __version__
-
-
-class SpaceID:
-    """T2T's numbers of languages: indices into a learned table of the encoder."""
-
-    GENERIC, IMAGE_LABEL, EN_CHR, EN_TOK, EN_BPE_TOK = range(5)
-    FR_CHR, FR_TOK, DE_CHR, DE_TOK, DE_BPE_TOK = range(5, 10)
-    DIGIT_0, DIGIT_1, AUDIO_WAV, AUDIO_SPECTRAL, PARSE_CHR, PARSE_TOK = range(10, 16)
-    ZH_TOK, ICE_CHAR, ICE_TOK, ICE_PARSE_TOK, MK_TOK, CS_TOK, CS_CHR = range(16, 23)
-    DNA, REAL, IMAGE, PEPTIDE, PY_TOK, CPP_TOK, STROKES, PICKLED_PYTHON = range(23, 31)
 
 
 class Problem(ProblemFiles):
@@ -223,6 +214,15 @@ class Problem(ProblemFiles):
         Each takes one argument, a `t2tlite.DecodeHookArgs`.
         """
         return []
+
+    @property
+    def decode_defaults(self) -> dict[str, Any]:
+        """How a model of this problem decodes by default: decode hparams that run.json keeps.
+
+        For example `{"sampling_method": "random", "sampling_temp": 0.7}` for answers that shall
+        differ. `--decode_hparams` overrides it, in training and in decoding.
+        """
+        return {}
 
     # Hooks for reading.
 

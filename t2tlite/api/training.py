@@ -96,9 +96,9 @@ def train(
     usr_dirs = load_usr_dirs(t2t_usr_dir)
     data_dir, output_dir = folder_path(data_dir, "data_dir"), folder_path(output_dir, "output_dir")
     run = _run(flags, output_dir, usr_dirs)
-    if decode_hparams:
-        values = DecodeHParams.of(decode_hparams).changes()
-        run.decode_hparams = DecodeHParams.defaults_of_model(values)
+    if isinstance(decode_hparams, DecodeHParams):
+        decode_hparams = decode_hparams.changes()
+    run.decode_hparams = DecodeHParams.defaults_of_model(decode_hparams, run.decode_hparams)
     if generate_data:
         _generate(flags, run)
     args = args_of_flags(flags)

@@ -129,8 +129,9 @@ def main() -> None:
             FLAGS.output_dir,
             shared_flags.usr_dirs(),
         )
-        if FLAGS.decode_hparams:
-            run.decode_hparams = DecodeHParams.defaults_of_model(FLAGS.decode_hparams)
+        run.decode_hparams = DecodeHParams.defaults_of_model(
+            FLAGS.decode_hparams, run.decode_hparams
+        )
     device = shared_flags.device()
     _generate_data()
     if evaluates:

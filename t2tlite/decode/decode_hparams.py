@@ -94,16 +94,24 @@ class DecodeHParams(CheckedFields):
         return cls().override(_checked_defaults(defaults or {})).override(values)
 
     @classmethod
-    def defaults_of_model(cls, assignments: str | Mapping[str, Any]) -> dict[str, Any]:
-        """Returns what run.json keeps of `--decode_hparams` of a training: values by name.
+    def defaults_of_model(
+        cls, assignments: str | Mapping[str, Any], earlier: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """Returns what run.json keeps for a training: values by name.
+
+        Args:
+          assignments: of the training's `--decode_hparams`.
+          earlier: of the problem, or of the training that goes on.
 
         Raises:
           HParamsError: a name doesn't exist, a value is impossible, or one isn't about the search.
         """
-        return _checked_defaults(cls().override(assignments).check().changes())
+        return _checked_defaults(cls().override(earlier).override(assignments).check().changes())
 
     def override(self, assignments: str | Mapping[str, Any]) -> DecodeHParams:
         """Assigns from T2T's `--decode_hparams="beam_size=4,alpha=0.6"` or a dict; returns self.
+
+        Whoever gives a `beam_size` without a `sampling_method` asks for a search.
 
         Raises:
           HParamsError: a name doesn't exist, or a value isn't of its type.
@@ -111,6 +119,9 @@ class DecodeHParams(CheckedFields):
         if isinstance(assignments, Mapping):
             for name, value in assignments.items():
                 self._assign(str(name), value)
+            searches = "beam_size" in assignments and "sampling_method" not in assignments
+            if searches and self.sampling_method:
+                self.sampling_method = "argmax"
             return self
         if not isinstance(assignments, str):
             raise HParamsError(
@@ -121,9 +132,7 @@ class DecodeHParams(CheckedFields):
         if re.search(r"(^|,)\s*delimiter\s*=\s*,$", assignments):
             self.delimiter = ","
             assignments = assignments.rpartition("delimiter")[0]
-        for name, text in parse_assignments(assignments):
-            self._assign(name, text)
-        return self
+        return self.override(dict(parse_assignments(assignments)))
 
     def _assign(self, name: str, value: Any) -> None:
         hints = field_hints(DecodeHParams)

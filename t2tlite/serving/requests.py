@@ -84,8 +84,11 @@ def parse_parameters(
     if "n" in parameters:
         n = parse_integer("n", parameters["n"], 1, limits.max_beam_size)
     changes = {name: value for name, value in parameters.items() if name != "n"}
-    if "sampling_method" not in changes and any(name in changes for name in CUTS):
-        changes["sampling_method"] = "random"
+    if "sampling_method" not in changes:
+        if any(name in changes for name in CUTS):
+            changes["sampling_method"] = "random"
+        elif "beam_size" in changes and served.settings.samples:
+            changes["sampling_method"] = "argmax"
     seed = changes.pop("random_seed", None)
     if seed is not None:
         _override(served.settings, {"random_seed": seed}, limits)

@@ -126,6 +126,7 @@ def describe_run(
     check_names(problem, model)
     run = run_record.RunRecord.describe(problem, model, hparams, list(usr_dirs))
     run.hparams_set = hparams_set
+    run.decode_hparams = dict(run.trained_problem().decode_defaults)
     try:
         previous = run_record.read(output_dir)
     except CheckpointError:

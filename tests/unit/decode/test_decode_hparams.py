@@ -90,7 +90,7 @@ def test_any_assignment(name, value):
 
 
 def test_defaults_of_a_model():
-    defaults = DecodeHParams.defaults_of_model("beam_size=2,alpha=0.6,extra_length=7")
+    defaults = DecodeHParams.defaults_of_model("beam_size=2,alpha=0.6", {"extra_length": 7})
     assert defaults == {"beam_size": 2, "extra_length": 7}
     assert DecodeHParams.of("", defaults) == DecodeHParams(beam_size=2, extra_length=7)
     assert DecodeHParams.of("beam_size=3", defaults).beam_size == 3
@@ -104,7 +104,20 @@ def test_a_model_does_not_change_what_is_read_or_written(name):
     with pytest.raises(HParamsError, match=f"decode hparam {name} is no default of a model"):
         DecodeHParams.of("", {name: 1})
     with pytest.raises(HParamsError, match="is no default of a model: .* give it when you decode"):
-        DecodeHParams.defaults_of_model(f"{name}=1")
+        DecodeHParams.defaults_of_model(f"{name}=1", {})
+
+
+def test_a_beam_size_asks_a_model_that_samples_for_a_search():
+    sampling = {"sampling_method": "random", "sampling_temp": 0.7}
+    for how in ("beam_size=4,alpha=1", {"beam_size": 4}):
+        assert DecodeHParams.of(how, sampling).sampling_method == "argmax"
+        assert DecodeHParams.defaults_of_model(how, sampling)["sampling_method"] == "argmax"
+        assert DecodeHParams.of("", sampling).for_call(how, {}).sampling_method == "argmax"
+    assert DecodeHParams.of("alpha=1", sampling).sampling_method == "random"
+    for how in ("beam_size=1,sampling_method=random", "sampling_method=random,beam_size=1"):
+        assert DecodeHParams.of(how, sampling).sampling_method == "random"
+    # Where nothing was said, the model's hparams decide.
+    assert DecodeHParams.of("beam_size=4", {}) == DecodeHParams()
 
 
 def test_what_is_about_files_has_no_effect_on_texts():

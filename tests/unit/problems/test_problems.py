@@ -53,6 +53,13 @@ def test_samples_of_own_text(name: str, generate: Callable, tmp_path: Path) -> N
     assert generate(name) == samples, "another call, other samples"
 
 
+def test_only_verse_and_characters_are_sampled_by_default() -> None:
+    sampled = {name for name in registry.list_problems() if registry.problem(name).decode_defaults}
+    verse = {"poetry_line_problem", "psalm_line_problem"}
+    verse |= {f"poetry_clean{size}" for size in ("", "2k", "4k", "8k")}
+    assert sampled == verse | {"char_lm_text", "char_lm_tinyshakespeare"}
+
+
 @pytest.mark.parametrize("name", ["g2p_cmudict", "reverse_digits"])
 def test_token_vocabulary_knows_every_token(name: str, generated: Callable, tmp_path: Path) -> None:
     problem = registry.problem(name)

@@ -65,6 +65,13 @@ def test_a_large_default_is_no_limit_for_the_server():
     assert parse({"extra_length": 400}, served=large).settings.extra_length == 400
 
 
+def test_a_beam_size_asks_a_model_that_samples_for_a_search():
+    sampling = dataclasses.replace(SERVED.settings, sampling_method="random")
+    sampled = dataclasses.replace(SERVED, settings=sampling)
+    assert parse({}, served=sampled).settings.samples
+    assert not parse({"beam_size": 2}, served=sampled).settings.samples
+
+
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [

@@ -72,3 +72,16 @@ def test_the_hparams_of_a_training_that_goes_on(make_run, data_dir, tmp_path, ca
     # All hparams, given as an object, are those that the caller wants.
     whole = registry.hparams("transformer_small")
     assert read_hparams("", whole, output_dir=tmp_path)[0] == whole
+
+
+def test_how_a_problem_decodes_is_recorded(make_run, data_dir, tmp_path, monkeypatch):
+    hparams, sampling = HParams(), {"sampling_method": "random", "sampling_temp": 0.7}
+    monkeypatch.setattr(registry.problems.get("echo"), "decode_defaults", sampling)
+    run = describe_run("echo", "transformer", hparams, "", str(tmp_path))
+    assert run.decode_hparams == sampling
+    # A training that goes on keeps what was changed.
+    run.decode_hparams = {"beam_size": 2}
+    run.write(tmp_path, data_dir)
+    assert describe_run("echo", "transformer", hparams, "", str(tmp_path)).decode_hparams == {
+        "beam_size": 2
+    }
