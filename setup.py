@@ -13,6 +13,9 @@ ROOT = Path(__file__).resolve().parent
 # first, and are installed as t2tlite.problems and t2tlite.hparams. A module t2tlite/problems.py or
 # t2tlite/hparams.py would hide them in an editable install, so there must be none.
 MAPPED = {"t2tlite.problems": "problems", "t2tlite.hparams": "hparams"}
+# Likewise the examples, as files that t2t-example copies.
+EXAMPLES = {"t2tlite.examples": "examples"}
+EXAMPLE_FILES = ["dates/*", "notebooks/*", "poetry/*"]
 
 # Lower bounds are versions that the tests ran with (make lower-bounds); upper bounds exclude the
 # next major version.
@@ -88,7 +91,7 @@ def packages() -> list[str]:
     names: list[str] = find_packages(str(ROOT), include=["t2tlite", "t2tlite.*"])
     for name, folder in MAPPED.items():
         names += [name, *(f"{name}.{child}" for child in find_packages(str(ROOT / folder)))]
-    return names
+    return [*names, *EXAMPLES]
 
 
 setup(
@@ -114,8 +117,12 @@ setup(
     ],
     python_requires=">=3.11",
     packages=packages(),
-    package_dir=MAPPED,
-    package_data={"t2tlite": ["py.typed"], "t2tlite.serving": ["page/*"]},
+    package_dir=MAPPED | EXAMPLES,
+    package_data={
+        "t2tlite": ["py.typed"],
+        "t2tlite.examples": EXAMPLE_FILES,
+        "t2tlite.serving": ["page/*"],
+    },
     install_requires=REQUIRES,
     extras_require={
         "beam": BEAM,
@@ -135,6 +142,7 @@ setup(
             "t2t-datagen = t2tlite.cli.datagen:run",
             "t2t-decoder = t2tlite.cli.decoder:run",
             "t2t-eval = t2tlite.cli.eval:run",
+            "t2t-example = t2tlite.cli.example:run",
             "t2t-exporter = t2tlite.cli.exporter:run",
             "t2t-import-checkpoint = t2tlite.cli.import_checkpoint:run",
             "t2t-inspect = t2tlite.cli.inspect:run",

@@ -9,6 +9,8 @@ from typing import Any
 
 from t2tlite import problem, registry, text_problems
 from t2tlite.errors import DataError
+from t2tlite.problem_vocabulary import size_in
+from t2tlite.text_problems import VocabType
 
 from . import token_vocabulary
 
@@ -18,11 +20,35 @@ class Text2textTmpdir(text_problems.Text2TextProblem):
     """Your own pairs: inputs.train.txt, targets.train.txt, inputs.eval.txt, targets.eval.txt.
 
     UTF-8 files in --tmp_dir with one text per line; line n of the targets belongs to line n of the
-    inputs.
+    inputs. t2t-datagen's --vocab_size is the size of the vocabulary in tokens, by default 32,768.
     """
+
+    # t2t-datagen sets vocab_size from its flag. None: that of the data folder, or T2T's.
+    takes_vocab_size = True
+    vocab_size: int | None = None
 
     TRAIN_FILES = ("inputs.train.txt", "targets.train.txt")
     EVAL_FILES = ("inputs.eval.txt", "targets.eval.txt")
+
+    @property
+    def vocab_type(self) -> str:
+        return VocabType.CHARACTER if self.vocab_size == 0 else VocabType.SUBWORD
+
+    @property
+    def approx_vocab_size(self) -> int:
+        return self.vocab_size or super().approx_vocab_size
+
+    def dataset_to_write(self, data_dir: str, tmp_dir: str) -> Any:
+        self._find_vocab_size(data_dir)
+        return super().dataset_to_write(data_dir, tmp_dir)
+
+    def feature_encoders(self, data_dir: str | None) -> dict[str, Any]:
+        self._find_vocab_size(data_dir or "")
+        return super().feature_encoders(data_dir)
+
+    def _find_vocab_size(self, data_dir: str) -> None:
+        if self.vocab_size is None:
+            self.vocab_size = size_in(data_dir, self.dataset_filename())
 
     def generate_samples(
         self, data_dir: str, tmp_dir: str, dataset_split: str
@@ -49,7 +75,8 @@ class Text2textTmpdirTokens(Text2textTmpdir):
     aren't in vocab.txt, are added to the vocabulary.
     """
 
-    vocab_type = text_problems.VocabType.TOKEN
+    takes_vocab_size = False
+    vocab_type = VocabType.TOKEN
     oov_token = "<UNK>"
 
     def generate_samples(

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from t2tlite.data import manifest
 from t2tlite.errors import VocabularyError
 from t2tlite.text import (
     NUM_RESERVED_TOKENS,
@@ -33,6 +35,27 @@ class VocabType:
 def sentencepiece_filename(filename: str) -> str:
     """Returns the name of the SentencePiece file that replaces T2T's vocabulary `filename`."""
     return filename.removesuffix(f".{VocabType.SUBWORD}") + ".model"
+
+
+def size_in(data_dir: str | os.PathLike[str], dataset: str) -> int | None:
+    """Returns the size that the vocabulary of a data folder was asked for with.
+
+    Args:
+      data_dir: the data folder.
+      dataset: what the names of its files start with.
+
+    Returns:
+      The size in tokens; 0 for bytes; None if there are no data, T2T generated them, or the
+      vocabulary has a name of its own.
+    """
+    made = manifest.read(data_dir, dataset)
+    if made is None:
+        return None
+    if not made.vocabularies:
+        return 0
+    pattern = re.compile(rf"vocab\.{re.escape(dataset)}\.(\d+)\.(model|{VocabType.SUBWORD})")
+    sizes = [int(found[1]) for found in map(pattern.fullmatch, made.vocabularies) if found]
+    return sizes[0] if sizes else None
 
 
 def _check_reserved_tokens(problem: Any, encoder: Any) -> None:

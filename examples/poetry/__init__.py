@@ -1,12 +1,7 @@
 """Predicts the next line of a poem: a complete t2tlite project of a problem and an hparams set.
 
-    t2t-datagen --t2t_usr_dir=examples/poetry --problem=my_poetry_lines \\
-        --data_dir=data --tmp_dir=tmp
-    t2t-trainer --t2t_usr_dir=examples/poetry --problem=my_poetry_lines --data_dir=data \\
-        --model=transformer --hparams_set=my_poetry_tiny --output_dir=model
-    t2t-decoder --output_dir=model --decode_interactive
-
-Put your own poems into tmp/poems.txt. Without that file, the poems beside this module are used.
+README.md has the commands. Put your own poems into TMP_DIR/poems.txt. Without that file, the poems
+beside this module are used.
 """
 
 from pathlib import Path
@@ -19,6 +14,7 @@ class MyPoetryLines(text_problems.Text2TextProblem):
     """A line of verse -> the next line, from poems.txt."""
 
     approx_vocab_size = 2**10  # tokens; about 2**13 for a few megabytes of text
+    decode_defaults = {"sampling_method": "random", "sampling_temp": 0.7}
     is_generate_per_split = False  # one stream; of ten samples, nine train and one evaluates
     dataset_splits = [
         {"split": problem.DatasetSplit.TRAIN, "shards": 9},

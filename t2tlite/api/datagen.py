@@ -27,6 +27,7 @@ def generate_data(
     num_workers: int = 0,
     *,
     t2t_usr_dir: PathLike | Sequence[PathLike] = "",
+    vocab_size: int | None = None,
     runner: str = "local",
     beam_options: str | Sequence[str] = "",
 ) -> dict[str, int]:
@@ -46,6 +47,7 @@ def generate_data(
         or only this one in a script: with more, a script must call this below `if __name__ ==
         "__main__":`, because the processes import it.
       t2t_usr_dir: plugin folders to load first.
+      vocab_size: about how many tokens the vocabulary of text2text_tmpdir gets; 0: bytes.
       runner: "local" or "beam"; see docs/datagen.md.
       beam_options: Beam's own options, with runner="beam".
 
@@ -57,21 +59,25 @@ def generate_data(
     """
     load_usr_dirs(t2t_usr_dir)
     # The data of a problem are also those of its _rev and _copy.
-    found = resolve(problem)
+    found = resolve(problem, data_dir)
     made = found if isinstance(found, Problem) else registry.problem(found)
     data_dir = folder_path(data_dir, "data_dir")
     tmp_dir = folder_path(tmp_dir, "tmp_dir", required=False)
     workers = num_workers or _default_workers()
     if runner == "local" and not beam_options:
-        datagen.generate_data(made, data_dir, tmp_dir, random_seed, overwrite, task_id, workers)
-    elif runner == "beam" and task_id == -1 and not isinstance(found, Problem):
+        common = made, data_dir, tmp_dir, random_seed, overwrite
+        datagen.generate_data(*common, task_id, workers, vocab_size)
+    elif (
+        runner == "beam" and task_id == -1 and vocab_size is None and not isinstance(found, Problem)
+    ):
         options = shlex.split(beam_options) if isinstance(beam_options, str) else beam_options
-        common = made.name, data_dir, tmp_dir, random_seed, overwrite, workers
-        datagen.generate_data_with_beam(*common, options)
+        given = made.name, data_dir, tmp_dir, random_seed, overwrite, workers
+        datagen.generate_data_with_beam(*given, options)
     else:
         raise DataError(
-            f"runner={runner!r} with task_id={task_id}, beam_options={beam_options!r}; expected "
-            f"runner='beam', a registered problem and no task_id, or runner='local' alone"
+            f"runner={runner!r} with task_id={task_id}, vocab_size={vocab_size}, "
+            f"beam_options={beam_options!r}; expected runner='beam', a registered problem and "
+            f"neither task_id nor vocab_size, or runner='local' without beam_options"
         )
     written = manifest.read(data_dir, made.dataset_filename())
     return {name: one.examples for name, one in written.splits.items()} if written else {}

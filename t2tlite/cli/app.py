@@ -31,7 +31,9 @@ class UsageError(Exception):
     """A flag is missing, or conflicts with another."""
 
 
-def command(main: Callable[[], None], *flag_modules: ModuleType) -> Callable[[], NoReturn]:
+def command(
+    main: Callable[..., None], *flag_modules: ModuleType, arguments: int = 0
+) -> Callable[[], NoReturn]:
     """Returns the console command for a module's `main`.
 
     The command parses flags, loads plugins, answers `--help` with the module's docstring,
@@ -41,9 +43,10 @@ def command(main: Callable[[], None], *flag_modules: ModuleType) -> Callable[[],
     Args:
       main: does the command's work.
       flag_modules: the modules, besides `main`'s, whose flags `--help` lists.
+      arguments: how many words that are no flags the command takes at most; `main` gets them.
     """
     module = sys.modules[main.__module__]
-    return functools.partial(_run, main, module.__doc__ or "", [module, *flag_modules])
+    return functools.partial(_run, main, module.__doc__ or "", [module, *flag_modules], arguments)
 
 
 def require(*names: str) -> None:
@@ -53,8 +56,12 @@ def require(*names: str) -> None:
         raise UsageError(f"{' and '.join(missing)} must be given")
 
 
-def parse_flags() -> None:
-    """Parses the command line and loads the plugins that it names."""
+def parse_flags(arguments: int = 0) -> list[str]:
+    """Parses the command line and loads the plugins that it names; returns words without a flag.
+
+    Args:
+      arguments: how many such words there may be.
+    """
     # Parsed twice, as importing a plugin may define flags.
     FLAGS(sys.argv, known_only=True)
     if "backend" in FLAGS:
@@ -64,10 +71,10 @@ def parse_flags() -> None:
     # A T2T plugin may parse sys.argv itself, for example with argparse.
     plugin_reads_argv = plugins.read_command_line()
     rest = FLAGS(sys.argv, known_only=plugin_reads_argv)[1:]
-    if rest and not plugin_reads_argv:
-        raise UsageError(f"unexpected argument {rest[0]!r}; flags are --name=value")
+    if rest[arguments:] and not plugin_reads_argv:
+        raise UsageError(f"unexpected argument {rest[arguments]!r}; flags are --name=value")
     if not cluster.is_supervised():
-        if rest:
+        if rest[arguments:]:
             log.info("left to the plugin: %s", " ".join(rest))
         t2t_flags.warn_ignored()
     for name in FLAGS:
@@ -80,6 +87,7 @@ def parse_flags() -> None:
             FLAGS[name].value = os.path.expanduser(value)
         if name in ("data_dir", "output_dir", "tmp_dir"):
             _refuse_url(name, str(value or ""))
+    return rest[:arguments]
 
 
 def _refuse_url(name: str, value: str) -> None:
@@ -93,7 +101,9 @@ def _refuse_url(name: str, value: str) -> None:
         )
 
 
-def _run(main: Callable[[], None], description: str, modules: Sequence[ModuleType]) -> NoReturn:
+def _run(
+    main: Callable[..., None], description: str, modules: Sequence[ModuleType], arguments: int
+) -> NoReturn:
     name = os.path.basename(sys.argv[0])
     _log_to_stderr()
     try:
@@ -102,11 +112,11 @@ def _run(main: Callable[[], None], description: str, modules: Sequence[ModuleTyp
         elif "--version" in sys.argv[1:]:
             print(f"{name}: t2tlite {__version__}")
         else:
-            parse_flags()
+            words = parse_flags(arguments)
             if "registry_help" in FLAGS and FLAGS.registry_help:
                 print(registry.help_string())
             else:
-                main()
+                main(*words)
         sys.stdout.flush()
         sys.exit(0)
     except (flags.Error, UsageError) as error:

@@ -2,6 +2,7 @@
 
 t2t-datagen                                                      # lists all problems
 t2t-datagen --problem=psalm_line_problem --data_dir=data
+t2t-datagen --problem=text2text_tmpdir --data_dir=data --tmp_dir=dates --vocab_size=300
 t2t-datagen --t2t_usr_dir=./poetry --problem=my_poetry_lines --data_dir=data --tmp_dir=texts
 t2t-datagen --problem=psalm_line_problem --data_dir=data --runner=beam \
             --beam_options="--runner=FlinkRunner --flink_master=HOST:PORT"
@@ -33,6 +34,9 @@ flags.DEFINE_integer(
 for _name in ("task_id_start", "task_id_end"):
     _help = "Parts from task_id_start to before task_id_end, as with --task_id; -1: all."
     flags.DEFINE_integer(_name, -1, _help, -1, shared_flags.MAX)
+flags.DEFINE_integer(
+    "vocab_size", None, "With text2text_tmpdir: about how many tokens; 0: bytes.", 0, 2**20
+)
 flags.DEFINE_enum("runner", "local", ["local", "beam"], "See docs/datagen.md.")
 flags.DEFINE_string("beam_options", "", "With --runner=beam: Beam's own options, as one string.")
 t2t_flags.define(
@@ -57,7 +61,7 @@ def main() -> None:
             generate_data_with_beam(*common, num_workers, shlex.split(FLAGS.beam_options))
         else:
             for task_id in _task_ids():
-                generate_data(*common, task_id, num_workers)
+                generate_data(*common, task_id, num_workers, FLAGS.vocab_size)
 
 
 def _task_ids() -> Sequence[int]:
@@ -78,6 +82,8 @@ def _check_runner() -> None:
     if FLAGS.runner != "beam":
         if FLAGS.beam_options:
             raise app.UsageError("--beam_options needs --runner=beam")
+    elif FLAGS.vocab_size is not None:
+        raise app.UsageError("--vocab_size can't be used with --runner=beam")
     elif list(_task_ids()) != [-1]:
         raise app.UsageError("--task_id can't be used with --runner=beam, which runs all tasks")
     elif FLAGS.num_workers and FLAGS.beam_options:

@@ -6,8 +6,9 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
-from t2tlite import plugins, registry
+from t2tlite import plugins, problem_vocabulary, registry
 from t2tlite.data import manifest
 from t2tlite.errors import DataError, VocabularyError
 from t2tlite.files import make_folder, plain_name
@@ -25,6 +26,7 @@ def generate_data(
     overwrite: bool = False,
     task_id: int = -1,
     num_workers: int = 1,
+    vocab_size: int | None = None,
 ) -> None:
     """Generates vocabulary, shards and manifest of a problem, unless they are complete.
 
@@ -38,6 +40,8 @@ def generate_data(
       num_workers: processes that encode and write; the bytes don't depend on it. With more than
         one, a script of yours must call this below `if __name__ == "__main__":`, because the
         processes import the script.
+      vocab_size: about how many tokens the vocabulary gets, for a problem that
+        `takes_vocab_size`; 0: bytes; None: as many as the problem says.
 
     Raises:
       Error: a sample can't be used, a file is missing, or the disk is full.
@@ -55,7 +59,26 @@ def generate_data(
                 # It doesn't write its shards itself, so all parts are there.
                 break
 
-    _generate(name, data_dir, tmp_dir, seed, overwrite, write)
+    problem: Problem = registry.problem(name) if isinstance(name, str) else name
+    if vocab_size is not None:
+        _set_vocab_size(problem, vocab_size, data_dir, overwrite)
+    _generate(problem, data_dir, tmp_dir, seed, overwrite, write)
+
+
+def _set_vocab_size(problem: Any, vocab_size: int, data_dir: str, overwrite: bool) -> None:
+    """Raises DataError if the problem has a size of its own, or its data were made with another."""
+    if not getattr(problem, "takes_vocab_size", False):
+        raise DataError(
+            f"vocab_size={vocab_size}: {problem.name} says the size of its vocabulary itself "
+            f"(approx_vocab_size in its class); leave it out"
+        )
+    earlier = problem_vocabulary.size_in(data_dir, problem.dataset_filename())
+    if earlier not in (None, vocab_size) and not overwrite:
+        raise DataError(
+            f"vocab_size={vocab_size}, but {problem.name} in {data_dir} has a vocabulary of "
+            f"{earlier or 'bytes'}; give --overwrite to generate it again, or another --data_dir"
+        )
+    problem.vocab_size = vocab_size
 
 
 def generate_data_with_beam(

@@ -1,4 +1,4 @@
-"""The notebooks in examples/ run from the first cell to the last, with tiny models."""
+"""The notebooks in examples/notebooks run from the first cell to the last, with tiny models."""
 
 import ast
 import re
@@ -10,7 +10,7 @@ import pytest
 
 import t2tlite
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
+EXAMPLES = Path(__file__).parents[2] / "examples" / "notebooks"
 NOTEBOOKS = ["notebook", "own_data"]
 TINY = {"TRAIN_STEPS": 1, "LAYERS": 1}
 

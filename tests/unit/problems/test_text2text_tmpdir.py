@@ -2,9 +2,10 @@ from pathlib import Path
 
 import pytest
 
-from t2tlite import registry
+from t2tlite import generate_data, registry
 from t2tlite.errors import DataError
 from t2tlite.testing import check_problem
+from t2tlite.text import ByteTextEncoder
 
 TRAIN = [("one fish", "ein Fisch"), ("two fish", "zwei Fische")] * 100
 EVAL = [("no fish", "kein Fisch")]
@@ -27,6 +28,33 @@ def test_from_end_to_end(folder: Path, tmp_path: Path) -> None:
     assert sizes == {"train": 200, "eval": 1}
     names = [one.name for one in (tmp_path / "data").glob("vocab*")]
     assert names == ["vocab.text2text_tmpdir.32768.model"]
+
+
+@pytest.mark.parametrize("size", [0, 20])
+def test_the_data_folder_keeps_the_size_of_the_vocabulary(
+    folder: Path, tmp_path: Path, size: int
+) -> None:
+    data = tmp_path / "data"
+    sizes = generate_data("text2text_tmpdir", data, folder, num_workers=1, vocab_size=size)
+    assert sizes == {"train": 200, "eval": 1}
+    names = [one.name for one in data.glob("vocab*")]
+    assert names == ([f"vocab.text2text_tmpdir.{size}.model"] if size else [])
+    # Another process knows the folder alone.
+    found = registry.problem("text2text_tmpdir").get_feature_encoders(str(data))["targets"]
+    assert isinstance(found, ByteTextEncoder) == (size == 0)
+    with pytest.raises(DataError, match=r"vocab_size=25, but .* give --overwrite"):
+        generate_data("text2text_tmpdir", data, folder, num_workers=1, vocab_size=25)
+    generate_data("text2text_tmpdir", data, folder, num_workers=1, vocab_size=25, overwrite=True)
+    # Generating it again keeps that, too.
+    generate_data("text2text_tmpdir", data, folder, num_workers=1, overwrite=True)
+    again = registry.problem("text2text_tmpdir").get_feature_encoders(str(data))["targets"]
+    assert Path(again.filename).name == "vocab.text2text_tmpdir.25.model"
+
+
+@pytest.mark.parametrize("name", ["text2text_tmpdir_tokens", "reverse_digits"])
+def test_other_problems_say_the_size_themselves(name: str, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=f"vocab_size=9: {name} says the size of its vocabulary"):
+        generate_data(name, tmp_path, vocab_size=9, num_workers=1)
 
 
 @pytest.mark.parametrize("name", ["text2text_tmpdir", "text2text_tmpdir_tokens"])

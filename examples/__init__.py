@@ -1,0 +1,1 @@
+"""The examples; `t2t-example` copies one into a folder of the user's."""
