@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
+from t2tlite import buckets
 from t2tlite.errors import DataError, Error, OutputError
 
 log = logging.getLogger(__name__)
@@ -121,24 +122,28 @@ def cannot_write(path: str | os.PathLike[str], error: OSError) -> OutputError:
 
 
 def folder_path(value: object, name: str, required: bool = True) -> str:
-    """Returns the path of a folder as text, with the user's home for ~.
+    """Returns the path of a folder as text, with the user's home for ~, and for a URL its copy.
 
     Raises:
-      DataError: it can't be a path, or it is empty though required; the message calls it `name`.
+      DataError: it can't be a path, or it is empty though required, or a URL that can't be read;
+        the message calls it `name`.
     """
     path = os.fspath(value) if isinstance(value, str | os.PathLike) else None
     if not isinstance(path, str) or "\0" in path or (required and not path):
         raise DataError(f"{name}={value!r:.80}; expected the path of a folder")
-    return os.path.expanduser(path)
+    return os.path.expanduser(buckets.local_folder(path, name))
 
 
 def make_folder(path: str | os.PathLike[str]) -> Path:
     """Creates a folder and its parents if absent, and checks that it can be written to.
 
+    What is written to the copy of a bucket's folder is uploaded from then on.
+
     Raises:
       OutputError: the folder can't be created or written to.
     """
     folder = Path(path).expanduser()
+    buckets.will_write(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         probe = folder / f".write-test.{secrets.token_hex(8)}"
@@ -150,7 +155,7 @@ def make_folder(path: str | os.PathLike[str]) -> Path:
 
 
 def split_paths(paths: str) -> list[str]:
-    """Splits paths that are joined by commas; a path that exists may have commas in its name."""
+    """Splits paths or URLs joined by commas; a path that exists may have commas in its name."""
     parts, result = paths.split(","), []
     while parts:
         counts = (n for n in range(len(parts), 1, -1) if os.path.exists(",".join(parts[:n])))
@@ -191,13 +196,13 @@ def plain_name(name: object, source: object, error: type[Error] = Error) -> str:
 
 
 def open_binary(path: str | os.PathLike[str]) -> IO[bytes]:
-    """Opens a file of the user's for reading.
+    """Opens a file of the user's for reading: one on this machine, or at a URL.
 
     Raises:
       DataError: it doesn't exist, is a folder, or can't be read.
     """
     try:
-        return open(path, "rb")
+        return open(buckets.local_file(os.fspath(path)), "rb")
     except FileNotFoundError:
         raise DataError(f"{path} doesn't exist; put it there, or check the path") from None
     except IsADirectoryError:
@@ -212,11 +217,14 @@ def open_binary(path: str | os.PathLike[str]) -> IO[bytes]:
 def matching(pattern: str) -> list[str]:
     """Returns the paths of the files and folders that a pattern with *, ? or [] matches, sorted.
 
-    `**` matches any folders. A path that exists is its own only match, whatever it contains.
+    `**` matches any folders. A path that exists is its own only match, whatever it contains. Of a
+    URL, whose last part may have wildcards, the files are fetched, and their copies returned.
 
     Raises:
       DataError: nothing matches.
     """
+    if buckets.is_url(pattern):
+        return buckets.local_files(pattern)
     pattern = os.path.expanduser(pattern)
     found = [pattern] if os.path.exists(pattern) else sorted(glob.glob(pattern, recursive=True))
     if not found:
