@@ -41,6 +41,8 @@ AUTO = "auto"
 
 PAD_ID = 0  # padding, in every vocabulary
 EOS_ID = 1  # end of a sequence, in every vocabulary
+# Feature of a batch: the weights of its target positions, float32, where samples have weights.
+WEIGHTS = "targets_weight"
 
 # The bounds admit far more than any known model has, and nothing that can't work.
 Size = Annotated[int, Bounds(1, 2**15)]
@@ -127,6 +129,9 @@ class HParams:
     attention_dropout_broadcast_dims: Axes4 = ""  # of [batch, head, query, key], as "0,1"
     relu_dropout_broadcast_dims: Axes3 = ""  # of [batch, length, filter], as "1"
     label_smoothing: Rate = 0.1  # probability moved from the target to all other tokens
+    # Two passes over each batch, with other dropout: the weight of their divergence (Liang et al.
+    # 2021, "R-Drop"); 0: one pass.
+    rdrop_alpha: Annotated[float, Bounds(0.0, 1000.0)] = 0.0
     weight_decay: Annotated[float, Bounds(0.0, 100.0)] = 0.0  # decoupled, times the learning rate
     weight_decay_cautious: bool = False  # only of weights that the update makes smaller
 

@@ -85,6 +85,10 @@ class Dropout(keras.layers.Layer):
         axes that share a mask, for example "0,1", or "".
       hparams: the model's.
       seed_generator: the model's, so that its random state is one variable.
+
+    Attributes:
+      rate: the share of values to drop.
+      shared_by_rows: whether all rows of a batch have the same mask.
     """
 
     def __init__(self, kind, hparams, seed_generator, **kwargs):
@@ -92,6 +96,8 @@ class Dropout(keras.layers.Layer):
         self.rate = getattr(hparams, kind)
         axes = getattr(hparams, f"{kind}_broadcast_dims").split(",")
         self.axes = [int(axis) for axis in axes if axis.strip()]
+        rank = 4 if kind == "attention_dropout" else 3
+        self.shared_by_rows = bool({0, -rank} & {*self.axes})
         self.seed_generator = seed_generator
 
     def call(self, x, training=False):
@@ -106,3 +112,11 @@ class Dropout(keras.layers.Layer):
         kept = drawn_mask(self.seed_generator, self.rate, noise_shape)
         scale = ops.convert_to_tensor(1 / (1 - self.rate), x.dtype)
         return x * ops.where(kept, scale, ops.zeros_like(scale))
+
+
+def tells_rows_apart(network):
+    """Whether a model drops other values in each row of a batch."""
+    return bool(getattr(getattr(network, "hparams", None), "symbol_dropout", 0.0)) or any(
+        getattr(layer, "rate", 0.0) and not getattr(layer, "shared_by_rows", False)
+        for layer in network._flatten_layers()
+    )

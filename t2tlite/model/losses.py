@@ -79,15 +79,38 @@ def squared_error(outputs_B1N, targets_BN):
     return ops.square(outputs_B1N[:, 0] - ops.cast(targets_BN, "float32"))
 
 
+def divergence(logits_BTV, vocab_size=None):
+    """Symmetric Kullback-Leibler divergence of the distributions of rows 2i and 2i + 1.
+
+    Args:
+      logits_BTV: float32; B is even.
+      vocab_size: as in `cross_entropy`.
+
+    Returns:
+      float32 [B / 2, T]: KL(p || q) + KL(q || p), in nats.
+    """
+    logits_BTV = logits_BTV[..., :vocab_size]
+    # The normalisers cancel: sum((p - q) * (log p - log q)) of two distributions.
+    gap = logits_BTV[::2] - logits_BTV[1::2]
+    probabilities_BTV = ops.softmax(logits_BTV)
+    return ops.sum((probabilities_BTV[::2] - probabilities_BTV[1::2]) * gap, axis=-1)
+
+
 def projected_cross_entropy(
-    hidden_BTD, table_VD, targets_BT, weights_BT, label_smoothing=0.0, vocab_size=None, shares=1
+    hidden_BTD,
+    table_VD,
+    targets_BT,
+    weights_BT,
+    label_smoothing=0.0,
+    vocab_size=None,
+    shares=1,
+    divergence_weight=0.0,
 ):
     """Returns the weighted sum of the cross-entropy of hidden @ table^T, in chunks of tokens.
 
     Logits exist for at most CHUNK_TOKENS tokens at a time. The forward pass computes the gradients
     as well: the loss is a sum, so a chunk's gradient doesn't depend on the other chunks. Value and
-    gradients are those of `cross_entropy` on all logits. Of the gradient only the softmax needs
-    tensors of the logits' size; the terms of the targets and of label smoothing need [M, D].
+    gradients are those of `cross_entropy` on all logits.
 
     Args:
       hidden_BTD: the decoder's output, float32 or bfloat16.
@@ -97,20 +120,21 @@ def projected_cross_entropy(
       label_smoothing: between 0 and 1.
       vocab_size: number of tokens; by default all rows.
       shares: S; each device has chunks of its own tokens. B is a multiple of it.
+      divergence_weight: if not 0, rows 2i and 2i + 1 are two passes over the same targets, and
+        their `divergence` is added times this.
 
     Returns:
       A float32 scalar.
     """
-    width, rows = hidden_BTD.shape[-1], table_VD.shape[0]
-    vocab_size = vocab_size or rows
+    vocab_size = vocab_size or table_VD.shape[0]
     peak, floor, entropy = _smoothed_distribution(label_smoothing, vocab_size)
-    targets_SM = ops.reshape(targets_BT, (shares, -1))
-    weights_SM = ops.reshape(weights_BT, (shares, -1))
+    tensors, pairs = (hidden_BTD, targets_BT, weights_BT), bool(divergence_weight)
+    hidden_SMD, targets_SM, weights_SM = (_divided(each, shares, pairs) for each in tensors)
 
     @ops.custom_gradient
     def total(hidden_SMD, table_VD):
         norms_SM, softmax_SMD, grad_VD = _chunks(
-            hidden_SMD, table_VD, targets_SM, weights_SM, vocab_size
+            hidden_SMD, table_VD, targets_SM, weights_SM, vocab_size, divergence_weight
         )
         hidden32_SMD = ops.cast(hidden_SMD, "float32")
         target_SMD = ops.take(table_VD, targets_SM, axis=0)
@@ -124,26 +148,47 @@ def projected_cross_entropy(
             w_SM1 = weights_SM[..., None]
             hidden_grad = softmax_SMD - w_SM1 * (peak * target_SMD + floor * row_sum_D)
             weighted_SMD = w_SM1 * hidden32_SMD
-            picked_VD = ops.segment_sum(
-                ops.reshape(weighted_SMD, (-1, width)), ops.reshape(targets_SM, (-1,)), rows
+            table_grad = grad_VD - _known_terms(
+                weighted_SMD, targets_SM, peak, floor, table_VD.shape[0], vocab_size
             )
-            table_grad = grad_VD - peak * picked_VD
-            if floor:
-                real_V1 = ops.cast(ops.arange(rows) < vocab_size, "float32")[:, None]
-                table_grad -= floor * real_V1 * ops.sum(weighted_SMD, axis=(0, 1))
             return ops.cast(scalar * hidden_grad, hidden_SMD.dtype), scalar * table_grad
 
         return value, grad
 
-    return total(ops.reshape(hidden_BTD, (shares, -1, width)), ops.convert_to_tensor(table_VD))
+    return total(hidden_SMD, ops.convert_to_tensor(table_VD))
 
 
-def _chunks(hidden_SMD, table_VD, targets_SM, weights_SM, vocab_size):
-    """Computes the terms of the softmax, in chunks of the tokens of all shares.
+def _divided(values, shares, pairs):
+    """Divides the tokens of rows among the shares: [B, T, ...] -> [S, M, ...].
+
+    With pairs, tokens of the rows 2i and 2i + 1 become neighbours, which no chunk separates.
+    """
+    trailing = values.shape[2:]
+    if pairs:
+        values = ops.reshape(values, (-1, 2, *ops.shape(values)[1:]))
+        values = ops.moveaxis(values, 1, 2)
+    return ops.reshape(values, (shares, -1, *trailing))
+
+
+def _known_terms(weighted_SMD, targets_SM, peak, floor, rows, vocab_size):
+    """Returns the terms of the table's gradient by the smoothed targets, [rows, D].
+
+    They need no tensors of the logits' size.
+    """
+    flat_ND = ops.reshape(weighted_SMD, (-1, weighted_SMD.shape[-1]))
+    terms_VD = peak * ops.segment_sum(flat_ND, ops.reshape(targets_SM, (-1,)), rows)
+    if not floor:
+        return terms_VD
+    real_V1 = ops.cast(ops.arange(rows) < vocab_size, "float32")[:, None]
+    return terms_VD + floor * real_V1 * ops.sum(flat_ND, axis=0)
+
+
+def _chunks(hidden_SMD, table_VD, targets_SM, weights_SM, vocab_size, divergence_weight):
+    """Computes the terms of softmax and divergence, in chunks of the tokens of all shares.
 
     Returns:
-      Float32 log-normalisers [S, M], and the softmax's terms of the gradients of hidden [S, M, D]
-      and of the table [V, D].
+      Float32 log-normalisers with the divergence [S, M], and their terms of the gradients of
+      hidden [S, M, D] and of the table [V, D].
     """
     dtype = hidden_SMD.dtype
     shares, width, rows = hidden_SMD.shape[0], hidden_SMD.shape[-1], table_VD.shape[0]
@@ -151,6 +196,8 @@ def _chunks(hidden_SMD, table_VD, targets_SM, weights_SM, vocab_size):
     chunks = (tokens + CHUNK_TOKENS - 1) // CHUNK_TOKENS
     # Chunks of equal size, so that the last one needs little padding.
     size = (tokens + chunks - 1) // chunks
+    if divergence_weight:
+        size += size % 2
     missing = chunks * size - tokens
     hidden_SMD = ops.pad(hidden_SMD, [[0, 0], [0, missing], [0, 0]])
     targets_SM1 = ops.pad(targets_SM, [[0, 0], [0, missing]])[..., None]
@@ -169,6 +216,10 @@ def _chunks(hidden_SMD, table_VD, targets_SM, weights_SM, vocab_size):
         # One operation, and on CPUs one pass over the logits; exp, sum and quotient take six.
         softmax_SCV = ops.softmax(logits_SCV)
         norms_SC1 = _log_normaliser(logits_SCV, softmax_SCV, targets_SC1)
+        if divergence_weight:
+            value_SC1, slope_SCV = _divergence_of_neighbours(logits_SCV, softmax_SCV)
+            norms_SC1 += divergence_weight * value_SC1
+            softmax_SCV += divergence_weight * slope_SCV
         softmax_SCV = ops.cast(softmax_SCV, dtype)
         softmax_SCD = ops.cast(_product(softmax_SCV, table), "float32") * weights_SC1
         scaled_SCD = ops.cast(ops.cast(hidden_SCD, "float32") * weights_SC1, dtype)
@@ -214,6 +265,24 @@ def _log_normaliser(logits_SCV, softmax_SCV, targets_SC1):
         return ops.take_along_axis(logits_SCV, targets_SC1, axis=-1) - ops.log(likelihood_SC1)
 
     return ops.cond(ops.min(likelihood_SC1) > SMALLEST, of_target, of_likeliest)
+
+
+def _divergence_of_neighbours(logits_SCV, softmax_SCV):
+    """Computes the divergence of tokens 2k and 2k + 1, and its gradient by the logits.
+
+    Returns:
+      [S, C, 1], half of a pair's divergence for each of the two, and [S, C, V].
+    """
+    shares, width = logits_SCV.shape[0], logits_SCV.shape[-1]
+    logits, softmax = (
+        ops.reshape(each, (shares, -1, 2, width)) for each in (logits_SCV, softmax_SCV)
+    )
+    # From each token's own point of view: its distribution p, the other's q, log p - log q.
+    excess = softmax - ops.flip(softmax, axis=2)
+    gap = logits - ops.flip(logits, axis=2)
+    value = 0.5 * ops.sum(excess * gap, axis=-1, keepdims=True)
+    slope = excess + softmax * (gap - ops.sum(softmax * gap, axis=-1, keepdims=True))
+    return ops.reshape(value, (shares, -1, 1)), ops.reshape(slope, (shares, -1, width))
 
 
 def _product(left_SCK, right_KN):

@@ -85,10 +85,13 @@ def estimate(job: Job) -> dict[str, int]:
     half = 2 * job.parameters if hparams.activation_dtype == "bfloat16" else 0
     tokens = job.rows * (1 if job.has_labels else job.longest)
     logits = LOGITS_COPIES * 4 * job.problem_hparams.vocab_size["targets"]
+    # With rdrop_alpha a step has each row twice.
+    passes = 2 if hparams.rdrop_alpha else 1
+    at_once = min(passes * tokens, CHUNK_TOKENS) if job.chunks_logits else passes * tokens
     training = {
         "gradients": weights,
-        "activations": _activations(job),
-        "logits": logits * (min(tokens, CHUNK_TOKENS) if job.chunks_logits else tokens),
+        "activations": passes * _activations(job),
+        "logits": logits * at_once,
     }
     # Evaluation computes all logits of a batch.
     evaluation = {"evaluation": logits * tokens if job.evaluates else 0}

@@ -11,13 +11,7 @@ from keras import ops
 
 from t2tlite.config import HParams, ProblemHParams
 from t2tlite.devices.feeding import WAITED
-from t2tlite.model import protocol
-from t2tlite.model.losses import (
-    cross_entropy,
-    projected_cross_entropy,
-    squared_error,
-    token_weights,
-)
+from t2tlite.training.batch_loss import BatchLoss
 
 
 class Totals(keras.metrics.Metric):
@@ -54,7 +48,7 @@ class Objective(keras.Model):
     Args:
       network: takes a dict of int32 [B, T] features and returns logits [B, T, V]; where
         `protocol.projects`, as for the Transformer, the logits of a whole batch never exist.
-      hparams: reads label_smoothing and prepend_mode.
+      hparams: reads label_smoothing, rdrop_alpha and prepend_mode.
       problem_hparams: reads modality and loss_multiplier.
       sum_over_replicas: sums a vector over the devices that share a batch.
       row_shares: devices over which one program divides the rows of a batch.
@@ -73,15 +67,9 @@ class Objective(keras.Model):
     ):
         super().__init__(name="objective")
         self.network = network
-        self.projects = protocol.projects(network)
-        self.modality = problem_hparams.modality["targets"]
-        # As in T2T, the other prepend_mode also learns to write the inputs.
-        self.answers_only = hparams.prepend_mode == "prepend_inputs_full_attention"
-        self.label_smoothing = hparams.label_smoothing
-        self.vocab_size = problem_hparams.vocab_size["targets"]
+        self.batch_loss = BatchLoss(network, hparams, problem_hparams, row_shares)
         self.loss_multiplier = problem_hparams.loss_multiplier
         self.sum_over_replicas = sum_over_replicas
-        self.row_shares = row_shares
         self.totals = Totals()
         self.stop_asked = self.add_weight((), "zeros", trainable=False, name="stop_asked")
         self.built = True
@@ -98,16 +86,13 @@ class Objective(keras.Model):
 
     def call(self, features: dict[str, Any], training: bool = False) -> Any:
         features = {name: value for name, value in features.items() if name != WAITED}
-        if self.projects:
-            return self.network.hidden(features, training=training)
-        return self.network(features, training=training)
+        return self.batch_loss.outputs(features, training)
 
     def train_step(self, *args: Any) -> Any:
         """Trains on a batch, the last argument; before it, JAX passes the state."""
         if self.optimizer.gradient_accumulation_steps:
             batch = keras.utils.unpack_x_y_sample_weight(args[-1])[0]
-            tokens = ops.sum(token_weights(batch, self.modality, self.answers_only))
-            self.optimizer.weigh_batch(self.sum_over_replicas(tokens))
+            self.optimizer.weigh_batch(self.sum_over_replicas(self.batch_loss.tokens(batch)))
         return super().train_step(*args)
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
@@ -115,26 +100,8 @@ class Objective(keras.Model):
 
         The parts of all devices add up to the mean, as their gradients do.
         """
-        targets_BT = x["targets"]
-        weights_BT = token_weights(x, self.modality, self.answers_only)
-        count = ops.sum(weights_BT)
-        if self.projects:
-            softmax = self.network.softmax
-            total = projected_cross_entropy(
-                y_pred,
-                softmax.weight_VD,
-                targets_BT,
-                weights_BT,
-                self.label_smoothing,
-                softmax.vocab_size,
-                self.row_shares,
-            )
-        elif self.modality == "real_l2":
-            total = ops.sum(squared_error(y_pred, targets_BT) * weights_BT)
-        else:
-            losses_BT = cross_entropy(y_pred, targets_BT, self.label_smoothing, self.vocab_size)
-            total = ops.sum(losses_BT * weights_BT)
-        slots = ops.cast(ops.size(targets_BT), "float32")
+        count, total = self.batch_loss.tokens(x), self.batch_loss.total(x, y_pred)
+        slots = ops.cast(ops.size(x["targets"]), "float32")
         waited = ops.sum(x[WAITED]) if WAITED in x else 0.0
         stop_asked = ops.convert_to_tensor(self.stop_asked)
         sums = [count, slots, ops.stop_gradient(total), waited, stop_asked]

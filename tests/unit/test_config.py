@@ -25,6 +25,7 @@ OUR_FIELDS = {
     "learning_rate_cooldown_share",
     "optimizer_muon_learning_rate_ratio",
     "optimizer_muon_momentum",
+    "rdrop_alpha",
     "weight_decay_cautious",
 }
 POETRY = {"learning_rate": 0.05, "attention_dropout": 0.6, "layer_prepostprocess_dropout": 0.6}

@@ -108,6 +108,40 @@ def test_projection_in_chunks_is_the_dense_one(
     assert not found[1][vocab_size:].any()
 
 
+@pytest.mark.parametrize("shares", [1, 2])
+def test_the_divergence_of_two_passes(monkeypatch, gradients, shares):
+    """As much as the formula in float64, and the gradient of the dense computation."""
+    monkeypatch.setattr(losses, "CHUNK_TOKENS", 50)
+    hidden, table = random(1, 4, 43, D), random(2, 56, D)
+    targets = np.random.default_rng(3).integers(0, 50, (2, 43)).astype("int32").repeat(2, 0)
+    weights = (targets > 9).astype("float32")
+
+    def chunked(hidden, table):
+        return losses.projected_cross_entropy(
+            hidden, table, targets, ops.convert_to_tensor(weights), 0.1, 50, shares, 0.7
+        )
+
+    def dense(hidden, table):
+        logits = ops.matmul(hidden, ops.transpose(table))
+        plain = ops.sum(losses.cross_entropy(logits, targets, 0.1, 50) * weights)
+        return plain + 0.7 * ops.sum(losses.divergence(logits, 50) * weights[::2])
+
+    value, found = gradients(chunked, hidden, table)
+    expected_value, expected = gradients(dense, hidden, table)
+    logits = (hidden @ table[:50].T).astype("float64")
+    log_probs = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
+    first, second = log_probs[::2], log_probs[1::2]
+    terms = np.exp(first) * (first - second) + np.exp(second) * (second - first)
+    by_hand = (reference(logits, targets, 0.1) * weights).sum()
+    by_hand += 0.7 * (terms.sum(-1) * weights[::2]).sum()
+    assert value == pytest.approx(by_hand, rel=1e-5)
+    assert expected_value == pytest.approx(by_hand, rel=1e-5)
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5 * np.abs(other).max())
+    assert not found[0][weights == 0].any()
+    assert not found[1][50:].any()
+
+
 def test_all_rows_are_tokens_by_default():
     hidden, table = random(1, 1, 3, D), random(2, 9, D)
     targets, weights = np.array([[1, 8, 2]]), np.ones((1, 3), "float32")

@@ -116,7 +116,7 @@ def test_the_loss_includes_the_runs():
         network(FEATURES)
         assert not network.losses
         objective = Objective(network, hparams, PROBLEM, lambda sums: sums)
-        objective.projects = False  # which TensorFlow can't without a graph
+        objective.batch_loss.projects = False  # which TensorFlow can't without a graph
         predicted = objective(FEATURES, training=True)
         features = {name: ops.convert_to_tensor(value) for name, value in FEATURES.items()}
         found = objective.compute_loss(features, None, predicted)

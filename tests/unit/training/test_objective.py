@@ -13,6 +13,7 @@ from t2tlite.checkpoint import checkpoints
 from t2tlite.config import HParams, ProblemHParams
 from t2tlite.devices.devices import Devices
 from t2tlite.devices.feeding import Feed
+from t2tlite.errors import HParamsError
 from t2tlite.model.losses import cross_entropy
 from t2tlite.model.protocol import build
 from t2tlite.model.transformer import Transformer
@@ -126,6 +127,51 @@ def test_packed_examples_train_as_unpacked_ones(make_model):
     # A wrong segment id changes the loss.
     packed["targets_segmentation"][0, 3] = 2
     assert trained(packed)[0] != pytest.approx(loss, rel=1e-4)
+
+
+@pytest.mark.parametrize("hides", [False, True])
+def test_rdrop_compares_two_passes(make_model, hides):
+    """Half of Liang et al.'s loss: -log p - log q + alpha (KL(p || q) + KL(q || p)) / 2."""
+    network, _ = make_model(layer_prepostprocess_dropout=0.5, rdrop_alpha=3.0)
+    model = Plain(network) if hides else network
+    problem_hparams = ProblemHParams({"targets": 11}, {"targets": "symbol"})
+    hparams = HParams(label_smoothing=0.1, rdrop_alpha=3.0)
+    objective = Objective(model, hparams, problem_hparams, lambda sums: sums)
+    objective.compile(optimizer=keras.optimizers.SGD(0.0), jit_compile=False)
+    state = np.array(network.seed_generator.state.value)
+    twice = {"targets": TARGETS.repeat(2, 0)}
+    logits = network(twice, training=True)
+    network.seed_generator.state.assign(state)
+    sums = Totals.read(objective.train_on_batch({"targets": TARGETS}, return_dict=True))
+    real = twice["targets"] > 0
+    log_probs = np.log(np.array(keras.ops.softmax(logits), "float64"))[..., :11]
+    first, second = log_probs[::2], log_probs[1::2]
+    divergences = ((np.exp(first) - np.exp(second)) * (first - second)).sum(-1)
+    losses = np.array(cross_entropy(logits, twice["targets"], 0.1, 11))
+    expected = losses[real].sum() / 2 + 3.0 / 4 * divergences[real[::2]].sum()
+    assert divergences[real[::2]].min() > 1e-3
+    assert sums["loss"] == pytest.approx(expected, rel=1e-4)
+    # Tokens and slots are those of the data.
+    assert (sums["tokens"], sums["slots"]) == (5, 8)
+    # Evaluation is one pass.
+    assert objective({"targets": TARGETS}).shape[0] == 2
+
+
+def test_rdrop_where_it_has_no_sense(make_model, caplog):
+    drops = ["layer_prepostprocess_dropout", "attention_dropout", "relu_dropout"]
+    hparams = HParams(rdrop_alpha=5.0)
+    numbers = ProblemHParams({"targets": 11}, {"targets": "real_l2"})
+    model, _ = make_model()
+    with pytest.raises(HParamsError, match="rdrop_alpha=5.0 compares probabilities"):
+        Objective(model, hparams, numbers, lambda sums: sums)
+    symbols = ProblemHParams({"targets": 11}, {"targets": "symbol"})
+    Objective(model, hparams, symbols, lambda sums: sums)
+    assert not caplog.records
+    shared = {f"{name}_broadcast_dims": "0" for name in drops}
+    for values in (dict.fromkeys(drops, 0.0), shared):
+        model, _ = make_model(**values)
+        Objective(model, hparams, symbols, lambda sums: sums)
+        assert "only doubles the work" in caplog.records.pop().getMessage()
 
 
 def test_moving_averages_of_the_weights(make_model):
