@@ -59,7 +59,8 @@ def main() -> None:
     if FLAGS.decode_interactive:
         from t2tlite.interactive.session import interactive
 
-        interactive(decoder)
+        # --decode_hparams says how to begin, for this session alone.
+        interactive(decoder, remembers=not FLAGS.decode_hparams)
     elif FLAGS.score_file:
         from t2tlite.decode import scoring
 

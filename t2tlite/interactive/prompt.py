@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import re
 import sys
 import termios
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 
 from prompt_toolkit import PromptSession
 from prompt_toolkit.completion import WordCompleter
 from prompt_toolkit.filters import Condition
-from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 
 from t2tlite.errors import DataError
 from t2tlite.files import BYTE_ORDER_MARK
+from t2tlite.interactive import memory
 
 
 def make_session(
@@ -32,7 +30,7 @@ def make_session(
         return session.default_buffer.text.startswith(text)
 
     session: PromptSession[str] = PromptSession(
-        history=_open_history(),
+        history=memory.open_history(),
         completer=WordCompleter(
             lambda: hparams if begins_with(":set ") else commands, pattern=re.compile(r"[^\s,]+")
         ),
@@ -51,18 +49,6 @@ def typed_lines(session: PromptSession[str]) -> Iterator[str]:
             continue
         except EOFError:
             return
-
-
-def _open_history() -> History:
-    """Returns the history of all sessions, or an empty one if its file can't be written."""
-    state = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
-    path = state / "t2tlite" / "history"
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.open("ab").close()
-    except OSError:
-        return InMemoryHistory()
-    return FileHistory(str(path))
 
 
 @contextlib.contextmanager

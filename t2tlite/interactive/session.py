@@ -6,13 +6,14 @@ import contextlib
 import dataclasses
 import re
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from t2tlite.decode.decode_hparams import MAX_LENGTH, DecodeHParams, Hypothesis
 from t2tlite.decode.decoder import Decoder
 from t2tlite.errors import CheckpointError, DataError, Error
+from t2tlite.interactive.memory import Memory
 from t2tlite.interactive.prompt import hidden_keys, make_session, piped_lines, typed_lines
 from t2tlite.interactive.screen import Screen
 
@@ -26,11 +27,12 @@ HELP = """Type a line to get an answer. Commands, the first four as in Tensor2Te
   :next [N]         use the last answer, or the N-th of several, as the next line
   :attention [L H]  show the attention weights of the last answer [of layer L, head H]
   :set A=B,C=D      set decode hparams, such as beam_size=1 or sampling_method=random
+  :reset            decode as the model says again, and forget the settings
   :help             show this
 A space before a command makes it text. Ctrl-C stops an answer."""
 
 _COMMAND = re.compile(r"(ns|dl|it)=(.*)|(:[a-z]+)(?:\s+(.*))?|q", re.DOTALL)
-COMMANDS = [":attention", ":help", ":next", ":set ", "dl=", "it=text", "ns=", "q"]
+COMMANDS = [":attention", ":help", ":next", ":reset", ":set ", "dl=", "it=text", "ns=", "q"]
 _ASSIGNMENTS = [f"{field.name}=" for field in dataclasses.fields(DecodeHParams)]
 
 # Typed lines rarely have more tokens: padded to this width, all share one compiled shape.
@@ -41,22 +43,30 @@ _LABELS = 5
 _MAX_ANSWERS = 100
 
 
-def interactive(decoder: Decoder) -> None:
+def interactive(decoder: Decoder, remembers: bool = False) -> None:
     """Answers lines of standard input until it ends or a line says to quit.
 
     On a terminal there is editing, history, completion, tables and answers token by token. In a
     pipe, each line gets its answers and nothing else on standard output.
 
+    Args:
+      decoder: the model.
+      remembers: whether a session on a terminal begins with the settings of the last one.
+
     Raises:
       DataError: a line from a pipe isn't UTF-8.
     """
     screen = Screen(_on_terminal())
-    session = Session(decoder, screen)
+    memory = Memory(decoder.output_dir) if remembers and screen.is_terminal else None
+    session = Session(decoder, screen, memory)
     if not screen.is_terminal:
         session.run(piped_lines())
         return
     example = "a line" if decoder.problem.has_inputs else "a beginning, or nothing"
     print(f"Type {example}; :help lists the commands, Ctrl-D quits.")
+    if memory and (settings := session.settings()):
+        told = ", ".join(f"{name}={value}" for name, value in settings.items())
+        print(f"As in your last session: {told}. :reset forgets it ({memory.path}).")
     session.run(typed_lines(make_session(COMMANDS, _ASSIGNMENTS, session.status)))
 
 
@@ -65,16 +75,22 @@ def _on_terminal() -> bool:
 
 
 class Session:
-    """One conversation with a model."""
+    """One conversation with a model.
 
-    def __init__(self, decoder: Decoder, screen: Screen):
-        self.decoder, self.screen = decoder, screen
+    Args:
+      decoder: the model.
+      screen: shows the answers.
+      memory: has the settings to begin with, and gets each change; None: nothing is remembered.
+    """
+
+    def __init__(self, decoder: Decoder, screen: Screen, memory: Memory | None = None):
+        self.decoder, self.screen, self._memory = decoder, screen, memory
         decoder.engine.min_width = MIN_WIDTH
         decoder.from_nothing = True
-        self._hparams = dataclasses.replace(decoder.decode_hparams)
-        self._max_answers = 1
-        if decoder.classifies and screen.is_terminal:
-            self._max_answers = min(_LABELS, decoder.encoders["targets"].vocab_size)
+        self._reset()
+        if memory:
+            with contextlib.suppress(Error):
+                self._apply(memory.read())
         self._line, self._answers = "", list[Hypothesis]()
         self._number = 0  # of the line, from 1
         # On a terminal, a thread decodes: the main thread hears Ctrl-C meanwhile, and the model
@@ -84,6 +100,33 @@ class Session:
         self._thread = ThreadPoolExecutor(1) if uses_thread else None
         self._warmed_up: object = None
         self._warm_up: Future[None] | None = None
+
+    def settings(self) -> dict[str, Any]:
+        """Returns what differs from the model's way of decoding: decode hparams by name, and ns."""
+        model, now = vars(self.decoder.decode_hparams), vars(self._hparams)
+        changed = {name: value for name, value in now.items() if value != model[name]}
+        if self._max_answers != self._usual_answers():
+            changed["ns"] = self._max_answers
+        return changed
+
+    def _reset(self) -> None:
+        self._hparams = dataclasses.replace(self.decoder.decode_hparams)
+        self._max_answers = self._usual_answers()
+
+    def _usual_answers(self) -> int:
+        if self.decoder.classifies and self.screen.is_terminal:
+            return min(_LABELS, int(self.decoder.encoders["targets"].vocab_size))
+        return 1
+
+    def _apply(self, settings: Mapping[str, Any]) -> None:
+        """Applies what `settings` returned; raises HParamsError or DataError if it can't be."""
+        hparams = {name: value for name, value in settings.items() if name != "ns"}
+        # Beside a beam_size it must be given: it may be sampling by default.
+        given = {"sampling_method": self._hparams.sampling_method, **hparams}
+        changed = dataclasses.replace(self._hparams).override(given).check()
+        usual = self._usual_answers()
+        number = _parse_number("ns", str(settings.get("ns", usual)), 1, _MAX_ANSWERS)
+        self._hparams, self._max_answers = changed, number
 
     def run(self, lines: Iterable[str]) -> None:
         """Takes lines until they end or one says to quit."""
@@ -113,6 +156,8 @@ class Session:
         try:
             if command:
                 self._obey(command[1] or command[3], (command[2] or command[4] or "").strip())
+                if self._memory and self.settings() != self._memory.read():
+                    self._memory.write(self.settings())
             else:
                 self._answer(line[1:] if is_escaped else line)
         except CheckpointError:
@@ -198,6 +243,8 @@ class Session:
             self._show_attention(value)
         elif name == ":set":
             self._hparams = dataclasses.replace(self._hparams).override(value).check()
+        elif name == ":reset":
+            self._reset()
         elif name == ":help":
             print(HELP.format(ns=self._max_answers, dl=self._hparams.extra_length), flush=True)
         else:

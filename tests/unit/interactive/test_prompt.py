@@ -60,7 +60,7 @@ def test_keys_pressed_during_an_answer_are_not_shown(monkeypatch):
 @pytest.mark.parametrize(
     ("typed", "offered_while_typing", "completions"),
     [
-        (":", True, [":attention", ":help", ":next", ":set "]),
+        (":", True, [":attention", ":help", ":next", ":reset", ":set "]),
         (":n", True, [":next"]),
         ("n", False, ["ns="]),
         ("now", False, []),

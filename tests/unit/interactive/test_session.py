@@ -1,10 +1,12 @@
 """Interactive decoding, with a small model that has learned to reverse digits."""
 
 import io
+import json
 import math
 import signal
 import threading
 import types
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +17,7 @@ from t2tlite.decode.decoder import Decoder
 from t2tlite.decode.engine import Answer
 from t2tlite.decode.keras_search import Search
 from t2tlite.errors import CheckpointError, DataError
-from t2tlite.interactive import session
+from t2tlite.interactive import memory, session
 from t2tlite.interactive.screen import Screen
 
 MODEL = Path(__file__).parents[2] / "golden" / "model"
@@ -235,6 +237,48 @@ def test_an_answer_grows_token_by_token(decoder, monkeypatch, terminal):
     first = greedy(decoder, "3 1 4").text
     assert shown == f"{first}\n{greedy(decoder, first).text}\n"
     assert written[:3] == [first[:1], first[:3], first[:5]]
+
+
+def test_the_next_session_begins_with_the_settings(decoder, terminal, monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    monkeypatch.setattr(session, "interactive", partial(session.interactive, remembers=True))
+    sampling = ":set sampling_method=random,sampling_temp=0.9"
+    assert terminal("ns=3", sampling, "dl=7", ":set beam_size=4,sampling_method=random") == ""
+    kept = tmp_path / "t2tlite" / "settings.json"
+    told = "beam_size=4, extra_length=7, sampling_method=random, sampling_temp=0.9, ns=3"
+    line = f"As in your last session: {told}. :reset forgets it ({kept}).\n"
+    assert terminal() == line
+    shown = terminal(":help").removeprefix(line)
+    assert "(now 3)" in shown and "(now 7)" in shown
+    assert terminal(":reset", ":help").count("(now 1)") == 1
+    assert json.loads(kept.read_text()) == {}
+    assert terminal() == ""
+
+
+@pytest.mark.parametrize(
+    "found", ["{", "[]", "1", '{"MODEL": 1}', '{"MODEL": {"ns": "x"}}', '{"MODEL": {"beam": 2}}']
+)
+def test_damaged_settings_are_left_out(found, decoder, terminal, monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    monkeypatch.setattr(session, "interactive", partial(session.interactive, remembers=True))
+    kept = tmp_path / "t2tlite" / "settings.json"
+    kept.parent.mkdir()
+    kept.write_text(found.replace("MODEL", str(MODEL.resolve())))
+    assert terminal("ns=2") == ""
+    assert json.loads(kept.read_text())[str(MODEL.resolve())] == {"ns": 2}
+
+
+def test_settings_of_a_hundred_models_are_kept(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    for number in range(103):
+        memory.Memory(tmp_path / str(number)).write({"ns": number + 2})
+    assert memory.Memory(tmp_path / "2").read() == {}
+    assert memory.Memory(tmp_path / "3").read() == {"ns": 5}
+    # Nowhere to write.
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "file"))
+    memory.Memory(tmp_path).write({"ns": 2})
+    assert memory.Memory(tmp_path).read() == {}
 
 
 def test_several_answers_are_a_table(decoder, terminal):
