@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from t2tlite.api.fit import fit
     from t2tlite.api.result import TrainResult
     from t2tlite.api.serving import serve
+    from t2tlite.api.tables import table_problem
     from t2tlite.api.training import evaluate, find_learning_rate, train
     from t2tlite.checkpoint.run_record import RunRecord
     from t2tlite.config import HParams
@@ -63,6 +64,7 @@ _DEFINED_IN = {
     "fit": "t2tlite.api.fit:fit",
     "generate_data": "t2tlite.api.datagen:generate_data",
     "serve": "t2tlite.api.serving:serve",
+    "table_problem": "t2tlite.api.tables:table_problem",
     "train": "t2tlite.api.training:train",
 }
 
@@ -90,6 +92,7 @@ __all__ = [
     "problem",
     "registry",
     "serve",
+    "table_problem",
     "testing",
     "text",
     "text_problems",

@@ -106,7 +106,8 @@ class Registry:
     """A table of entries by name.
 
     A user's entry takes precedence over a built-in one of the same name, in whichever order they
-    are registered, so that new built-ins don't break older plugins.
+    are registered, so that new built-ins don't break older plugins. Entries that data folders
+    describe are between them.
 
     Args:
       kind: of its entries, for error messages: "problem", "hparams set".
@@ -123,6 +124,7 @@ class Registry:
         self.kind = kind
         self._takes = takes
         self._users: dict[str, _Registration] = {}
+        self._found: dict[str, _Registration] = {}
         self._built_in: dict[str, _Registration] = {}
 
     def add(self, name: str, entry: Any) -> None:
@@ -151,6 +153,18 @@ class Registry:
                 f"rename one of them"
             )
         table[name] = new
+
+    def add_found(self, name: str, entry: Any, where: str) -> None:
+        """Registers an entry that a file describes, in place of an earlier one.
+
+        It takes precedence over a built-in entry of the name, and a user's over it.
+
+        Args:
+          name: of the entry.
+          entry: what the file describes.
+          where: the file.
+        """
+        self._found[name] = _Registration.of_caller(entry)._replace(built_in=False, where=where)
 
     @overload
     def register(self, name: P) -> P: ...
@@ -184,7 +198,7 @@ class Registry:
                 f"{Registry.searched()}; --registry_help lists all names, --t2t_usr_dir adds a "
                 f"folder"
             )
-        found = self._users.get(name) or self._built_in[name]
+        found = self._first(name)
         if _runs(found.entry):
             # A user's transformer_base that starts from transformer_base means the built-in one.
             if found.built_in or name not in self._built_in:
@@ -210,25 +224,28 @@ class Registry:
     def clear(self) -> None:
         """Forgets all entries, built-in ones, too."""
         Registry.load_plugins()
-        self._users.clear()
-        self._built_in.clear()
+        for table in (self._users, self._found, self._built_in):
+            table.clear()
 
     def where(self, name: str) -> str:
         """Returns the file and line that registered a name, of a built-in its module."""
-        found = self._users.get(name) or self._built_in[name]
+        found = self._first(name)
         return found.entry.target if isinstance(found.entry, Lazy) else found.where
+
+    def _first(self, name: str) -> _Registration:
+        return self._users.get(name) or self._found.get(name) or self._built_in[name]
 
     def __contains__(self, name: str) -> bool:
         Registry.load_plugins()
-        return name in self._users or name in self._built_in
+        return name in self._users or name in self._found or name in self._built_in
 
     def __iter__(self) -> Iterator[str]:
         Registry.load_plugins()
-        return iter(sorted({*self._users, *self._built_in}))
+        return iter(sorted({*self._users, *self._found, *self._built_in}))
 
     def describe(self, name: str) -> str:
         """Returns the first line of an entry's docstring, without importing a lazy one."""
-        entry = (self._users.get(name) or self._built_in[name]).entry
+        entry = self._first(name).entry
         # Its own, not that of a base class.
         doc = entry.doc if isinstance(entry, Lazy) else entry.__doc__ or ""
         return doc.strip().split("\n")[0]

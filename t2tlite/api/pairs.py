@@ -18,6 +18,7 @@ from t2tlite.data.manifest import from_json
 from t2tlite.errors import DataError
 from t2tlite.files import atomic, cannot_write, make_folder, read_json
 from t2tlite.problem import DatasetSplit, Problem
+from t2tlite.tables.splits import hash_of, sorted_labels
 from t2tlite.text_problems import (
     Text2ClassProblem,
     Text2SelfProblem,
@@ -126,7 +127,7 @@ def store(
             eval_share=eval_share,
             counts={split: count for split, (count, _) in measured.items()},
             sha256={split: digest for split, (_, digest) in measured.items()},
-            labels=_sorted(read.labels),
+            labels=sorted_labels(read.labels),
         )
         if not described.counts[DatasetSplit.TRAIN]:
             raise DataError(
@@ -195,27 +196,12 @@ def _draft(rows: Iterable[dict[str, str]], path: Path) -> _Draft:
     lowest = 2**64
     with open(path, "w", encoding="utf-8") as file:
         for texts in rows:
-            lowest = min(lowest, _hash(texts))
+            lowest = min(lowest, hash_of(texts))
             try:
                 file.write(json.dumps(texts) + "\n")
             except OSError as error:
                 raise cannot_write(path.parent.parent, error) from error
     return _Draft(path, lowest)
-
-
-def _sorted(labels: Iterable[str]) -> list[str]:
-    """Returns labels in order: numbers by value."""
-    try:
-        return sorted(labels, key=int)
-    except ValueError:
-        return sorted(labels)
-
-
-def _hash(texts: dict[str, str]) -> int:
-    """Returns a number below 2**64 that depends on the input alone, on every machine."""
-    key = texts.get("inputs", texts.get("targets", ""))
-    digest = hashlib.blake2b(key.encode(), digest_size=8).digest()
-    return int.from_bytes(digest, "big")
 
 
 def _split(draft: _Draft, share: float) -> dict[str, Callable[[], Iterator[str]]]:
@@ -225,7 +211,7 @@ def _split(draft: _Draft, share: float) -> dict[str, Callable[[], Iterator[str]]
     limit = max(int(share * 2**64), draft.lowest + 1)
 
     def lines(held_out: bool) -> Iterator[str]:
-        return (line for line in draft.lines() if held_out == (_hash(json.loads(line)) < limit))
+        return (line for line in draft.lines() if held_out == (hash_of(json.loads(line)) < limit))
 
     return {DatasetSplit.TRAIN: lambda: lines(False), DatasetSplit.EVAL: lambda: lines(True)}
 

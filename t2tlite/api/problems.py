@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import copy
 
-from t2tlite import registry
+from t2tlite import registry, table_problems
+from t2tlite.api.arguments import PathLike
 from t2tlite.assignments import shown
 from t2tlite.errors import DataError
+from t2tlite.files import folder_path
 from t2tlite.problem import Problem
 
 ProblemLike = str | type[Problem] | Problem
@@ -15,17 +17,20 @@ ProblemLike = str | type[Problem] | Problem
 _remembered: set[str] = set()
 
 
-def resolve(problem: ProblemLike) -> str | Problem:
+def resolve(problem: ProblemLike, data_dir: PathLike = "") -> str | Problem:
     """Returns the name of a registered problem, or a new instance of one that needn't be.
 
     Args:
       problem: a registered name, which may end in `_rev` or `_copy`; a class; or an instance, which
         is copied, because generating data changes it.
+      data_dir: a data folder; the problems of tables that it describes are registered.
 
     Raises:
       UnknownNameError: the name isn't registered.
       DataError: it isn't a problem at all.
     """
+    if data_dir:
+        table_problems.register_folder(folder_path(data_dir, "data_dir"))
     if isinstance(problem, str) and problem:
         registry.problem(problem)
         return problem

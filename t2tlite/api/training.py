@@ -146,7 +146,7 @@ def evaluate(
     if isinstance(problem, RunRecord):
         run = problem
     else:
-        run = _recorded(problem, model, hparams, output_dir, usr_dirs)
+        run = _recorded(problem, model, hparams, data_dir, output_dir, usr_dirs)
     args = train_args or TrainArgs(
         eval_steps=eval_steps, eval_split="test" if eval_use_test_set else "eval"
     )
@@ -202,11 +202,12 @@ def _recorded(
     problem: ProblemLike | None,
     model: str,
     hparams: str | Mapping[str, Any],
+    data_dir: str,
     output_dir: str,
     usr_dirs: list[str],
 ) -> RunRecord:
     """Returns the record of a trained model, with the problem that the caller gave."""
-    found = None if problem is None else resolve(problem)
+    found = None if problem is None else resolve(problem, data_dir)
     name = found.full_name if isinstance(found, Problem) else found or ""
     run = recorded_run(output_dir, hparams, name, model)
     if not isinstance(found, Problem):
@@ -226,7 +227,7 @@ def _run(flags: Mapping[str, Any], output_dir: str, usr_dirs: list[str]) -> RunR
 
 def _new_run(flags: Mapping[str, Any], output_dir: str, usr_dirs: list[str]) -> RunRecord:
     """Returns the record of the run that the flags describe."""
-    problem, hparams = resolve(flags["problem"]), flags["hparams"]
+    problem, hparams = resolve(flags["problem"], flags["data_dir"]), flags["hparams"]
     names = ["model"] if isinstance(hparams, HParams) else ["model", "hparams_set"]
     if missing := [name for name in names if not flags[name]]:
         raise HParamsError(

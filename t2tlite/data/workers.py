@@ -43,17 +43,22 @@ class Workers(contextlib.ExitStack):
         self.callback(pool.shutdown, cancel_futures=True)
         return pool
 
-    def map(self, function: Callable[[J], R], jobs: Iterable[J]) -> Iterator[R]:
+    def map(
+        self, function: Callable[[J], R], jobs: Iterable[J], at_once: bool = False
+    ) -> Iterator[R]:
         """Yields the results of `function` in the order of the jobs.
 
-        `jobs` is iterated over only as fast as processes become free.
+        Args:
+          function: does a job.
+          jobs: iterated over only as fast as processes become free.
+          at_once: start the pool for the first job already, which takes long.
 
         Raises:
           DataError: a process was killed.
           Exception: what `function` raised.
         """
         iterator = iter(jobs)
-        for job in iterator:
+        for job in () if at_once and self.count > 1 else iterator:
             yield function(job)
             if self.count > 1:
                 break

@@ -29,7 +29,7 @@ from apache_beam.options import pipeline_options  # noqa: TID251
 from apache_beam.pvalue import AsIter, TaggedOutput  # noqa: TID251
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner  # noqa: TID251
 
-from t2tlite import plugins, registry
+from t2tlite import plugins, registry, table_problems
 from t2tlite.data.chunks import ChunkJob, ShardJob, write_chunk, write_merged_shard
 from t2tlite.data.generate import Dataset
 from t2tlite.data.streams import random_state_kept
@@ -66,6 +66,7 @@ class BeamJob:
         """
         for usr_dir in self.usr_dirs:
             plugins.load_usr_dir(usr_dir)
+        table_problems.register_folder(self.data_dir)
         problem = registry.problem(self.name)
         if (
             not isinstance(problem, Text2TextProblem)
