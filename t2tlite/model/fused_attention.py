@@ -1,6 +1,9 @@
 """Attention in one kernel, where JAX runs on a GPU: cuDNN's, through Keras.
 
-The weights [B, H, Q, K] never exist, which saves the time to write and read them several times.
+The weights [B, H, Q, K] never exist, so memory grows with the length instead of its square. On an
+H100, rows of 256 tokens still train faster with the plain products (`benchmarks/results/gpu.md`),
+so short rows don't use the kernel.
+
 JAX gives cuDNN's dropout the same mask at each step, so training with attention_dropout does
 without the kernel.
 
@@ -20,6 +23,8 @@ log = logging.getLogger(__name__)
 
 # Set to 0, it turns the kernel off.
 VARIABLE = "T2TLITE_FUSED_ATTENTION"
+# The fewest keys for which the kernel is used.
+LEAST_KEYS = 512
 
 
 @functools.cache
@@ -42,6 +47,7 @@ def can_attend(queries_BHQD, keys_BHKD, values_BHKD, training, drops):
         _is_available()
         and not drops
         and not is_recording()
+        and keys >= LEAST_KEYS
         and keras.backend.standardize_dtype(queries_BHQD.dtype) in ("bfloat16", "float16")
         and queries_BHQD.shape[3] == values_BHKD.shape[3]
         # One query, a step of decoding, is no work for it.

@@ -60,6 +60,7 @@ def kernel(monkeypatch):
         return products(queries, keys, values, ops.cast(bias, queries.dtype))
 
     monkeypatch.setattr(fused_attention, "_is_available", lambda: True)
+    monkeypatch.setattr(fused_attention, "LEAST_KEYS", 4)
     monkeypatch.setattr(fused_attention, "dot_product_attention", run)
     return calls
 
@@ -92,6 +93,7 @@ def attend(
         ({"dropout": 0.1, "training": True}, False),
         ({"dtype": "float32"}, False),
         ({"queries": 1}, False),
+        ({"length": 3}, False),
         ({"length": 5}, True),
         ({"length": 5, "training": True}, False),
         ({"values": 32}, False),
