@@ -70,6 +70,15 @@ def parse_problem_name(name: str) -> tuple[str, bool, bool]:
     return base, reversed_, copied
 
 
+# Makes the mixture of a text such as "a:0.7+b:0.3"; its module is a layer above.
+_MIXTURE = Lazy("t2tlite.mixture:of_spec", "")
+
+
+def is_mixture(name: str) -> bool:
+    """Whether a problem's name is that of several problems, "a+b", rather than a registered one."""
+    return "+" in name and parse_problem_name(name)[0] not in problems
+
+
 def set_name(problem: Any, name: str) -> None:
     """Names an instance of a problem; a `name` that its class defines is replaced, as in T2T."""
     try:
@@ -83,13 +92,15 @@ def problem(name: str, adapt: Callable[[type], type] = lambda registered: regist
     """Returns a new `Problem` registered as `name`, which may end in `_rev` or `_copy`.
 
     Args:
-      name: of the problem.
+      name: of the problem; or of several, "a:0.7+b:0.3", for a mixture of them.
       adapt: returns the class to instantiate, a subclass of the registered one.
 
     Raises:
       UnknownNameError: the name isn't registered.
       PluginError: a plugin's class can't be instantiated.
     """
+    if is_mixture(name):
+        return _MIXTURE.load()(name)
     base, was_reversed, was_copy = parse_problem_name(name)
     problem_class = adapt(problems.get(base))
     suffixes: dict[str, Any] = {"was_reversed": was_reversed, "was_copy": was_copy}

@@ -24,6 +24,7 @@ from t2tlite.data.records import (
     record_error,
     record_starts,
 )
+from t2tlite.data.weights import WEIGHT, recorded_weight
 from t2tlite.data.wire import Array, decode_ids, spans
 from t2tlite.errors import DataError
 
@@ -55,11 +56,13 @@ class Examples(Protocol):
       names: F features, sorted: "inputs" before "targets".
       widths: number of ids of a feature whose examples all have as many; 0 for others.
       lengths: int32 [N, F].
+      weights: of each example's loss, float32 [N]; None: all have 1.
     """
 
     names: Sequence[str]
     widths: Sequence[int]
     lengths: Array
+    weights: Array | None
 
     def ids(self, numbers: Array) -> list[Array]:
         """Returns for each feature the ids of these examples, one after the other: int32."""
@@ -101,6 +104,7 @@ class MappedExamples:
         for name, feature, column in zip(self.names, self._features, columns, strict=True):
             self._check_width(name, feature, column)
         self._full_lengths = np.stack(columns, axis=1)
+        self.weights = joined_weights([(index.weights, len(index.sizes)) for index in indices])
         limits = [feature.limit or 2**31 - 1 for feature in self._features]
         self._maps: dict[int, memoryview] = {}
         self.lengths = np.minimum(self._full_lengths, np.array(limits, np.int32))
@@ -166,6 +170,7 @@ class StoredExamples:
         ids are float32.
       lengths: for each feature, int32 [N].
       widths: of features whose examples all have as many ids.
+      weights: as the attribute of `Examples`.
     """
 
     def __init__(
@@ -173,7 +178,9 @@ class StoredExamples:
         ids: Mapping[str, Array],
         lengths: Mapping[str, Array],
         widths: Mapping[str, int] = types.MappingProxyType({}),
+        weights: Array | None = None,
     ):
+        self.weights = weights
         self.names: Sequence[str] = sorted(ids)
         self.widths: Sequence[int] = [widths.get(name, 0) for name in self.names]
         self._ids = [ids[name] for name in self.names]
@@ -188,6 +195,17 @@ class StoredExamples:
         ]
 
 
+def joined_weights(parts: Sequence[tuple[Array | None, int]]) -> Array | None:
+    """Returns the weights of several parts, each with its number of examples; None if none has any.
+
+    A part without weights has those of 1.
+    """
+    if all(weights is None for weights, _ in parts):
+        return None
+    filled = [np.ones(size, np.float32) if one is None else one for one, size in parts]
+    return np.concatenate(filled)
+
+
 def _no_example(shards: Sequence[str]) -> DataError:
     return DataError(f"{os.path.dirname(shards[0])} has no example; run t2t-datagen again")
 
@@ -199,6 +217,7 @@ def read_stored(shards: Sequence[str], features: Mapping[str, RecordFeature]) ->
       DataError: a shard is damaged, or the records have other features.
     """
     rows: dict[str, list[list[int | float]]] = {name: [] for name in features}
+    weights = []
     for place, record in read_examples(shards):
         for name, feature in features.items():
             values, kind = record.get(feature.source), float if feature.is_real else int
@@ -207,6 +226,7 @@ def read_stored(shards: Sequence[str], features: Mapping[str, RecordFeature]) ->
             if not all(isinstance(value, kind) for value in values):
                 raise DataError(f"{place} has no {kind.__name__}s as {name}; run t2t-datagen again")
             rows[name].append(values[: feature.limit or None])
+        weights.append(recorded_weight(record.get(WEIGHT)))
     if not any(rows.values()):
         raise _no_example(shards)
     return StoredExamples(
@@ -216,6 +236,7 @@ def read_stored(shards: Sequence[str], features: Mapping[str, RecordFeature]) ->
         },
         {name: np.array([len(values) for values in rows[name]], np.int32) for name in features},
         {name: feature.width for name, feature in features.items()},
+        np.array(weights, np.float32) if any(weight != 1.0 for weight in weights) else None,
     )
 
 

@@ -13,7 +13,10 @@ import numpy as np
 
 from t2tlite.batches.batching import Batching, Sizes
 from t2tlite.batches.examples import Examples
+from t2tlite.batches.mixed_examples import MixedExamples
+from t2tlite.batches.mixture_plan import MixturePlanner
 from t2tlite.batches.plan import Plan, Planner
+from t2tlite.config import WEIGHTS
 from t2tlite.data.wire import Array, spans
 
 
@@ -32,12 +35,14 @@ class TrainingBatches:
     def __init__(self, examples: Examples, batching: Batching, seed: int):
         self._examples, self._batching = examples, batching
         self._planner = Planner(examples.lengths, batching, seed)
-        self._round_batches = len(self._planner.round(0))
+        if isinstance(examples, MixedExamples):
+            self._planner = MixturePlanner(examples, batching, seed)
+        self._first_plan, _ = self._planner.at(0)
 
     @functools.cached_property
     def sizes(self) -> Sizes:
         """Counts of examples and batches."""
-        return self._planner.sizes(self._planner.round(0), self._planner.passes)
+        return self._planner.sizes(self._first_plan, self._planner.passes)
 
     def batch(self, number: int, share: int = 0, shares: int = 1) -> dict[str, Array]:
         """Returns batch `number`, from 0, or one of the equal shares of its rows.
@@ -45,15 +50,38 @@ class TrainingBatches:
         Returns:
           int32 [rows, width] by feature, 0 where padded; see `make_batch`.
         """
-        round_number, place = divmod(number, self._round_batches)
-        plan = self._planner.round(round_number)
+        plan, place = self._planner.at(number)
         return make_batch(self._examples, plan, place, self._batching.kind == "pack", share, shares)
+
+    def shares(self, first: int, stop: int) -> dict[str, float]:
+        """Returns the share of the examples that each member of a mixture has in some batches.
+
+        Args:
+          first, stop: the batches are those from `first` to before `stop`.
+
+        Returns:
+          By the member's name; {} unless the problem is a mixture.
+        """
+        if not isinstance(self._examples, MixedExamples):
+            return {}
+        counts = np.zeros(len(self._examples.parts), np.int64)
+        while first < stop:
+            plan, place = self._planner.at(first)
+            last = min(len(plan), place + stop - first)
+            ends = plan.member_starts[plan.row_starts[[place, last]]]
+            counts += self._examples.members_of(plan.members[slice(*ends)])
+            first += last - place
+        total = max(int(counts.sum()), 1)
+        return dict(zip(self._examples.parts, (counts / total).tolist(), strict=True))
 
     @functools.cached_property
     def signature(self) -> dict[str, tuple[tuple[int | None, int | None], str]]:
         """Shape and dtype of each feature in all batches; None where the shapes differ."""
-        plan, kind = self._planner.round(0), self._batching.kind
+        plan, kind = self._first_plan, self._batching.kind
         same_rows = len(set(plan.rows.tolist())) == 1
+        if isinstance(self._planner, MixturePlanner):
+            # Its rounds may differ in their last batches.
+            same_rows = kind != "bucket" and self._batching.static
         fixed = {n for n, w in zip(self._examples.names, self._examples.widths, strict=True) if w}
         batch = make_batch(self._examples, plan, 0, kind == "pack")
         signature = {}
@@ -110,7 +138,8 @@ def make_batch(
     Returns:
       int32 [rows, width] by feature, 0 where padded; numbers are float32. A packed batch has, for
       each feature, `NAME` (ids), `NAME_segmentation` (1, 2, ... within a row) and `NAME_position`
-      (from 0 in each segment), as in T2T.
+      (from 0 in each segment), as in T2T. WEIGHTS, if an example has a weight other than 1, are
+      those of the target positions, float32.
     """
     total = int(plan.rows[number])
     first, last = total * share // shares, total * (share + 1) // shares
@@ -136,6 +165,9 @@ def make_batch(
             positions = spans(np.zeros_like(sizes), sizes)
             batch[f"{name}_segmentation"] = _scattered(shape, places, np.repeat(segments, sizes))
             batch[f"{name}_position"] = _scattered(shape, places, positions)
+        if name == "targets" and examples.weights is not None:
+            weights = np.repeat(examples.weights[members], sizes)
+            batch[WEIGHTS] = _scattered(shape, places, weights)
     return batch
 
 

@@ -99,9 +99,18 @@ class Planner:
         self._round: tuple[int, Plan] | None = None
 
     @functools.cached_property
-    def passes(self) -> int:
-        """Passes over the data in a round."""
+    def passes(self) -> float:
+        """Passes over the data in the first round, a whole number."""
         return -(-MIN_ROUND_BATCHES // len(self.in_order()))
+
+    def at(self, batch: int) -> tuple[Plan, int]:
+        """Returns the plan of the round that a training batch is in, and its number there."""
+        number, place = divmod(batch, self._round_batches)
+        return self.round(number), place
+
+    @functools.cached_property
+    def _round_batches(self) -> int:
+        return len(self.round(0))
 
     def round(self, number: int) -> Plan:
         """Returns the plan of a training round; that of the last one is kept."""
@@ -110,7 +119,7 @@ class Planner:
         return self._round[1]
 
     def _plan_round(self, number: int) -> Plan:
-        passes = [shuffled(self._rows, self.seed, number, i) for i in range(self.passes)]
+        passes = [shuffled(self._rows, self.seed, number, i) for i in range(int(self.passes))]
         return self._plan(np.concatenate(passes))
 
     def in_order(self) -> Plan:
@@ -175,7 +184,7 @@ class Planner:
             bounds.append(bounds[-1] * 2)
         return bounds
 
-    def sizes(self, plan: Plan, passes: int = 1) -> Sizes:
+    def sizes(self, plan: Plan, passes: float = 1) -> Sizes:
         """Returns the counts of a plan of this split: of one of its passes, and of a batch."""
         lengths = self._lengths[plan.members]
         slots = int((plan.rows[:, None] * plan.widths).sum())

@@ -24,6 +24,7 @@ class JoinedExamples:
 
     def __init__(self, examples: Examples, limit: int):
         self._examples = examples
+        self.weights = examples.weights
         whole = examples.lengths.sum(axis=1, keepdims=True, dtype=np.int32) + 1
         self.lengths = np.minimum(whole, limit) if limit else whole
 

@@ -19,6 +19,7 @@ import numpy as np
 
 from t2tlite import console
 from t2tlite.data.records import check_record, map_shard, record_error, record_spans
+from t2tlite.data.weights import WEIGHT, WEIGHT_KEY, recorded_weight
 from t2tlite.data.wire import Array, decode_ids, parse_example
 from t2tlite.errors import DataError, OutputError
 from t2tlite.files import atomic
@@ -43,11 +44,13 @@ class ShardIndex:
       file_size: bytes of the file.
       sizes: bytes of each record's data, int32 [N].
       lengths: by feature, the ids of each record, int32 [N].
+      weights: of each example's loss, float32 [N]; None: no record has one.
     """
 
     file_size: int
     sizes: Array
     lengths: Mapping[str, Array]
+    weights: Array | None = None
 
 
 def path_of(shard: str | os.PathLike[str]) -> Path:
@@ -108,8 +111,11 @@ def index_shard(path: str) -> ShardIndex:
     """
     mapped = map_shard(path)
     starts, sizes = record_spans(mapped, path)
-    for start, size in zip(starts.tolist(), sizes.tolist(), strict=True):
-        check_record(mapped, start, size, path)
+    weights = np.ones(len(starts), np.float32)
+    for number, (start, size) in enumerate(zip(starts.tolist(), sizes.tolist(), strict=True)):
+        record = check_record(mapped, start, size, path)
+        if WEIGHT_KEY in record:
+            weights[number] = _weight(record, path, number)
     data = np.frombuffer(mapped, np.uint8)
     names = _id_features(data, starts, sizes, path)
     parts: dict[str, list[Array]] = {name: [] for name in names}
@@ -123,7 +129,15 @@ def index_shard(path: str) -> ShardIndex:
         for name, (_, lengths) in zip(names, decoded, strict=True):
             parts[name].append(lengths)
     joined = {name: np.concatenate(values) for name, values in parts.items()}
-    return ShardIndex(len(data), sizes.astype(np.int32), joined)
+    kept = weights if (weights != 1.0).any() else None
+    return ShardIndex(len(data), sizes.astype(np.int32), joined, kept)
+
+
+def _weight(record: bytes, path: str, number: int) -> float:
+    try:
+        return recorded_weight(parse_example(record).get(WEIGHT))
+    except ValueError:
+        raise record_error(path, number, "isn't a tf.Example") from None
 
 
 def _id_features(data: Array, starts: Array, sizes: Array, path: str) -> list[str]:
@@ -141,7 +155,8 @@ def _id_features(data: Array, starts: Array, sizes: Array, path: str) -> list[st
 
 
 # The file holds, of all shards in turn: "shards", their names; "file_sizes" and "records", an int64
-# for each; "sizes" and "lengths/NAME", an int32 for each record.
+# for each; "sizes" and "lengths/NAME", an int32 for each record; "weights", if there are any, a
+# float32 for each.
 
 
 def write(indices: Mapping[str, ShardIndex]) -> None:
@@ -163,6 +178,11 @@ def write(indices: Mapping[str, ShardIndex]) -> None:
         "sizes": _joined([shard.sizes for shard in shards]),
         **{f"lengths/{name}": _joined([s.lengths[name] for s in filled]) for name in names},
     }
+    if any(shard.weights is not None for shard in shards):
+        ones = [
+            np.ones(len(s.sizes), np.float32) if s.weights is None else s.weights for s in shards
+        ]
+        arrays["weights"] = np.concatenate(ones)
     with atomic(path_of(next(iter(indices)))) as file:
         np.savez(file, **arrays)
 
@@ -183,10 +203,17 @@ def _read(path: Path) -> dict[str, ShardIndex]:
             if name.startswith("lengths/")
         }
         sizes = np.split(arrays["sizes"], ends[:-1])
-        if any(len(values) != ends[-1] for name, values in arrays.items() if "s/" in name):
+        each = [name for name in arrays if "s/" in name or name == "weights"]
+        if any(len(arrays[name]) != ends[-1] for name in each):
             raise ValueError("the lengths aren't those of all records")
+        weights = np.split(arrays["weights"], ends[:-1]) if "weights" in arrays else None
         return {
-            str(name): ShardIndex(int(size), sizes[i], {k: v[i] for k, v in lengths.items()})
+            str(name): ShardIndex(
+                int(size),
+                sizes[i],
+                {k: v[i] for k, v in lengths.items()},
+                weights[i] if weights else None,
+            )
             for i, (name, size) in enumerate(
                 zip(arrays["shards"], arrays["file_sizes"], strict=True)
             )

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from t2tlite import user_code
+from t2tlite.data.weights import WEIGHT, weight_of
 from t2tlite.errors import DataError, Error, SampleError
 from t2tlite.text.encoder import as_text, encode_utf8
 
@@ -42,6 +43,9 @@ def checked(
             for key, expected in required.items():
                 if key not in sample or not isinstance(sample[key], expected):
                     sample = _converted(sample, key, number, source, required)
+            if WEIGHT in sample:
+                weight = weight_of(sample[WEIGHT], f"{source}, sample {number}")
+                sample = {**sample, WEIGHT: weight}
             for key, value in sample.items():
                 if type(value) is str and not value.isascii():
                     _check_text(key, value, number, source)

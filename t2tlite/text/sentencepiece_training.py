@@ -79,7 +79,7 @@ def train_sentencepiece(
     options = _special_pieces(reserved_tokens)
     if max_subtoken_length:
         options["max_sentencepiece_length"] = max_subtoken_length
-    sample, characters = _draw_sample(texts, budget_characters)
+    sample, characters = draw_sample(texts, budget_characters)
     sentences = list(_sentences(sample))
     shares = f"{sum(map(len, sample)) / 1e6:,.1f} of {characters / 1e6:,.1f}"
     _log.info("learning %d tokens from %s million characters", vocab_size, shares)
@@ -105,7 +105,7 @@ def train_sentencepiece(
     return encoder
 
 
-def _draw_sample(texts: Iterable[str], budget: int) -> tuple[list[str], int]:
+def draw_sample(texts: Iterable[str], budget: int) -> tuple[list[str], int]:
     """Returns texts from the whole corpus, always the same ones, and the corpus's characters."""
     sample: list[str] = []
     characters = seen = 0

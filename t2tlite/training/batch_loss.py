@@ -7,7 +7,7 @@ from typing import Any
 
 from keras import ops
 
-from t2tlite.config import HParams, ProblemHParams
+from t2tlite.config import WEIGHTS, HParams, ProblemHParams
 from t2tlite.errors import HParamsError
 from t2tlite.model import protocol
 from t2tlite.model.dropout import tells_rows_apart
@@ -77,14 +77,20 @@ class BatchLoss:
         return ops.repeat(values, self.passes, axis=0) if self.passes > 1 else values
 
     def _weights(self, features: dict[str, Any]) -> Any:
-        return token_weights(features, self.modality, self.answers_only)
+        """Returns the weight of each position of the targets, 0 where it doesn't count."""
+        weights_BT = token_weights(features, self.modality, self.answers_only)
+        return weights_BT * features[WEIGHTS] if WEIGHTS in features else weights_BT
+
+    def weight(self, features: dict[str, Any]) -> Any:
+        """Returns the sum of the weights of a batch's target tokens, float32."""
+        return ops.sum(self._weights(features))
 
     def tokens(self, features: dict[str, Any]) -> Any:
         """Returns the number of target tokens of a batch, float32."""
-        return ops.sum(self._weights(features))
+        return ops.sum(token_weights(features, self.modality, self.answers_only))
 
     def total(self, features: dict[str, Any], outputs: Any) -> Any:
-        """Returns the sum of the loss over the target tokens of a batch.
+        """Returns the weighted sum of the loss over the target tokens of a batch.
 
         Args:
           features: the batch.

@@ -9,19 +9,21 @@ import keras
 import numpy as np
 from keras import ops
 
-from t2tlite.config import HParams, ProblemHParams
+from t2tlite.config import WEIGHTS, HParams, ProblemHParams
 from t2tlite.devices.feeding import WAITED
+from t2tlite.model.losses import SMALLEST
 from t2tlite.training.batch_loss import BatchLoss
 
 
 class Totals(keras.metrics.Metric):
     """Sums over steps and devices, in one variable, so that one transfer reads all.
 
-    The sums of NAMES: target tokens; positions of the batch, padding included; the loss in nats;
-    seconds waited for data; devices of machines asked to stop; steps whose loss was finite.
+    The sums of NAMES: weights of the target tokens, 1 each where samples have none; target tokens;
+    positions of the batch, padding included; the loss in nats, weighted; seconds waited for data;
+    devices of machines asked to stop; steps whose loss was finite.
     """
 
-    NAMES = ("tokens", "slots", "loss", "waited", "stops", "finite_steps")
+    NAMES = ("weight", "tokens", "slots", "loss", "waited", "stops", "finite_steps")
 
     def __init__(self):
         super().__init__(name="totals")
@@ -85,30 +87,32 @@ class Objective(keras.Model):
         return {"totals": self.totals.result()}
 
     def call(self, features: dict[str, Any], training: bool = False) -> Any:
-        features = {name: value for name, value in features.items() if name != WAITED}
+        features = {n: value for n, value in features.items() if n not in (WAITED, WEIGHTS)}
         return self.batch_loss.outputs(features, training)
 
     def train_step(self, *args: Any) -> Any:
         """Trains on a batch, the last argument; before it, JAX passes the state."""
         if self.optimizer.gradient_accumulation_steps:
             batch = keras.utils.unpack_x_y_sample_weight(args[-1])[0]
-            self.optimizer.weigh_batch(self.sum_over_replicas(self.batch_loss.tokens(batch)))
+            self.optimizer.weigh_batch(self.sum_over_replicas(self.batch_loss.weight(batch)))
         return super().train_step(*args)
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """Returns this device's part of the mean loss over the target tokens of a whole batch.
 
-        The parts of all devices add up to the mean, as their gradients do.
+        The mean is weighted: the sum of weight times loss, divided by the sum of the weights. The
+        parts of all devices add up to the mean, as their gradients do.
         """
-        count, total = self.batch_loss.tokens(x), self.batch_loss.total(x, y_pred)
+        weight, total = self.batch_loss.weight(x), self.batch_loss.total(x, y_pred)
+        tokens = self.batch_loss.tokens(x)
         slots = ops.cast(ops.size(x["targets"]), "float32")
         waited = ops.sum(x[WAITED]) if WAITED in x else 0.0
         stop_asked = ops.convert_to_tensor(self.stop_asked)
-        sums = [count, slots, ops.stop_gradient(total), waited, stop_asked]
+        sums = [weight, tokens, slots, ops.stop_gradient(total), waited, stop_asked]
         sums = self.sum_over_replicas(ops.stack([ops.cast(value, "float32") for value in sums]))
-        finite = ops.cast(ops.isfinite(sums[2:3]), "float32")
+        finite = ops.cast(ops.isfinite(sums[3:4]), "float32")
         self.totals.update_state(ops.concatenate([sums, finite]))
-        tokens_on_all_devices = ops.maximum(sums[0], 1.0)
+        weight_on_all_devices = ops.maximum(sums[0], SMALLEST)
         # A loss that a layer added by add_loss is a mean over this device's part of the batch.
-        added = sum(self.losses) * count
-        return self.loss_multiplier * (total + added) / tokens_on_all_devices
+        added = sum(self.losses) * weight
+        return self.loss_multiplier * (total + added) / weight_on_all_devices

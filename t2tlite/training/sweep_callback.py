@@ -44,9 +44,9 @@ class SweepCallback(keras.callbacks.Callback):
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         if (batch + 1) % self.batches == 0:
             totals = Totals.read(logs)
-            loss, tokens = (totals[name] - self._before[name] for name in ("loss", "tokens"))
+            loss, weight = (totals[name] - self._before[name] for name in ("loss", "weight"))
             self._before = totals
-            if not self.report(float(self.schedule(batch)), loss / max(tokens, 1.0)):
+            if not self.report(float(self.schedule(batch)), loss / max(weight, 1e-30)):
                 self.objective.stop_training = True
         if self._stop_reason:
             self.objective.stop_training = True
