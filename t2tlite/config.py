@@ -141,6 +141,8 @@ class HParams:
     )
     learning_rate_constant: Factor = 2.0  # the factor "constant"
     learning_rate_warmup_steps: Steps = 8000  # also the step at which rsqrt_decay starts
+    # The warm-up is at most this share of a training's updates; 0: no limit.
+    learning_rate_warmup_share: Annotated[float, Bounds(0.0, 1.0)] = 0.0
     learning_rate: Factor = 0.2  # read by the schedule "legacy" only
     learning_rate_decay_scheme: Name = "noam"  # of "legacy": noam, none, exp, cosine, sqrt, ...
     learning_rate_decay_rate: Annotated[float, Bounds(0.0, 10.0)] = 1.0  # factor of exp

@@ -14,6 +14,7 @@ _SCHEDULE_FACTORS = {
     "learning_rate_decay_rate": {"legacy", "exp_decay"},
     "learning_rate_decay_steps": {"legacy", "exp_decay", "linear_decay", "cosdecay"},
     "learning_rate_cooldown_share": {"linear_cooldown"},
+    "learning_rate_warmup_share": {"linear_warmup", "legacy"},
 }
 # The optimizers that read the hparams of a prefix; T2T has several names for Adam.
 _OPTIMIZERS = {

@@ -65,8 +65,12 @@ class Accumulating(keras.optimizers.Optimizer):
 
     def _backend_apply_gradients(self, grads, trainable_variables):
         if keras.backend.backend() == "tensorflow":
+            import tensorflow as tf
+
             pairs = super()._all_reduce_sum_gradients(zip(grads, trainable_variables, strict=True))
-            grads = [gradient for gradient, _ in pairs]
+            # The gradient of a lookup is tf.IndexedSlices, which may have a row several times:
+            # Keras would square each of them.
+            grads = [tf.convert_to_tensor(gradient) for gradient, _ in pairs]
         if not self.gradient_accumulation_steps:
             super()._backend_apply_gradients(grads, trainable_variables)
             return

@@ -49,6 +49,15 @@ def orthogonalize(matrix: Any, dtype: str = "float32") -> Any:
     return ops.transpose(x) if rows > columns else x
 
 
+def is_hidden_matrix(variable: Any, hparams: HParams, output_width: int | None = None) -> bool:
+    """Whether Muon updates a weight; arguments as `Muon`'s."""
+    shape = tuple(variable.shape)
+    if output_width in (hparams.hidden_size, hparams.filter_size):
+        output_width = None
+    is_matrix = len(shape) == 2 and min(shape) > 1 and variable.path.endswith("kernel")
+    return is_matrix and output_width not in shape
+
+
 class Muon(Accumulating):
     """Muon, and AdamW for what isn't a matrix of a hidden layer.
 
@@ -69,8 +78,6 @@ class Muon(Accumulating):
         super().__init__(name="muon", **shared)
         self.hparams = hparams
         self.output_width = output_width
-        if output_width in (hparams.hidden_size, hparams.filter_size):
-            self.output_width = None
 
     def build(self, variables):
         """Creates the slots: a momentum for each weight, and AdamW's velocity.
@@ -85,7 +92,7 @@ class Muon(Accumulating):
         for variable in variables:
             self._momentums.append(self.add_variable_from_reference(variable, "momentum"))
             velocity = None
-            if not self._is_hidden_matrix(variable):
+            if not is_hidden_matrix(variable, self.hparams, self.output_width):
                 velocity = self.add_variable_from_reference(variable, "velocity")
             self._velocities.append(velocity)
         sizes = [math.prod(variable.shape) for variable in variables]
@@ -100,15 +107,6 @@ class Muon(Accumulating):
         log.info(
             "optimizer=muon: Muon updates %d matrices, %.0f %% of the weights, AdamW the others",
             *(len(taken), 100 * share),
-        )
-
-    def _is_hidden_matrix(self, variable):
-        shape = tuple(variable.shape)
-        return (
-            len(shape) == 2
-            and min(shape) > 1
-            and self.output_width not in shape
-            and variable.path.endswith("kernel")
         )
 
     def _apply_weight_decay(self, variables):

@@ -16,11 +16,19 @@ class LearningRate(keras.optimizers.schedules.LearningRateSchedule):
         optimizer_multistep_accumulate_steps: all steps of a schedule are updates.
       train_steps: batches of the whole run, for factors that decay to its end.
 
+    Attributes:
+      hparams: with the warm-up that learning_rate_warmup_share allows.
+
     Raises:
       HParamsError: unknown factor or learning_rate_decay_scheme.
     """
 
     def __init__(self, hparams, train_steps):
+        if share := hparams.learning_rate_warmup_share:
+            updates = train_steps // max(hparams.optimizer_multistep_accumulate_steps, 1)
+            longest = max(int(share * updates), 1)
+            hparams = hparams.copy()
+            hparams.learning_rate_warmup_steps = min(hparams.learning_rate_warmup_steps, longest)
         self.hparams = hparams
         self.train_steps = train_steps
         names = [name.strip() for name in hparams.learning_rate_schedule.split("*")]

@@ -118,11 +118,11 @@ def _peak(hparams: HParams, name: str, train_steps: int) -> float:
     unit = hparams.copy()
     setattr(unit, name, 1.0)
     unit.learning_rate_minimum = None
-    warmup = hparams.learning_rate_warmup_steps
+    schedule = LearningRate(unit, train_steps)
+    warmup = schedule.hparams.learning_rate_warmup_steps
     updates = np.linspace(0, max(train_steps - 1, 1), 1000).astype("int32")
     batches = max(hparams.optimizer_multistep_accumulate_steps, 1)
     steps = [*updates, min(warmup * batches, train_steps)]
-    schedule = LearningRate(unit, train_steps)
     return max(float(schedule(int(step))) for step in steps)
 
 

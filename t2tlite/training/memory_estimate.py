@@ -50,6 +50,7 @@ class Job:
       chunks_logits: whether the loss computes the logits of `losses.CHUNK_TOKENS` tokens at a time
         rather than those of the whole batch.
       layer_runs: how often a stack runs its layer, if that isn't the number of layers.
+      muon_parameters: those of `parameters` that Muon updates, which has one slot for each.
     """
 
     hparams: HParams
@@ -61,6 +62,7 @@ class Job:
     evaluates: bool = True
     chunks_logits: bool = True
     layer_runs: int | None = None
+    muon_parameters: int = 0
 
     @property
     def rows(self) -> int:
@@ -98,7 +100,7 @@ def estimate(job: Job) -> dict[str, int]:
     return {
         "process": PROCESS_BYTES[job.device.backend] if job.device.kind == "CPU" else 0,
         "weights": weights + half,
-        "optimizer": copies * weights,
+        "optimizer": copies * weights - 4 * job.muon_parameters,
         **max(training, evaluation, key=lambda parts: sum(parts.values())),
     }
 

@@ -158,7 +158,17 @@ class TrainingSetup:
             evaluates=self.train_args.evaluate,
             chunks_logits=protocol.projects(self.network),
             layer_runs=getattr(self.network, "layer_runs", None),
+            muon_parameters=self._muon_parameters(),
         )
+
+    def _muon_parameters(self) -> int:
+        from t2tlite.optimizers.muon import is_hidden_matrix
+
+        if self.hparams.optimizer.lower() != "muon":
+            return 0
+        width = self.problem_hparams.vocab_size["targets"]
+        weights = self.network.trainable_weights
+        return sum(math.prod(w.shape) for w in weights if is_hidden_matrix(w, self.hparams, width))
 
     @functools.cached_property
     def memory_found(self) -> int | None:

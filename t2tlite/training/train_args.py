@@ -91,6 +91,8 @@ class TrainArgs(CheckedFields):
         warmup_steps = hparams.learning_rate_warmup_steps
         schedule = hparams.learning_rate_schedule
         has_warmup = "linear_warmup" in schedule or "legacy" in schedule
+        # learning_rate_warmup_share shortens it.
+        has_warmup = has_warmup and not hparams.learning_rate_warmup_share
         batches = max(hparams.optimizer_multistep_accumulate_steps, 1)
         updates = self.train_steps // batches
         if has_warmup and warmup_steps > updates and self.train_steps:

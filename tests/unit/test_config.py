@@ -23,6 +23,7 @@ OUR_FIELDS = {
     "batching",
     "ema_decay",
     "learning_rate_cooldown_share",
+    "learning_rate_warmup_share",
     "optimizer_muon_learning_rate_ratio",
     "optimizer_muon_momentum",
     "rdrop_alpha",

@@ -143,6 +143,27 @@ def test_adafactor_has_no_cautious_weight_decay():
         make_optimizer(HParams(**hparams.changes(), weight_decay=0.1), 10)
 
 
+@pytest.mark.parametrize("name", ["adam", "adafactor", "momentum", "sgd", "muon"])
+def test_gradients_of_lookups(name):
+    """On TensorFlow they are tf.IndexedSlices; a row that is looked up twice has two."""
+    import tensorflow as tf
+
+    def trained(slices):
+        weights = [
+            keras.Variable(np.ones((4, 3), "float32"), name=kind)
+            for kind in ("embedding", "kernel")
+        ]
+        optimizer = make_optimizer(HParams(optimizer=name, learning_rate_schedule="constant"), 10)
+        rows = tf.constant([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0], [7.0, 8.0, 9.0]])
+        gradient = tf.IndexedSlices(rows, tf.constant([2, 0, 2]), tf.constant([4, 3]))
+        gradient = gradient if slices else tf.convert_to_tensor(gradient)
+        for _ in range(2):
+            optimizer.apply([gradient, tf.ones((4, 3))], weights)
+        return weights[0].numpy()
+
+    np.testing.assert_allclose(trained(True), trained(False), rtol=1e-6)
+
+
 def test_an_unknown_optimizer():
     with pytest.raises(HParamsError, match="optimizer=adm is not one of: adam"):
         make_optimizer(HParams(optimizer="adm"), 100)

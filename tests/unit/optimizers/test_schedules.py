@@ -100,6 +100,36 @@ def test_factors(schedule, step, expected):
 
 
 @pytest.mark.parametrize(
+    ("share", "accumulated", "expected"),
+    # At step 50 of 1,000, after 50 or 25 updates of 1,000 or 500; the warm-up has 100 or fewer.
+    [
+        (0.0, 1, 0.5),
+        (0.5, 1, 0.5),
+        (0.05, 1, 1.0),
+        (0.0625, 1, 50 / 62),
+        (0.1, 2, 0.5),
+        (0.2, 2, 0.25),
+    ],
+)
+def test_the_longest_warmup(share, accumulated, expected):
+    value = rate(
+        50,
+        learning_rate_schedule="linear_warmup*linear_decay_to_zero",
+        learning_rate_warmup_share=share,
+        optimizer_multistep_accumulate_steps=accumulated,
+    )
+    assert value == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_longest_warmup_of_a_short_training():
+    hparams = HParams(learning_rate_warmup_steps=100, learning_rate_warmup_share=0.1)
+    assert [
+        LearningRate(hparams, steps).hparams.learning_rate_warmup_steps for steps in (3, 300, 3000)
+    ] == [1, 30, 100]
+    assert hparams.learning_rate_warmup_steps == 100
+
+
+@pytest.mark.parametrize(
     ("scheme", "step", "expected"),
     [
         ("none", 500, 1.0),

@@ -113,6 +113,11 @@ def test_the_optimizers_copies_of_the_weights(assigned, copies):
     assert parts["optimizer"] == copies * 4000
 
 
+def test_muon_has_one_slot_for_each_matrix():
+    job = make_job("optimizer=muon", parameters=1000, evaluates=False, muon_parameters=400)
+    assert memory_estimate.estimate(job)["optimizer"] == 4 * (2 * 600 + 400)
+
+
 def test_what_activations_grow_with():
     def activations(*args, **other):
         job = make_job(*args, **other, evaluates=False)

@@ -65,16 +65,21 @@ def test_a_metric_that_is_better_the_other_way_round(warned, metric, minimize, w
 
 
 @pytest.mark.parametrize(
-    ("steps", "schedule", "warns"),
+    ("steps", "schedule", "share", "warns"),
     [
-        (399, "constant*linear_warmup*rsqrt_decay", True),
-        (399, "legacy", True),
-        (400, "constant*linear_warmup*rsqrt_decay", False),
-        (399, "constant", False),
+        (399, "constant*linear_warmup*rsqrt_decay", 0.0, True),
+        (399, "legacy", 0.0, True),
+        (400, "constant*linear_warmup*rsqrt_decay", 0.0, False),
+        (399, "constant", 0.0, False),
+        (399, "constant*linear_warmup*rsqrt_decay", 0.1, False),
     ],
 )
-def test_a_warm_up_longer_than_training(warned, steps, schedule, warns):
-    hparams = HParams(learning_rate_schedule=schedule, learning_rate_warmup_steps=400)
+def test_a_warm_up_longer_than_training(warned, steps, schedule, share, warns):
+    hparams = HParams(
+        learning_rate_schedule=schedule,
+        learning_rate_warmup_steps=400,
+        learning_rate_warmup_share=share,
+    )
     TrainArgs(steps).check_warmup(hparams)
     # Four times the batches make as many updates.
     hparams.optimizer_multistep_accumulate_steps = 4
