@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from t2tlite import problem, registry, text_problems
+from t2tlite import problem, registry, text, text_problems
 
 from . import splits, verified_files
 
@@ -48,9 +48,25 @@ class TranslateEndeMulti30k(text_problems.Text2TextProblem):
 
     approx_vocab_size = 10_000
     dataset_splits = splits.TRAIN_EVAL
+    page_form = "answer"
+    page_title = "Translate a caption"
+    page_invitation = "Say what is in a picture. Several sentences go on lines of their own."
+    page_label = "Caption"
+    page_action = "Translate"
 
     def generate_samples(
         self, data_dir: str, tmp_dir: str, dataset_split: str
     ) -> Iterator[dict[str, Any]]:
         english, german = (file.find(self.name, tmp_dir, _SOURCE) for file in _FILES[dataset_split])
         return text_problems.text2text_txt_iterator(english, german)
+
+
+@registry.register_problem
+class TranslateEndeMulti30kSampled(TranslateEndeMulti30k):
+    """translate_ende_multi30k with its vocabulary, each training pair in 8 segmentations."""
+
+    sampled_segmentations = text.SampledSegmentations(copies=8, alpha=0.1)
+
+    @property
+    def use_vocab_from_other_problem(self) -> Any:
+        return TranslateEndeMulti30k()

@@ -46,6 +46,8 @@ from t2tlite.sources.text_files import txt_line_iterator as txt_line_iterator
 class Text2TextProblem(Problem):
     """A text as input, another text as target. Implement `generate_samples`."""
 
+    # A `text.SampledSegmentations`: copies of the training examples in other segmentations.
+    sampled_segmentations: Any = None
     # Numbers of samples by split, as far as making the vocabulary has counted them.
     _counted: Mapping[str, int] = MappingProxyType({})
 
@@ -187,8 +189,7 @@ class Text2TextProblem(Problem):
         Raises:
           VocabularyError: the vocabulary is missing and may not be created, or it is damaged.
         """
-        other = self.use_vocab_from_other_problem
-        if other:
+        if other := self.use_vocab_from_other_problem:
             return other.get_or_create_vocab(data_dir, tmp_dir, force_get)
         texts: Callable[[], Iterable[str]] | None = None
         if not force_get and tmp_dir is not None:
@@ -245,8 +246,7 @@ class Text2TextProblem(Problem):
     @property
     def _overrides_encoding(self) -> bool:
         """Whether a subclass of the user's has a generate_encoded_samples of its own."""
-        hook = type(self).generate_encoded_samples
-        return hook is not Text2TextProblem.generate_encoded_samples
+        return type(self).generate_encoded_samples is not Text2TextProblem.generate_encoded_samples
 
     def generate_data(self, data_dir: str, tmp_dir: str, task_id: int = -1) -> None:
         self.dataset_to_write(data_dir, tmp_dir).write(self.num_workers)
@@ -269,14 +269,14 @@ class Text2TextProblem(Problem):
                 f"{self.name}: generate_samples({split})",
                 lambda task_id: self._samples_to_encode(data_dir, tmp_dir, split, task_id),
                 paths,
-                lambda: self._encoding(data_dir, tmp_dir),
+                lambda: self._encoding(data_dir, tmp_dir).copying(self.sampled_segmentations),
                 lambda: self._counted.get(split),
                 self._tasks,
             )
         source = f"{self.name}: generate_encoded_samples({split})"
+        Encoding({}).copying(self.sampled_segmentations)
         hook = functools.partial(self.generate_encoded_samples, data_dir, tmp_dir, split)
-        needed = {"targets": object}
-        return Stream(source, lambda task_id: checked(hook, source, needed, True), paths)
+        return Stream(source, lambda _: checked(hook, source, {"targets": object}, True), paths)
 
     # The model.
 

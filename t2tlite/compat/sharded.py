@@ -10,6 +10,7 @@ from typing import Any
 from t2tlite.compat.problems import Text2SelfProblem, Text2TextProblem
 from t2tlite.compat.shards import generate_files, shuffle_dataset
 from t2tlite.data import generate
+from t2tlite.data.encoding import Encoding
 from t2tlite.data.samples import checked, source_of
 from t2tlite.data.streams import Stream
 from t2tlite.errors import DataError
@@ -157,10 +158,11 @@ class DistributedText2TextProblem(Text2TextProblem):
                 f"{self.name}: generate_samples({split})",
                 lambda task: self._samples_of(data_dir, tmp_dir, split, files[task]),
                 paths,
-                lambda: self._encoding(data_dir, tmp_dir),
+                lambda: self._encoding(data_dir, tmp_dir).copying(self.sampled_segmentations),
                 tasks=len(tasks),
             )
         source = f"{self.name}: generate_encoded_samples({split})"
+        Encoding({}).copying(self.sampled_segmentations)
 
         def encoded(task: int) -> Iterator[dict[str, Any]]:
             hook = self.generate_encoded_samples

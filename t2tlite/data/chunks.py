@@ -31,6 +31,8 @@ from t2tlite.files import atomic
 
 Array = np.ndarray[Any, Any]
 
+_TRAIN = "train"
+
 # Bytes of a shard that are merged at a time.
 _MERGE_BYTES = 2**26
 
@@ -91,12 +93,11 @@ def write_chunk(job: ChunkJob) -> str:
         return path.name
     samples: list[Mapping[str, Any]] = pickle.loads(job.samples)
     encoding: Encoding = pickle.loads(job.encoding)
-    encoded, lengths, empty = serialize(samples, encoding, job.first, job.source)
     shard_count = sum(job.shards.values())
-    shards = (job.task + job.first + np.arange(len(samples))) % shard_count
     # Of NumPy's random numbers only these are guaranteed never to change.
     entropy = abs(job.seed), int(job.seed < 0), job.stream, job.task, job.chunk
-    keys = np.random.PCG64(np.random.SeedSequence(entropy)).random_raw(len(samples))
+    encoded, lengths, empty, shards = _examples(job, samples, encoding, entropy)
+    keys = np.random.PCG64(np.random.SeedSequence(entropy)).random_raw(len(encoded))
     order = np.lexsort((keys, shards))
     records = [encoded[i] for i in order]
     hashes = b"".join(hashlib.blake2b(record, digest_size=8).digest() for record in records)
@@ -124,6 +125,37 @@ def write_chunk(job: ChunkJob) -> str:
     with atomic(path) as file:
         file.write(content.replace(_NO_DIGEST, _digest(content), 1))
     return path.name
+
+
+def _examples(
+    job: ChunkJob,
+    samples: Sequence[Mapping[str, Any]],
+    encoding: Encoding,
+    entropy: tuple[int, ...],
+) -> tuple[list[bytes], dict[str, list[int]], dict[str, list[bool]], Array]:
+    """Serializes the samples of a chunk, then further copies of the training examples.
+
+    Returns:
+      As `serialize`, and the shard of each example.
+    """
+    split_of = np.repeat([*job.shards], [*job.shards.values()])
+    shards = (job.task + job.first + np.arange(len(samples))) % len(split_of)
+    examples, lengths, empty = serialize(samples, encoding, job.first, job.source)
+    all_lengths = {name: [*values] for name, values in lengths.items()}
+    all_empty = {name: [*values] for name, values in empty.items()}
+    training = np.flatnonzero(split_of[shards] == _TRAIN)
+    of_training = [samples[i] for i in training.tolist()]
+    for copy in range(1, encoding.copies if of_training else 1):
+        seed = int(np.random.SeedSequence([*entropy, copy]).generate_state(1)[0])
+        more, lengths, empty = serialize(of_training, encoding.sampled(seed), 0, job.source)
+        examples += more
+        # A feature may be missing in all training examples.
+        for name, values in all_lengths.items():
+            values += lengths.get(name, [0] * len(more))
+        for name, flags in all_empty.items():
+            flags += empty.get(name, [False] * len(more))
+        shards = np.append(shards, shards[training])
+    return examples, all_lengths, all_empty, shards
 
 
 # In place of the digest while it is computed.

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any
 
 from t2tlite.config import EOS_ID
 from t2tlite.data.records import SINGLE, entries_of, entry_of, examples_of, ids_features
 from t2tlite.errors import DataError, Error, SampleError
+from t2tlite.text.sampling import SampledSegmentations
 
 # Samples whose texts are encoded by one call.
 _BATCH = 1024
@@ -24,10 +25,33 @@ class Encoding:
     Attributes:
       encoders: by the key of the text: any object with `encode`.
       prefixes: text put before all texts of a key.
+      sampling: the copies of each training example; None: one.
     """
 
     encoders: Mapping[str, Any]
     prefixes: Mapping[str, str] = field(default_factory=dict)
+    sampling: SampledSegmentations | None = None
+
+    @property
+    def copies(self) -> int:
+        """How often a training example is in the data."""
+        return self.sampling.copies if self.sampling else 1
+
+    def copying(self, sampling: SampledSegmentations | None) -> Encoding:
+        """Returns this encoding with copies of the training examples.
+
+        Raises:
+          Error: its encoders can't sample.
+        """
+        return replace(self, sampling=sampling.check(self.encoders) if sampling else None)
+
+    def sampled(self, seed: int) -> Encoding:
+        """Returns the encoding of a further copy of the training examples, by `sampling`."""
+        encoders = dict(self.encoders)
+        if self.sampling:
+            for name in self.sampling.features or encoders:
+                encoders[name] = self.sampling.encoder(encoders[name], seed)
+        return replace(self, encoders=encoders)
 
     def encoded(self, samples: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
         """Yields the samples with lists of ids in place of texts."""

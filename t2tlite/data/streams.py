@@ -99,7 +99,7 @@ class ChunkMaker:
             samples, encoding = encoding.encoded(samples), Encoding({})
         pickled_encoding = pickle.dumps(encoding)
         first = 0
-        for chunk, (batch, characters) in enumerate(_cut(samples)):
+        for chunk, (batch, characters) in enumerate(_cut(samples, encoding.copies)):
             advance(len(batch), characters)
             yield ChunkJob(
                 folder=self.folder,
@@ -132,8 +132,13 @@ def random_state_kept() -> Iterator[None]:
         np.random.set_state(states[1])
 
 
-def _cut(samples: Iterable[Mapping[str, Any]]) -> Iterator[tuple[list[dict[str, Any]], int]]:
-    """Yields the samples of a chunk at a time, and the number of their characters."""
+def _cut(
+    samples: Iterable[Mapping[str, Any]], copies: int
+) -> Iterator[tuple[list[dict[str, Any]], int]]:
+    """Yields the samples of a chunk at a time, and the number of their characters.
+
+    A chunk has fewer where each sample is in it several times.
+    """
     batch: list[dict[str, Any]] = []
     characters = 0
     for sample in samples:
@@ -142,7 +147,7 @@ def _cut(samples: Iterable[Mapping[str, Any]]) -> Iterator[tuple[list[dict[str, 
         for value in sample.values():
             if type(value) is str:
                 characters += len(value)
-        if len(batch) >= CHUNK_SAMPLES or characters >= CHUNK_CHARACTERS:
+        if copies * len(batch) >= CHUNK_SAMPLES or copies * characters >= CHUNK_CHARACTERS:
             yield batch, characters
             batch, characters = [], 0
     if batch:

@@ -23,6 +23,7 @@ from t2tlite.text.encoder import ClassLabelEncoder as ClassLabelEncoder
 from t2tlite.text.encoder import TextEncoder as TextEncoder
 from t2tlite.text.encoder import strip_ids as strip_ids
 from t2tlite.text.real_encoder import RealEncoder as RealEncoder
+from t2tlite.text.sampling import SampledSegmentations as SampledSegmentations
 from t2tlite.text.sentencepiece_encoder import SentencePieceEncoder as SentencePieceEncoder
 from t2tlite.text.sentencepiece_training import train_sentencepiece as train_sentencepiece
 from t2tlite.text.subword_encoder import SubwordTextEncoder as SubwordTextEncoder

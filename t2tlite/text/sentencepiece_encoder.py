@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import random
 from collections.abc import Sequence
 from typing import Any
 
@@ -26,6 +27,7 @@ import sentencepiece
 from t2tlite.config import EOS_ID, PAD_ID
 from t2tlite.errors import DataError, VocabularyError
 from t2tlite.text.encoder import TextEncoder, as_text, encode_utf8, reserved_name
+from t2tlite.text.sampled_pieces import BPE, PieceSampler
 from t2tlite.text.vocabulary_file import read_vocabulary
 
 SPACE_MARK = "\u2581"
@@ -82,6 +84,7 @@ class SentencePieceEncoder(TextEncoder):
                 f"{self.filename} isn't a SentencePiece model, or is damaged; delete it and run "
                 f"t2t-datagen again"
             ) from error
+        self._sampler: PieceSampler | None = None
         pad_id, eos_id = self._processor.pad_id(), self._processor.eos_id()
         if (pad_id, eos_id) != (PAD_ID, EOS_ID):
             raise VocabularyError(
@@ -89,6 +92,10 @@ class SentencePieceEncoder(TextEncoder):
                 f"sequence, expected {PAD_ID} and {EOS_ID}; train it with --pad_id={PAD_ID} "
                 f"--eos_id={EOS_ID} --unk_id=2 --bos_id=-1"
             )
+
+    # A worker process makes its own sampler.
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_sampler": None}
 
     @property
     def vocab_size(self) -> int:
@@ -116,6 +123,31 @@ class SentencePieceEncoder(TextEncoder):
         escaped = [escape(text) for text in texts]
         ids: list[list[int]] = self._encoded(escaped, texts, num_threads)
         return ids
+
+    def sample_batch(
+        self, texts: list[str], seed: int, alpha: float, nbest_size: int = -1
+    ) -> list[list[int]]:
+        """Returns piece ids of a segmentation of each text that is drawn at random.
+
+        Args:
+          texts: decoding the ids gives them, too.
+          seed: the same for the same ids.
+          alpha, nbest_size: of `SampledSegmentations`.
+
+        Raises:
+          DataError: a text has a lone surrogate.
+          VocabularyError: a model of this type can't be sampled so.
+        """
+        if self._sampler is None:
+            self._sampler = PieceSampler(self._processor.serialized_model_proto(), self._processor)
+        if self._sampler.kind == BPE and nbest_size > 0:
+            raise VocabularyError(
+                f"{self.filename} is a vocabulary of byte-pair encoding, which has no n-best "
+                f"segmentations; expected nbest_size=-1"
+            )
+        generator = random.Random(seed)
+        escaped = [escape(encode_utf8(as_text(text)).decode()) for text in texts]
+        return [self._sampler.sample(text, alpha, nbest_size, generator) for text in escaped]
 
     def decode(self, ids: Sequence[int], strip_extraneous: bool = False) -> str:
         """Returns the text of `ids`; PAD and EOS become `<pad>` and `<EOS>`, invalid UTF-8 U+FFFD.

@@ -10,10 +10,10 @@ from t2tlite.data import chunks, generate, manifest, streams
 from t2tlite.data.encoding import Encoding
 from t2tlite.data.generate import Dataset
 from t2tlite.data.manifest import Manifest, is_complete, working_folder
-from t2tlite.data.records import read_shard, shard_paths
+from t2tlite.data.records import read_examples, read_shard, shard_paths
 from t2tlite.data.streams import Stream
 from t2tlite.errors import DataError, OutputError, SampleError
-from t2tlite.text import ByteTextEncoder
+from t2tlite.text import ByteTextEncoder, SampledSegmentations, train_sentencepiece
 
 
 def numbers(count):
@@ -72,6 +72,41 @@ def test_manifest_counts(tmp_path):
     assert {**train.bytes, **dev.bytes} == {
         path.name: path.stat().st_size for path in tmp_path.glob("p-*-of-*")
     }
+
+
+@pytest.mark.usefixtures("small_chunks")
+def test_copies_of_training_examples_in_other_segmentations(tmp_path):
+    texts = [f"{n:02d} to be or not to be that is the question" for n in range(24)]
+    encoder = train_sentencepiece(texts, 330, tmp_path / "vocab.model")
+    samples = [{"inputs": text, "targets": text[:9], "n": [i]} for i, text in enumerate(texts)]
+    sampling = SampledSegmentations(copies=4, alpha=0.5, features=("inputs",))
+    encoding = Encoding(dict.fromkeys(["inputs", "targets"], encoder)).copying(sampling)
+
+    def written(folder, workers, seed=0):
+        names = {"train": shard_paths(folder, "p-train", 2), "eval": [str(folder / "p-dev")]}
+        stream = Stream("generate_samples(train)", lambda _: samples, names, lambda: encoding)
+        result = Dataset([stream], folder, Manifest("p", seed)).write(workers)
+        found = {}
+        for split, paths in names.items():
+            for _, example in read_examples(paths):
+                ids = {name: tuple(example[name]) for name in ("inputs", "targets")}
+                found.setdefault((split, example["n"][0]), []).append(ids)
+        return result, found
+
+    result, found = written(tmp_path / "a", 1)
+    assert result.splits["train"].examples == 4 * 16
+    assert result.splits["eval"].examples == 8
+    for (split, number), copies in found.items():
+        usual = (*encoder.encode(texts[number]), 1)
+        assert len(copies) == (4 if split == "train" else 1)
+        assert usual in [copy["inputs"] for copy in copies]
+        for copy in copies:
+            assert encoder.decode(copy["inputs"][:-1]) == texts[number]
+            assert copy["targets"] == (*encoder.encode(texts[number][:9]), 1)
+    assert len({copy["inputs"] for copies in found.values() for copy in copies}) > 4 * 16
+    written(tmp_path / "b", 2)
+    assert files(tmp_path / "a") == files(tmp_path / "b")
+    assert written(tmp_path / "c", 1, seed=1)[1] != found
 
 
 def interrupted(monkeypatch, target, after, error=KeyboardInterrupt):
