@@ -228,7 +228,11 @@ def panel(title: str, rows: Mapping[str, str]) -> None:
 
 
 def table(
-    title: str, columns: Mapping[str, str], rows: Sequence[Sequence[str]], note: str = ""
+    title: str,
+    columns: Mapping[str, str],
+    rows: Sequence[Sequence[str]],
+    note: str = "",
+    spare: Sequence[str] = (),
 ) -> None:
     """Shows a table on a terminal or in a notebook, aligned lines in a log.
 
@@ -237,6 +241,7 @@ def table(
       columns: "left" or "right", the alignment, by column name.
       rows: a cell for each column.
       note: shown below.
+      spare: names of columns that are left out, first to last, until the table fits the terminal.
     """
     if not is_watched():
         for line in (title, *aligned(columns, rows), note):
@@ -247,17 +252,33 @@ def table(
     from rich.table import Table
     from rich.text import Text
 
+    cells = {name: max((len(row[i]) for row in rows), default=0) for i, name in enumerate(columns)}
+    # Headers may wrap at underscores, numbers may not.
+    widths = {name: max(width, *map(len, name.split("_"))) for name, width in cells.items()}
+    left_out = []
+    for name in spare:
+        if name in widths and _overflows(widths):
+            del widths[name]
+            left_out.append(name)
+    fixed = cells if _overflows(widths) else widths
     shown = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
-    for i, (name, side) in enumerate(columns.items()):
-        # Long names may wrap at their underscores, numbers may not.
-        width = max((len(row[i]) for row in rows), default=0) if side == "right" else None
+    for name in widths:
+        side = columns[name]
+        width = fixed[name] if side == "right" else None
         header = name.replace("_", " ")
         shown.add_column(header, justify=side, overflow="fold", min_width=width)  # type: ignore[arg-type]
     for row in rows:
         # Text, as names may contain brackets, which are markup in a string.
-        shown.add_row(*map(Text, row))
+        shown.add_row(*(Text(row[i]) for i, name in enumerate(columns) if name in widths))
+    if left_out:
+        note = "; ".join(filter(None, [note, f"no room for {', '.join(left_out)}"]))
     # Not the table's own title and note, which would wrap at its width.
     console().print(Text(title, style="bold"), shown, *([Text(note)] if note else []))
+
+
+def _overflows(widths: Mapping[str, int]) -> bool:
+    """Whether columns of these widths don't fit beside each other."""
+    return sum(width + 2 for width in widths.values()) > int(console().width)
 
 
 def aligned(columns: Mapping[str, str], rows: Sequence[Sequence[str]]) -> list[str]:

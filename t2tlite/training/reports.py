@@ -18,7 +18,7 @@ from t2tlite.checkpoint.description import DECODING
 from t2tlite.checkpoint.eval_log import EVALUATIONS, best_first
 from t2tlite.checkpoint.events import EventWriter
 from t2tlite.devices import free_memory
-from t2tlite.metrics import strip_problem
+from t2tlite.metrics import Metrics, strip_problem
 from t2tlite.training import curves, memory_estimate
 from t2tlite.training.setup import TrainingSetup
 
@@ -107,8 +107,14 @@ class LiveLine:
             log.info("%s", console.fitted(parts, SEPARATOR))
 
     def say(self, line: str) -> None:
-        """Prints a line that stays, above the progress bar."""
+        """Prints a line that stays, above the progress bar.
+
+        Of a line whose parts are separated as those of the live line, the last are left out where a
+        terminal is too narrow.
+        """
         if self._show:
+            parts = [(part, rank) for rank, part in enumerate(line.split(SEPARATOR))]
+            line = console.fitted(parts, SEPARATOR, console.console().width)
             console.console().print(line, highlight=False)
         else:
             log.info("%s", line)
@@ -175,6 +181,8 @@ def evaluation_table(
             for i in shown
         ],
         f"{left_out} of {len(rows)} left out; all are in {EVALUATIONS}" if left_out else "",
+        # The first says what the loss says.
+        [Metrics.NEG_LOG_PERPLEXITY, *(name for name in names[:0:-1] if name != metric)],
     )
 
 
