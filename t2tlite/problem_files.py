@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+from contextlib import AbstractContextManager
 from typing import Any
 
+from t2tlite import buckets
 from t2tlite.data.manifest import check_sizes
 from t2tlite.data.records import find_shards, shard_paths
 from t2tlite.errors import DataError
@@ -110,10 +113,35 @@ class ProblemFiles:
             raise DataError(f"{self.name}: dataset_splits is empty; name a split and its shards")
         return paths
 
+    def check_data_folder(self, data_dir: str, overwrite: bool) -> None:
+        """Compares the problem with what a data folder was made from; by default does nothing.
+
+        Args:
+          data_dir: the data folder.
+          overwrite: whether its data will be generated again.
+
+        Raises:
+          DataError: the folder has data of other arguments, and they aren't to be overwritten.
+        """
+
+    def prepared(self, data_dir: str, num_workers: int) -> AbstractContextManager[None]:
+        """Returns a context in which `generate_data` finds what it needs; by default any.
+
+        Args:
+          data_dir: the data folder.
+          num_workers: processes that prepare it.
+
+        Raises:
+          DataError: the sources can't be read.
+        """
+        return contextlib.nullcontext()
+
     def filepattern(self, data_dir: str, mode: str, shard: int | None = None) -> str:
         """Returns a glob pattern of the shards of a split, "train", "eval" or "test"."""
         suffix = f"{shard:05d}" if shard is not None else ""
-        return os.path.join(data_dir, f"{self.dataset_filename()}-{FILE_WORD[mode]}-{suffix}*")
+        name = f"{self.dataset_filename()}-{FILE_WORD[mode]}-{suffix}*"
+        buckets.fetch(data_dir, name)
+        return os.path.join(data_dir, name)
 
     def shards(self, data_dir: str, split: str) -> list[str]:
         """Returns the paths of the existing shards of a split.

@@ -19,7 +19,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from t2tlite import registry
+from t2tlite import buckets, registry
 from t2tlite.assignments import shown
 from t2tlite.data import manifest
 from t2tlite.data.manifest import changed_files
@@ -27,11 +27,22 @@ from t2tlite.errors import DataError
 from t2tlite.files import locked
 from t2tlite.problem import DatasetSplit, Problem
 from t2tlite.problem_files import FILE_WORD
-from t2tlite.tables import filters, parts, store, table
+from t2tlite.tables import filters, parts, store
 from t2tlite.tables.cells import NOT_UTF8, UNREADABLE
 from t2tlite.tables.rows import GivenRows
 from t2tlite.tables.splits import sorted_labels
-from t2tlite.tables.table import COLUMNS, TEXT2CLASS, TEXT2SELF, TEXT2TEXT, Description, Table
+from t2tlite.tables.table import (
+    COLUMNS,
+    TEXT2CLASS,
+    TEXT2SELF,
+    TEXT2TEXT,
+    Description,
+    Dropped,
+    Table,
+    described_in,
+    description_path,
+    read_description,
+)
 from t2tlite.text_problems import (
     Text2ClassProblem,
     Text2SelfProblem,
@@ -70,7 +81,7 @@ class TableProblem(Problem):
                 f"{self.name} needs data, such as --data_files='pairs/*.csv', or a --data_dir "
                 f"whose data were made with it"
             )
-        earlier = table.read(data_dir, self.name)
+        earlier = read_description(data_dir, self.name)
         is_made = manifest.path_of(data_dir, self.name).exists()
         if earlier is None or overwrite or not is_made:
             return
@@ -87,7 +98,9 @@ class TableProblem(Problem):
                 f"make them again with --overwrite"
             )
         self.description = earlier
-        if changed := changed_files("", earlier.sources):
+        # The time of a copy from a URL says nothing.
+        files = {name: s for name, s in earlier.sources.items() if not buckets.is_url(name)}
+        if changed := changed_files("", files):
             log.warning(
                 "%s: changed since the data were generated: %s; --overwrite generates them again",
                 self.name,
@@ -128,7 +141,7 @@ class TableProblem(Problem):
         if given.shares(has_dev)[0] and not any(DatasetSplit.EVAL in s.counts for s in stored):
             store.hold_out(given, folder, stored)
         counts: dict[str, int] = {}
-        dropped: dict[str, table.Dropped] = {}
+        dropped: dict[str, Dropped] = {}
         for one in stored:
             filters.add(dropped, one.dropped)
             for split, count in one.counts.items():
@@ -136,7 +149,7 @@ class TableProblem(Problem):
         if given.drop_duplicates:
             kept = store.drop_duplicates(folder, stored)
             if twice := sum(counts.values()) - sum(kept.values()):
-                dropped[filters.DUPLICATE] = table.Dropped(twice)
+                dropped[filters.DUPLICATE] = Dropped(twice)
             counts = kept
         self._tell(counts, dropped, sum(one.rows for one in stored))
         return Description(
@@ -146,11 +159,11 @@ class TableProblem(Problem):
             parts=len(stored),
             dropped=dropped,
             labels=sorted_labels({label for one in stored for label in one.labels}),
-            sources=states,
+            sources={buckets.with_urls(path): state for path, state in states.items()},
             sha256=stored[0].sha256 if self.rows is not None else "",
         )
 
-    def _tell(self, counts: dict[str, int], dropped: dict[str, table.Dropped], rows: int) -> None:
+    def _tell(self, counts: dict[str, int], dropped: dict[str, Dropped], rows: int) -> None:
         """Logs how many rows became samples, and why others didn't.
 
         Raises:
@@ -277,8 +290,8 @@ def register_folder(data_dir: str | os.PathLike[str]) -> None:
     Raises:
       DataError: a description is damaged.
     """
-    for name in table.names_in(data_dir):
-        description = table.read(data_dir, name)
+    for name in described_in(data_dir):
+        description = read_description(data_dir, name)
         if description is None:
             continue
         base = CLASSES[description.table.problem]
@@ -288,5 +301,5 @@ def register_folder(data_dir: str | os.PathLike[str]) -> None:
             "table": description.table,
             "description": description,
         }
-        where = os.fspath(table.path_of(data_dir, name))
+        where = os.fspath(description_path(data_dir, name))
         registry.problems.add_found(name, type(base.__name__, (base,), values), where)

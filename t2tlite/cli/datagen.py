@@ -10,14 +10,17 @@ t2t-datagen --problem=psalm_line_problem --data_dir=data --runner=beam \
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Sequence
 
 from absl import flags
 
 from t2tlite import cores, registry
-from t2tlite.cli import app, shared_flags, t2t_flags
+from t2tlite.cli import app, shared_flags, t2t_flags, table_flags
 from t2tlite.datagen.generate_data import generate_data, generate_data_with_beam
+from t2tlite.problem import Problem
+from t2tlite.tables.table import COLUMNS
 
 FLAGS = flags.FLAGS
 
@@ -35,7 +38,7 @@ for _name in ("task_id_start", "task_id_end"):
     _help = "Parts from task_id_start to before task_id_end, as with --task_id; -1: all."
     flags.DEFINE_integer(_name, -1, _help, -1, shared_flags.MAX)
 flags.DEFINE_integer(
-    "vocab_size", None, "With text2text_tmpdir: about how many tokens; 0: bytes.", 0, 2**20
+    "vocab_size", None, "With text2text_tmpdir, tables: about how many tokens; 0: bytes.", 0, 2**20
 )
 flags.DEFINE_enum("runner", "local", ["local", "beam"], "See docs/datagen.md.")
 flags.DEFINE_string("beam_options", "", "With --runner=beam: Beam's own options, as one string.")
@@ -49,9 +52,10 @@ def main() -> None:
     lists = FLAGS.only_list or not (FLAGS.problem or FLAGS.data_dir)
     if not lists:
         app.require("problem", "data_dir")
-    names = _problem_names()
+    table = None if lists else table_flags.problem()
+    names: Sequence[str | Problem] = [table] if table else _problem_names()
     if lists:
-        print("\n".join(names))
+        print("\n".join(map(str, names)))
         return
     _check_runner()
     num_workers = FLAGS.num_workers or cores.available()
@@ -61,7 +65,8 @@ def main() -> None:
             generate_data_with_beam(*common, num_workers, shlex.split(FLAGS.beam_options))
         else:
             for task_id in _task_ids():
-                generate_data(*common, task_id, num_workers, FLAGS.vocab_size)
+                vocab_size = None if table else FLAGS.vocab_size
+                generate_data(*common, task_id, num_workers, vocab_size)
 
 
 def _task_ids() -> Sequence[int]:
@@ -82,7 +87,7 @@ def _check_runner() -> None:
     if FLAGS.runner != "beam":
         if FLAGS.beam_options:
             raise app.UsageError("--beam_options needs --runner=beam")
-    elif FLAGS.vocab_size is not None:
+    elif FLAGS.vocab_size is not None and FLAGS.problem not in COLUMNS:
         raise app.UsageError("--vocab_size can't be used with --runner=beam")
     elif list(_task_ids()) != [-1]:
         raise app.UsageError("--task_id can't be used with --runner=beam, which runs all tasks")
@@ -93,10 +98,15 @@ def _check_runner() -> None:
         )
 
 
+def _listed(text: str) -> list[str]:
+    """Returns the names of a list with commas; a mixture's schedule may have commas and spaces."""
+    return re.split(r",(?!\s)", text) if "+" in text else text.split(",")
+
+
 def _problem_names() -> list[str]:
     """Names of the problems to generate, in the order of the flag; all without --problem."""
     names: list[str] = []
-    for pattern in FLAGS.problem.split(",") if FLAGS.problem else "*":
+    for pattern in _listed(FLAGS.problem) if FLAGS.problem else "*":
         if pattern.endswith("*"):
             matches = [name for name in registry.list_problems() if name.startswith(pattern[:-1])]
             if not matches:
@@ -110,4 +120,4 @@ def _problem_names() -> list[str]:
     return [name for name in dict.fromkeys(names) if not any(part in name for part in excluded)]
 
 
-run = app.command(main, shared_flags)
+run = app.command(main, table_flags, shared_flags)

@@ -86,12 +86,12 @@ class Samples:
 
     def _reason(self, texts: Mapping[str, str]) -> str:
         """Returns why a sample is left out; "" if it isn't."""
-        lengths = []
-        for name, text in texts.items():
+        for text in texts.values():
             if not text or text.isspace():
                 return EMPTY
-            if name != "label":
-                lengths.append(len(text))
+        if not (self.table.max_chars or self.table.max_ratio):
+            return ""
+        lengths = [len(text) for name, text in texts.items() if name != "label"]
         most, least = max(lengths), min(lengths)
         if self.table.max_chars and most > self.table.max_chars:
             return TOO_LONG

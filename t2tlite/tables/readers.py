@@ -85,7 +85,7 @@ def unpacked(path: str) -> Iterator[IO[bytes]]:
                 file = raw
             with file:
                 buffered = io.BufferedReader(file, 1 << 20) if packing == ".zst" else file
-                if buffered.peek(2)[:2] in _UTF16:  # type: ignore[attr-defined]
+                if buffered.peek(2)[:2] in _UTF16:
                     raise DataError(
                         f"{path} is UTF-16; convert it: iconv -f UTF-16 -t UTF-8 {path} > new-file"
                     )

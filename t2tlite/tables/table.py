@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import math
+import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from t2tlite import buckets
 from t2tlite.data.manifest import from_json
 from t2tlite.errors import DataError
 from t2tlite.files import atomic, read_json
@@ -159,7 +160,7 @@ class Description:
       parts: number of parts that the samples were read in.
       dropped: rows that were left out, by reason.
       labels: all labels, sorted, numbers by value.
-      sources: size, and modification time in ns, of each file that was read.
+      sources: size, and modification time in ns, of each file that was read, by path or URL.
       sha256: of rows that were given in Python.
       format: version of this file's format.
     """
@@ -174,30 +175,32 @@ class Description:
     sha256: str = ""
     format: int = FORMAT
 
-    def write(self, data_dir: str | Path) -> None:
+    def write(self, data_dir: str | os.PathLike[str]) -> None:
         """Writes the description into a data folder."""
-        with atomic(path_of(data_dir, self.name), "w") as file:
+        with atomic(description_path(data_dir, self.name), "w") as file:
             json.dump(asdict(self), file, ensure_ascii=False, indent=1)
             file.write("\n")
 
 
-def path_of(data_dir: str | Path, name: str) -> Path:
+def description_path(data_dir: str | os.PathLike[str], name: str) -> Path:
     """Returns the path of the description of a problem."""
     return Path(data_dir) / f"{name}{_SUFFIX}"
 
 
-def names_in(data_dir: str | Path) -> list[str]:
+def described_in(data_dir: str | os.PathLike[str]) -> list[str]:
     """Returns the names of the problems that a data folder describes."""
+    buckets.fetch(data_dir, f"*{_SUFFIX}")
     return sorted(path.name.removesuffix(_SUFFIX) for path in Path(data_dir).glob(f"*{_SUFFIX}"))
 
 
-def read(data_dir: str | Path, name: str) -> Description | None:
+def read_description(data_dir: str | os.PathLike[str], name: str) -> Description | None:
     """Reads the description of a problem; None if there is none.
 
     Raises:
       DataError: it is damaged, or of a later t2tlite.
     """
-    path = path_of(data_dir, name)
+    path = description_path(data_dir, name)
+    buckets.fetch(data_dir, path.name)
     if not path.exists():
         return None
     try:
@@ -231,8 +234,3 @@ def columns_of(table: Table, named: bool) -> dict[str, str]:
         for position, feature in enumerate(features)
     }
     return {**columns, "split": table.split_column} if table.split_column else columns
-
-
-def replaced(description: Description, **changes: Any) -> Description:
-    """Returns a copy of a description with other values."""
-    return dataclasses.replace(description, **changes)

@@ -12,8 +12,8 @@ from t2tlite.config import HParams
 from t2tlite.data import manifest
 from t2tlite.datagen.generate_data import generate_data
 from t2tlite.errors import DataError, UnknownNameError
-from t2tlite.tables import store, table
-from t2tlite.tables.table import TEXT2CLASS, TEXT2SELF, TEXT2TEXT, Table
+from t2tlite.tables import store
+from t2tlite.tables.table import TEXT2CLASS, TEXT2SELF, TEXT2TEXT, Table, read_description
 from t2tlite.text.encoder import text_ids
 
 ROWS = [(f"question {i}", f"answer {i % 7}") for i in range(200)]
@@ -167,7 +167,7 @@ def test_what_is_left_out_is_told(folder, caplog):
     ):
         assert line in caplog.text
     assert sum(counts().values()) == 2
-    dropped = table.read("data", "faq").dropped
+    dropped = read_description("data", "faq").dropped
     assert {reason: one.count for reason, one in dropped.items()} == {
         "duplicate": 58,
         "empty": 1,

@@ -1,6 +1,8 @@
 """The files of a table, their formats and splits."""
 
 import json
+import sys
+from types import SimpleNamespace
 
 import pytest
 
@@ -98,3 +100,26 @@ def test_datasets_is_named_where_it_is_missing(monkeypatch):
     monkeypatch.setattr(libraries, "is_installed", lambda package: False)
     with pytest.raises(DataError, match=r"needs Hugging Face datasets; .*'t2tlite\[datasets\]'"):
         found(hub_dataset="owner/name")
+
+
+def test_a_data_set_of_the_hub(monkeypatch, caplog):
+    def load_dataset(name, config):
+        if name != "owner/name":
+            raise ConnectionError(f"Couldn't reach {name}\nTraceback")
+        files = {"train": ["a-0", "a-1"], "validation": ["b"], "extra": ["c"], config: ["d"]}
+        return {
+            split: SimpleNamespace(cache_files=[{"filename": file} for file in paths])
+            for split, paths in files.items()
+        }
+
+    monkeypatch.setattr(libraries, "is_installed", lambda package: True)
+    monkeypatch.setitem(sys.modules, "datasets", SimpleNamespace(load_dataset=load_dataset))
+    assert found(hub_dataset="owner/name:test") == [
+        *((("a-0",), "arrow", "train"), (("a-1",), "arrow", "train")),
+        *((("b",), "arrow", "eval"), (("d",), "arrow", "test")),
+    ]
+    assert "owner/name:test: left out its splits extra" in caplog.text
+    with pytest.raises(
+        DataError, match=r"can't load .* no/body \(ConnectionError: Couldn't reach no/body\); check"
+    ):
+        found(hub_dataset="no/body")

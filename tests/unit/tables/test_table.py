@@ -3,8 +3,16 @@
 import pytest
 
 from t2tlite.errors import DataError
-from t2tlite.tables import table
-from t2tlite.tables.table import TEXT2CLASS, TEXT2SELF, TEXT2TEXT, Description, Dropped, Table
+from t2tlite.tables.table import (
+    TEXT2CLASS,
+    TEXT2SELF,
+    TEXT2TEXT,
+    Description,
+    Dropped,
+    Table,
+    described_in,
+    read_description,
+)
 
 
 @pytest.mark.parametrize(
@@ -59,9 +67,9 @@ def test_a_description_is_read_as_it_was_written(tmp_path):
         sources={"ä.csv": [3, 4]},
     )
     written.write(tmp_path)
-    assert table.names_in(tmp_path) == ["faq"]
-    assert table.read(tmp_path, "faq") == written
-    assert table.read(tmp_path, "other") is None
+    assert described_in(tmp_path) == ["faq"]
+    assert read_description(tmp_path, "faq") == written
+    assert read_description(tmp_path, "other") is None
 
 
 @pytest.mark.parametrize(
@@ -84,4 +92,4 @@ def test_a_description_is_read_as_it_was_written(tmp_path):
 def test_a_damaged_description(tmp_path, content, message):
     (tmp_path / "faq.problem.json").write_text(content)
     with pytest.raises(DataError, match=message):
-        table.read(tmp_path, "faq")
+        read_description(tmp_path, "faq")
