@@ -100,8 +100,20 @@ def strip_problem(name: str) -> str:
     return name.rsplit("/", 1)[-1]
 
 
+def member_metric(member: str, name: str) -> str:
+    """Returns the name of a metric of one member of a mixture, MEMBER:NAME."""
+    return f"{member}:{name}"
+
+
+def split_member(name: str) -> tuple[str, str]:
+    """Returns the member, "" if it is of none, and the plain name of a metric."""
+    member, _, plain = name.rpartition(":")
+    return member, plain
+
+
 def lower_is_better(name: str) -> bool:
     """Whether a metric, or the loss, is better when lower."""
+    name = split_member(name)[1]
     return name in ("loss", Metrics.BITS_PER_CHAR, Metrics.RMSE, *NEED_TEXT)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from t2tlite.config import EOS_ID, PAD_ID
 from t2tlite.decode import attention_maps
 from t2tlite.decode.attention_maps import AttentionMap
-from t2tlite.decode.batches import encode_lines
+from t2tlite.decode.batches import encode_lines, target_ids
 from t2tlite.decode.decode_hparams import Hypothesis
 from t2tlite.decode.engine import Engine
 from t2tlite.decode.model_folder import ModelFolder
@@ -139,16 +139,18 @@ def attend(
     line: str,
     answer: str | Hypothesis | None,
     max_input_size: int,
+    decode_tag: str = "",
 ) -> Attention:
     """Returns the attention weights behind an answer to a line; None if the model classifies."""
     features = {}
     if folder.problem.has_inputs:
-        features["inputs"] = list(encode_lines(folder, {0: line}, max_input_size)[0].ids)
+        row = encode_lines(folder, {0: line}, max_input_size, decode_tag=decode_tag)[0]
+        features["inputs"] = list(row.ids)
     if not folder.generates or answer is None:
         # Its one target isn't read.
         features["targets"] = [PAD_ID]
     elif isinstance(answer, str):
-        [features["targets"]] = folder.encoding.ids("targets", [answer])
+        [features["targets"]] = target_ids(folder, [line], [answer], decode_tag)
     else:
         features["targets"] = [*answer.ids, EOS_ID]
     if folder.hparams.prepend_mode != "none":

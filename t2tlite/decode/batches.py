@@ -33,7 +33,11 @@ class Batch(NamedTuple):
 
 
 def encode_lines(
-    folder: ModelFolder, lines: Mapping[int, str], max_input_size: int, first: int = 0
+    folder: ModelFolder,
+    lines: Mapping[int, str],
+    max_input_size: int,
+    first: int = 0,
+    decode_tag: str = "",
 ) -> dict[int, Row]:
     """Returns what the model reads of each line, by index.
 
@@ -42,16 +46,20 @@ def encode_lines(
       lines: texts by index.
       max_input_size: longer lines are cut to this many tokens and named in a warning; -1: none.
       first: number of line 0 in its file, from 0; for messages.
+      decode_tag: as the decode hparam.
 
     Raises:
-      Error: a line can't be encoded; the message has its number.
+      Error: a line can't be encoded, or has no tag; the message has its number.
     """
     # The line of a language model is the beginning of an answer: without prefix and EOS.
-    feature, prefix, ending = "targets", "", list[int]()
-    if folder.problem.has_inputs:
-        feature, prefix, ending = "inputs", folder.text_prefixes["inputs"], [EOS_ID]
-    texts = {first + i + 1: prefix + line for i, line in lines.items()}
-    rows = _encode(folder.encoders[feature], texts)
+    feature, ending = ("inputs", [EOS_ID]) if folder.problem.has_inputs else ("targets", [])
+    begins = {
+        first + i + 1: folder.tags.beginning(line, decode_tag, f"line {first + i + 1}")
+        for i, line in lines.items()
+    }
+    texts = {number: begin.text for number, begin in begins.items()}
+    encoded = _encode(folder.encoders[feature], texts)
+    rows = [[*b.ids, *ids] for b, ids in zip(begins.values(), encoded, strict=True)]
     if max_input_size > 0:
         # As in T2T, EOS counts, also for a language model, whose line has none.
         if cut := [i for i, row in zip(texts, rows, strict=True) if len(row) >= max_input_size]:
@@ -61,7 +69,32 @@ def encode_lines(
             log.warning(message, max_input_size, numbers)
         rows = [row[: max_input_size - 1] for row in rows]
     # A row without tokens would only fill the batch. A language model isn't bound to the PAD.
-    return {i: Row([*row, *ending] or [PAD_ID]) for i, row in zip(lines, rows, strict=True)}
+    triples = zip(lines, rows, begins.values(), strict=True)
+    return {i: Row([*row, *ending] or [PAD_ID], b.answer_ids) for i, row, b in triples}
+
+
+def target_ids(
+    folder: ModelFolder, lines: Sequence[str], texts: Sequence[str], decode_tag: str = ""
+) -> list[list[int]]:
+    """Returns the ids of targets, as the model writes them: with tag, prefix and EOS.
+
+    Args:
+      folder: the model.
+      lines: the inputs that the targets belong to; not read of a language model.
+      texts: the targets.
+      decode_tag: as the decode hparam.
+    """
+    tags = folder.tags
+    prefix = folder.text_prefixes["targets"]
+    if folder.problem.has_inputs:
+        begins = [tags.beginning(line, decode_tag, f"line {i}") for i, line in enumerate(lines, 1)]
+        heads = [begin.answer_ids for begin in begins]
+    else:
+        begins = [tags.beginning(text, decode_tag, f"line {i}") for i, text in enumerate(texts, 1)]
+        heads = [begin.ids for begin in begins]
+        texts = [begin.text for begin in begins]
+    encoded = encode_batch(folder.encoders["targets"], [prefix + text for text in texts])
+    return [[*head, *ids, EOS_ID] for head, ids in zip(heads, encoded, strict=True)]
 
 
 def _encode(encoder: Any, texts: Mapping[int, str]) -> list[list[int]]:
@@ -92,7 +125,8 @@ def add_prefixes(
     texts = {i: prefixes[i].rstrip() for i in rows}
     ids = encode_batch(encoder, [begin + text for text in texts.values()])
     pairs = zip(texts.items(), ids, strict=True)
-    return {i: Row(rows[i].ids, prefix if text else ()) for (i, text), prefix in pairs}
+    prefixed = {i: prefix if text else [] for (i, text), prefix in pairs}
+    return {i: row._replace(prefix=[*row.prefix, *prefixed[i]]) for i, row in rows.items()}
 
 
 def make_batches(

@@ -16,7 +16,8 @@ from t2tlite.decode.files import decode_file, default_target
 from t2tlite.decode.model_folder import ModelFolder
 from t2tlite.errors import DataError
 from t2tlite.files import atomic
-from t2tlite.problem import FILE_WORD
+from t2tlite.mixture import Mixture
+from t2tlite.problem import FILE_WORD, Problem
 from t2tlite.text.encoder import text_ids
 
 log = logging.getLogger(__name__)
@@ -52,7 +53,8 @@ def decode_dataset(
         )
     decoder.run.check_vocabularies(data_dir, is_data=True)
     references: dict[str, dict[str, None]] = {}
-    for inputs, targets in _each_pair(decoder.folder, data_dir, split):
+    tag = decoder.decode_hparams.decode_tag
+    for inputs, targets in _each_pair(decoder.folder, data_dir, split, tag):
         references.setdefault(inputs, {})[targets] = None
     delimiter = decoder.decode_hparams.delimiter
     if flattened := sum(delimiter in inputs for inputs in references):
@@ -82,17 +84,42 @@ def dataset_target(
     return default_target(run, decode_hparams, stem).replace(f".{run.problem}.beam", ".beam")
 
 
-def _each_pair(folder: ModelFolder, data_dir: str, split: str) -> Iterator[tuple[str, str]]:
-    """Yields inputs and targets of each example as text, without the problem's prefixes."""
+def _each_pair(
+    folder: ModelFolder, data_dir: str, split: str, decode_tag: str
+) -> Iterator[tuple[str, str]]:
+    """Yields inputs and targets of each example as text, without prefixes and tags.
+
+    Of a mixture, those of the problems with the tag.
+
+    Raises:
+      DataError: no problem has the tag, or a mixture is decoded without one.
+    """
     problem = folder.problem_with_data()
+    if not isinstance(problem, Mixture):
+        yield from _pairs_of(folder, problem, data_dir, split)
+        return
+    if not decode_tag:
+        known = ", ".join([*folder.tags.names, *(one.member for one in folder.tags.members)])
+        raise DataError(
+            f"{problem.name} is a mixture; choose whose data to decode by decode_tag, one of: "
+            f"{known}"
+        )
+    for one in folder.tags.matching(decode_tag):
+        yield from _pairs_of(folder, problem.members[one.member], data_dir, split)
+
+
+def _pairs_of(
+    folder: ModelFolder, problem: Problem, data_dir: str, split: str
+) -> Iterator[tuple[str, str]]:
     shards = problem.shards(data_dir, split)
     examples = problem.read_examples(shards, split, folder.hparams, for_training=False)
+    prefixes = problem.text_prefixes
 
     def text(feature: str, ids: Any) -> str:
         if feature == "inputs" or folder.generates:
             ids = text_ids(ids)
         decoded = str(folder.encoders[feature].decode(ids))
-        return decoded.removeprefix(folder.text_prefixes[feature])
+        return decoded.removeprefix(prefixes[feature])
 
     for row in each_row(examples):
         inputs, targets = (text(name, row[name]) for name in ("inputs", "targets"))

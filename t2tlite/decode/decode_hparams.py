@@ -33,9 +33,9 @@ _ABOUT_FILES = {
 }
 # Those of them that are about lines from elsewhere, too.
 _ABOUT_TEXTS = {"batch_size", "max_input_size"}
-# Fields that a compiled search takes as inputs.
+# Fields that a compiled search takes as inputs, or that are part of what it reads.
 _INPUTS_OF_SEARCH = {
-    *("alpha", "extra_length", "random_seed"),
+    *("alpha", "extra_length", "random_seed", "decode_tag"),
     *("sampling_temp", "sampling_keep_top_k", "sampling_top_p"),
 }
 
@@ -73,6 +73,8 @@ class DecodeHParams(CheckedFields):
     sampling_keep_top_k: Annotated[int, Bounds(-1, 2**31 - 1)] = 0
     sampling_top_p: Annotated[float, Bounds(1e-6, 1.0)] = 1.0  # probability mass to sample from
     random_seed: Annotated[int, Bounds(0, MAX_SEED)] = 0  # of sampling
+    # Of a mixture: the tag, or the problem, to decode with; "": the one that a line begins with.
+    decode_tag: str = ""
 
     @classmethod
     def of(

@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from t2tlite.checkpoint import run_record, trained_problem
 from t2tlite.checkpoint.description import EVALUATION, HOOKS
 from t2tlite.config import HParams
-from t2tlite.data.encoding import Encoding
 from t2tlite.decode.decode_hparams import DecodeHParams
+from t2tlite.decode.tags import Tags
 from t2tlite.files import folder_path
+from t2tlite.mixture import Mixture
 from t2tlite.problem import Problem
 
 
@@ -26,7 +27,7 @@ class ModelFolder:
       problem_hparams: modalities and vocabulary sizes by feature.
       encoders: by feature.
       text_prefixes: by feature, the text that the problem puts before every text.
-      encoding: encodes texts with their prefixes.
+      tags: of the members of a mixture.
       classifies: whether the answers are class labels.
       generates: whether the answers are texts, rather than class labels or numbers.
 
@@ -47,7 +48,9 @@ class ModelFolder:
         modality = self.problem_hparams.modality["targets"]
         self.classifies, self.generates = modality == "class_label", modality == "symbol"
         self.text_prefixes = self.problem.text_prefixes
-        self.encoding = Encoding(self.encoders, self.text_prefixes)
+        members = self.problem.task_tags if isinstance(self.problem, Mixture) else []
+        prefix = self.text_prefixes["inputs"] if self.problem.has_inputs else ""
+        self.tags = Tags(members, self.encoders, prefix)
 
     def problem_with_hooks(self) -> Problem:
         """Returns the problem whose decode hooks are to be called after a file was decoded.

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from t2tlite import console
-from t2tlite.decode.batches import group_by_size
+from t2tlite.decode.batches import encode_lines, group_by_size, target_ids
 from t2tlite.decode.engine import Engine, not_finite_error
 from t2tlite.decode.model_folder import ModelFolder
 from t2tlite.devices.free_memory import is_out_of_memory
@@ -64,7 +64,11 @@ class Score:
 
 
 def score_pairs(
-    engine: Engine, folder: ModelFolder, pairs: Sequence[_Pair], advance: Callable[[int], None]
+    engine: Engine,
+    folder: ModelFolder,
+    pairs: Sequence[_Pair],
+    advance: Callable[[int], None],
+    decode_tag: str = "",
 ) -> list[Score]:
     """Returns how probable the targets are, given the inputs.
 
@@ -72,12 +76,13 @@ def score_pairs(
       engine, folder: the model.
       pairs: input and target; a language model reads the targets alone.
       advance: called with the number of pairs just scored.
+      decode_tag: as the decode hparam.
 
     Raises:
       DataError: a pair is too long for the memory, or the target of a classifier is no label.
       CheckpointError: a score is not finite.
     """
-    scores = _score(engine, folder, pairs, advance)
+    scores = _score(engine, folder, pairs, advance, decode_tag)
     for number, score in enumerate(scores, 1):
         if isinstance(score, str):
             raise DataError(f"pair {number} {score}")
@@ -85,7 +90,11 @@ def score_pairs(
 
 
 def _score(
-    engine: Engine, folder: ModelFolder, pairs: Sequence[_Pair], advance: Callable[[int], None]
+    engine: Engine,
+    folder: ModelFolder,
+    pairs: Sequence[_Pair],
+    advance: Callable[[int], None],
+    decode_tag: str,
 ) -> list[Score | str]:
     """Returns the score of each pair; of one that is too long, what to say about it."""
     inputs, targets = zip(*pairs, strict=True) if pairs else ((), ())
@@ -97,9 +106,10 @@ def _score(
     if folder.classifies:
         rows = {"targets": [[_label_id(folder, i, label)] for i, label in enumerate(targets, 1)]}
     else:
-        rows = {"targets": folder.encoding.ids("targets", targets)}
+        rows = {"targets": target_ids(folder, inputs, targets, decode_tag)}
     if folder.problem.has_inputs:
-        rows["inputs"] = folder.encoding.ids("inputs", inputs)
+        encoded = encode_lines(folder, dict(enumerate(inputs)), -1, decode_tag=decode_tag)
+        rows["inputs"] = [list(row.ids) for row in encoded.values()]
     sizes = [max(map(len, pair)) for pair in zip(*rows.values(), strict=True)]
     batches = group_by_size(dict(enumerate(sizes)), lambda size: max(1, BATCH_TOKENS // size))
     scores: dict[int, Score | str] = {}
@@ -144,7 +154,9 @@ def _score_features(
     return [result for part in parts for result in _score_features(engine, part)]
 
 
-def score_file(engine: Engine, folder: ModelFolder, source: File) -> Iterator[Score | None]:
+def score_file(
+    engine: Engine, folder: ModelFolder, source: File, decode_tag: str = ""
+) -> Iterator[Score | None]:
     """Scores a file of "input TAB target" lines, or for a language model of targets.
 
     White space around a text is stripped, as in T2T. All lines are checked before the first one is
@@ -164,7 +176,7 @@ def score_file(engine: Engine, folder: ModelFolder, source: File) -> Iterator[Sc
     with console.meter("scoring", "lines", count) as advance:
         while block := list(itertools.islice(lines, BLOCK_LINES)):
             pairs = [pair for pair in block if pair]
-            scores = iter(_score(engine, folder, pairs, advance))
+            scores = iter(_score(engine, folder, pairs, advance, decode_tag))
             advance(len(block) - len(pairs))
             for pair in block:
                 number += 1

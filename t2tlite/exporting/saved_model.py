@@ -102,8 +102,14 @@ class TextModel(tf.Module):
         self._decoder = decoder
         self._decode_hparams = decoder.decode_hparams
         self._feature = "inputs" if decoder.problem.has_inputs else "targets"
-        # The lines of a language model have no prefix.
-        self._prefix = decoder.folder.text_prefixes["inputs"] if decoder.problem.has_inputs else ""
+        tag = self._decode_hparams.decode_tag
+        begin = decoder.folder.tags.beginning("", tag, "a line of the export")
+        self._prefix, self._tag = begin.text, list(begin.ids)
+        if begin.answer_ids:
+            raise OutputError(
+                f"a SavedModel can't begin its answers with the tag of {tag}; serve the model with "
+                f"t2t-server"
+            )
         self._add_encoders()
         search = make_search(
             decoder.network, decoder.problem_hparams, decoder.hparams, self._decode_hparams
@@ -139,6 +145,9 @@ class TextModel(tf.Module):
         texts_B = tf.strings.regex_replace(well_formed(inputs), f"^{BYTE_ORDER_MARK}", "")
         blank_B = is_blank(texts_B)
         rows = self.encoder.encode(tf.strings.join([self._prefix, texts_B]))
+        if self._tag:
+            tags = tf.tile(tf.constant([self._tag], rows.dtype), [rows.nrows(), 1])
+            rows = tf.concat([tags, rows], axis=1)
         if self._decoder.problem.has_inputs:
             if self._decode_hparams.max_input_size > 0:
                 rows = rows[:, : self._decode_hparams.max_input_size - 1]

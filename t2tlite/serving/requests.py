@@ -19,7 +19,7 @@ CUTS = ("sampling_temp", "sampling_keep_top_k", "sampling_top_p")
 # values compile is kept (`keras_engine.MOST_SEARCHES`): clients can't make it compile forever.
 SETTINGS = (
     *("beam_size", "alpha", "extra_length"),
-    *("sampling_method", *CUTS, "random_seed"),
+    *("sampling_method", *CUTS, "random_seed", "decode_tag"),
 )
 
 
@@ -123,7 +123,7 @@ def _override(defaults: Settings, changes: Mapping[str, Any], limits: Limits) ->
     for name, value in changes.items():
         if name in most:
             parse_integer(name, value, least.get(name, 0), most[name])
-        is_text = name == "sampling_method"
+        is_text = name in ("sampling_method", "decode_tag")
         if isinstance(value, bool) or not isinstance(value, str if is_text else int | float):
             expected = "a string" if is_text else "a number"
             raise RequestError(400, f'"{name}" is {shown(value, quoted=True)}; expected {expected}')

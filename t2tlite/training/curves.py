@@ -9,6 +9,7 @@ from typing import Any
 
 from t2tlite.checkpoint import eval_log, run_record
 from t2tlite.files import atomic
+from t2tlite.metrics import split_member
 
 NAME = "curves.png"
 
@@ -56,7 +57,8 @@ def draw_on(make_figure: Callable[..., Any], output_dir: str | Path) -> Any:
     if not training and not evaluations:
         return None
     run = run_record.read(output_dir)
-    names = {name: name for row in evaluations for name in row if name not in ("step", "loss")}
+    every = dict.fromkeys(name for row in evaluations for name in row)
+    names = {n: n for n in every if n not in ("step", "loss") and not split_member(n)[0]}
     shares = {
         name: name for name in names if all(0 <= row.get(name, 0) <= 1 for row in evaluations)
     }
@@ -69,6 +71,7 @@ def draw_on(make_figure: Callable[..., Any], output_dir: str | Path) -> Any:
         name = f"training, label smoothing {smoothing:g}" if smoothing else "training"
         left.plot(list(training), list(training.values()), label=name, linewidth=0.8)
     labels = {"loss": "evaluation"} if evaluations else {}
+    labels.update({n: split_member(n)[0] for n in every if n.endswith(":loss")})
     _plot_evaluations(left, evaluations, labels, "loss (nats a token)")
     for axes in right:
         axes.set_ylim(0, 1)

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from t2tlite.errors import DataError
-from t2tlite.metrics import KNOWN, NEED_PAIRS, NEED_TEXT, OF_NUMBERS, Scores, text_units
+from t2tlite.metrics import (
+    KNOWN,
+    NEED_PAIRS,
+    NEED_TEXT,
+    OF_NUMBERS,
+    Scores,
+    member_metric,
+    text_units,
+)
 from t2tlite.model.teacher_forcing import Scorer
 from t2tlite.t2t_names.metrics import NOT_COMPUTED
 
@@ -60,6 +68,24 @@ def evaluate(
     if not total.sequences:
         raise DataError("the evaluation data is empty; run t2t-datagen, or check dataset_splits")
     return total.result(metric_names), total.sequences
+
+
+def mean_of_members(metrics: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
+    """Returns the mean of each metric over the members of a mixture, and those of each member.
+
+    Args:
+      metrics: by the member's name; or those of another problem, by the name "".
+    """
+    if list(metrics) == [""]:
+        return dict(metrics[""])
+    rows = list(metrics.values())
+    means = {name: sum(row[name] for row in rows) / len(rows) for name in rows[0]}
+    each = {
+        member_metric(member, name): value
+        for member, row in metrics.items()
+        for name, value in row.items()
+    }
+    return {**means, **each}
 
 
 def _computed(metric_names: Sequence[str], modality: str) -> list[str]:
