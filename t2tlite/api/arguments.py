@@ -9,7 +9,7 @@ import typing
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ParamSpec, TypeVar
 
-from t2tlite import plugins
+from t2tlite import buckets, plugins
 from t2tlite.assignments import convert
 from t2tlite.decode.decode_hparams import DecodeHParams
 from t2tlite.decode.decoder import Decoder
@@ -34,7 +34,8 @@ def checked(function: Callable[_P, _R]) -> Callable[_P, _R]:
     """Decorator: converts arguments that are numbers, truth values or strings to their types.
 
     The function raises an HParamsError for one that isn't of its type. NumPy's numbers, and texts
-    of numbers, are as good as Python's.
+    of numbers, are as good as Python's. URLs of files and folders become paths of local copies, and
+    what is written to these is uploaded.
     """
     signature = inspect.signature(function)
 
@@ -52,7 +53,9 @@ def checked(function: Callable[_P, _R]) -> Callable[_P, _R]:
                 raise HParamsError(f"{name}=None; leave it out for the default")
             if hint in (*_SIMPLE, int | None):
                 bound.arguments[name] = convert(name, value, hint)
-        return function(*bound.args, **bound.kwargs)
+            bound.arguments[name] = buckets.local(name, bound.arguments[name])
+        with buckets.uploading():
+            return function(*bound.args, **bound.kwargs)
 
     return call
 
@@ -66,7 +69,7 @@ def load_usr_dirs(t2t_usr_dir: PathLike | Sequence[PathLike]) -> list[str]:
     if isinstance(t2t_usr_dir, str | os.PathLike):
         paths = split_paths(os.fspath(t2t_usr_dir))
     else:
-        paths = [os.fspath(path) for path in t2t_usr_dir]
+        paths = [buckets.local("t2t_usr_dir", os.fspath(path)) for path in t2t_usr_dir]
     for path in paths:
         plugins.load_usr_dir(path)
     return paths

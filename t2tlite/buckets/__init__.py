@@ -3,16 +3,81 @@
 from __future__ import annotations
 
 import os
+import re
+from typing import Any
 
-from t2tlite.buckets import addresses, uploads
+from t2tlite.buckets import addresses, cache, uploads
 from t2tlite.buckets.cache import DIR_VARIABLE as DIR_VARIABLE
 from t2tlite.buckets.cache import GB_VARIABLE as GB_VARIABLE
 from t2tlite.buckets.mirror import mirror_of, mirrors, open_mirror
 from t2tlite.errors import DataError
 
+# Flags, and arguments of the functions in Python, whose values may be URLs; several are joined by
+# commas. Of the files, T2T's and this program's names have the format beside them.
+FOLDERS = (
+    *("data_dir", "tmp_dir", "output_dir", "model_dir", "export_dir"),
+    *("translations_dir", "event_dir"),
+)
+FILES = (
+    *("decode_from_file", "decode_to_file", "decode_prefix_file", "decode_reference"),
+    *("score_file", "hparams_json_path", "translation", "reference", "source"),
+)
+# A folder, or a file in one: a plugin, a checkpoint.
+EITHER = ("t2t_usr_dir", "warm_start_from", "checkpoint_path", "from")
+_IS_FILE = re.compile(r".*\.py|.*\.safetensors|model\.ckpt-\d+")
+
 is_url = addresses.is_url
 uploading = uploads.running
 will_write = uploads.will_write
+
+
+def local(name: str, value: Any) -> Any:
+    """Returns the value of a flag or argument with paths of local copies in place of URLs.
+
+    Args:
+      name: one of FOLDERS, FILES and EITHER; the values of others are returned as they are.
+      value: a path, a URL, or several joined by commas.
+
+    Raises:
+      DataError: as `local_folder`.
+    """
+    if not isinstance(value, str) or "://" not in value:
+        return value
+    if name in FOLDERS:
+        return local_folder(value, f"--{name}")
+    if name in FILES:
+        return ",".join(_local_file(name, one) for one in _split(value))
+    return ",".join(_local_either(name, one) for one in _split(value)) if name in EITHER else value
+
+
+def _split(value: str) -> list[str]:
+    """Splits values at those commas after which a URL begins or that follow one."""
+    return re.split(r",(?=\w[\w+.-]*://)|(?<=[^,]),(?![^,]*://)", value)
+
+
+def _local_file(name: str, url: str) -> str:
+    # An interrupted decode goes on with the file beside its output.
+    others = [f".{addresses.base_name(url)}.part"] if name == "decode_to_file" else []
+    return local_file(url, f"--{name}", *others)
+
+
+def _local_either(name: str, url: str) -> str:
+    if not is_url(url):
+        return url
+    folder, _, own = url.rstrip("/").rpartition("/")
+    if name == "t2t_usr_dir" and own.endswith(".py"):
+        return local_file(url, f"--{name}")
+    path = local_folder(folder, f"--{name}") if _IS_FILE.fullmatch(own) else ""
+    path = os.path.join(path, own) if path else local_folder(url, f"--{name}")
+    if name == "from":
+        # T2T's checkpoints are named as shards.
+        fetch(path if os.path.isdir(path) else os.path.dirname(path), "*")
+    return path
+
+
+def copy_path(url: str) -> str:
+    """Returns the path that the local copy of a folder has, or would have."""
+    return os.fspath(cache.copy_of(addresses.checked(url), addresses.base_name(url.rstrip("/"))))
 
 
 def local_folder(url: str, name: str = "") -> str:
@@ -106,6 +171,12 @@ def remove(path: str | os.PathLike[str]) -> None:
         found[0].remove(found[1])
     elif os.path.lexists(path):
         os.unlink(path)
+
+
+def is_read_only(path: str | os.PathLike[str]) -> bool:
+    """Whether a path belongs to a web server, where nothing can be written."""
+    found = mirror_of(path)
+    return found is not None and found[0].is_read_only
 
 
 def refresh(path: str | os.PathLike[str]) -> None:

@@ -50,7 +50,7 @@ class State:
 
 def path_of(folder: Path) -> Path:
     """Returns the path of the file about the local copy `folder`."""
-    return folder.with_name(f".{folder.name}.bucket.json")
+    return folder.parent / f".{folder.name}.bucket.json"
 
 
 def read(folder: Path) -> State | None:

@@ -190,7 +190,7 @@ def _snapshot(mirror: Mirror, staging: Path) -> tuple[list[_Staged], list[str]]:
                 if entry and entry.local == state.of_file(path):
                     continue
                 staging.mkdir(exist_ok=True)
-                os.link(path, link)
+                _link(path, link)
                 staged.append(_Staged(name, link, state.of_file(link)))
         # The files that a list names exist when it is written, and may be gone when the next is.
         paths = {name: mirror.folder / name for name in lists}
@@ -198,10 +198,21 @@ def _snapshot(mirror: Mirror, staging: Path) -> tuple[list[_Staged], list[str]]:
             return staged, known.removed
 
 
+def _link(path: Path, link: Path) -> None:
+    try:
+        os.link(path, link)
+    except FileNotFoundError:
+        raise
+    except OSError:
+        # The file system has no links.
+        shutil.copy2(path, link)
+
+
 def _files(folder: Path) -> Iterator[tuple[str, Path]]:
     """Yields the files below a folder that belong into a bucket, with their names."""
     for parent, folders, names in os.walk(folder):
-        folders[:] = sorted(one for one in folders if one != "__pycache__")
+        # In a hidden folder something is being written.
+        folders[:] = sorted(one for one in folders if one != "__pycache__" and one[0] != ".")
         for name in sorted(names):
             path = Path(parent, name)
             is_local = any(fnmatch.fnmatchcase(name, pattern) for pattern in _LOCAL)

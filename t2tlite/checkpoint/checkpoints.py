@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 
+from t2tlite import buckets
 from t2tlite.checkpoint.tensor_files import read_tensors, write_tensors
 from t2tlite.devices import jax_devices
 from t2tlite.errors import CheckpointError, OutputError
@@ -50,7 +51,9 @@ def steps(folder: str | os.PathLike[str]) -> list[int]:
     Raises:
       CheckpointError: checkpoint.json is damaged, or missing beside checkpoints.
     """
-    return [step for step in _read_list(folder)[0] if weights_path(folder, step).exists()]
+    return [
+        n for n in _read_list(folder)[0] if buckets.size_of(weights_path(folder, n)) is not None
+    ]
 
 
 def _read_list(folder: str | os.PathLike[str]) -> tuple[list[int], int | None]:
@@ -84,10 +87,8 @@ def _check_step(value: Any) -> Any:
 
 def _steps_of_files(folder: str | os.PathLike[str]) -> list[int]:
     """Returns the steps of all weights files in `folder`, listed or not, the lowest first."""
-    names = [
-        path.stem.removeprefix("model.ckpt-")
-        for path in weights_path(folder, "").parent.glob("model.ckpt-*.safetensors")
-    ]
+    paths = Path(folder).glob("model.ckpt-*.safetensors")
+    names = [path.stem.removeprefix("model.ckpt-") for path in paths]
     return sorted(int(name) for name in names if name.isdecimal() and len(name) < 19)
 
 
@@ -128,7 +129,7 @@ def locked_folder(folder: str | os.PathLike[str]) -> Iterator[None]:
 
 
 def find(folder: str | os.PathLike[str], checkpoint: str | int) -> Path:
-    """Returns the path of a checkpoint's weights.
+    """Returns the path of a checkpoint's weights, fetched if the folder is a bucket's.
 
     Args:
       folder: the model folder.
@@ -155,9 +156,10 @@ def find(folder: str | os.PathLike[str], checkpoint: str | int) -> Path:
                 f"--checkpoint_path for the newest, or name a step"
             )
         step = str(best_step)
-    if step.isdigit():
-        return weights_path(folder, step)
-    return Path(step if step.endswith(".safetensors") else f"{step}.safetensors")
+    path = weights_path(folder, step) if step.isdigit() else Path(step)
+    path = path if path.suffix == ".safetensors" else Path(f"{path}.safetensors")
+    buckets.fetch(path)
+    return path
 
 
 class Saver:
@@ -219,8 +221,8 @@ class Saver:
         with atomic(Path(self._folder) / LIST, "w") as file:
             json.dump(content, file)
         for step in dropped:
-            weights_path(self._folder, step).unlink(missing_ok=True)
-            optimizer_path(self._folder, step).unlink(missing_ok=True)
+            buckets.remove(weights_path(self._folder, step))
+            buckets.remove(optimizer_path(self._folder, step))
 
     def check(self) -> None:
         """Raises the OutputError of a save that has already failed; doesn't wait."""

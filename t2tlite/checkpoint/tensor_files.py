@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from t2tlite import buckets
 from t2tlite.errors import CheckpointError
 from t2tlite.files import atomic
 
@@ -33,6 +34,7 @@ def read_tensors(path: Path) -> dict[str, Any]:
     """
     from safetensors import SafetensorError, safe_open
 
+    buckets.fetch(path)
     if not os.path.exists(path):
         raise CheckpointError(f"{path} doesn't exist; check --output_dir and --checkpoint_path")
     try:

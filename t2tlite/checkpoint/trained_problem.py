@@ -11,7 +11,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from t2tlite import plugins, registry
+from t2tlite import buckets, plugins, registry
 from t2tlite.checkpoint.described_problem import DescribedProblem
 from t2tlite.checkpoint.description import DECODING, EVALUATION, VERBS
 from t2tlite.checkpoint.run_record import NAME, RunRecord
@@ -85,9 +85,11 @@ def _load_trusted(run: RunRecord, use: str) -> None:
     untrusted = []
     reasons = f" for {run.reasons(use)}" if run.needs(use) else ""
     for folder in run.usr_dirs:
-        if not plugins.is_trusted(folder):
+        is_url = buckets.is_url(folder)
+        if not plugins.is_trusted(buckets.copy_path(folder) if is_url else folder):
             untrusted.append(folder if folder.isprintable() else ascii(folder))
             continue
+        folder = buckets.local("t2t_usr_dir", folder)
         if not Path(folder).exists():
             raise PluginError(
                 f"the model's plugin folder {folder} doesn't exist any more; give the new path as "

@@ -9,8 +9,9 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from t2tlite import buckets
 from t2tlite.checkpoint import checkpoints
-from t2tlite.errors import CheckpointError, Error
+from t2tlite.errors import CheckpointError, DataError, Error
 
 log = logging.getLogger(__name__)
 
@@ -68,6 +69,7 @@ def weights_as_they_appear(
     """
 
     def list_weights() -> dict[int, Path]:
+        buckets.refresh(model_dir)
         steps = checkpoints.steps(model_dir)
         return {step: checkpoints.weights_path(model_dir, step) for step in steps}
 
@@ -83,8 +85,13 @@ def weights_as_they_appear(
 def unless_deleted(weights: Path) -> Iterator[None]:
     """Context for work with a checkpoint, which ends early if training has deleted the file."""
     try:
+        buckets.fetch(weights)
         yield
-    except (CheckpointError, FileNotFoundError):
-        if weights.exists():
+    except (CheckpointError, DataError, FileNotFoundError) as error:
+        is_gone = not weights.exists()
+        if isinstance(error, DataError):
+            # Of the bucket that the file was in.
+            is_gone = is_gone and isinstance(error.__cause__, FileNotFoundError)
+        if not is_gone:
             raise
         log.warning("%s is gone: the trainer keeps --keep_checkpoint_max of them", weights)

@@ -16,8 +16,8 @@ from typing import NoReturn
 
 from absl import flags
 
-from t2tlite import libraries, plugins, registry, user_code
-from t2tlite.cli import t2t_flags
+from t2tlite import buckets, libraries, plugins, registry, table_problems, user_code
+from t2tlite.cli import bucket_flags, t2t_flags
 from t2tlite.devices import cluster, devices
 from t2tlite.errors import Error, SampleError
 from t2tlite.version import __version__
@@ -64,6 +64,7 @@ def parse_flags(arguments: int = 0) -> list[str]:
     """
     # Parsed twice, as importing a plugin may define flags.
     FLAGS(sys.argv, known_only=True)
+    bucket_flags.fetch(FLAGS)
     if "backend" in FLAGS:
         devices.set_backend_variable(use_tpu=FLAGS.use_tpu, backend=FLAGS.backend)
     if "t2t_usr_dir" in FLAGS and FLAGS.t2t_usr_dir:
@@ -85,20 +86,10 @@ def parse_flags(arguments: int = 0) -> list[str]:
         # The shell doesn't expand the ~ in --output_dir=~/model.
         if name.endswith(("_dir", "_file", "_path")) and isinstance(value, str):
             FLAGS[name].value = os.path.expanduser(value)
-        if name in ("data_dir", "output_dir", "tmp_dir"):
-            _refuse_url(name, str(value or ""))
+    bucket_flags.fetch(FLAGS)
+    if "data_dir" in FLAGS and FLAGS.data_dir:
+        table_problems.register_folder(FLAGS.data_dir)
     return rest[:arguments]
-
-
-def _refuse_url(name: str, value: str) -> None:
-    """Raises UsageError for the URL of a bucket, which T2T accepted as a folder."""
-    _, separator, path = value.partition("://")
-    if separator:
-        bucket = path.split("/")[0]
-        raise UsageError(
-            f"--{name}={value} is a URL, expected a folder: mount the bucket (for gs://: gcsfuse "
-            f"{bucket} /mnt/{bucket}) and give /mnt/{path}"
-        )
 
 
 def _run(
@@ -116,7 +107,8 @@ def _run(
             if "registry_help" in FLAGS and FLAGS.registry_help:
                 print(registry.help_string())
             else:
-                main(*words)
+                with buckets.uploading():
+                    main(*words)
         sys.stdout.flush()
         sys.exit(0)
     except (flags.Error, UsageError) as error:
@@ -137,13 +129,13 @@ def _run(
     except KeyboardInterrupt:
         message = "stopped by Ctrl-C; run the same command again to resume or start over"
         status = 130
-    print(f"{name}: {message}", file=sys.stderr)
+    print(f"{name}: {buckets.with_urls(message)}", file=sys.stderr)
     sys.exit(status)
 
 
 def _print_help(description: str, modules: Sequence[ModuleType]) -> None:
     print(description.strip(), "\n")
-    for module in modules:
+    for module in [*modules, bucket_flags]:
         print(FLAGS.module_help(module))
     if ignored := t2t_flags.summary():
         print(f"\n{ignored}")
@@ -164,5 +156,5 @@ class _Formatter(logging.Formatter):
     """The message alone; above INFO the level comes before it."""
 
     def format(self, record: logging.LogRecord) -> str:
-        text = super().format(record)
+        text = buckets.with_urls(super().format(record))
         return text if record.levelno <= logging.INFO else f"{record.levelname.lower()}: {text}"

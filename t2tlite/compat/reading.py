@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import glob
 import logging
+import os
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from t2tlite import problem
+from t2tlite import buckets, problem
 from t2tlite.batches.batching import Batching, choose_batching, evaluation_batching
 from t2tlite.batches.examples import Examples
 from t2tlite.compat.t2t_hparams import sharing_values
@@ -237,6 +238,7 @@ def _batched(examples: Any, batching: Batching) -> Any:
 
 def _partition(pattern: str, number: int, partitions: int) -> list[str]:
     """Returns every n-th of the shards that a pattern names."""
+    buckets.fetch(*os.path.split(pattern))
     paths = sorted(glob.glob(pattern))
     if not paths:
         raise DataError(f"no file is named {pattern}; generate the data with t2t-datagen")

@@ -20,6 +20,7 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
+from t2tlite import buckets
 from t2tlite.data import index
 from t2tlite.errors import DataError
 from t2tlite.files import atomic, make_folder, plain_name, read_json, remove_temporaries
@@ -222,7 +223,8 @@ def is_complete(data_dir: str | Path, problem: str, paths: Sequence[str]) -> boo
     manifest = read(data_dir, problem)
     if manifest is None:
         # T2T writes no manifest; a run of t2tlite that was killed leaves its working folder.
-        return not any(map(Path.exists, folders)) and all(map(os.path.exists, paths))
+        sizes = map(buckets.size_of, paths)
+        return not any(map(Path.exists, folders)) and all(size is not None for size in sizes)
     for name, size in manifest.sizes.items():
         _check_size(Path(data_dir) / name, size)
     return True
@@ -238,7 +240,7 @@ def check_sizes(data_dir: str | Path, problem: str, paths: Iterable[Path]) -> No
 
 
 def _check_size(path: Path, size: int) -> None:
-    actual = path.stat().st_size if path.exists() else None
+    actual = buckets.size_of(path)
     if actual != size:
         what = "is missing" if actual is None else f"has {actual} bytes"
         raise DataError(f"{path} {what}, the manifest says {size}; run t2t-datagen --overwrite")
@@ -266,7 +268,7 @@ def publish(folder: Path, data_dir: Path, manifest: Manifest) -> None:
     for name in names:
         _move(folder / name, data_dir / name)
     for name in stale:
-        (data_dir / name).unlink(missing_ok=True)
+        buckets.remove(data_dir / name)
     for split in manifest.splits.values():
         shards = [str(data_dir / name) for name in split.bytes]
         index.path_of(shards[0]).unlink(missing_ok=True)

@@ -22,6 +22,7 @@ from typing import IO, Any
 import google_crc32c
 import numpy as np
 
+from t2tlite import buckets
 from t2tlite.data.wire import Array, parse_example
 from t2tlite.errors import DataError
 from t2tlite.text.encoder import encode_utf8
@@ -48,7 +49,9 @@ def find_shards(folder: str | os.PathLike[str], stem: str) -> list[Path]:
       DataError: there are none, or those of several sets.
     """
     shard = re.compile(rf"{re.escape(stem)}-\d+-of-\d+")
-    candidates = Path(folder).glob(f"{glob.escape(stem)}-[0-9]*-of-[0-9]*")
+    pattern = f"{glob.escape(stem)}-[0-9]*-of-[0-9]*"
+    buckets.fetch(folder, pattern)
+    candidates = Path(folder).glob(pattern)
     paths = sorted(path for path in candidates if shard.fullmatch(path.name))
     if not paths:
         raise DataError(

@@ -20,7 +20,7 @@ from importlib.machinery import PathFinder
 from pathlib import Path
 from types import ModuleType
 
-from t2tlite import user_code
+from t2tlite import buckets, user_code
 from t2tlite.errors import PluginError
 from t2tlite.files import split_paths
 from t2tlite.plugins import alias, trust
@@ -66,12 +66,13 @@ def load_usr_dir(usr_dir: str | os.PathLike[str]) -> None:
     trusted from now on: a model folder that names it may load it.
 
     Args:
-      usr_dir: the folder or file, as in T2T's `--t2t_usr_dir`; several are separated by commas.
+      usr_dir: the folder or file, as in T2T's `--t2t_usr_dir`, or its URL in a bucket; several are
+        separated by commas.
 
     Raises:
       PluginError: the path doesn't exist, its name is that of another module, or the import failed.
     """
-    for name in split_paths(str(usr_dir)):
+    for name in split_paths(buckets.local("t2t_usr_dir", str(usr_dir))):
         path = Path(name).expanduser().resolve()
         _load_path(path)
         trust.remember(path)

@@ -10,6 +10,16 @@ from t2tlite.config import HParams, ProblemHParams
 from t2tlite.plugins import loading
 from t2tlite.registry import Registry
 from t2tlite.text_problems import Text2ClassProblem, Text2SelfProblem, VocabType
+from tests.object_storage import (  # noqa: F401 - fixtures
+    fresh,
+    gcs_server,
+    gs,
+    no_buckets,
+    remote,
+    s3,
+    s3_server,
+    web,
+)
 
 TABLES = [registry.problems, registry.models, registry.hparams_sets, registry.ranged_hparams_sets]
 TINY = {"hidden_size": 8, "num_heads": 2, "filter_size": 16, "num_hidden_layers": 1}
@@ -22,6 +32,7 @@ def own_names(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loading, "_loaded", list(loading._loaded))
     for table in TABLES:
         monkeypatch.setattr(table, "_users", dict(table._users))
+        monkeypatch.setattr(table, "_found", dict(table._found))
         monkeypatch.setattr(table, "_built_in", dict(table._built_in))
 
 

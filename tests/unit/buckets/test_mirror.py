@@ -82,18 +82,18 @@ def test_a_missing_bucket_is_named(remote):
     assert "\n" not in str(raised.value)
 
 
-def test_a_bucket_that_cannot_be_reached_is_named(s3, settings):
-    settings.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+def test_a_bucket_that_cannot_be_reached_is_named(s3, no_buckets):
+    no_buckets.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     type(s3.driver).clear_instance_cache()
-    settings.setenv("AWS_MAX_ATTEMPTS", "1")
-    settings.setattr(type(s3.driver), "retries", 1)
-    settings.setattr(drivers, "ATTEMPTS", 2)
+    no_buckets.setenv("AWS_MAX_ATTEMPTS", "1")
+    no_buckets.setattr(type(s3.driver), "retries", 1)
+    no_buckets.setattr(drivers, "ATTEMPTS", 2)
     with pytest.raises(DataError, match=f"can't list {s3.url}: ") as raised:
         buckets.local_folder(s3.url)
     assert "\n" not in str(raised.value) and "the-secret" not in str(raised.value)
 
 
-def test_what_comes_is_checked(remote, settings):
+def test_what_comes_is_checked(remote, no_buckets):
     remote.write("file", b"right")
     real = type(remote.driver).get_file
     damages = [b"wrong", b"short", b""]
@@ -103,13 +103,13 @@ def test_what_comes_is_checked(remote, settings):
         if damages:
             Path(target).write_bytes(damages.pop())
 
-    settings.setattr(type(remote.driver), "get_file", get_file)
+    no_buckets.setattr(type(remote.driver), "get_file", get_file)
     folder = Path(buckets.local_folder(remote.url))
     assert (folder / "file").read_bytes() == b"right" and os.listdir(folder) == ["file"]
 
 
-def test_a_missing_driver_names_its_extra(settings):
-    settings.setitem(__import__("sys").modules, "fsspec", None)
+def test_a_missing_driver_names_its_extra(no_buckets):
+    no_buckets.setitem(__import__("sys").modules, "fsspec", None)
     with pytest.raises(DataError, match=r"pip install 't2tlite\[gcs\]'"):
         buckets.local_folder("gs://bucket/folder")
 

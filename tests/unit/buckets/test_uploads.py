@@ -13,7 +13,7 @@ from t2tlite import buckets
 from t2tlite.buckets import drivers, mirror, uploads
 from t2tlite.errors import OutputError
 from t2tlite.files import atomic, make_folder
-from tests.unit.buckets.conftest import CuttingProxy
+from tests.object_storage import Proxy
 
 
 def save(folder, steps):
@@ -49,13 +49,13 @@ def test_what_is_written_is_uploaded_and_resumes_elsewhere(remote, fresh):
     assert (folder / "model.ckpt-3.safetensors").read_bytes() == b"3" * 1000
 
 
-def test_only_changes_are_uploaded(remote, settings):
+def test_only_changes_are_uploaded(remote, no_buckets):
     with buckets.uploading():
         folder = make_folder(buckets.local_folder(remote.url))
         (folder / "a").write_text("a")
     sent = []
     real = drivers.Bucket.store
-    settings.setattr(
+    no_buckets.setattr(
         drivers.Bucket,
         "store",
         lambda self, path, name: sent.append(name) or real(self, path, name),
@@ -66,7 +66,7 @@ def test_only_changes_are_uploaded(remote, settings):
     assert sent == ["b"] and remote.names() == ["a", "b"]
 
 
-def test_a_checkpoint_list_comes_after_its_files_though_training_goes_on(remote, settings):
+def test_a_checkpoint_list_comes_after_its_files_though_training_goes_on(remote, no_buckets):
     """While a checkpoint is uploaded, training saves the next and deletes that one."""
     make_folder(buckets.local_folder(remote.url))
     (one,) = mirror.mirrors()
@@ -86,7 +86,7 @@ def test_a_checkpoint_list_comes_after_its_files_though_training_goes_on(remote,
                 assert {f"{k}.ckpt-{step}.safetensors" for k in ("model", "optimizer")} < set(names)
         return stored
 
-    settings.setattr(drivers.Bucket, "store", store)
+    no_buckets.setattr(drivers.Bucket, "store", store)
     for _ in range(4):
         uploads.upload(one)
     assert seen[0] == [1] and seen[-1] == [4, 5]
@@ -94,11 +94,10 @@ def test_a_checkpoint_list_comes_after_its_files_though_training_goes_on(remote,
     assert len(remote.names()) == 5
 
 
-def test_a_connection_that_is_cut_in_the_middle_of_an_upload(s3_server, s3, settings, fresh):
-    proxy = CuttingProxy(s3_server)
-    settings.setenv("AWS_ENDPOINT_URL", proxy.address)
+def test_a_connection_that_is_cut_in_the_middle_of_an_upload(s3_server, s3, no_buckets, fresh):
+    proxy = Proxy(s3_server, cuts=3, cut_after=300_000)
+    no_buckets.setenv("AWS_ENDPOINT_URL", proxy.address)
     type(s3.driver).clear_instance_cache()
-    proxy.cut_after, proxy.cuts = 300_000, 3
     content = os.urandom(1_000_000)
     with buckets.uploading():
         folder = make_folder(buckets.local_folder(s3.url))
@@ -107,15 +106,15 @@ def test_a_connection_that_is_cut_in_the_middle_of_an_upload(s3_server, s3, sett
     proxy.close()
 
 
-def test_without_a_connection_nothing_is_lost(remote, fresh, settings, caplog):
+def test_without_a_connection_nothing_is_lost(remote, fresh, no_buckets, caplog):
     caplog.set_level(logging.INFO, "t2tlite")
 
     def put_file(*arguments, **options):
         raise ConnectionError("the network is down")
 
     real = remote.driver.put_file
-    settings.setattr(uploads, "UPLOAD_SECONDS", 0.05)
-    settings.setattr(remote.driver, "put_file", put_file)
+    no_buckets.setattr(uploads, "UPLOAD_SECONDS", 0.05)
+    no_buckets.setattr(remote.driver, "put_file", put_file)
     with (
         pytest.raises(
             OutputError, match="nothing is lost: what isn't uploaded yet is in "
@@ -130,7 +129,7 @@ def test_without_a_connection_nothing_is_lost(remote, fresh, settings, caplog):
     assert f"{remote.url}: the network is down" in str(raised.value)
     assert "\n" not in str(raised.value) and "trying again every" in caplog.text
     assert remote.names() == []
-    settings.setattr(remote.driver, "put_file", real)
+    no_buckets.setattr(remote.driver, "put_file", real)
     fresh(keep=True)
     # A command that only reads doesn't upload; the next that writes does.
     with buckets.uploading():
@@ -157,7 +156,7 @@ def test_two_machines_that_write_one_model(remote, fresh):
     assert json.loads(remote.read("checkpoint.json"))["steps"] == [1, 2]
 
 
-def test_a_kill_right_after_an_upload_is_no_change_of_another_machine(remote, fresh, settings):
+def test_a_kill_right_after_an_upload_is_no_change_of_another_machine(remote, fresh, no_buckets):
     make_folder(buckets.local_folder(remote.url))
     (one,) = mirror.mirrors()
     save(one.folder, [1])
@@ -171,10 +170,10 @@ def test_a_kill_right_after_an_upload_is_no_change_of_another_machine(remote, fr
             raise KeyboardInterrupt
         return stored
 
-    settings.setattr(drivers.Bucket, "store", store)
+    no_buckets.setattr(drivers.Bucket, "store", store)
     with pytest.raises(KeyboardInterrupt):
         uploads.upload(one)
-    settings.setattr(drivers.Bucket, "store", real)
+    no_buckets.setattr(drivers.Bucket, "store", real)
     save(one.folder, [1, 2, 3])
     fresh(keep=True)
     with buckets.uploading():
@@ -182,8 +181,8 @@ def test_a_kill_right_after_an_upload_is_no_change_of_another_machine(remote, fr
     assert json.loads(remote.read("checkpoint.json"))["steps"] == [2, 3]
 
 
-def test_the_thread_uploads_during_a_command(remote, settings):
-    settings.setattr(uploads, "UPLOAD_SECONDS", 0.05)
+def test_the_thread_uploads_during_a_command(remote, no_buckets):
+    no_buckets.setattr(uploads, "UPLOAD_SECONDS", 0.05)
     with buckets.uploading():
         folder = make_folder(buckets.local_folder(remote.url))
         (folder / "a").write_text("a")

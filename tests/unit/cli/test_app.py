@@ -85,13 +85,25 @@ def test_a_tilde_is_the_home_folder(command, own_flags, monkeypatch):
     assert (status, out) == (0, "/home/me/data ~/data\n")
 
 
-def test_the_url_of_a_bucket_is_refused_as_a_folder(command, own_flags):
+def test_a_url_of_an_unknown_scheme_is_refused(command, own_flags):
     flags.DEFINE_string("data_dir", "", "Folder.", flag_values=own_flags)
-    status, _, err = command(raises(AssertionError), "--data_dir=gs://mine/data/x")
-    assert status == 2
-    assert "--data_dir=gs://mine/data/x is a URL, expected a folder" in err
-    assert "gcsfuse mine /mnt/mine" in err
-    assert "give /mnt/mine/data/x" in err
+    status, _, err = command(raises(AssertionError), "--data_dir=ftp://mine/data/x")
+    assert status == 1
+    assert err == (
+        "t2t-test: --data_dir=ftp://mine/data/x: ftp:// is unknown; expected a path, gs://, s3:// "
+        "or https://\n"
+    )
+
+
+def test_file_urls_are_paths(command, own_flags):
+    for name in ("data_dir", "decode_from_file"):
+        flags.DEFINE_string(name, "", "Path.", flag_values=own_flags)
+
+    def show():
+        print(own_flags.data_dir, own_flags.decode_from_file)
+
+    status, out, _ = command(show, "--data_dir=file:///data", "--decode_from_file=file:///a,b")
+    assert (status, out) == (0, "/data /a,b\n")
 
 
 def test_the_users_traceback_is_beneath_the_line(command):

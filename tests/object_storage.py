@@ -1,4 +1,4 @@
-"""Servers that speak the protocols of S3, Google Cloud Storage and the web, on this machine."""
+"""Fixtures: servers that speak the protocols of S3, Google Cloud Storage and the web."""
 
 import contextlib
 import functools
@@ -7,6 +7,7 @@ import logging
 import os
 import socket
 import threading
+import time
 
 import pytest
 
@@ -42,7 +43,7 @@ def gcs_server():
 
 
 @pytest.fixture
-def settings(monkeypatch, tmp_path):
+def no_buckets(monkeypatch, tmp_path):
     """An empty cache, quick retries, and a process that has opened no bucket."""
     monkeypatch.setenv("T2TLITE_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.setattr(drivers, "RETRY_SECONDS", 0.01)
@@ -53,20 +54,20 @@ def settings(monkeypatch, tmp_path):
 
 
 @pytest.fixture
-def s3(s3_server, settings):
+def s3(s3_server, no_buckets):
     """A function that returns a driver's file system for a server, and the URL of a new bucket."""
-    settings.setenv("AWS_ACCESS_KEY_ID", "key")
-    settings.setenv("AWS_SECRET_ACCESS_KEY", "the-secret")
-    settings.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    return _connect("s3", s3_server, settings, "AWS_ENDPOINT_URL")
+    no_buckets.setenv("AWS_ACCESS_KEY_ID", "key")
+    no_buckets.setenv("AWS_SECRET_ACCESS_KEY", "the-secret")
+    no_buckets.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    return _connect("s3", s3_server, no_buckets, "AWS_ENDPOINT_URL")
 
 
 @pytest.fixture
-def gs(gcs_server, settings):
+def gs(gcs_server, no_buckets):
     """As `s3`."""
-    settings.setenv("FSSPEC_GCS_TOKEN", "anon")
-    settings.setenv("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")
-    return _connect("gs", gcs_server, settings, "STORAGE_EMULATOR_HOST")
+    no_buckets.setenv("FSSPEC_GCS_TOKEN", "anon")
+    no_buckets.setenv("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")
+    return _connect("gs", gcs_server, no_buckets, "STORAGE_EMULATOR_HOST")
 
 
 class Remote:
@@ -98,10 +99,10 @@ class Remote:
         self.driver.pipe_file(f"{self.bucket}/folder/{name}", content)
 
 
-def _connect(kind, server, settings, variable):
+def _connect(kind, server, patch, variable):
     import fsspec
 
-    settings.setenv(variable, server)
+    patch.setenv(variable, server)
     fsspec.get_filesystem_class(kind).clear_instance_cache()
     return Remote(kind, fsspec.filesystem(kind, use_listings_cache=False))
 
@@ -113,7 +114,7 @@ def remote(request):
 
 
 @pytest.fixture
-def fresh(settings, tmp_path):
+def fresh(no_buckets, tmp_path):
     """A function after which this process is one on another machine: nothing is cached."""
     count = 0
 
@@ -124,7 +125,7 @@ def fresh(settings, tmp_path):
         uploads._uploads._mirrors.clear()
         cache._in_use.clear()
         if not keep:
-            settings.setenv("T2TLITE_CACHE_DIR", str(tmp_path / f"cache{count}"))
+            no_buckets.setenv("T2TLITE_CACHE_DIR", str(tmp_path / f"cache{count}"))
 
     return be_fresh
 
@@ -148,21 +149,28 @@ def web(tmp_path):
         thread.join()
 
 
-class CuttingProxy:
-    """A TCP proxy that cuts connections.
+class Proxy:
+    """A TCP proxy that cuts connections, or holds them.
+
+    Args:
+      server: its address.
+      cuts: how many connections it cuts.
+      cut_after: bytes sent to the server after which it cuts one.
+      hold: text sent to the server after which it holds everything.
 
     Attributes:
       address: of the proxy.
-      cut_after: bytes sent to the server after which it cuts a connection; None: never.
       cuts: how many more connections it cuts.
+      held: set when it holds everything.
     """
 
-    def __init__(self, server):
+    def __init__(self, server, cuts=0, cut_after=0, hold=b""):
         host, port = server.removeprefix("http://").split(":")
         self._server = host, int(port)
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.address = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
-        self.cut_after, self.cuts = None, 0
+        self.cuts, self._cut_after, self._hold = cuts, cut_after, hold
+        self.held = threading.Event()
         threading.Thread(target=self._accept, daemon=True).start()
 
     def _accept(self):
@@ -176,13 +184,19 @@ class CuttingProxy:
                 threading.Thread(target=self._pump, args=pair, daemon=True).start()
 
     def _pump(self, source, target, counts):
-        sent = 0
+        sent, found = 0, False
         with contextlib.suppress(OSError):
             while data := source.recv(2**14):
                 sent += len(data)
-                if counts and self.cuts and self.cut_after and sent > self.cut_after:
+                if counts and self.cuts and sent > self._cut_after:
                     self.cuts -= 1
                     break
+                # The name comes first, then the content.
+                found = found or bool(counts and self._hold and self._hold in data)
+                if found and sent > 2**16:
+                    self.held.set()
+                while self.held.is_set() and source.fileno() >= 0:
+                    time.sleep(0.05)
                 target.sendall(data)
         for one in (source, target):
             with contextlib.suppress(OSError):
