@@ -30,6 +30,7 @@ log = logging.getLogger("t2tlite.cli")
 shared_flags.define_model_flags()
 shared_flags.define_device_flags()
 shared_flags.define_decoding_flags()
+shared_flags.define_ensemble_flags()
 flags.DEFINE_string("decode_from_file", "", "File of lines; by default the data in --data_dir.")
 flags.DEFINE_bool("eval_use_test_set", False, "Decode the test split of --data_dir.")
 flags.DEFINE_string("decode_to_file", "", "Output file; by default T2T's name beside the input.")
@@ -90,7 +91,7 @@ def _check_flags() -> None:
     names = ["export_dir"]
     if FLAGS.engine == "ctranslate2":
         names = ["decode_interactive", "score_file", "decode_prefix_file", "checkpoint_path"]
-        names += ["use_tpu", "backend"]
+        names += ["use_tpu", "backend", "ensemble_dir", "ensemble_checkpoints"]
     if wrong := [f"--{name}" for name in names if FLAGS[name].value]:
         raise app.UsageError(f"--engine={FLAGS.engine} doesn't take {' and '.join(wrong)}")
 

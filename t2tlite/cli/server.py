@@ -23,6 +23,7 @@ FLAGS = flags.FLAGS
 
 shared_flags.define_device_flags()
 shared_flags.define_decoding_flags()
+shared_flags.define_ensemble_flags()
 shared_flags.define_engine_flag()
 flags.DEFINE_string("output_dir", "", "Model folder: checkpoints, run.json, vocabulary.")
 flags.DEFINE_string("host", "127.0.0.1", "Address to listen on; 0.0.0.0: every interface.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from absl import flags
 
@@ -56,6 +56,25 @@ def define_decoding_flags() -> None:
     flags.DEFINE_string("decode_hparams", "", 'How to decode: "beam_size=4,extra_length=50".')
 
 
+def define_ensemble_flags() -> None:
+    """Defines the flags that name the other members of an ensemble."""
+    flags.DEFINE_multi_string(
+        "ensemble_dir", [], "A model folder that decodes together with --output_dir; repeatable."
+    )
+    flags.DEFINE_list(
+        "ensemble_checkpoints",
+        [],
+        "Checkpoints of --output_dir that decode together: steps, paths, best, last.",
+    )
+
+
+def ensemble() -> dict[str, Any]:
+    """The arguments of a `Decoder` that the ensemble flags give."""
+    if "ensemble_dir" not in FLAGS:
+        return {}
+    return {"ensemble": FLAGS.ensemble_dir, "ensemble_checkpoints": FLAGS.ensemble_checkpoints}
+
+
 def log_unneeded(*names: str) -> None:
     """Logs which of these flags were given although the run record has their values."""
     for name in names:
@@ -105,4 +124,4 @@ def load_decoder(hparams: DecodeHParams, device: devices.Devices) -> Decoder:
     engine = FLAGS.engine if "engine" in FLAGS else "keras"
     make_engine = engine_maker(engine, FLAGS.checkpoint_path, device)
     loaded = FLAGS.output_dir, FLAGS.checkpoint_path, hparams, usr_dirs(), device
-    return Decoder(*loaded, make_engine=make_engine)
+    return Decoder(*loaded, make_engine=make_engine, **ensemble())

@@ -31,6 +31,9 @@ FLAGS = flags.FLAGS
 
 shared_flags.define_model_flags()
 shared_flags.define_device_flags()
+flags.DEFINE_multi_string(
+    "ensemble_dir", [], "A model folder that decodes together with each checkpoint; repeatable."
+)
 flags.DEFINE_alias("model_dir", "output_dir")
 flags.DEFINE_string("source", "", "File of lines to translate.")
 flags.DEFINE_string("translations_dir", "translations", "Folder of the translated files.")
@@ -82,7 +85,10 @@ def _in_this_process(decode_hparams: DecodeHParams) -> Translate:
 
         if decoder is None:
             usr_dirs, device = shared_flags.usr_dirs(), shared_flags.device()
-            decoder = Decoder(FLAGS.output_dir, step, decode_hparams, usr_dirs, device)
+            decoder = Decoder(
+                FLAGS.output_dir, step, decode_hparams, usr_dirs, device,
+                ensemble=FLAGS.ensemble_dir,
+            )  # fmt: skip
         else:
             decoder.load_checkpoint(step)
         decode_file(decoder, FLAGS.source, target)
@@ -102,7 +108,9 @@ def _by_command(command: str, settings: str) -> Translate:
             "decode_from_file": FLAGS.source,
             "decode_to_file": target,
         }
-        params = shlex.join(f"--{name}={value}" for name, value in values.items() if value)
+        given = [f"--{name}={value}" for name, value in values.items() if value]
+        given += [f"--ensemble_dir={folder}" for folder in FLAGS.ensemble_dir]
+        params = shlex.join(given)
         line = command.replace("{params}", params)
         target.parent.mkdir(parents=True, exist_ok=True)
         status = subprocess.run(line, shell=True).returncode

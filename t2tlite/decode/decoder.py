@@ -51,6 +51,10 @@ class Decoder(LoadedModel):
         machine, or that have moved; their code is imported.
       device: where Keras computes; None: one device of its current backend.
       make_engine: loads another engine than Keras, which reads `checkpoint` and `device`.
+      ensemble: other model folders with the same vocabularies, whose newest checkpoints decode
+        together with this one: each next token's probability is the mean of theirs.
+      ensemble_checkpoints: checkpoints of this folder that decode together, in place of
+        `checkpoint`: steps, paths, "best", or "last" for the newest.
 
     Attributes:
       engine: the loaded model.

@@ -68,6 +68,11 @@ class Engine(ABC):
     has_attention = False
     min_width = 1
 
+    @property
+    def all_weights(self) -> list[Path]:
+        """The files of the loaded weights of all members of an ensemble."""
+        return [self.weights]
+
     @abstractmethod
     def search(
         self, rows: Sequence[Row], decode_hparams: DecodeHParams, seed: int | None = None

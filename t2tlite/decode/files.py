@@ -158,7 +158,7 @@ class _PartFile:
 def _digest(decoder: Decoder, texts: _Texts) -> str:
     """Returns a hash of all that the answers and their batches depend on."""
     hashes = []
-    for path in (decoder.weights, texts.source, texts.prefix_file or os.devnull):
+    for path in (*decoder.engine.all_weights, texts.source, texts.prefix_file or os.devnull):
         with open(path, "rb") as file:
             hashes.append(hashlib.file_digest(file, "sha256").hexdigest())
     run = Path(decoder.output_dir, run_record.NAME).read_text(encoding="utf-8")

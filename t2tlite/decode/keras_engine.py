@@ -8,6 +8,7 @@ import functools
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from t2tlite.checkpoint import checkpoints
 from t2tlite.config import EOS_ID, PAD_ID
 from t2tlite.decode.decode_hparams import DecodeHParams
 from t2tlite.decode.engine import Answer, Engine, Row
+from t2tlite.decode.ensemble_members import Member
 from t2tlite.decode.memory import DecodingMemory
 from t2tlite.decode.model_folder import ModelFolder
 from t2tlite.devices import devices, free_memory
@@ -40,9 +42,10 @@ class KerasEngine(Engine):
       folder: the model folder.
       checkpoint: as for `Decoder`.
       device: from `t2tlite.devices.devices.choose`; None: one of Keras's current backend.
+      members: of an ensemble, the model itself first; `checkpoint` isn't read then.
 
     Attributes:
-      network: the Keras model.
+      network: the Keras model, or the `Ensemble` of several.
 
     Raises:
       CheckpointError: there is no such checkpoint, or it is of another model.
@@ -50,9 +53,14 @@ class KerasEngine(Engine):
     """
 
     def __init__(
-        self, folder: ModelFolder, checkpoint: str | int = "", device: devices.Devices | None = None
+        self,
+        folder: ModelFolder,
+        checkpoint: str | int = "",
+        device: devices.Devices | None = None,
+        members: Sequence[Member] = (),
     ):
         self._folder = folder
+        self._members = list(members) or [Member(folder, checkpoint)]
         self._device = device = device or devices.choose()
         if device.workers > 1:
             raise DeviceError(
@@ -62,8 +70,15 @@ class KerasEngine(Engine):
         from t2tlite.model import protocol
 
         with device.scope():
-            self.network = folder.run.make_model(folder.problem_hparams)
-        self.load_checkpoint(checkpoint)
+            networks = [
+                one.folder.run.make_model(one.folder.problem_hparams) for one in self._members
+            ]
+        self.network, self._networks = networks[0], networks
+        if len(networks) > 1:
+            from t2tlite.model.ensemble import Ensemble
+
+            self.network = Ensemble(networks)
+        self.load_checkpoint(self._members[0].checkpoint)
         self.backend, self.row_shares = device.backend, device.row_shares
         self.is_one_device = self.can_stream = device.count * device.model_parallel == 1
         self.has_attention = protocol.has_attention(self.network)
@@ -72,9 +87,16 @@ class KerasEngine(Engine):
         self._drawn = Counter[int]()
 
     def load_checkpoint(self, checkpoint: str | int) -> None:
-        path = checkpoints.find(self._folder.path, checkpoint)
-        checkpoints.load_weights(self.network, path)
-        self.weights = path
+        """Replaces the weights of the model, and reads the other members' once more."""
+        self._members[0] = self._members[0]._replace(checkpoint=checkpoint)
+        paths = [checkpoints.find(one.folder.path, one.checkpoint) for one in self._members]
+        for network, path in zip(self._networks, paths, strict=True):
+            checkpoints.load_weights(network, path)
+        self.weights, self._all_weights = paths[0], paths
+
+    @property
+    def all_weights(self) -> list[Path]:
+        return self._all_weights
 
     def search(
         self, rows: Sequence[Row], decode_hparams: DecodeHParams, seed: int | None = None
@@ -86,13 +108,16 @@ class KerasEngine(Engine):
         return [self._answers(outputs["ids"][i], outputs["scores"][i]) for i in range(len(rows))]
 
     def max_tokens(self, rows: int, decode_hparams: DecodeHParams | None = None) -> int:
-        memory, padded = self._memory, decode_hparams
+        memories, padded = self._memories, decode_hparams
         if decode_hparams:
             room = self._room(decode_hparams)
             padded = dataclasses.replace(decode_hparams, extra_length=room)
         return self._most_tokens(
             rows,
-            lambda tokens: memory.search(tokens, padded) if padded else memory.score(tokens),
+            lambda tokens: sum(
+                memory.search(tokens, padded) if padded else memory.score(tokens)
+                for memory in memories
+            ),
         )
 
     def _most_tokens(self, rows: int, row_bytes: Callable[[int], int]) -> int:
@@ -131,7 +156,7 @@ class KerasEngine(Engine):
 
     def attention(self, features: Mapping[str, Sequence[int]]) -> dict[str, Any]:
         longest = max(map(len, features.values()))
-        if longest > (most := self._most_tokens(1, self._memory.attention)):
+        if longest > (most := self._most_tokens(1, self._memories[0].attention)):
             raise DataError(
                 f"the attention weights of {longest:,} tokens don't fit in memory, and those of "
                 f"{most:,} do; give a shorter line"
@@ -276,8 +301,12 @@ class KerasEngine(Engine):
         return self._compile(AttentionRecorder(self.network, self._device.gather))
 
     @functools.cached_property
-    def _memory(self) -> DecodingMemory:
-        return DecodingMemory(self.network, self._folder.hparams, self._folder.problem_hparams)
+    def _memories(self) -> list[DecodingMemory]:
+        """The needs of each member, which hold their caches at the same time."""
+        return [
+            DecodingMemory(network, one.folder.hparams, one.folder.problem_hparams)
+            for network, one in zip(self._networks, self._members, strict=True)
+        ]
 
     def _compile(self, model: Any) -> Any:
         model.compile(jit_compile=self._device.static_shapes)

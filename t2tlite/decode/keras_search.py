@@ -175,8 +175,8 @@ class Search(keras.Model):
     ) -> tuple[dict[str, Any], dict[str, Any]]:
         """Returns the memory that all steps read, and the first cache, for B x beams rows."""
 
-        def repeated(tensors: dict[str, Any]) -> dict[str, Any]:
-            return {name: ops.repeat(value, self.beams, axis=0) for name, value in tensors.items()}
+        def repeated(tensors: Any) -> Any:
+            return keras.tree.map_structure(lambda x: ops.repeat(x, self.beams, axis=0), tensors)
 
         if self.has_cache:
             # The encoder runs once for all beams of a row.

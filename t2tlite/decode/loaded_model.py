@@ -9,6 +9,7 @@ from typing import Any
 
 from t2tlite import console
 from t2tlite.checkpoint import run_record
+from t2tlite.decode import ensemble_members
 from t2tlite.decode.decode_hparams import DecodeHParams
 from t2tlite.decode.engine import Engine
 from t2tlite.decode.keras_engine import KerasEngine
@@ -28,6 +29,8 @@ class LoadedModel:
         usr_dirs: Sequence[str] = (),
         device: devices.Devices | None = None,
         make_engine: Callable[[ModelFolder], Engine] | None = None,
+        ensemble: Sequence[str | os.PathLike[str]] = (),
+        ensemble_checkpoints: Sequence[str | int] = (),
     ):
         self.folder = ModelFolder(output_dir, usr_dirs)
         defaults = self.folder.run.decode_hparams
@@ -40,8 +43,14 @@ class LoadedModel:
         self.problem, self.hparams = self.folder.problem, self.folder.hparams
         self.problem_hparams = self.folder.problem_hparams
         self.encoders, self.classifies = self.folder.encoders, self.folder.classifies
-        make_engine = make_engine or (lambda folder: KerasEngine(folder, checkpoint, device))
-        self.engine = make_engine(self.folder)
+        members = ensemble_members.find(
+            self.folder, checkpoint, ensemble, ensemble_checkpoints, usr_dirs
+        )
+        # Keras alone has ensembles.
+        if make_engine is None or len(members) > 1:
+            self.engine: Engine = KerasEngine(self.folder, checkpoint, device, members)
+        else:
+            self.engine = make_engine(self.folder)
 
     def load_checkpoint(self, checkpoint: str | int) -> None:
         """Loads another checkpoint of the same model: a step, "best", or a path.

@@ -53,7 +53,8 @@ FUNCTIONS = {
     "train": ("trainer", {"checkpoint_path", *PROCESSES}, {"train_args", "device"}),
     "evaluate": ("trainer", {*PROCESSES, *TRAINING_ONLY}, {"train_args", "device"}),
     "export": ("exporter", RECORDED, set()),
-    "serve": ("server", RECORDED, {"background"}),
+    # A loaded Decoder may be an ensemble.
+    "serve": ("server", {*RECORDED, "ensemble_dir", "ensemble_checkpoints"}, {"background"}),
 }
 # Arguments that must be given, or whose default isn't that of the flag.
 OTHER_DEFAULTS = {("evaluate", "problem"): None, ("serve", "allowed_hosts"): ()}
