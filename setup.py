@@ -51,6 +51,10 @@ CT2 = ["ctranslate2>=4.8,<5"]
 TUNE = ["optuna>=5.0,<6"]
 # For t2t-datagen --runner=beam. Not in DEV: it requires old versions of protobuf and others.
 BEAM = ["apache-beam>=2.77,<3"]
+# For tables in Parquet and Arrow files, or packed with Zstandard.
+TABLES = ["pyarrow>=20"]
+# For data sets of the Hugging Face Hub.
+DATASETS = [*TABLES, "datasets>=4.0"]
 # For make docs.
 DOCS = ["mkdocstrings-python>=2.0", "zensical>=0.0.73,<1"]
 DEV = [
@@ -127,11 +131,13 @@ setup(
     extras_require={
         "beam": BEAM,
         "ct2": CT2,
+        "datasets": DATASETS,
         "demo": DEMO,
-        "dev": [*DEV, *DEMO, *JAX, *CHECK_TPU, *CT2, *SERVE, *TUNE],
+        "dev": [*DEV, *DEMO, *JAX, *CHECK_TPU, *CT2, *SERVE, *TABLES, *TUNE],
         "docs": DOCS,
         "jax": JAX,
         "serve": SERVE,
+        "tables": TABLES,
         "tpu": TPU,
         "tune": TUNE,
     },

@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from t2tlite import plugins, problem_vocabulary, registry
+from t2tlite import buckets, plugins, problem_vocabulary, registry
 from t2tlite.data import manifest
 from t2tlite.errors import DataError, VocabularyError
 from t2tlite.files import make_folder, plain_name
+from t2tlite.mixtures.mixture import Mixture
 from t2tlite.problem import Problem
 from t2tlite.text.vocabulary import vocabulary_sha256
 
@@ -62,7 +63,7 @@ def generate_data(
     problem: Problem = registry.problem(name) if isinstance(name, str) else name
     if vocab_size is not None:
         _set_vocab_size(problem, vocab_size, data_dir, overwrite)
-    _generate(problem, data_dir, tmp_dir, seed, overwrite, write)
+    _generate(problem, data_dir, tmp_dir, seed, overwrite, num_workers, write)
 
 
 def _set_vocab_size(problem: Any, vocab_size: int, data_dir: str, overwrite: bool) -> None:
@@ -82,7 +83,7 @@ def _set_vocab_size(problem: Any, vocab_size: int, data_dir: str, overwrite: boo
 
 
 def generate_data_with_beam(
-    name: str,
+    name: str | Problem,
     data_dir: str,
     tmp_dir: str = "",
     seed: int = 0,
@@ -93,7 +94,8 @@ def generate_data_with_beam(
     """Does as `generate_data` with Apache Beam; the bytes are the same.
 
     Args:
-      name: the registered problem; all workers must have its plugin under the same path.
+      name: the registered problem; all workers must have its plugin under the same path. Or an
+        instance of one that the data folder will describe.
       data_dir: gets the data; all workers must share it under the same path.
       tmp_dir: downloads and the user's own files, shared likewise; by default `data_dir`.
       seed, overwrite: as of `generate_data`.
@@ -121,9 +123,10 @@ def generate_data_with_beam(
         # Workers have other working directories.
         data_dir, tmp_dir = (str(Path(d).expanduser().resolve()) for d in (data_dir, tmp_dir))
         folders = tuple(plugins.loaded_folders())
-        apache_beam.write(apache_beam.BeamJob(name, data_dir, tmp_dir, seed, folders), options)
+        job = apache_beam.BeamJob(problem.name, data_dir, tmp_dir, seed, folders)
+        apache_beam.write(job, options)
 
-    _generate(name, data_dir, tmp_dir, seed, overwrite, write)
+    _generate(name, data_dir, tmp_dir, seed, overwrite, num_workers, write)
 
 
 def _generate(
@@ -132,23 +135,33 @@ def _generate(
     tmp_dir: str,
     seed: int,
     overwrite: bool,
+    num_workers: int,
     write: Callable[[Problem, str, str], None],
 ) -> None:
     """Calls `write` with the problem, data_dir and tmp_dir, unless the data are complete."""
     problem: Problem = registry.problem(name) if isinstance(name, str) else name
+    if isinstance(problem, Mixture):
+        for member in problem.distinct_members:
+            _generate(member, data_dir, tmp_dir, seed, overwrite, num_workers, write)
+        # A mixture with members that have their own data may lack a tag in their vocabulary.
+        problem.get_or_create_vocab(data_dir, None, force_get=True)
+        return
     name = problem.name
     problem.random_seed = seed
     tmp_dir = tmp_dir or data_dir
     stem = plain_name(problem.dataset_filename(), f"{name}: dataset_filename", DataError)
     manifest.make_data_folder(data_dir, stem)
-    make_folder(tmp_dir)
+    if not buckets.is_read_only(tmp_dir):
+        make_folder(tmp_dir)
+    problem.check_data_folder(data_dir, overwrite)
     paths = [path for shards in problem.filepaths_by_split(data_dir).values() for path in shards]
     if not overwrite and manifest.is_complete(data_dir, stem, paths):
         log.info("%s is complete in %s; --overwrite generates it again", name, data_dir)
         _warn_of_changes(problem, data_dir, tmp_dir)
         return
     started = time.monotonic()
-    write(problem, data_dir, tmp_dir)
+    with problem.prepared(data_dir, num_workers):
+        write(problem, data_dir, tmp_dir)
     written = manifest.read(data_dir, stem)
     for split, counts in written.splits.items() if written else ():
         tokens = ", ".join(f"{n:,} of {kind}" for kind, n in counts.tokens.items()) or "none"

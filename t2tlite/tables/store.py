@@ -35,7 +35,7 @@ from t2tlite.version import __version__
 # Samples in a line of a stored file.
 _BLOCK = 1024
 # Hashes that are compared with the earlier ones together.
-_HASHES = 2**20
+_HASHES = 2**17
 # Parts of which all together have fewer bytes are read in this process.
 _SMALL_BYTES = 2**24
 
@@ -263,7 +263,7 @@ def hold_out(table: Table, folder: Path, stored: Sequence[Stored]) -> None:
 def drop_duplicates(folder: Path, stored: Sequence[Stored]) -> dict[str, int]:
     """Marks the samples that occurred before in their split; returns the numbers that stay.
 
-    It reads the hashes of all parts in order, in 8 to 16 bytes a sample.
+    It reads the hashes of all parts in order, in 8 to 16 bytes of memory for a sample.
     """
     kept: dict[str, int] = {}
     for split in sorted({split for one in stored for split in one.counts}):
@@ -271,10 +271,12 @@ def drop_duplicates(folder: Path, stored: Sequence[Stored]) -> dict[str, int]:
         for number, one in enumerate(stored):
             if split not in one.counts:
                 continue
-            hashes = np.memmap(_hashes_path(folder, number, split), np.uint64, "r")
-            with open(_kept_path(folder, number, split), "wb") as file:
-                for start in range(0, len(hashes), _HASHES):
-                    is_new = seen.add(np.asarray(hashes[start : start + _HASHES]))
+            with (
+                open(_hashes_path(folder, number, split), "rb") as hashes,
+                open(_kept_path(folder, number, split), "wb") as file,
+            ):
+                while len(some := np.fromfile(hashes, np.uint64, _HASHES)):
+                    is_new = seen.add(some)
                     kept[split] = kept.get(split, 0) + int(is_new.sum())
                     file.write(is_new.tobytes())
     return kept
