@@ -176,6 +176,8 @@ class HParams:
     optimizer_multistep_accumulate_steps: SizeOrZero = 0  # batches per update; 0 and 1: one
     clip_grad_norm: Factor = 0.0  # largest global norm of the gradient; 0: no limit
     ema_decay: Decay = 0.0  # decay of the exponential moving average of the weights; 0: none
+    # The last share of a training's updates whose weights are averaged equally; 0: no average.
+    average_last_share: Annotated[float, Bounds(0.0, 1.0)] = 0.0
     grad_noise_scale: NotSupported = 0.0
     weight_noise: NotSupported = 0.0
 

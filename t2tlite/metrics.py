@@ -28,6 +28,9 @@ from typing import Any
 
 from t2tlite.config import EOS_ID, PAD_ID
 
+# Before the name of a metric of the weights themselves, in a training that averages them.
+RAW_METRIC = "raw_"
+
 
 class Metrics:
     """Names of the evaluation metrics."""
@@ -113,7 +116,7 @@ def split_member(name: str) -> tuple[str, str]:
 
 def lower_is_better(name: str) -> bool:
     """Whether a metric, or the loss, is better when lower."""
-    name = split_member(name)[1]
+    name = split_member(name)[1].removeprefix(RAW_METRIC)
     return name in ("loss", Metrics.BITS_PER_CHAR, Metrics.RMSE, *NEED_TEXT)
 
 

@@ -3,6 +3,7 @@
     model.ckpt-STEP.safetensors       weights by Keras path, the same for TensorFlow and JAX
     optimizer.ckpt-STEP.safetensors   optimizer slots and dropout's random state
     checkpoint.json                   {"steps": [..., newest], "best": STEP}
+    model.ckpt-STEP-raw.safetensors   the best weights, if they aren't the averages of that step
 
 Files are written atomically, and a checkpoint is listed once both of its files are on disk. The
 metadata of a safetensors file hold a CRC-32 of its tensors, which is checked when it is read.
@@ -24,8 +25,8 @@ from typing import Any
 import numpy as np
 
 from t2tlite import buckets
+from t2tlite.checkpoint import averages
 from t2tlite.checkpoint.tensor_files import read_tensors, write_tensors
-from t2tlite.devices import jax_devices
 from t2tlite.errors import CheckpointError, OutputError
 from t2tlite.files import atomic, locked, read_json
 
@@ -33,6 +34,9 @@ log = logging.getLogger(__name__)
 
 LIST = "checkpoint.json"
 LOCK = ".training.lock"
+
+# Of the best weights that aren't the averages of their step: in checkpoint.json, in a file's name.
+_RAW = "raw"
 
 
 def weights_path(folder: str | os.PathLike[str], step: int | str) -> Path:
@@ -56,15 +60,16 @@ def steps(folder: str | os.PathLike[str]) -> list[int]:
     ]
 
 
-def _read_list(folder: str | os.PathLike[str]) -> tuple[list[int], int | None]:
-    """Returns the listed steps and the best one, None if unknown."""
+def _read_list(folder: str | os.PathLike[str]) -> tuple[list[int], int | None, bool]:
+    """Returns the listed steps; the best one, None if unknown; whether its raw weights are best."""
     path = Path(folder) / LIST
     try:
         listed = read_json(path)
-        return [_check_step(step) for step in listed["steps"]], _check_step(listed.get("best"))
+        is_raw = listed.get("best_weights") == _RAW
+        return list(map(_check_step, listed["steps"])), _check_step(listed.get("best")), is_raw
     except (FileNotFoundError, NotADirectoryError):
         if not (present := _steps_of_files(folder)):
-            return [], None
+            return [], None, False
         problem = "is missing beside checkpoints"
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         present, problem = _steps_of_files(folder), f"is damaged ({error})"
@@ -100,6 +105,15 @@ def best(folder: str | os.PathLike[str]) -> int | None:
     """
     step = _read_list(folder)[1]
     return step if step in steps(folder) else None
+
+
+def best_is_raw(folder: str | os.PathLike[str]) -> bool:
+    """Returns whether "best" is the weights themselves, of a training that averages them.
+
+    Raises:
+      CheckpointError: as `steps`.
+    """
+    return _read_list(folder)[2]
 
 
 @contextlib.contextmanager
@@ -155,9 +169,13 @@ def find(folder: str | os.PathLike[str], checkpoint: str | int) -> Path:
                 f"{folder} has no best checkpoint: none was evaluated in training; leave out "
                 f"--checkpoint_path for the newest, or name a step"
             )
-        step = str(best_step)
+        step = f"{best_step}-{_RAW}" if best_is_raw(folder) else str(best_step)
+        return _fetched(weights_path(folder, step))
     path = weights_path(folder, step) if step.isdigit() else Path(step)
-    path = path if path.suffix == ".safetensors" else Path(f"{path}.safetensors")
+    return _fetched(path if path.suffix == ".safetensors" else Path(f"{path}.safetensors"))
+
+
+def _fetched(path: Path) -> Path:
     buckets.fetch(path)
     return path
 
@@ -171,12 +189,13 @@ class Saver:
 
     Attributes:
       best: step of the best checkpoint, None if unknown.
+      best_is_raw: whether the best weights of that step aren't the averages.
     """
 
     def __init__(self, folder: str | os.PathLike[str], keep: int):
         self._folder = folder
         self._keep = keep
-        self.best = _read_list(folder)[1]
+        _, self.best, self.best_is_raw = _read_list(folder)
         self._thread = ThreadPoolExecutor(1, "saver")
         self._pending: Future[None] | None = None
 
@@ -188,20 +207,34 @@ class Saver:
             checkpoints are unchanged.
         """
         self.wait()
-        state = {name: _copy(variable) for name, variable in _state(model, optimizer).items()}
+        state = {
+            name: averages.copied(variable) for name, variable in _state(model, optimizer).items()
+        }
         self._pending = self._thread.submit(self._write, step, weights(model, optimizer), state)
 
-    def mark_best(self, step: int) -> None:
+    def mark_best(self, step: int, is_raw: bool = False) -> None:
         """Keeps the saved checkpoint of `step` as the best one instead of the previous best.
+
+        Args:
+          step: of the checkpoint.
+          is_raw: whether its best weights aren't the averages; then they get a file of their own.
 
         Raises:
           OutputError: the previous save failed.
+          CheckpointError: the checkpoint can't be read.
         """
-        if step != self.best:
-            # The new best must be on disk before the old one is deleted.
-            self.wait()
-            self.best = step
-            self._write_list(steps(self._folder))
+        if (step, is_raw) == (self.best, self.best_is_raw):
+            return
+        # The new best must be on disk before the old one is deleted.
+        self.wait()
+        if is_raw:
+            paths = weights_path(self._folder, step), optimizer_path(self._folder, step)
+            tensors = averages.trained_weights(*paths)
+            write_tensors(
+                weights_path(self._folder, f"{step}-{_RAW}"), tensors, {"step": str(step)}
+            )
+        self.best, self.best_is_raw = step, is_raw
+        self._write_list(steps(self._folder))
 
     def _write(self, step: int, weight_values: dict[str, Any], state: dict[str, Any]) -> None:
         # Temporary files of killed processes: only one process at a time saves here.
@@ -218,11 +251,18 @@ class Saver:
         content: dict[str, Any] = {"steps": [step for step in saved if step not in dropped]}
         if self.best is not None:
             content["best"] = self.best
+        kept = ""
+        if self.best_is_raw:
+            content["best_weights"] = _RAW
+            kept = weights_path(self._folder, f"{self.best}-{_RAW}").name
         with atomic(Path(self._folder) / LIST, "w") as file:
             json.dump(content, file)
         for step in dropped:
             buckets.remove(weights_path(self._folder, step))
             buckets.remove(optimizer_path(self._folder, step))
+        for path in Path(self._folder).glob(f"model.ckpt-*-{_RAW}.safetensors"):
+            if path.name != kept:
+                buckets.remove(path)
 
     def check(self) -> None:
         """Raises the OutputError of a save that has already failed; doesn't wait."""
@@ -267,38 +307,10 @@ def _begin_list(folder: str | os.PathLike[str]) -> None:
 def weights(model: Any, optimizer: Any = None) -> dict[str, Any]:
     """Returns copies of the weights for decoding, as float32 arrays by path.
 
-    If the optimizer keeps moving averages (hparam ema_decay), they are returned instead.
+    If the optimizer keeps averages (hparams ema_decay, average_last_share), they are returned.
     """
-    averages = {} if optimizer is None else _averages(model, optimizer)
-    return {weight.path: _copy(averages.get(weight.path, weight)) for weight in model.weights}
-
-
-@contextlib.contextmanager
-def averaged(model: Any, optimizer: Any) -> Iterator[None]:
-    """Context in which the model has the moving averages of its weights, if there are any."""
-    averages = _averages(model, optimizer)
-    values = [(weight, _copy(weight)) for weight in model.weights if weight.path in averages]
-    for weight, _ in values:
-        # A copy: on JAX both would share one buffer, which an evaluation step overwrites.
-        weight.assign(_copy(averages[weight.path]))
-    try:
-        yield
-    finally:
-        for weight, value in values:
-            weight.assign(value)
-
-
-def _averages(model: Any, optimizer: Any) -> dict[str, Any]:
-    """Returns the variables that hold moving averages, by path of the weight."""
-    if not optimizer.use_ema:
-        return {}
-    averages = optimizer._model_variables_moving_average
-    return dict(zip((weight.path for weight in model.trainable_variables), averages, strict=True))
-
-
-def _copy(variable: Any) -> Any:
-    """Returns a copy of a value: the next step may overwrite the memory that `numpy` returns."""
-    return np.array(jax_devices.to_numpy(variable.value))
+    means = {} if optimizer is None else averages.of_weights(model, optimizer)
+    return {one.path: averages.copied(means.get(one.path, one)) for one in model.weights}
 
 
 def load_weights(model: Any, path: Path) -> None:
@@ -353,34 +365,14 @@ def restore(folder: str | os.PathLike[str], model: Any, optimizer: Any) -> int:
     return 0
 
 
-def average(paths: Sequence[Path]) -> dict[str, Any]:
-    """Returns the mean of the weights of several checkpoints, as float32 arrays by path.
-
-    Raises:
-      CheckpointError: one can't be read, or they are of different models.
-    """
-    total: dict[str, Any] = {}
-    for path in paths:
-        tensors = read_tensors(path)
-        shapes = {name: value.shape for name, value in tensors.items()}
-        if total and shapes != {name: value.shape for name, value in total.items()}:
-            raise CheckpointError(
-                f"{path} and {paths[0]} are of different models; give checkpoints of one model"
-            )
-        for name, value in tensors.items():
-            # Summed in float64, so that the mean of equal weights is exactly these weights.
-            total[name] = total.get(name, 0.0) + value.astype("float64")
-    return {name: (value / len(paths)).astype("float32") for name, value in total.items()}
-
-
 def _state(model: Any, optimizer: Any) -> dict[str, Any]:
     """Returns the training state, by name in the file: all variables that `weights` leaves out."""
     weight_ids = {id(weight) for weight in model.weights}
     random_states = [variable for variable in model.variables if id(variable) not in weight_ids]
     state = {variable.path: variable for variable in [*optimizer.variables, *random_states]}
     # `weights` returns the averages of these.
-    averages = _averages(model, optimizer)
-    trained = {f"trained/{w.path}": w for w in model.weights if w.path in averages}
+    means = averages.of_weights(model, optimizer)
+    trained = {f"{averages.TRAINED}{w.path}": w for w in model.weights if w.path in means}
     return {**state, **trained}
 
 

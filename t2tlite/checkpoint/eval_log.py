@@ -10,7 +10,7 @@ from typing import Any
 
 from t2tlite.errors import DataError
 from t2tlite.files import atomic
-from t2tlite.metrics import lower_is_better, strip_problem
+from t2tlite.metrics import RAW_METRIC, lower_is_better, strip_problem
 
 EVALUATIONS = "eval.jsonl"
 
@@ -78,6 +78,25 @@ def best_first(rows: Sequence[Mapping[str, Any]], metric: str, minimize: bool) -
     name = strip_problem(metric)
     values = {i: row[name] for i, row in enumerate(rows) if math.isfinite(row.get(name, math.nan))}
     return sorted(values, key=lambda i: values[i] if minimize else -values[i])
+
+
+def best_weights(
+    rows: Sequence[Mapping[str, Any]], metric: str, minimize: bool
+) -> tuple[int, bool] | None:
+    """Returns the step of the best weights, and whether they are the raw ones; None: no value.
+
+    Where a training averages weights, the row of a step has metrics of both (`RAW_METRIC`).
+
+    Args:
+      rows, metric, minimize: as for `best_first`.
+    """
+    name = strip_problem(metric)
+    raw = [{**row, name: row.get(f"{RAW_METRIC}{name}", math.nan)} for row in rows]
+    order = best_first([*rows, *raw], metric, minimize)
+    if not order:
+        return None
+    is_raw, place = divmod(order[0], len(rows))
+    return rows[place]["step"], bool(is_raw)
 
 
 def best_steps(output_dir: str | Path, steps: Sequence[int], metric: str) -> list[int]:

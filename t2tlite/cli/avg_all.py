@@ -29,7 +29,7 @@ flags.DEFINE_integer("min_steps", 0, "Ignore checkpoints of fewer steps.", 0, 2*
 def main() -> None:
     """Writes a model folder for decoding."""
     app.require("model_dir")
-    from t2tlite.checkpoint import checkpoints, model_card, run_record
+    from t2tlite.checkpoint import averages, checkpoints, model_card, run_record
     from t2tlite.files import atomic, make_folder
 
     folder = Path(FLAGS.model_dir)
@@ -60,7 +60,7 @@ def main() -> None:
                 raise CheckpointError(f"{output / name} is in a linked folder; remove the link")
             with atomic(output / name) as file:
                 file.write((folder / name).read_bytes())
-        mean = checkpoints.average([checkpoints.weights_path(folder, step) for step in steps])
+        mean = averages.average([checkpoints.weights_path(folder, step) for step in steps])
         checkpoints.write_weights(output, steps[-1], mean)
         model_card.write(output, run)
     log.info("wrote the average of the steps %s to %s", ", ".join(map(str, steps)), output)

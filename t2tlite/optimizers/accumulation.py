@@ -20,6 +20,8 @@ class Accumulating(keras.optimizers.Optimizer):
       run_if: of `make_optimizer`.
       cautious: whether to decay only weights that the update makes smaller (Chen et al. 2025,
         arXiv:2510.12402); for subclasses of Keras's optimizers.
+      average_from: updates before the first of those whose weights the moving average counts
+        equally; None: it is exponential.
       **shared: arguments of every Keras optimizer, such as learning_rate.
 
     Attributes:
@@ -27,10 +29,11 @@ class Accumulating(keras.optimizers.Optimizer):
         of N batches whose tokens weren't counted; each counts like the next batch.
     """
 
-    def __init__(self, run_if=None, cautious=False, **shared):
+    def __init__(self, run_if=None, cautious=False, average_from=None, **shared):
         super().__init__(**shared)
         self._run_if = run_if or _run_if
         self._cautious = cautious
+        self._average_from = average_from
         # By thread: tf.distribute traces each replica in a thread of its own.
         self._batch = threading.local()
 
@@ -58,6 +61,17 @@ class Accumulating(keras.optimizers.Optimizer):
         # Before the update; the cautious one needs to know the update.
         if not self._cautious:
             super()._apply_weight_decay(variables)
+
+    def _update_model_variables_moving_average(self, trainable_variables):
+        if self._average_from is None:
+            super()._update_model_variables_moving_average(trainable_variables)
+            return
+        # This update is counted only after it.
+        counted = ops.cast(self.iterations + 1, "float32") - self._average_from
+        share = 1.0 / ops.maximum(counted, 1.0)
+        averages = self._model_variables_moving_average
+        for variable, average in zip(trainable_variables, averages, strict=True):
+            average.assign(average + share * (variable - average))
 
     def weigh_batch(self, tokens: Any) -> None:
         """Sets the target tokens, on all devices, of the batch that `apply` gets next."""

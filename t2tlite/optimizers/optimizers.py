@@ -60,7 +60,8 @@ def make_optimizer(
     """Returns the Keras optimizer that the hparams name, with its learning rate schedule.
 
     Args:
-      hparams: reads optimizer*, learning_rate*, clip_grad_norm, weight_decay* and ema_decay.
+      hparams: reads optimizer*, learning_rate*, clip_grad_norm, weight_decay*, ema_decay and
+        average_last_share.
       train_steps: of the whole run, for learning rates that decay to its end.
       run_if: for several devices on TensorFlow, `Devices.run_if`.
       output_width: number of tokens or classes; `Muon` reads it.
@@ -117,6 +118,9 @@ def _shared_arguments(
     }
     if hparams.ema_decay:
         shared["use_ema"], shared["ema_momentum"] = True, hparams.ema_decay
+    if share := hparams.average_last_share:
+        updates = train_steps // max(hparams.optimizer_multistep_accumulate_steps, 1)
+        shared["use_ema"], shared["average_from"] = True, int((1.0 - share) * updates)
     if hparams.optimizer_multistep_accumulate_steps > 1:
         shared["gradient_accumulation_steps"] = hparams.optimizer_multistep_accumulate_steps
     return shared
@@ -124,6 +128,11 @@ def _shared_arguments(
 
 def _check(hparams: HParams, name: str) -> None:
     """Raises HParamsError for a combination that isn't supported."""
+    if hparams.ema_decay and hparams.average_last_share:
+        raise HParamsError(
+            f"ema_decay={hparams.ema_decay} and average_last_share={hparams.average_last_share}: "
+            f"one average is kept; set one of them to 0"
+        )
     if hparams.optimizer in ("adam_w", "AdamW") and hparams.weight_decay:
         raise HParamsError(
             f"optimizer={hparams.optimizer} with weight_decay={hparams.weight_decay} takes that "

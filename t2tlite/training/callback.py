@@ -11,8 +11,9 @@ from typing import Any
 
 import keras
 
-from t2tlite.checkpoint import checkpoints, eval_log, model_card
+from t2tlite.checkpoint import averages, checkpoints, eval_log, model_card
 from t2tlite.errors import DataError, Error
+from t2tlite.metrics import RAW_METRIC, strip_problem
 from t2tlite.training import reports
 from t2tlite.training.agreement import make_agreement
 from t2tlite.training.objective import Objective, Totals
@@ -201,8 +202,11 @@ class TrainingCallback(keras.callbacks.Callback):
         if not self.setup.device.evaluates:
             return
         self._sync()
-        with checkpoints.averaged(self.setup.network, self.objective.optimizer):
+        optimizer = self.objective.optimizer
+        with averages.averaged(self.setup.network, optimizer):
             metrics = self.setup.evaluate()
+        if optimizer.use_ema:
+            metrics.update(self._evaluate_raw(metrics))
         self._evaluations.append({"step": self.step, **metrics})
         if self._is_chief:
             eval_log.write_evaluations(self.output_dir, self._evaluations)
@@ -213,6 +217,12 @@ class TrainingCallback(keras.callbacks.Callback):
         self._mark_best()
         self._begin_window()
 
+    def _evaluate_raw(self, metrics: dict[str, float]) -> dict[str, float]:
+        """Returns loss and stop metric of the weights that aren't averaged."""
+        raw = self.setup.evaluate()
+        names = {"loss", strip_problem(self.train_args.stop_metric)} & raw.keys() & metrics.keys()
+        return {f"{RAW_METRIC}{name}": raw[name] for name in sorted(names)}
+
     def _mark_best(self) -> None:
         """Protects the best checkpoint of those that were evaluated and still exist."""
         if not self._is_chief:
@@ -220,14 +230,13 @@ class TrainingCallback(keras.callbacks.Callback):
         available = {self.step, *checkpoints.steps(self.output_dir)}
         rows = [row for row in self._evaluations if row["step"] in available]
         args = self.train_args
-        order = eval_log.best_first(rows, args.stop_metric, args.stop_minimize)
-        if not order:
+        best = eval_log.best_weights(rows, args.stop_metric, args.stop_minimize)
+        if best is None:
             return
-        best_step = rows[order[0]]["step"]
-        if best_step == self.step:
+        if best[0] == self.step:
             # With save_seconds, not every evaluated step is saved.
             self._save()
-        self._saver.mark_best(best_step)
+        self._saver.mark_best(*best)
 
     def _stop_without_improvement(self) -> None:
         if reason := self.train_args.early_stop(self._evaluations):

@@ -81,7 +81,9 @@ def estimate(job: Job) -> dict[str, int]:
 
     hparams = job.hparams
     weights = 4 * job.parameters
-    copies = SLOTS.get(hparams.optimizer.lower(), 2) + bool(hparams.ema_decay)
+    copies = SLOTS.get(hparams.optimizer.lower(), 2) + bool(
+        hparams.ema_decay or hparams.average_last_share
+    )
     copies += hparams.optimizer_multistep_accumulate_steps > 1
     # Matrix products in bfloat16 have a copy of the weights.
     half = 2 * job.parameters if hparams.activation_dtype == "bfloat16" else 0

@@ -212,7 +212,8 @@ def summary(
     evaluation_table(rows, setup.train_args.stop_metric, setup.train_args.stop_minimize)
     flags = f"--output_dir={shlex.quote(output_dir)}"
     if best is not None:
-        log.info("--checkpoint_path=best is step %d", best)
+        raw = ", its weights without averaging" if checkpoints.best_is_raw(output_dir) else ""
+        log.info("--checkpoint_path=best is step %d%s", best, raw)
         flags += " --checkpoint_path=best"
     if setup.run.needs(DECODING):
         flags += f" --t2t_usr_dir={shlex.quote(','.join(setup.run.usr_dirs))}"

@@ -20,6 +20,7 @@ recipes = importlib.import_module("t2tlite.hparams.recipes")
 
 # Fields and sets that T2T doesn't have; the sets as differences from T2T's transformer_tiny.
 OUR_FIELDS = {
+    "average_last_share",
     "batching",
     "ema_decay",
     "learning_rate_cooldown_share",

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from t2tlite import files
-from t2tlite.checkpoint import checkpoints, tensor_files
+from t2tlite.checkpoint import averages, checkpoints, tensor_files
 from t2tlite.errors import CheckpointError, OutputError
 
 
@@ -128,6 +128,37 @@ def test_the_best_is_kept_besides_the_newest(tmp_path, make_model):
     checkpoints.weights_path(tmp_path, 7).unlink()
     with pytest.raises(CheckpointError, match="has no best checkpoint"):
         checkpoints.find(tmp_path, "best")
+
+
+def test_the_best_may_be_the_weights_rather_than_their_averages(tmp_path, make_model):
+    model, optimizer = make_model(ema_decay=0.5)
+    path = model.trainable_weights[0].path
+    with contextlib.closing(checkpoints.Saver(tmp_path, keep=1)) as saver:
+        for step in (1, 2, 3):
+            for weight, average in zip(
+                model.trainable_weights, optimizer._model_variables_moving_average, strict=True
+            ):
+                weight.assign(np.full(weight.shape, step))
+                average.assign(np.full(weight.shape, step + 0.5))
+            saver.save(step, model, optimizer)
+            saver.mark_best(min(step, 2), is_raw=step > 1)
+        saver.wait()
+    raw = tmp_path / "model.ckpt-2-raw.safetensors"
+    assert checkpoints.find(tmp_path, "best") == raw
+    assert (checkpoints.best(tmp_path), checkpoints.best_is_raw(tmp_path)) == (2, True)
+    found = {p: tensor_files.read_tensors(p)[path] for p in tmp_path.glob("model.ckpt-*")}
+    values = {p.name.split("-", 1)[1].split(".")[0]: value.mean() for p, value in found.items()}
+    assert values == {"2": 2.5, "2-raw": 2.0, "3": 3.5}
+    assert checkpoints.steps(tmp_path) == [2, 3]
+    # The next run goes on from the weights, and may mark another.
+    other, other_optimizer = make_model(ema_decay=0.5)
+    assert checkpoints.restore(tmp_path, other, other_optimizer) == 3
+    assert checkpoints.weights(other, other_optimizer)[path].mean() == 3.5
+    assert np.mean(other.trainable_weights[0].numpy()) == 3.0
+    with contextlib.closing(checkpoints.Saver(tmp_path, keep=1)) as saver:
+        saver.mark_best(3)
+    assert not raw.exists()
+    assert checkpoints.find(tmp_path, "best") == checkpoints.weights_path(tmp_path, 3)
 
 
 def test_temporary_files_of_a_killed_save_are_removed(tmp_path, make_model):
@@ -291,19 +322,19 @@ def write(path, **tensors):
 def test_average(tmp_path):
     one = write(tmp_path / "a", x=np.float32([1, 2]), y=np.float32([[3]]))
     two = write(tmp_path / "b", x=np.float32([3, 6]), y=np.float32([[4]]))
-    mean = checkpoints.average([one, two])
+    mean = averages.average([one, two])
     assert {name: value.tolist() for name, value in mean.items()} == {"x": [2, 4], "y": [[3.5]]}
     assert mean["x"].dtype == np.float32
     # Exact for equal ones, however many.
     third = write(tmp_path / "c", x=np.float32([0.1, 1 / 3]))
-    assert (checkpoints.average([third] * 7)["x"] == np.float32([0.1, 1 / 3])).all()
+    assert (averages.average([third] * 7)["x"] == np.float32([0.1, 1 / 3])).all()
 
 
 @pytest.mark.parametrize("other", [{"x": np.zeros(3, "float32")}, {"z": np.zeros(2, "float32")}])
 def test_average_of_different_models(tmp_path, other):
     paths = [write(tmp_path / "a", x=np.zeros(2, "float32")), write(tmp_path / "b", **other)]
     with pytest.raises(CheckpointError, match="are of different models"):
-        checkpoints.average(paths)
+        averages.average(paths)
 
 
 def test_written_weights_are_one_checkpoint(tmp_path):

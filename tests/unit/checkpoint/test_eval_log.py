@@ -21,6 +21,16 @@ def test_round_trip(tmp_path):
     assert [json.loads(line) for line in lines] == ROWS
 
 
+@pytest.mark.parametrize(
+    ("metric", "minimize", "best"),
+    [("loss", True, (20, True)), ("accuracy", False, (20, False)), ("gain", True, None)],
+)
+def test_the_best_weights_may_be_raw(metric, minimize, best):
+    rows = [{"step": 10, "loss": 2.5, "raw_loss": 2.1}, {**ROWS[1], "raw_loss": 1.9}]
+    assert eval_log.best_weights(rows, metric, minimize) == best
+    assert eval_log.best_weights([], metric, minimize) is None
+
+
 def test_a_line_that_a_kill_cut_off(tmp_path):
     eval_log.write_evaluations(tmp_path, ROWS)
     path = tmp_path / "eval.jsonl"

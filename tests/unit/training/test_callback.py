@@ -9,7 +9,9 @@ import pytest
 
 from t2tlite.checkpoint import checkpoints, eval_log
 from t2tlite.checkpoint.description import DECODING, HOOKS, Need
+from t2tlite.devices.devices import Devices
 from t2tlite.training.callback import RawLogs, TrainingCallback
+from t2tlite.training.setup import TrainingSetup
 from t2tlite.training.train_args import TrainArgs
 
 LOSSES = [5.0, 3.0, 4.0, 2.0, 6.0, 2.0, 2.5]
@@ -122,6 +124,25 @@ def test_the_best_stays(tmp_path, make_callback, metric):
         assert best(tmp_path) == expected
         assert checkpoints.steps(tmp_path) == sorted({expected, step})
     callback.close()
+
+
+def test_the_best_may_be_weights_or_their_averages(tmp_path, make_run, data_dir, monkeypatch):
+    args = TrainArgs(train_steps=2, eval_frequency=1, keep_checkpoints=1)
+    setup = TrainingSetup(make_run(ema_decay=0.5), data_dir, args, Devices("tensorflow", "CPU", 1))
+    objective, optimizer = setup.make_objective()
+    objective.compile(optimizer=optimizer, jit_compile=False)
+    # Of each step, that of the averages and that of the weights.
+    losses = iter([5.0, 3.0, 2.0, 4.0])
+    monkeypatch.setattr(setup, "evaluate", lambda: {"loss": next(losses), "other": 0.0})
+    callback = TrainingCallback(setup, objective, str(tmp_path), 0)
+    save_and_evaluate(callback, 1)
+    assert checkpoints.find(tmp_path, "best").name == "model.ckpt-1-raw.safetensors"
+    save_and_evaluate(callback, 2)
+    assert checkpoints.find(tmp_path, "best").name == "model.ckpt-2.safetensors"
+    callback.close()
+    rows = eval_log.read_evaluations(tmp_path)
+    assert [(row["loss"], row["raw_loss"]) for row in rows] == [(5.0, 3.0), (2.0, 4.0)]
+    assert "raw_other" not in rows[0]
 
 
 def test_a_kill_at_any_moment_loses_no_best(tmp_path, make_callback, monkeypatch):

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from t2tlite.checkpoint import checkpoints
+from t2tlite.checkpoint.averages import averaged
 from t2tlite.config import HParams, ProblemHParams
 from t2tlite.devices.devices import Devices
 from t2tlite.devices.feeding import Feed
@@ -190,9 +191,40 @@ def test_moving_averages_of_the_weights(make_model):
     averages = checkpoints.weights(model, optimizer)
     np.testing.assert_allclose(averages[name], expected, rtol=1e-5)
     assert not np.allclose(expected, now, rtol=1e-5)
-    with checkpoints.averaged(model, optimizer):
+    with averaged(model, optimizer):
         np.testing.assert_array_equal(model.weights[0].numpy(), averages[name])
     np.testing.assert_array_equal(model.weights[0].numpy(), now)
+
+
+@pytest.mark.parametrize("accumulate", [0, 2])
+def test_the_mean_of_the_last_updates(make_model, accumulate):
+    """A quarter of 8 updates; before them the average is the weights."""
+    rate = {"learning_rate_schedule": "constant", "learning_rate_constant": 0.1}
+    model, _ = make_model(
+        average_last_share=0.25,
+        optimizer_multistep_accumulate_steps=accumulate,
+        optimizer="sgd",
+        **rate,
+    )
+    batches = max(accumulate, 1)
+    problem_hparams = ProblemHParams({"targets": 11}, {"targets": "symbol"})
+    objective = Objective(model, model.hparams, problem_hparams, lambda sums: sums)
+    optimizer = make_optimizer(model.hparams, 8 * batches)
+    objective.compile(optimizer=optimizer, jit_compile=False)
+    optimizer.build(model.trainable_variables)
+    name, weights, means = model.trainable_weights[0].path, [], []
+    for step in range(1, 8 * batches + 1):
+        objective.train_on_batch({"targets": TARGETS})
+        if step % batches == 0:
+            weights.append(np.array(model.trainable_weights[0].numpy()))
+            means.append(checkpoints.weights(model, optimizer)[name])
+    for update in range(6):
+        np.testing.assert_allclose(means[update], weights[update], atol=1e-7)
+    np.testing.assert_allclose(means[6], weights[6], atol=1e-7)
+    np.testing.assert_allclose(means[7], (weights[6] + weights[7]) / 2, atol=1e-7)
+    assert not np.allclose(weights[7], weights[6], atol=1e-5)
+    with pytest.raises(HParamsError, match="ema_decay=0.5 and average_last_share=0.25: one"):
+        make_optimizer(HParams(ema_decay=0.5, average_last_share=0.25), 8)
 
 
 OPTIMIZERS = [
