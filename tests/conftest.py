@@ -1,5 +1,6 @@
 """Fixtures shared by all tests."""
 
+import gc
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +10,13 @@ from hypothesis import settings
 
 # Tests leave the user's cache of compiled programs alone. JAX reads it when it is imported.
 os.environ["JAX_ENABLE_COMPILATION_CACHE"] = "false"
+
+# The libraries make a million objects that live as long as the process: looking through them again
+# and again for garbage takes a tenth of the time of a short training.
+gc.set_threshold(50_000, 20, 20)
+
+# XLA_FLAGS for programs of which compilation takes longer than running them.
+FAST_COMPILATION = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
 
 # The same examples in every run, however slow the machine is: a failure can be repeated.
 settings.register_profile("repeatable", derandomize=True, deadline=None)

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from t2tlite.checkpoint.checkpoints import read_tensors
+from tests.conftest import FAST_COMPILATION
 from tests.pipeline.conftest import BIN, free_ports
 
 pytest.importorskip("jax", reason="needs JAX")
@@ -43,8 +44,8 @@ def flags(digits, folder, batch_size, **more):
 
 def devices(count):
     """The environment for `count` JAX devices, and for fast compilation of tiny programs."""
-    options = f"--xla_force_host_platform_device_count={count} --xla_backend_optimization_level=0"
-    return {"XLA_FLAGS": f"{options} --xla_llvm_disable_expensive_passes=true"}
+    options = f"--xla_force_host_platform_device_count={count}"
+    return {"XLA_FLAGS": f"{options} {FAST_COMPILATION}"}
 
 
 def weights(folder, step=STEPS):

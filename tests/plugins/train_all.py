@@ -4,6 +4,7 @@ Reads a list of runs, [name, [flags]], as JSON from standard input; prints a lin
 its name and what went wrong, or null.
 """
 
+import gc
 import json
 import sys
 import traceback
@@ -21,6 +22,7 @@ def run(words: list[str]) -> None:
 
 
 if __name__ == "__main__":
+    gc.set_threshold(50_000, 20, 20)
     for name, words in json.load(sys.stdin):
         try:
             run(words)
