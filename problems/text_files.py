@@ -75,8 +75,10 @@ def chunks(path: Path, first: float, last: float, size: int) -> Iterator[str]:
 
 
 def _not_utf8(path: Path, offset: int, error: UnicodeDecodeError) -> DataError:
+    with open(path, "rb") as file:
+        line = 1 + file.read(offset).count(b"\n")
     byte = error.object[error.start]
     return DataError(
-        f"{path} isn't UTF-8: byte {byte:#04x} at offset {offset} ({error.reason}); convert it, "
-        f"for example with: iconv -f LATIN1 -t UTF-8"
+        f"{path}, line {line}: byte {byte:#04x} is not UTF-8; convert the file "
+        f"from its encoding, probably: iconv -f LATIN1 -t UTF-8 {path} > new-file"
     )

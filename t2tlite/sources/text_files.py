@@ -5,6 +5,7 @@ Files are read as streams: their size doesn't matter for memory.
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import itertools
 import logging
@@ -70,8 +71,11 @@ def _decode(piece: bytes, path: Path, number: int) -> str:
         return piece.decode("utf-8").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
         line = number + piece[: error.start].count(b"\n")
+        is_utf16 = number == 1 and piece.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
         raise DataError(
-            f"{path}, line {line}: byte {piece[error.start]:#04x} is not UTF-8; convert the file"
+            f"{path}, line {line}: byte {piece[error.start]:#04x} is not UTF-8; convert the file "
+            f"from its encoding, probably: iconv -f {'UTF-16' if is_utf16 else 'LATIN1'} -t UTF-8 "
+            f"{path} > new-file"
         ) from None
 
 

@@ -28,9 +28,9 @@ def test_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize("head", [b"", b"\xef\xbb\xbf"])
 def test_ill_formed_utf8_is_placed(tmp_path: Path, head: bytes) -> None:
     path = tmp_path / "a.txt"
-    good = head + "über".encode() * 100
+    good = head + "über\n".encode() * 100
     path.write_bytes(good + "über".encode("latin-1") + b" alles")
-    expected = rf"{path} isn't UTF-8: byte 0xfc at offset {len(good)} \(.*iconv"
+    expected = rf"{path}, line 101: byte 0xfc is not UTF-8; .* iconv -f LATIN1 -t UTF-8 {path}"
     with pytest.raises(DataError, match=expected):
         text_files.read(path)
     with pytest.raises(DataError, match=expected):
@@ -40,7 +40,7 @@ def test_ill_formed_utf8_is_placed(tmp_path: Path, head: bytes) -> None:
 def test_character_cut_off_at_the_end(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     path.write_bytes(b"abc" + "€".encode()[:2])
-    with pytest.raises(DataError, match="at offset 3"):
+    with pytest.raises(DataError, match="line 1: byte 0xe2 is not UTF-8"):
         list(text_files.chunks(path, 0.0, 1.0, 64))
 
 
