@@ -71,7 +71,7 @@ def parse_problem_name(name: str) -> tuple[str, bool, bool]:
 
 
 # Makes the mixture of a text such as "a:0.7+b:0.3"; its module is a layer above.
-_MIXTURE = Lazy("t2tlite.mixture:of_spec", "")
+_MIXTURE = Lazy("t2tlite.mixtures.spec:of_spec", "")
 
 
 def is_mixture(name: str) -> bool:

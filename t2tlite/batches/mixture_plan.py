@@ -200,7 +200,9 @@ class MixturePlanner(Planner):
         batches, steps = 0.0, [0] if mixing.steps[0] == 0 else []
         counted = 0
         for number, examples in enumerate(mixing.steps):
-            batches += (examples - counted) * (each[number] + each[max(number - 1, 0)]) / 2
+            before = each[max(number - 1, 0)]
+            now = before if mixing.interpolation == "step" else each[number]
+            batches += (examples - counted) * (before + now) / 2
             counted = examples
             if examples:
                 steps.append(max(round(batches), (steps[-1] if steps else 0) + 1))

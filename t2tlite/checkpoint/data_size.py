@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from t2tlite.data import manifest
-from t2tlite.mixture import Mixture
+from t2tlite.mixtures.mixture import Mixture
 from t2tlite.problem import Problem
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from t2tlite.checkpoint.description import KINDS, Description
 from t2tlite.config import HParams, ProblemHParams
+from t2tlite.mixtures.task_tag import TaskTag
 from t2tlite.problem import FILE_WORD, Problem
 
 
@@ -32,6 +33,23 @@ class DescribedProblem(Problem):
         """Returns the problem; the arguments are the class's."""
         made: DescribedProblem = _class_of(description.kind)(description, folder)
         return made
+
+    @functools.cached_property
+    def members(self) -> dict[str, Any]:
+        """The problems of a mixture by name."""
+        each = self.description.members
+        return {
+            one.name: DescribedProblem.make(self.description.member(one), self._folder)
+            for one in each
+        }
+
+    @property
+    def task_tags(self) -> list[TaskTag]:
+        """How the texts of each member begin."""
+        return [
+            TaskTag(one.name, one.tag, one.target_tag, one.prefixes)
+            for one in self.description.members
+        ]
 
     @property
     def has_inputs(self) -> bool:

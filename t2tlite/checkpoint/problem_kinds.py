@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 from t2tlite.config import HParams
 from t2tlite.errors import DataError
-from t2tlite.mixture import Mixture
+from t2tlite.mixtures.mixture import Mixture
+from t2tlite.mixtures.schedule import mixing_of
 from t2tlite.problem import Problem
 from t2tlite.regression import Text2RealProblem
 from t2tlite.text_problems import Text2ClassProblem, Text2SelfProblem, Text2TextProblem
@@ -33,7 +34,7 @@ class Member:
 
     Attributes:
       name: with `_rev` and `_copy`.
-      tag, target_tag: as of `mixture.TaskTag`.
+      tag, target_tag: as of `TaskTag`.
       prefixes: the member's own, by feature as the model sees them.
       share: of the training examples, as the mixture begins.
       kind, dataset, reversed, copied, splits, metrics: as of `Description`.
@@ -60,7 +61,7 @@ def kind_of(problem: Problem) -> str:
 def members_of(mixture: Mixture, hparams: HParams) -> list[Member]:
     """Returns the members of a mixture; `hparams` are those of the model."""
     made = []
-    shares = mixture.mixing(dict.fromkeys(mixture.members, 1), hparams).shares[0]
+    shares = mixing_of(mixture, dict.fromkeys(mixture.members, 1), hparams).shares[0]
     tags = mixture.task_tags
     for (name, one), tag, share in zip(mixture.members.items(), tags, shares, strict=True):
         suffixes = one.full_name.removeprefix(one.name)

@@ -17,9 +17,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
-from t2tlite import plugins, registry
+from t2tlite import buckets, plugins, registry
 from t2tlite.batches.plan import ORDER
 from t2tlite.checkpoint import encoder_kinds
+from t2tlite.checkpoint.data_size import DataSize, data_sizes
 from t2tlite.checkpoint.description import (
     BUILT_IN_CODE,
     DECODING,
@@ -29,7 +30,6 @@ from t2tlite.checkpoint.description import (
     describe,
 )
 from t2tlite.config import AUTO, HParams, ProblemHParams
-from t2tlite.data import manifest
 from t2tlite.data.manifest import from_json
 from t2tlite.errors import CheckpointError, DataError, HParamsError, VocabularyError
 from t2tlite.files import atomic, opened_below, plain_name, read_json
@@ -44,21 +44,6 @@ NAME = "run.json"
 # Format 1 had no number: `labels` in place of a description.
 FORMAT = 2
 _PRECISION = "activation_dtype"
-
-
-@dataclass(frozen=True)
-class DataSize:
-    """The size of a split that the model was trained or evaluated with.
-
-    Attributes:
-      examples: their number.
-      tokens: sum of their lengths by feature, as the features are named in the data.
-      max_length: length of the longest example by feature.
-    """
-
-    examples: int
-    tokens: dict[str, int] = field(default_factory=dict)
-    max_length: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass
@@ -129,11 +114,13 @@ class RunRecord:
         folders = [Path(folder).expanduser().resolve() for folder in usr_dirs]
         for folder in folders:
             plugins.remember(folder)
+        if isinstance(problem, str) and registry.is_mixture(problem):
+            problem = cast(Problem, registry.problem(problem))
         run = cls(
             problem=problem if isinstance(problem, str) else problem.full_name,
             model=model,
             hparams=hparams.values(),
-            usr_dirs=[str(folder) for folder in folders],
+            usr_dirs=[buckets.shown(folder) for folder in folders],
             versions=versions,
             command=sys.argv,
             order=ORDER,
@@ -152,6 +139,9 @@ class RunRecord:
         Raises:
           UnknownNameError: no problem is registered by its name.
         """
+        if self._instance is None and self.description and registry.is_mixture(self.problem):
+            # The name of a mixture without the tags.
+            return registry.problem("+".join(m.name + m.tag for m in self.description.members))
         return self._instance or registry.problem(self.problem)
 
     def take_vocabularies(self, output_dir: str | Path, data_dir: str | Path) -> None:
@@ -173,11 +163,7 @@ class RunRecord:
             for name in sorted(names)
             if (path := self._source(name, data_dir)).exists()
         }
-        made = manifest.read(data_dir, problem.dataset_filename())
-        self.data = {
-            split: DataSize(one.examples, one.tokens, one.max_length)
-            for split, one in (made.splits if made else {}).items()
-        }
+        self.data = data_sizes(problem, data_dir)
         if (Path(output_dir) / NAME).exists():
             self._compare(read(output_dir), output_dir, data_dir)
 

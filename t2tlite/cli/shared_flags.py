@@ -54,6 +54,7 @@ def define_decoding_flags() -> None:
     """Defines the flags that choose a checkpoint and how to decode."""
     flags.DEFINE_string("checkpoint_path", "", "Weights file, step or best; default: the newest.")
     flags.DEFINE_string("decode_hparams", "", 'How to decode: "beam_size=4,extra_length=50".')
+    flags.DEFINE_string("decode_tag", "", "Of a mixture: the tag or the problem to decode with.")
 
 
 def define_ensemble_flags() -> None:
@@ -103,7 +104,10 @@ def decode_hparams() -> DecodeHParams:
     # A training that writes it may just be starting.
     is_there = (Path(FLAGS.output_dir) / run_record.NAME).exists()
     defaults = run_record.read(FLAGS.output_dir).decode_hparams if is_there else {}
-    return DecodeHParams.of(FLAGS.decode_hparams, defaults).check()
+    decode_hparams = DecodeHParams.of(FLAGS.decode_hparams, defaults)
+    if "decode_tag" in FLAGS and FLAGS.decode_tag:
+        decode_hparams.decode_tag = FLAGS.decode_tag
+    return decode_hparams.check()
 
 
 def define_engine_flag(*others: str) -> None:

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from t2tlite import console, registry
+from t2tlite import buckets, console, registry
 from t2tlite.data.statistics import FEATURES, Ids, SplitSummary, summarize
+from t2tlite.mixtures.mixture import Mixture
 from t2tlite.problem import FILE_WORD, Problem
 from t2tlite.text import ClassLabelEncoder, RealEncoder
 from t2tlite.text.encoder import text_ids
@@ -28,6 +29,11 @@ def inspect_data(name: str | Problem, data_dir: str, split: str = "", shown: int
       Error: a shard or the vocabulary is missing or damaged.
     """
     problem = registry.problem(name) if isinstance(name, str) else name
+    if isinstance(problem, Mixture):
+        for member in problem.distinct_members:
+            console.output().print(f"{problem.name}: {member.name}", style="bold")
+            inspect_data(member, data_dir, split, shown)
+        return
     shards = _find_shards(problem, data_dir, split)
     encoders = problem.feature_encoders(data_dir)
     prefixes = {name: getattr(problem, f"{name}_prefix", "") for name in FEATURES}
@@ -53,6 +59,7 @@ def _find_shards(problem: Problem, data_dir: str, only: str) -> dict[str, list[s
     """Returns the shards of one split, or of all that are declared or exist, train first."""
     declared = {split["split"] for split in problem.dataset_splits}
     stem = problem.dataset_filename()
+    buckets.fetch(data_dir, f"{stem}-*-[0-9]*-of-*")
     return {
         word: problem.shards(data_dir, split)
         for split, word in FILE_WORD.items()

@@ -16,7 +16,7 @@ from t2tlite.decode.files import decode_file, default_target
 from t2tlite.decode.model_folder import ModelFolder
 from t2tlite.errors import DataError
 from t2tlite.files import atomic
-from t2tlite.mixture import Mixture
+from t2tlite.mixtures.mixture import Mixture
 from t2tlite.problem import FILE_WORD, Problem
 from t2tlite.text.encoder import text_ids
 

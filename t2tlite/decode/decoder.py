@@ -214,7 +214,8 @@ class Decoder(LoadedModel):
                 f"line, an empty one for no prefix"
             )
         decoded = {i: line for i, line in enumerate(lines) if self._is_decoded(line)}
-        rows = encode_lines(self.folder, decoded, decode_hparams.max_input_size, first)
+        tag = decode_hparams.decode_tag
+        rows = encode_lines(self.folder, decoded, decode_hparams.max_input_size, first, tag)
         if prefixes is not None:
             rows = add_prefixes(self.folder, rows, prefixes)
         return make_batches(rows, decode_hparams, self.engine.row_shares)
@@ -256,7 +257,8 @@ class Decoder(LoadedModel):
         if not (self._is_decoded(line) and self.streams(decode_hparams)):
             yield self.search_lines([line], decode_hparams, seeds=[seed])[0][0]
             return
-        row = encode_lines(self.folder, {0: line}, decode_hparams.max_input_size)[0]
+        limit, tag = decode_hparams.max_input_size, decode_hparams.decode_tag
+        row = encode_lines(self.folder, {0: line}, limit, decode_tag=tag)[0]
         row = row._replace(seed=seed)
         if row.size > self.engine.max_tokens(1, decode_hparams):
             raise DataError(too_long(self.engine, 1, row, decode_hparams))
@@ -287,7 +289,8 @@ class Decoder(LoadedModel):
         """
         pairs = pairs_of(pairs, self.problem.has_inputs, self.classifies)
         with console.meter("scoring", "pairs", len(pairs)) as advance:
-            return score_pairs(self.engine, self.folder, pairs, advance)
+            tag = self.decode_hparams.decode_tag
+            return score_pairs(self.engine, self.folder, pairs, advance, tag)
 
     def attention(self, line: str, answer: str | Hypothesis | None = None) -> Attention:
         """Returns the attention weights behind an answer: all layers and heads.
@@ -313,7 +316,8 @@ class Decoder(LoadedModel):
             raise DataError("the line is blank, so there are no weights to show; give it some text")
         if answer is None and self.folder.generates:
             answer = self.n_best([line])[0][0]
-        return attend(self.engine, self.folder, line, answer, self.decode_hparams.max_input_size)
+        limit, tag = self.decode_hparams.max_input_size, self.decode_hparams.decode_tag
+        return attend(self.engine, self.folder, line, answer, limit, tag)
 
     def _is_decoded(self, line: str) -> bool:
         return bool(line.strip()) or (self.from_nothing and not self.problem.has_inputs)
@@ -321,4 +325,5 @@ class Decoder(LoadedModel):
     def _hypothesis(self, answer: Answer) -> Hypothesis:
         if not math.isfinite(answer.score):
             raise not_finite_error(self.weights)
-        return Hypothesis(self.encoders["targets"].decode(answer.ids), answer.score, answer.ids)
+        text = self.encoders["targets"].decode(self.folder.tags.without(answer.ids))
+        return Hypothesis(text, answer.score, answer.ids)

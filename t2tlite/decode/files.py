@@ -9,11 +9,12 @@ import json
 import logging
 import math
 import os
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, NamedTuple
 
-from t2tlite import console
+from t2tlite import buckets, console
 from t2tlite.checkpoint import run_record
 from t2tlite.decode import batches
 from t2tlite.decode.batches import too_long
@@ -51,7 +52,7 @@ def decode_file(
 
     Args:
       decoder: the model and how to decode.
-      source: UTF-8 text.
+      source: UTF-8 text; this and the other files may be URLs of a bucket.
       target: output file; "": T2T's name, made of the source, model, sets and beam.
       prefix_file: for each line what its answers begin with; a blank line: anything.
 
@@ -62,6 +63,20 @@ def decode_file(
       DataError: a file is missing, isn't UTF-8, or has another number of lines than the source.
       OutputError: the target can't be written, or another process is writing it.
     """
+    source = buckets.local("decode_from_file", source)
+    target = buckets.local("decode_to_file", target)
+    prefix_file = buckets.local("decode_prefix_file", prefix_file)
+    with buckets.uploading():
+        return _decode_file(decoder, source, target, prefix_file)
+
+
+def _decode_file(
+    decoder: Decoder,
+    source: str | os.PathLike[str],
+    target: str | os.PathLike[str],
+    prefix_file: str | os.PathLike[str],
+) -> Path:
+    """Does the work of `decode_file` with files on this machine."""
     decode_hparams = decoder.decode_hparams
     count = count_lines(source, decode_hparams.delimiter)
     if prefix_file:
@@ -70,6 +85,7 @@ def decode_file(
         count = min(count, decode_hparams.num_samples)
     texts = _Texts(source, prefix_file, decode_hparams.delimiter, count)
     target = Path(target or default_target(decoder.run, decode_hparams, source))
+    buckets.will_write(target)
     if decode_hparams.decode_in_memory:
         _decode(decoder, texts, target, None)
         return target
@@ -82,7 +98,7 @@ def decode_file(
         with locked(part_path, busy) as file:
             remove_temporaries(target)
             _decode(decoder, texts, target, _PartFile(file, _digest(decoder, texts)))
-            part_path.unlink()
+            buckets.remove(part_path)
     except OSError as error:
         raise cannot_write(part_path, error) from error
     return target
@@ -263,8 +279,9 @@ def default_target(
 ) -> str:
     """Returns T2T's name of the output: SOURCE.MODEL.HPARAMS_SET.PROBLEM.beamB.alphaA.decodes.
 
-    HPARAMS_SET is left out if the run record doesn't name it.
+    HPARAMS_SET is left out if the run record doesn't name it. A `decode_tag` comes after PROBLEM.
     """
     names = [os.fspath(source), run.model, run.hparams_set, run.problem]
+    names += [re.sub(r"[^\w.+-]", "", decode_hparams.decode_tag)]
     names += [f"beam{decode_hparams.beam_size}", f"alpha{decode_hparams.alpha}", "decodes"]
     return ".".join(filter(None, names))

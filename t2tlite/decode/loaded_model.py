@@ -43,6 +43,9 @@ class LoadedModel:
         self.problem, self.hparams = self.folder.problem, self.folder.hparams
         self.problem_hparams = self.folder.problem_hparams
         self.encoders, self.classifies = self.folder.encoders, self.folder.classifies
+        if self.decode_hparams.decode_tag:
+            # An error at once rather than with the first line.
+            self.folder.tags.matching(self.decode_hparams.decode_tag)
         members = ensemble_members.find(
             self.folder, checkpoint, ensemble, ensemble_checkpoints, usr_dirs
         )

@@ -11,7 +11,7 @@ from t2tlite.config import HParams
 from t2tlite.decode.decode_hparams import DecodeHParams
 from t2tlite.decode.tags import Tags
 from t2tlite.files import folder_path
-from t2tlite.mixture import Mixture
+from t2tlite.mixtures.mixture import Mixture
 from t2tlite.problem import Problem
 
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from t2tlite.assignments import shown
 from t2tlite.errors import DataError
-from t2tlite.mixture import TaskTag
+from t2tlite.mixtures.task_tag import TaskTag
 
 
 class Beginning(NamedTuple):

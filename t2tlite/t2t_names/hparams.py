@@ -19,6 +19,7 @@ class T2TOnly(NamedTuple):
     harmless: bool = False  # whether results are the same without it
     unread: bool = False  # whether T2T reads it only together with something that isn't here
     same: tuple[Any, ...] = ()  # other values that mean the default
+    mixed: bool = False  # whether mixtures read it, rather than models
 
     def assign(self, kind: str, name: str, value: Any) -> None:
         """Accepts what changes nothing; other values of a harmless hparam log a warning.
@@ -26,7 +27,7 @@ class T2TOnly(NamedTuple):
         Raises:
           HParamsError: the value would change results.
         """
-        if self.unread or value == self.default or value in self.same:
+        if self.unread or self.mixed or value == self.default or value in self.same:
             return
         if not self.harmless:
             raise HParamsError(f"{kind} {name}={shown(value)} is not supported: it {self.reason}")
@@ -52,9 +53,14 @@ def unread(reader: str, **defaults: Any) -> dict[str, T2TOnly]:
     return {name: T2TOnly(default, reason, unread=True) for name, default in defaults.items()}
 
 
+def mixed(**defaults: Any) -> dict[str, T2TOnly]:
+    """Returns hparams that mixtures of problems read; see `mixtures.schedule`."""
+    return {n: T2TOnly(value, "is read by mixtures", mixed=True) for n, value in defaults.items()}
+
+
 _GRAPH = "controls how T2T built or placed its TF1 graph"
 _MOE = "with ffn_layer=local_moe and other mixtures of experts"
-_MULTI = "by problems that mix several problems"
+_MULTI = "by T2T's MultiProblem, which joins texts and classes to one sequence"
 _SCHEDULED = "with scheduled_sampling_prob above 0"
 _AREA = "with num_area_layers above 0"
 _RELATIVE_V2 = "with self_attention_type=dot_product_relative_v2"
@@ -89,9 +95,9 @@ T2T_ONLY: dict[str, T2TOnly] = {
     **unread("with ffn_layer=parameter_attention", parameter_attention_value_channels=0),
     **unread(_MULTI, multiproblem_fixed_train_length=-1, multiproblem_label_weight=0.5),
     **unread(_MULTI, multiproblem_max_input_length=-1, multiproblem_max_target_length=-1),
-    **unread(_MULTI, multiproblem_mixing_schedule="constant", multiproblem_per_task_threshold=""),
+    **mixed(multiproblem_mixing_schedule="constant", multiproblem_per_task_threshold=""),
     **unread(_MULTI, multiproblem_reweight_label_loss=False, nbr_decoder_problems=1),
-    **unread(_MULTI, multiproblem_schedule_max_examples=1e7, multiproblem_schedule_threshold=0.5),
+    **mixed(multiproblem_schedule_max_examples=1e7, multiproblem_schedule_threshold=0.5),
     **unread(_MULTI, multiproblem_target_eval_only=False, multiproblem_vocab_size=-1),
     **refused("selects other normalisations than layer norm", norm_type="layer"),
     **ignored("rounds up the rows of a batch", pad_batch=False),

@@ -1,7 +1,7 @@
 """`Mixture`: several problems learned by one model.
 
     @registry.register_problem
-    class TranslateEnglish(mixture.Mixture):
+    class TranslateEnglish(mixtures.Mixture):
         problems = {"translate_ende": 0.7, "translate_enfr": 0.3}
         tags = {"translate_ende": "<2de>", "translate_enfr": "<2fr>"}
         approx_vocab_size = 2**14
@@ -13,23 +13,25 @@ reads. docs/mixtures.md explains how.
 
 from __future__ import annotations
 
+import copy
 import functools
 import hashlib
-import inspect
 import itertools
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from t2tlite import mixture_vocabulary, registry
+from t2tlite import registry
 from t2tlite.batches.mixed_examples import MixedExamples, TaggedExamples
 from t2tlite.batches.mixing import Mixing
 from t2tlite.batches.prepend import JoinedExamples
 from t2tlite.config import HParams, ProblemHParams
 from t2tlite.errors import DataError
+from t2tlite.mixtures import vocabulary
+from t2tlite.mixtures.schedule import mixing_of
+from t2tlite.mixtures.task_tag import TaskTag
 from t2tlite.problem import DatasetSplit, Problem
 from t2tlite.problem_vocabulary import VocabType
 from t2tlite.regression import Text2RealProblem
@@ -41,41 +43,13 @@ _LONGEST_NAME = 80
 Schedule = str | tuple[str, Sequence[int], Sequence[Sequence[float]]]
 
 
-@dataclass(frozen=True)
-class TaskTag:
-    """How a member's texts begin.
-
-    Attributes:
-      member: its name.
-      tag: before its inputs, or the texts of a language model; "": none.
-      target_tag: before its targets; "": none.
-      prefixes: the member's own `inputs_prefix` and `targets_prefix`, by feature.
-    """
-
-    member: str
-    tag: str = ""
-    target_tag: str = ""
-    prefixes: Mapping[str, str] = field(default_factory=dict)
-
-    def ids(self, encoders: Mapping[str, Any]) -> dict[str, list[int]]:
-        """Returns the ids that examples begin with, by feature; {} without tags.
-
-        Args:
-          encoders: of the mixture, by feature.
-        """
-        feature = "inputs" if "inputs" in encoders else "targets"
-        texts = {"targets": self.target_tag, feature: self.tag}
-        if feature == "targets":
-            texts["targets"] = self.tag + self.target_tag
-        return {name: list(encoders[name].encode(text)) for name, text in texts.items() if text}
-
-
 class Mixture(Text2TextProblem):
     """Several problems of one kind, text to text or text alone, mixed within every batch.
 
     Attributes:
-      problems: names of the members, also with `_rev` and `_copy`; as a dict with their weights, of
-        which the shares of the training examples are made. Without weights the shares are equal.
+      problems: names of the members, also with `_rev` and `_copy`, or problems; or a dict of names
+        with weights, of which the shares of the training examples are made. Without weights the
+        shares are equal, or what T2T's hparams multiproblem_... say.
       temperature: T makes the share of a member proportional to its number of examples to the power
         of 1 / T: 1 as if all data were one, more gives small members more. In place of weights.
       schedule: shares by step, as T2T writes them: "linear @0 1.0 0.0 @10000 0.5 0.5". In place of
@@ -86,7 +60,7 @@ class Mixture(Text2TextProblem):
       only_eval_first_problem: whether an evaluation is of the first member alone.
     """
 
-    problems: Mapping[str, float] | Sequence[str] = ()
+    problems: Mapping[str, float] | Sequence[str | Problem] = ()
     temperature: float | None = None
     schedule: Schedule | None = None
     tags: Mapping[str, str] = MappingProxyType({})
@@ -110,7 +84,7 @@ class Mixture(Text2TextProblem):
           DataError: there are fewer than two, or one is of another kind.
           UnknownNameError: one isn't registered.
         """
-        names = list(self.problems)
+        names = self._names
         if len(set(names)) != len(names) or not names:
             raise DataError(
                 f"{self.name}: problems are {', '.join(map(repr, names)) or 'empty'}; name each "
@@ -127,7 +101,7 @@ class Mixture(Text2TextProblem):
     @functools.cached_property
     def _plain_members(self) -> dict[str, Text2TextProblem]:
         """The members with their own vocabularies."""
-        plain = {name: self._made(name) for name in self.problems}
+        plain = dict(zip(self._names, map(self._made, self.problems), strict=True))
         (first_name, first), *others = plain.items()
         for name, member in plain.items():
             self._check_kind(name, member)
@@ -142,9 +116,17 @@ class Mixture(Text2TextProblem):
                 )
         return plain
 
-    def _made(self, name: str) -> Text2TextProblem:
-        made: Text2TextProblem = registry.problem(name)
-        return made
+    @property
+    def _names(self) -> list[str]:
+        return [one if isinstance(one, str) else one.full_name for one in self.problems]
+
+    @property
+    def weights(self) -> dict[str, float] | None:
+        """The weights of the members; None: they have none."""
+        return dict(self.problems) if isinstance(self.problems, Mapping) else None
+
+    def _made(self, one: str | Problem) -> Any:
+        return registry.problem(one) if isinstance(one, str) else one
 
     def _check_kind(self, name: str, member: Problem) -> None:
         kind = ""
@@ -163,8 +145,14 @@ class Mixture(Text2TextProblem):
         """Returns a member that uses the vocabulary of the mixture."""
         if self._has_own_data(plain):
             return plain
-        mixture_vocabulary.check_member(self.name, name, plain)
-        made: Text2TextProblem = registry.problem(name, functools.partial(_member_class, self))
+        vocabulary.check_member(self.name, name, plain)
+        adapt = functools.partial(vocabulary.member_class, self)
+        if name in map(str, self.problems):
+            made: Text2TextProblem = registry.problem(name, adapt)
+        else:
+            # A problem itself, which needn't be registered.
+            made = copy.copy(plain)
+            made.__class__ = adapt(type(plain))
         return made
 
     def _has_own_data(self, plain: Text2TextProblem) -> bool:
@@ -199,13 +187,15 @@ class Mixture(Text2TextProblem):
         own = first.vocab_type, first.vocab_filename
         if any((one.vocab_type, one.vocab_filename) != own for one in others):
             return None
-        tokens = set(mixture_vocabulary.tag_tokens(self)) - set(first.additional_reserved_tokens)
+        tokens = set(vocabulary.tag_tokens(self)) - set(first.additional_reserved_tokens)
         return None if tokens and first.vocab_type == VocabType.SUBWORD else first
 
     @property
     def vocab_type(self) -> str:
         kinds = {member.vocab_type for member in self._plain_members.values()}
-        return kinds.pop() if len(kinds) == 1 else VocabType.SUBWORD
+        files = {member.vocab_filename for member in self._plain_members.values()}
+        is_shared = len(files) == 1 or kinds == {VocabType.CHARACTER}
+        return kinds.pop() if len(kinds) == 1 and is_shared else VocabType.SUBWORD
 
     @property
     def approx_vocab_size(self) -> int:
@@ -216,9 +206,7 @@ class Mixture(Text2TextProblem):
     def additional_reserved_tokens(self) -> list[str]:
         """By default those of the members and the tags."""
         members = [one.additional_reserved_tokens for one in self._plain_members.values()]
-        return list(
-            dict.fromkeys([*itertools.chain(*members), *mixture_vocabulary.tag_tokens(self)])
-        )
+        return list(dict.fromkeys([*itertools.chain(*members), *vocabulary.tag_tokens(self)]))
 
     @property
     def vocab_filename(self) -> str:
@@ -235,12 +223,12 @@ class Mixture(Text2TextProblem):
             encoder = common.get_or_create_vocab(data_dir, tmp_dir, force_get)
         else:
             encoder = super().get_or_create_vocab(data_dir, tmp_dir, force_get)
-        mixture_vocabulary.check_tags(self, encoder)
+        vocabulary.check_tags(self, encoder)
         return encoder
 
     def generate_text_for_vocab(self, data_dir: str, tmp_dir: str) -> Iterator[str]:
         """Yields texts of all members, in proportion to their shares."""
-        return mixture_vocabulary.texts(self, self._plain_members, data_dir, tmp_dir)
+        return vocabulary.texts(self, self._plain_members, data_dir, tmp_dir)
 
     # Data.
 
@@ -279,32 +267,6 @@ class Mixture(Text2TextProblem):
 
     # Reading.
 
-    def mixing(self, sizes: Mapping[str, int], hparams: HParams) -> Mixing:
-        """Returns the shares of the members.
-
-        Args:
-          sizes: the number of training examples of each.
-          hparams: of the model; some classes of T2T's read their schedule from them.
-
-        Raises:
-          DataError: weights or the schedule aren't possible, or several of them are given.
-        """
-        names, where = list(self.members), self.name
-        weights = self.problems if isinstance(self.problems, Mapping) else None
-        given = {"schedule": self.schedule, "temperature": self.temperature, "weights": weights}
-        if len(named := [name for name, value in given.items() if value is not None]) > 1:
-            raise DataError(f"{where} has both a {' and '.join(named)}; give one of them")
-        if self.schedule is not None:
-            return Mixing.scheduled(names, self.schedule, where)
-        if self.temperature is not None:
-            if not (isinstance(self.temperature, int | float) and self.temperature > 0):
-                raise DataError(
-                    f"{where}: temperature is {self.temperature!r}; expected a number above 0"
-                )
-            powers = [sizes[name] ** (1.0 / self.temperature) for name in names]
-            return Mixing.constant(names, powers, where)
-        return Mixing.constant(names, list((weights or dict.fromkeys(names, 1.0)).values()), where)
-
     def read_examples(
         self, shards: Sequence[str], mode: str, hparams: HParams, for_training: bool | None = None
     ) -> MixedExamples:
@@ -326,7 +288,7 @@ class Mixture(Text2TextProblem):
         if not for_training and self.only_eval_first_problem:
             parts = dict([next(iter(parts.items()))])
         sizes = {name: len(part.lengths) for name, part in parts.items()}
-        mixing = self.mixing(sizes, hparams) if for_training else Mixing((), (), ())
+        mixing = mixing_of(self, sizes, hparams) if for_training else Mixing((), (), ())
         return MixedExamples(parts, mixing)
 
     # The model.
@@ -350,113 +312,3 @@ class Mixture(Text2TextProblem):
 def _is_of(file: str, stem: str) -> bool:
     """Whether a shard is of the data whose files begin with `stem`: STEM-train-00000-of-00010."""
     return file.startswith(stem) and file.removeprefix(stem).count("-") == 3
-
-
-def _member_class(mixture: Mixture, base: Any) -> Any:
-    """Returns a problem class whose data have the vocabulary of a mixture, under their own names.
-
-    The names of the data say which vocabulary it is: PROBLEM.VOCABULARY-train-00000-of-00010.
-    """
-    stem = mixture_vocabulary.stem(mixture.vocab_filename)
-
-    def dataset_filename(self: Any) -> str:
-        return f"{base.dataset_filename(self)}.{stem}"
-
-    def source_sha256(self: Any) -> str:
-        try:
-            return hashlib.sha256(inspect.getsource(base).encode()).hexdigest()
-        except (OSError, TypeError):
-            return ""
-
-    members = {
-        "__module__": base.__module__,
-        "__doc__": base.__doc__,
-        "dataset_filename": dataset_filename,
-        "source_sha256": source_sha256,
-        "use_vocab_from_other_problem": mixture,
-        "vocab_filename": mixture.vocab_filename,
-        "vocab_type": mixture.vocab_type,
-        "oov_token": mixture.oov_token,
-    }
-    return type(base.__name__, (base,), members)
-
-
-def of_spec(spec: str) -> Mixture:
-    """Returns the mixture of a text such as "a+b", "a<2de>:0.7+b<2fr>:0.3" or "a+b temperature=5".
-
-    Each member may have a tag in angle brackets and a weight, 1 by default. After a space come
-    `temperature=T`, `vocab_filename=FILE`, `vocab_size=N` or a schedule of T2T's, such as
-    "a+b linear @0 1 0 @10000 0.5 0.5".
-
-    Raises:
-      DataError: it isn't such a text.
-      UnknownNameError: a member isn't registered.
-    """
-    text, _, rest = spec.strip().partition(" ")
-    where = f"the mixture {spec!r}"
-    weights: dict[str, float] = {}
-    tags: dict[str, str] = {}
-    for part in text.split("+"):
-        name, tag, weight = _member_of(part, where)
-        if name in weights:
-            raise DataError(f"{where} names {name} twice; name each member once")
-        weights[name] = 1.0 if weight is None else weight
-        if tag:
-            tags[name] = tag
-    members = {"problems": weights, "tags": tags, **_options(rest, where)}
-    if {"temperature", "schedule"} & set(members):
-        if ":" in text:
-            raise DataError(f"{where} has weights beside a temperature or schedule; leave them out")
-        members["problems"] = list(weights)
-    made: Mixture = type("Mixture", (Mixture,), {"__module__": __name__, **members})()
-    made.name = "+".join(weights)
-    # Unknown members and impossible weights are errors at once.
-    made.mixing(dict.fromkeys(made.members, 1), HParams())
-    return made
-
-
-def _member_of(part: str, where: str) -> tuple[str, str, float | None]:
-    """Returns the name, the tag and the weight of a member."""
-    rest, tag, weight = part, "", None
-    if "<" in part:
-        rest, _, after = part.partition("<")
-        inner, closed, after = after.rpartition(">")
-        if not (closed and inner):
-            raise DataError(f"{where}: found {part!r}; expected a tag such as <2de> after the name")
-        tag, rest = f"<{inner}>", rest + after
-    name, colon, number = rest.partition(":")
-    if colon:
-        try:
-            weight = float(number)
-        except ValueError:
-            raise DataError(
-                f"{where}: {name} has the weight {number!r}; expected a number, such as 0.7"
-            ) from None
-    if not name:
-        raise DataError(f"{where} has a member without a name; expected NAME+NAME")
-    return name, tag, weight
-
-
-def _options(text: str, where: str) -> dict[str, Any]:
-    """Returns the attributes that the words after the members set."""
-    words = text.split()
-    if words and "=" not in words[0]:
-        return {"schedule": text}
-    options: dict[str, Any] = {}
-    for word in words:
-        name, _, value = word.partition("=")
-        try:
-            if name == "temperature":
-                options["temperature"] = float(value)
-            elif name == "vocab_size":
-                options["approx_vocab_size"] = int(value)
-            elif name == "vocab_filename" and value:
-                options["vocab_filename"] = value
-            else:
-                raise ValueError
-        except ValueError:
-            raise DataError(
-                f"{where}: found {word!r}; expected temperature=5, vocab_size=8000, "
-                f"vocab_filename=FILE or a schedule such as 'linear @0 1 0 @10000 0.5 0.5'"
-            ) from None
-    return options

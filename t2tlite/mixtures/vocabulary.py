@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
+import inspect
 import random
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from t2tlite.config import HParams
 from t2tlite.errors import DataError, VocabularyError
+from t2tlite.mixtures.schedule import mixing_of
 from t2tlite.problem_vocabulary import VocabType
 from t2tlite.text.sentencepiece_training import BUDGET_CHARACTERS, draw_sample
 from t2tlite.text_problems import Text2TextProblem
 from t2tlite.translate import TwoVocabTranslateProblem
 
 
-def stem(vocab_filename: str) -> str:
+def stem_of(vocab_filename: str) -> str:
     """Returns the part of a vocabulary's name that tells it apart from others."""
     name = vocab_filename.removeprefix("vocab.")
     for ending in (".subwords", ".model", ".tokens"):
@@ -51,8 +54,6 @@ def check_member(mixture: str, name: str, member: Text2TextProblem) -> None:
     reason = ""
     if isinstance(member, TwoVocabTranslateProblem):
         reason = "has a vocabulary for each language"
-    elif member.vocab_type == VocabType.TOKEN:
-        reason = f"has a vocabulary of its own words, {member.vocab_filename}"
     else:
         for hook in ("feature_encoders", "get_or_create_vocab"):
             owner = next(cls for cls in type(member).__mro__ if hook in vars(cls))
@@ -87,7 +88,7 @@ def texts(
         counted = _Counted(member.generate_text_for_vocab(data_dir, tmp_dir))
         samples[name], _ = draw_sample(counted, BUDGET_CHARACTERS)
         counts[name] = counted.count
-    mixing = mixture.mixing(counts, HParams())
+    mixing = mixing_of(mixture, counts, HParams())
     shares = {
         name: sum(point[i] for point in mixing.shares) / len(mixing.shares)
         for i, name in enumerate(mixing.names)
@@ -123,3 +124,32 @@ def _repeated(texts: list[str], characters: int) -> Iterator[str]:
                 return
             characters -= len(texts[number])
             yield texts[number]
+
+
+def member_class(mixture: Any, base: Any) -> Any:
+    """Returns a problem class whose data have the vocabulary of a mixture, under their own names.
+
+    The names of the data say which vocabulary it is: PROBLEM.VOCABULARY-train-00000-of-00010.
+    """
+    stem = stem_of(mixture.vocab_filename)
+
+    def dataset_filename(self: Any) -> str:
+        return f"{base.dataset_filename(self)}.{stem}"
+
+    def source_sha256(self: Any) -> str:
+        try:
+            return hashlib.sha256(inspect.getsource(base).encode()).hexdigest()
+        except (OSError, TypeError):
+            return ""
+
+    members = {
+        "__module__": base.__module__,
+        "__doc__": base.__doc__,
+        "dataset_filename": dataset_filename,
+        "source_sha256": source_sha256,
+        "use_vocab_from_other_problem": mixture,
+        "vocab_filename": mixture.vocab_filename,
+        "vocab_type": mixture.vocab_type,
+        "oov_token": mixture.oov_token,
+    }
+    return type(base.__name__, (base,), members)
