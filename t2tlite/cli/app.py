@@ -134,9 +134,16 @@ def _run(
 
 
 def _print_help(description: str, modules: Sequence[ModuleType]) -> None:
-    print(description.strip(), "\n")
-    for module in [*modules, bucket_flags]:
-        print(FLAGS.module_help(module))
+    print(description.strip())
+    # The flags that most commands have come first: --problem, --data_dir and others.
+    shared = [module for module in modules if module.__name__.endswith("shared_flags")]
+    own = [module for module in modules if module not in shared]
+    several, this = "of several commands", f"of {description.partition(':')[0]}"
+    for title, group in ((several, shared), (this, own), ("for URLs", [bucket_flags])):
+        texts = [FLAGS.module_help(module).strip().partition("\n")[2] for module in group]
+        if any(texts):
+            print(f"\nFlags {title}:\n")
+            print("\n".join(filter(None, texts)))
     if ignored := t2t_flags.summary():
         print(f"\n{ignored}")
 

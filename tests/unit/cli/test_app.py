@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import subprocess
 import sys
 
@@ -162,6 +163,16 @@ def test_help(command):
 def test_the_version(command):
     status, out, err = command(raises(AssertionError), "--version")
     assert (status, out, err) == (0, f"t2t-test: t2tlite {t2tlite.__version__}\n", "")
+
+
+def test_help_names_the_command_and_shows_what_most_commands_share_first():
+    words = [sys.executable, "-m", "t2tlite", "datagen", "--help"]
+    text = subprocess.run(words, check=True, capture_output=True, text=True).stdout
+    titles = [line for line in text.splitlines() if line.startswith("Flags ")]
+    assert titles[:2] == ["Flags of several commands:", "Flags of t2t-datagen:"]
+    assert text.index("--data_dir:") < text.index("Flags of t2t-datagen:") < text.index("--runner:")
+    # A line that goes on in the next keeps its backslash.
+    assert re.search(r"--runner=beam \\\n +--beam_options", text)
 
 
 def test_registry_help(command, own_flags):
