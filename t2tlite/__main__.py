@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
-from t2tlite import cli
+from t2tlite import cli, console
 from t2tlite.version import __version__
 
 
@@ -26,7 +26,7 @@ def main() -> NoReturn:
     elif given in ("--help", "-h", "help"):
         print((__doc__ or "").strip(), "\n")
         for name, (_, description) in known.items():
-            print(f"  {name:<24}{description}")
+            print(console.hanging(f"  {name:<24}{description}"))
     else:
         name = given if given.startswith("t2t-") else f"t2t-{given.replace('_', '-')}"
         if name not in known:

@@ -7,7 +7,10 @@ import datetime
 import functools
 import html
 import logging
+import re
+import shutil
 import sys
+import textwrap
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
@@ -293,6 +296,24 @@ def aligned(columns: Mapping[str, str], rows: Sequence[Sequence[str]]) -> list[s
         ).rstrip()
         for line in lines
     ]
+
+
+def hanging(lines: str) -> str:
+    """Wraps lines of names and descriptions at a terminal's width; elsewhere they stay as they are.
+
+    >>> hanging("  name      what it is")
+    '  name      what it is'
+    """
+    if not sys.stdout.isatty():
+        return lines
+    width = shutil.get_terminal_size().columns
+    wrapped = []
+    for line in lines.split("\n"):
+        # Where the description begins, unless that leaves little room for it.
+        start = re.match(r" *\S+ {2,}", line)
+        indent = start.end() if start and start.end() <= width // 2 else 6
+        wrapped += textwrap.wrap(line, width, subsequent_indent=" " * indent) or [""]
+    return "\n".join(wrapped)
 
 
 def html_table(title: str, rows: Mapping[str, Any]) -> str:

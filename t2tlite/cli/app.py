@@ -16,7 +16,7 @@ from typing import NoReturn
 
 from absl import flags
 
-from t2tlite import buckets, libraries, plugins, registry, table_problems, user_code
+from t2tlite import buckets, console, libraries, plugins, registry, table_problems, user_code
 from t2tlite.cli import bucket_flags, t2t_flags
 from t2tlite.devices import cluster, devices
 from t2tlite.errors import Error, SampleError
@@ -105,7 +105,7 @@ def _run(
         else:
             words = parse_flags(arguments)
             if "registry_help" in FLAGS and FLAGS.registry_help:
-                print(registry.help_string())
+                print(console.hanging(registry.help_string()))
             else:
                 with buckets.uploading():
                     main(*words)

@@ -85,6 +85,19 @@ def test_columns_to_spare_are_left_out_of_a_narrow_terminal(capsys, monkeypatch)
         assert "100" in shown and "best" in shown
 
 
+def test_descriptions_wrap_below_each_other_on_a_terminal(monkeypatch):
+    lines = "Title:\n  name    two words and more\n\n  quite_a_long_name  what it is"
+    assert console.hanging(lines) == lines
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    monkeypatch.setenv("COLUMNS", "24")
+    assert console.hanging(lines).split("\n") == [
+        *("Title:", "  name    two words and", "          more", ""),
+        *("  quite_a_long_name", "      what it is"),
+    ]
+    monkeypatch.setenv("COLUMNS", "99")
+    assert console.hanging(lines) == lines
+
+
 def test_a_meter_in_a_notebook(monkeypatch):
     states = []
 
