@@ -33,6 +33,7 @@ from t2tlite.data.chunks import (
     write_merged_shard,
 )
 from t2tlite.data.manifest import (
+    DESCRIBED,
     INDEX,
     Manifest,
     Split,
@@ -236,7 +237,7 @@ class Dataset:
             set writes itself, are left out.
         """
         own = {name for s in self.streams for name in chain(*s.shard_names.values())}
-        own.update(self.vocabularies())
+        own.update(self.vocabularies(), [f"{self.manifest.problem}{DESCRIBED}"])
         paths = {name: Path(self.source_dir, name) for name in sorted(opened)}
         return {
             name: file_state(path)

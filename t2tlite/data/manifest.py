@@ -31,6 +31,8 @@ FORMAT = 1
 # exists once all shards do and `publish` begins to move them.
 INDEX = "index.json"
 FINISHED = "manifest.json"
+# The ending of the file that describes a problem which has no code.
+DESCRIBED = ".problem.json"
 
 
 @dataclass

@@ -28,6 +28,12 @@ _FORMATS = {
     ".json": "jsonl",
     ".parquet": "parquet",
     ".arrow": "arrow",
+    ".feather": "arrow",
+}
+# Endings of files that aren't tables, and what to do with them.
+_NO_TABLES = {
+    **dict.fromkeys((".zip", ".tar", ".tgz", ".7z", ".rar"), "unpack it"),
+    **dict.fromkeys((".xlsx", ".xls", ".ods"), "save it as CSV"),
 }
 # Endings that say how a file is packed.
 PACKED = (".gz", ".bz2", ".xz", ".zst")
@@ -102,8 +108,15 @@ def _parts(pattern: str, data_format: str, split: str) -> list[Part]:
 
 
 def format_of(path: str) -> str:
-    """Returns the format that a file's name says; "text" if it says none."""
-    return _FORMATS.get(suffix_of(path), "text")
+    """Returns the format that a file's name says; "text" if it says none.
+
+    Raises:
+      DataError: it says that the file is an archive or a spreadsheet.
+    """
+    suffix = suffix_of(path)
+    if suffix in _NO_TABLES:
+        raise DataError(f"{path} isn't a table that can be read; {_NO_TABLES[suffix]} first")
+    return _FORMATS.get(suffix, "text")
 
 
 def suffix_of(path: str) -> str:
@@ -124,9 +137,11 @@ def _saved_dataset(folder: str, split: str) -> list[Part]:
         ]
     state = Path(folder, "state.json")
     if not state.exists():
+        endings = {suffix_of(name) for name in os.listdir(folder)} & _FORMATS.keys()
+        pattern = os.path.join(folder, f"*{min(endings, default='.csv')}")
         raise DataError(
             f"{folder} is a folder, and not one that Dataset.save_to_disk wrote; give the files in "
-            f"it: {os.path.join(folder, '*.csv')}"
+            f"it: {pattern}"
         )
     names = [str(entry["filename"]) for entry in _json(state).get("_data_files", [])]
     return [Part((os.path.join(folder, name),), "arrow", split) for name in names]

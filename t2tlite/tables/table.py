@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from t2tlite import buckets
-from t2tlite.data.manifest import from_json
+from t2tlite.data.manifest import DESCRIBED, from_json
 from t2tlite.errors import DataError
 from t2tlite.files import atomic, read_json
 
 FORMAT = 1
-_SUFFIX = ".problem.json"
 
 # The kinds of table problems: the names of `--problem`, with the columns that each has.
 TEXT2TEXT, TEXT2CLASS, TEXT2SELF = "text2text_table", "text2class_table", "text2self_table"
@@ -96,8 +95,6 @@ class Table:
                 raise DataError(f"{name}={share} and other data for this split; give one of them")
         if sum(share or 0 for share in shares.values()) >= 1:
             raise DataError("dev_share and test_share leave nothing to train on; lower them")
-        if not self.split_column and not self.dev_files and self.dev_share == 0:
-            raise DataError("dev_share=0 and no dev_files; give one of them: training evaluates")
         if self.max_chars < 0 or not (self.max_ratio == 0 or 1 <= self.max_ratio < math.inf):
             raise DataError(
                 f"max_chars={self.max_chars}, max_ratio={self.max_ratio}; expected a number of "
@@ -113,12 +110,17 @@ class Table:
 
         Args:
           has_dev: whether files, or a data set itself, have a split for evaluation.
+
+        Raises:
+          DataError: nothing is for evaluation.
         """
         if self.split_column:
             return 0.0, 0.0
         dev = self.dev_share
         if dev is None:
             dev = 0.0 if has_dev else _DEV_SHARE
+        if not dev and not has_dev:
+            raise DataError("dev_share=0 and no dev_files; give one of them: training evaluates")
         return dev, self.test_share or 0.0
 
     def differences(self, earlier: Table) -> list[str]:
@@ -184,13 +186,15 @@ class Description:
 
 def description_path(data_dir: str | os.PathLike[str], name: str) -> Path:
     """Returns the path of the description of a problem."""
-    return Path(data_dir) / f"{name}{_SUFFIX}"
+    return Path(data_dir) / f"{name}{DESCRIBED}"
 
 
 def described_in(data_dir: str | os.PathLike[str]) -> list[str]:
     """Returns the names of the problems that a data folder describes."""
-    buckets.fetch(data_dir, f"*{_SUFFIX}")
-    return sorted(path.name.removesuffix(_SUFFIX) for path in Path(data_dir).glob(f"*{_SUFFIX}"))
+    buckets.fetch(data_dir, f"*{DESCRIBED}")
+    return sorted(
+        path.name.removesuffix(DESCRIBED) for path in Path(data_dir).glob(f"*{DESCRIBED}")
+    )
 
 
 def read_description(data_dir: str | os.PathLike[str], name: str) -> Description | None:

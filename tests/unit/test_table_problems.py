@@ -202,3 +202,26 @@ def test_a_killed_run_resumes_with_the_same_bytes(folder, monkeypatch):
         if path.suffix != ".npz":
             assert path.read_bytes() == (folder / "data" / path.name).read_bytes(), path.name
     assert not list(folder.glob(".data*"))
+
+
+def test_a_damaged_description_matters_to_its_problem_only(folder):
+    generate_data(make(), "data")
+    (folder / "data/other.problem.json").write_text("{")
+    table_problems.register_folder("data")
+    assert registry.problem("faq").table.inputs == "question"
+    with pytest.raises(DataError, match="other.problem.json is damaged"):
+        registry.problem("other")
+
+
+def test_a_vocabulary_of_other_arguments_is_not_taken(folder, monkeypatch):
+    def stop(*args):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("t2tlite.data.generate.publish", stop)
+        with pytest.raises(KeyboardInterrupt):
+            generate_data(make(vocab_size=300), "data")
+    with pytest.raises(DataError, match=r"other arguments: max_chars \(0 then, 99 now\)"):
+        generate_data(make(vocab_size=300, max_chars=99), "data")
+    generate_data(make(vocab_size=300), "data")
+    assert sum(counts().values()) == 200

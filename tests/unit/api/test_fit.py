@@ -156,3 +156,20 @@ def test_results_show_their_curves(trained, tmp_path):
     assert "no evaluation" in repr(nothing) and "<img" not in nothing._repr_html_()
     with pytest.raises(DataError, match="has no losses and no evaluations to draw yet"):
         nothing.plot()
+
+
+def test_a_table_is_trained_on_by_its_name(tmp_path, monkeypatch):
+    monkeypatch.setattr(t2tlite.registry.problems, "_found", {})
+    data, model = tmp_path / "data", tmp_path / "model"
+    table = t2tlite.table_problem("text2text_table", PAIRS, "digits", vocab_size=0)
+    t2tlite.generate_data(table, data, num_workers=1)
+    # As in another process.
+    t2tlite.registry.problems._found.clear()
+    given = {"model": "transformer", "hparams_set": "transformer_tiny", "hparams": TINY}
+    t2tlite.train("digits_rev", data, model, **given, train_steps=2)
+    t2tlite.registry.problems._found.clear()
+    run = run_record.read(model)
+    assert (run.problem, run.description.kind, run.needs("evaluation")) == (
+        *("digits_rev", "text2text", []),
+    )
+    assert isinstance(t2tlite.Decoder(model).decode("1 2"), str)

@@ -19,7 +19,18 @@ def found(**files):
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    for name in ("b.csv", "a.CSV.gz", "c.tsv", "d.jsonl.zst", "e.parquet", "x.en", "x.de", "y+z"):
+    for name in (
+        "b.csv",
+        "a.CSV.gz",
+        "c.tsv",
+        "d.jsonl.zst",
+        "e.parquet",
+        "x.en",
+        "x.de",
+        "y+z",
+        "a.tar.gz",
+        "a.xlsx",
+    ):
         (tmp_path / name).touch()
     return tmp_path
 
@@ -84,6 +95,8 @@ def test_folders_of_datasets(folder, caplog):
         ("no.csv", "no.csv doesn't exist"),
         ("*.xml", r"no file matches \*.xml"),
         (".", r"\. is a folder, and not one that Dataset.save_to_disk wrote; .*\./\*.csv"),
+        ("a.tar.gz", r"a.tar.gz isn't a table that can be read; unpack it first"),
+        ("a.xlsx", r"a.xlsx isn't a table that can be read; save it as CSV first"),
     ],
 )
 def test_what_is_not_there(folder, pattern, message):

@@ -30,7 +30,6 @@ from t2tlite.tables.table import (
         (TEXT2TEXT, {"hub_dataset": "a/b", "data_files": ["x"]}, "and files; give one of them"),
         (TEXT2TEXT, {"dev_share": 1.0}, "dev_share=1.0; expected a share of the inputs"),
         (TEXT2TEXT, {"dev_share": 0.5, "test_share": 0.5}, "leave nothing to train on"),
-        (TEXT2TEXT, {"dev_share": 0.0}, "dev_share=0 and no dev_files; .* training evaluates"),
         (TEXT2TEXT, {"dev_share": 0.1, "dev_files": ["x"]}, "other data for this split"),
         (TEXT2TEXT, {"test_share": 0.1, "split_column": "x"}, "other data for this split"),
         (TEXT2TEXT, {"max_ratio": 0.5}, "max_ratio=0.5; expected .* a ratio of at least 1"),
@@ -47,6 +46,9 @@ def test_shares():
     assert Table(TEXT2TEXT).shares(has_dev=True) == (0, 0)
     assert Table(TEXT2TEXT, dev_share=0.2, test_share=0.1).shares(has_dev=False) == (0.2, 0.1)
     assert Table(TEXT2TEXT, split_column="s").shares(has_dev=False) == (0, 0)
+    assert Table(TEXT2TEXT, dev_share=0.0).shares(has_dev=True) == (0, 0)
+    with pytest.raises(DataError, match="dev_share=0 and no dev_files; .* training evaluates"):
+        Table(TEXT2TEXT, dev_share=0.0).shares(has_dev=False)
 
 
 def test_differences():
