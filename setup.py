@@ -58,6 +58,8 @@ DATASETS = [*TABLES, "datasets>=4.0"]
 # For make docs.
 DOCS = ["mkdocstrings-python>=2.0", "zensical>=0.0.73,<1"]
 DEV = [
+    # Looks for what keeps people from using the web page.
+    "axe-playwright-python>=0.1.8",
     "build>=1.2",
     "httpx>=0.28",
     "hypothesis>=6.130",

@@ -27,6 +27,11 @@ class SentimentIMDB(text_problems.Text2ClassProblem):
     dataset_splits = splits.TRAIN_EVAL
     approx_vocab_size = 2**13
     num_classes = 2
+    page_title = "Did they like the film?"
+    page_invitation = "Write what one might say of a film."
+    page_label = "Review"
+    page_placeholder = "I have rarely laughed so much"
+    page_action = "Guess"
 
     def class_labels(self, data_dir: str | None) -> list[str]:
         return ["neg", "pos"]

@@ -33,6 +33,8 @@ class PoetryClean(text_problems.Text2TextProblem):
     approx_vocab_size = 2**10
     dataset_splits = splits.TRAIN_EVAL_TEST
     decode_defaults = open_ended.SAMPLING
+    page_form = "lines"
+    page_title = "A poem, line by line"
 
     def generate_samples(
         self, data_dir: str, tmp_dir: str, dataset_split: str

@@ -37,6 +37,8 @@ class PsalmLineProblem(text_problems.Text2TextProblem):
     approx_vocab_size = 2**12  # half a megabyte of text with few different words
     dataset_splits = splits.TRAIN_EVAL
     decode_defaults = open_ended.SAMPLING
+    page_form = "lines"
+    page_title = "A psalm, line by line"
 
     def generate_samples(
         self, data_dir: str, tmp_dir: str, dataset_split: str

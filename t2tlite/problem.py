@@ -31,13 +31,14 @@ from t2tlite.metrics import Metrics
 from t2tlite.problem_files import FILE_WORD as FILE_WORD
 from t2tlite.problem_files import DatasetSplit as DatasetSplit
 from t2tlite.problem_files import ProblemFiles
+from t2tlite.problem_page import ProblemPage
 from t2tlite.t2t_names import problem_hparams
 from t2tlite.t2t_names.spaces import SpaceID as SpaceID
 from t2tlite.text.vocabulary import vocabulary_sha256
 from t2tlite.version import __version__
 
 
-class Problem(ProblemFiles):
+class Problem(ProblemFiles, ProblemPage):
     """Base class of all problems. A property may be overridden by a plain class attribute.
 
     Args:

@@ -43,6 +43,13 @@ class TranslateProblem(Text2TextProblem):
     NAME-compiled-train.lang1 and .lang2. If you put these there yourself, they are used.
     """
 
+    page_form = "answer"
+    page_title = "Translate"
+    page_invitation = "Write a sentence. Several go on lines of their own."
+    page_label = "Text to translate"
+    page_placeholder = "A sentence"
+    page_action = "Translate"
+
     def source_data_files(self, dataset_split: str) -> Sequence[Any]:
         """Returns the corpora of a split, as `compile_data` takes them."""
         raise NotImplementedError(f"{type(self).__name__} has no source_data_files; write one")

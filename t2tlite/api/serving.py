@@ -29,7 +29,7 @@ def serve(
     timeout_secs: float = 60.0, stop_secs: float = 20.0, use_tpu: bool = False,
     backend: str = "", worker_gpu: int = 1, worker_gpu_memory_fraction: float = 0.95,
     model_parallel: int = 1, watch: bool = False, allow_reload: bool = False,
-    access_log: bool = False, engine: str = "auto",
+    access_log: bool = False, page_texts: PathLike = "", engine: str = "auto",
 ) -> Server:  # fmt: skip
     """Serves a model over HTTP, with TensorFlow Serving's REST interface and a web page.
 

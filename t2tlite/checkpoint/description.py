@@ -21,6 +21,7 @@ from t2tlite.errors import CheckpointError, DataError
 from t2tlite.files import plain_name
 from t2tlite.model import BUILT_IN
 from t2tlite.problem import FILE_WORD, Problem
+from t2tlite.problem_page import PageTexts, page_texts
 from t2tlite.regression import Text2RealProblem
 from t2tlite.t2t_names.problem_hparams import MODALITIES
 from t2tlite.text_problems import Text2ClassProblem, Text2SelfProblem, Text2TextProblem
@@ -110,6 +111,7 @@ class Description:
       metrics: names of the metrics that an evaluation computes.
       max_length: of an example in tokens, by which evaluation is batched; 0: the hparam's.
       input_space_id, target_space_id, loss_multiplier, stop_at_eos: as in `ProblemHParams`.
+      page: what the web page of t2t-server says of it.
     """
 
     name: str
@@ -126,6 +128,7 @@ class Description:
     loss_multiplier: float = 1.0
     stop_at_eos: bool = True
     max_length: int = 0
+    page: PageTexts = field(default_factory=PageTexts)
 
     def check(self, source: Path, vocabularies: dict[str, str]) -> None:
         """Checks a description that was read from a file.
@@ -148,6 +151,7 @@ class Description:
         for name in needed:
             if (modality := self.features[name].modality) not in MODALITIES:
                 raise ValueError(f"the modality of the {name} is {modality[:40]!a}")
+        self.page.check()
         if not math.isfinite(self.loss_multiplier):
             raise ValueError("loss_multiplier is not finite")
         if unknown := [name for name in self.splits if name not in FILE_WORD]:
@@ -242,6 +246,7 @@ def describe(
         loss_multiplier=float(filled.loss_multiplier),
         stop_at_eos=bool(filled.stop_at_eos),
         max_length=int(problem.max_length(hparams)),
+        page=_page(problem),
     )
     used = _FEATURES if problem.has_inputs else _FEATURES[1:]
     needs = [
@@ -268,6 +273,13 @@ def _metrics(problem: Problem) -> list[str]:
     except Exception as error:
         log.info("%s: eval_metrics fails, so run.json names no metrics: %s", problem.name, error)
         return []
+
+
+def _page(problem: Problem) -> PageTexts:
+    try:
+        return page_texts(problem)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"{problem.name}: {error}") from None
 
 
 def _needs_of_model(model: str) -> list[Need]:

@@ -77,6 +77,12 @@ flags.DEFINE_bool(
     "Let clients on this machine ask for that: POST /v1/models/NAME:reload. Behind a proxy on this "
     "machine, all clients can.",
 )
+flags.DEFINE_string(
+    "page_texts",
+    "",
+    "JSON file with texts of the web page in place of the problem's: an object with some of form, "
+    "title, invitation, label, placeholder, action, examples.",
+)
 flags.DEFINE_bool("access_log", False, "Write a line of JSON for each request to stdout.")
 
 
@@ -87,7 +93,8 @@ def main() -> None:
     limits = Limits(**values)
     try:
         limits.check()
-        options = Options(FLAGS.watch, FLAGS.allow_reload, FLAGS.access_log)
+        chosen: dict[str, Any] = {field.name: FLAGS[field.name].value for field in fields(Options)}
+        options = Options(**chosen)
         options.check(FLAGS.checkpoint_path)
         check_hosts(FLAGS.allowed_hosts)
     except ServingError as error:

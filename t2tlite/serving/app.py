@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-import mimetypes
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from functools import partial
-from pathlib import Path
 from typing import Any
 
 from starlette.applications import Starlette
@@ -18,7 +15,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from t2tlite.errors import Error
-from t2tlite.serving import completions, decoding, openapi, protocol
+from t2tlite.serving import completions, decoding, openapi, protocol, web_page
 from t2tlite.serving.batching import Batcher, QueueFullError, StoppingError
 from t2tlite.serving.http_checks import (
     CLOSE,
@@ -31,14 +28,6 @@ from t2tlite.serving.prometheus_metrics import Metrics
 from t2tlite.serving.reloading import Reloader, is_loopback
 from t2tlite.serving.requests import RequestError
 from t2tlite.serving.served_model import ATTENTION, ServedModel
-
-PAGE = Path(__file__).with_name("page")
-PAGE_HEADERS = {
-    "Content-Security-Policy": "default-src 'self'; base-uri 'none'; form-action 'self'; "
-    "frame-ancestors 'none'",
-    "X-Content-Type-Options": "nosniff",
-    "Cache-Control": "no-cache",
-}
 
 # nginx's status for a client that disconnected; nobody receives it, but the metrics count it.
 CLIENT_GONE = 499
@@ -74,20 +63,11 @@ def make_app(
         ]
     if served().has_attention:
         routes.insert(0, Route(f"{model}:attention", endpoints.attention, methods=["POST"]))
-    for file in PAGE.iterdir():
-        url = "/" if file.name == "index.html" else f"/{file.name}"
-        media_type = mimetypes.guess_type(file.name)[0]
-        # Not a FileResponse, which answers a malformed Range with an error that isn't JSON.
-        page = Response(file.read_bytes(), headers=PAGE_HEADERS, media_type=media_type)
-        routes.append(Route(url, partial(_page_file, page)))
+    routes += web_page.routes(served, limits)
     errors = [RequestError, QueueFullError, StoppingError, ClientDisconnect, HTTPException]
     handlers: Any = dict.fromkeys([*errors, Exception], _answer_error)
     app = Starlette(routes=routes, exception_handlers=handlers)
     return metrics.instrument(check_requests(app, hosts))
-
-
-async def _page_file(page: Response, _: Request) -> Response:
-    return page
 
 
 async def _answer_error(request: Request, error: Exception) -> Response:
@@ -222,7 +202,7 @@ class _Endpoints:
 
     async def docs(self, _: Request) -> Response:
         page = openapi.page(openapi.description(self.served(), self.limits))
-        return HTMLResponse(page, headers=PAGE_HEADERS)
+        return HTMLResponse(page, headers=web_page.HEADERS)
 
     async def healthz(self, _: Request) -> Response:
         if self.batcher.alive:

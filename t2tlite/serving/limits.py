@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -45,6 +46,7 @@ class Options:
     watch: bool = False
     allow_reload: bool = False
     access_log: bool = False
+    page_texts: str | os.PathLike[str] = ""
 
     def check(self, checkpoint: object) -> Options:
         """Returns these options.

@@ -12,6 +12,8 @@ from typing import Any, Literal, NamedTuple
 from t2tlite.checkpoint import checkpoints
 from t2tlite.decode.batches import encode_lines
 from t2tlite.decode.decode_hparams import DecodeHParams, Hypothesis
+from t2tlite.problem_page import ANSWER, PageTexts
+from t2tlite.serving import page_texts
 from t2tlite.text.encoder import text_ids
 
 # A line as text, or as token ids.
@@ -59,6 +61,7 @@ class ServedModel:
       encode: returns the token ids that the model reads for a line of text.
       decode: returns the text of token ids of an answer.
       classifies: whether answers are labels or numbers instead of texts.
+      page: all texts of the web page.
     """
 
     name: str
@@ -72,6 +75,7 @@ class ServedModel:
     encode: Callable[[str], Sequence[int]]
     decode: Callable[[Sequence[int]], str]
     classifies: bool = False
+    page: PageTexts = PageTexts(form=ANSWER)
 
     @property
     def continues(self) -> bool:
@@ -86,12 +90,19 @@ class BatchDecoder:
       decoder: a `Decoder`.
       name: the model's name in URLs; "": the problem's name.
       checkpoint: what `load_newest` looks for: "" or "best".
+      page: texts of the web page, in place of the problem's.
 
     Attributes:
       served: the model with its present checkpoint.
     """
 
-    def __init__(self, decoder: Any, name: str = "", checkpoint: str = ""):
+    def __init__(
+        self,
+        decoder: Any,
+        name: str = "",
+        checkpoint: str = "",
+        page: PageTexts = PageTexts(),  # noqa: B008
+    ):
         self._decoder = decoder
         self._checkpoint = checkpoint
         feature = "inputs" if decoder.problem.has_inputs else "targets"
@@ -110,6 +121,7 @@ class BatchDecoder:
             encode=lambda line: encode_lines(decoder.folder, {0: line}, -1)[0].ids,
             decode=decoder.encoders["targets"].decode,
             classifies=not decoder.folder.generates,
+            page=page_texts.texts_of(decoder.folder, page),
         )
 
     def __call__(self, kind: Kind, contents: Sequence[Any], first: int) -> Sequence[Any]:

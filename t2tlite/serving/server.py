@@ -16,6 +16,7 @@ from typing import Any
 from t2tlite.assignments import shown
 from t2tlite.devices import cluster
 from t2tlite.errors import DeviceError, ServingError
+from t2tlite.serving import page_texts
 from t2tlite.serving.batching import Batcher
 from t2tlite.serving.limits import Limits, Options
 from t2tlite.serving.reloading import Reloader
@@ -37,14 +38,15 @@ class Server:
       limits: of requests and batches.
       allowed_hosts: see `check_requests`; that of `address` is allowed.
       checkpoint: which checkpoint `options` load later: "" (the newest) or "best".
-      options: what is off by default.
+      options: what is off by default, and the file of the page's texts.
 
     Attributes:
       name: of the model in URLs.
       url: where the server listens, "http://HOST:PORT".
 
     Raises:
-      ServingError: the address can't be used, or the extra `serve` isn't installed.
+      ServingError: the address or the file of texts can't be used, or the extra `serve` isn't
+        installed.
       DeviceError: TF_CONFIG names several machines.
       Error: what `make_decoder` raises.
     """
@@ -76,9 +78,12 @@ class Server:
                 f"serving needs {error.name}, which isn't installed: pip install 't2tlite[serve]'"
             ) from None
 
+        options = options or Options()
+        texts = page_texts.read(options.page_texts)
+
         def load() -> BatchDecoder:
             started = time.monotonic()
-            decode = BatchDecoder(make_decoder(), name, checkpoint)
+            decode = BatchDecoder(make_decoder(), name, checkpoint, texts)
             decode.warm_up()
             decode.loaded_since(started)
             return decode
@@ -93,7 +98,6 @@ class Server:
         except BaseException:
             self._listener.close()
             raise
-        options = options or Options()
         self.name = self._model.served.name
         self._reloader = Reloader(self._batcher, self._model, metrics.observe_reload)
         if options.watch:

@@ -28,7 +28,7 @@ from t2tlite.devices.feeding import Feed
 from t2tlite.files import atomic
 from t2tlite.problem import DatasetSplit, Problem
 from t2tlite.text import strip_ids
-from t2tlite.training import memory_estimate
+from t2tlite.training import memory_estimate, page_examples
 from t2tlite.training.train_args import TrainArgs
 
 
@@ -124,10 +124,22 @@ class TrainingSetup:
         return self.problem.read_examples(self.shards[split], split, self.hparams, for_training)
 
     @functools.cached_property
+    def training_examples(self) -> Examples:
+        """The examples of the training split; with prepend_mode joined to one sequence."""
+        return self._examples(DatasetSplit.TRAIN, for_training=True)
+
+    @functools.cached_property
     def training_batches(self) -> inputs.TrainingBatches:
         """The training batches by number."""
-        examples = self._examples(DatasetSplit.TRAIN, for_training=True)
-        return inputs.TrainingBatches(examples, self.batching, self.train_args.seed)
+        return inputs.TrainingBatches(self.training_examples, self.batching, self.train_args.seed)
+
+    def take_page(self) -> None:
+        """Records what the data say of the web page of t2t-server."""
+        examples = self.training_examples
+        if self.hparams.prepend_mode != "none":
+            examples = self._examples(DatasetSplit.TRAIN, for_training=False)
+        encoders, prefixes = self.problem_hparams.vocabulary, self.problem.text_prefixes
+        page_examples.take_page(self.run, examples, encoders, prefixes)
 
     def feed(self, step: int) -> Feed:
         """Returns the training batches from the one after `step` on, for `Devices.distribute`."""

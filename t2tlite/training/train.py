@@ -116,6 +116,8 @@ def prepare(
     setup = TrainingSetup(run, data_dir, train_args, device)
     # Reads the data: a bad folder ends the run before anything slow.
     _ = setup.sizes
+    if device.is_chief:
+        setup.take_page()
     return setup
 
 
