@@ -23,7 +23,7 @@ from t2tlite import buckets, registry
 from t2tlite.assignments import shown
 from t2tlite.data import manifest
 from t2tlite.data.manifest import changed_files
-from t2tlite.errors import DataError
+from t2tlite.errors import DataError, Error
 from t2tlite.files import locked
 from t2tlite.problem import DatasetSplit, Problem
 from t2tlite.problem_files import FILE_WORD
@@ -134,7 +134,12 @@ class TableProblem(Problem):
     def prepared(self, data_dir: str, num_workers: int) -> Iterator[None]:
         assert self.table
         with self._locked(data_dir) as folder:
-            self.description = self._describe(self.table, folder, num_workers)
+            try:
+                self.description = self._describe(self.table, folder, num_workers)
+            except Error:
+                if not store.is_begun(folder):
+                    shutil.rmtree(folder)
+                raise
             self.description.write(data_dir)
             self._stored = os.fspath(folder)
             yield
@@ -184,10 +189,12 @@ class TableProblem(Problem):
         for split in (DatasetSplit.TRAIN, DatasetSplit.EVAL):
             if not counts.get(split):
                 lines = ", ".join(line for _, line in filters.told(dropped, rows))
+                advice = "give more rows, or change the splits or the filters"
+                if NOT_UTF8 in dropped:
+                    advice = "convert the files to UTF-8, with iconv for example"
                 raise DataError(
                     f"{self.name}: of {rows:,} rows none is for the split "
-                    f"{FILE_WORD[split]!r}{': ' if lines else ''}{lines}; give more rows, or "
-                    f"change the splits or the filters"
+                    f"{FILE_WORD[split]!r}{': ' if lines else ''}{lines}; {advice}"
                 )
         for reason, line in filters.told(dropped, rows):
             level = logging.WARNING if reason in (UNREADABLE, NOT_UTF8) else logging.INFO

@@ -147,6 +147,11 @@ def _result_path(folder: str | Path, number: int) -> Path:
     return Path(folder, f"{number:05d}.json")
 
 
+def is_begun(folder: Path) -> bool:
+    """Whether there are parts in a folder that needn't be read again."""
+    return any(folder.glob("[0-9]*.json"))
+
+
 def store_rows(
     table: Table, rows: Iterable[Row], columns: Mapping[str, str], folder: Path
 ) -> Stored:
@@ -165,6 +170,9 @@ def _write(
 ) -> Stored:
     """Writes the samples of rows by split, and the hashes of the samples if they are needed."""
     blocks: defaultdict[str, list[list[str]]] = defaultdict(list)
+    # Of another run; the result first, without which the others don't count.
+    for path in [_result_path(folder, number), *folder.glob(f"{number:05d}.*")]:
+        path.unlink(missing_ok=True)
     try:
         with _Writer(folder, number, made.table.drop_duplicates) as writer:
             for split, texts in made.of(rows):
@@ -250,6 +258,8 @@ def hold_out(table: Table, folder: Path, stored: Sequence[Stored]) -> None:
         made = filters.Samples(table, dict.fromkeys(features, ""), "train", shares, "", "row")
         draft.mkdir(exist_ok=True)
         counts = _write(made, cells, draft, number, lambda rows, characters: None).counts
+        # After a kill in between, the part is read again.
+        _result_path(folder, number).unlink(missing_ok=True)
         for path in draft.iterdir():
             os.replace(path, folder / path.name)
         if "train" not in counts:

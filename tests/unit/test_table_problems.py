@@ -184,6 +184,20 @@ def test_nothing_left_is_an_error_and_leaves_nothing(folder, content):
     assert not list((folder / "data").glob("faq*"))
 
 
+def test_after_an_error_only_parts_that_were_read_are_kept(folder):
+    (folder / "y.csv").write_text("question\n")
+    with pytest.raises(DataError, match=r"y.csv has no column answer"):
+        generate_data(make(data_files=["y.csv", "x.csv"]), "data")
+    assert not list(folder.glob(".data*"))
+    with pytest.raises(DataError, match=r"y.csv has no column answer"):
+        generate_data(make(data_files=["x.csv", "y.csv"]), "data")
+    assert len(list(folder.glob(".data*"))) == 1
+    (folder / "y.csv").write_text("question,answer\na,b\n")
+    generate_data(make(data_files=["x.csv", "y.csv"]), "data")
+    assert sum(counts().values()) == 201
+    assert not list(folder.glob(".data*"))
+
+
 def test_a_killed_run_resumes_with_the_same_bytes(folder, monkeypatch):
     generate_data(make(), "whole")
 

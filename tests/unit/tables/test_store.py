@@ -81,3 +81,15 @@ def test_at_least_one_input_is_held_out(tmp_path):
     assert lowest not in {inputs for inputs, _ in rest}
     assert len(held_out) + len(rest) == 6
     assert [one.counts for one in stored(table, folder)] == [one.counts for one in parts]
+
+
+def test_nothing_of_a_stopped_run_with_other_arguments_is_used(tmp_path):
+    files = [write(tmp_path / "a.csv", [(1, 2), (1, 2), (3, 4)])]
+    folder = tmp_path / "stored"
+    earlier = Table(TEXT2TEXT, files, dev_share=0.999, drop_duplicates=True)
+    store.drop_duplicates(folder, stored(earlier, folder))
+    assert samples(folder, "eval") == [("1", "2"), ("3", "4")]
+    stored(Table(TEXT2TEXT, files, dev_files=files), folder)
+    assert samples(folder, "train") == [("1", "2"), ("1", "2"), ("3", "4")]
+    stored(Table(TEXT2TEXT, files, dev_share=1e-9), folder)
+    assert samples(folder, "eval") == []
