@@ -173,9 +173,13 @@ def check_search(folder: ModelFolder, decode_hparams: DecodeHParams) -> None:
         if value := getattr(decode_hparams, name):
             refused.append(f"{name}={value}")
     if refused:
+        # It may be how the model samples by default.
+        advice = (
+            "give a beam_size to search" if folder.samples(decode_hparams) else "leave that out"
+        )
         raise HParamsError(
-            f"CTranslate2 doesn't decode as t2tlite does with {' and '.join(refused)}; leave that "
-            f"out, or use --engine=keras"
+            f"CTranslate2 doesn't decode as t2tlite does with {' and '.join(refused)}; "
+            f"{advice}, or use --engine=keras"
         )
 
 

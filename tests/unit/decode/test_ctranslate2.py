@@ -248,7 +248,7 @@ def test_a_file(golden, tmp_path):
 def test_what_it_cannot_do_is_named(golden):
     _, theirs = golden
     how = "sampling_method=random,min_length=3"
-    with pytest.raises(HParamsError, match="with sampling_method=random and min_length=3; leave"):
+    with pytest.raises(HParamsError, match="with sampling_method=random and min_length=3; give"):
         CTranslate2Decoder(GOLDEN, theirs.weights.parent, how)
     with pytest.raises(HParamsError, match="takes no prefixes of answers"):
         theirs.n_best(["1 2"], prefixes=["2"])
