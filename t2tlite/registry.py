@@ -13,6 +13,7 @@ the commands, or by `plugins.load_usr_dir`.
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -77,6 +78,17 @@ _MIXTURE = Lazy("t2tlite.mixtures.spec:of_spec", "")
 def is_mixture(name: str) -> bool:
     """Whether a problem's name is that of several problems, "a+b", rather than a registered one."""
     return "+" in name and parse_problem_name(name)[0] not in problems
+
+
+def recorded_name(name: str) -> str:
+    """Returns the name by which run.json has a problem: of a mixture that of its members alone.
+
+    >>> recorded_name("translate_ende<2de>:0.7+translate_enfr:0.3")
+    'translate_ende+translate_enfr'
+    """
+    if not is_mixture(name):
+        return name
+    return re.sub("<[^+]*>|[:*][^+<]*", "", name.strip().partition(" ")[0])
 
 
 def set_name(problem: Any, name: str) -> None:

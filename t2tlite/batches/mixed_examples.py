@@ -70,6 +70,22 @@ def members_of(examples: Examples) -> dict[str, Examples]:
     return examples.parts if isinstance(examples, MixedExamples) else {"": examples}
 
 
+class WeightedExamples:
+    """Examples whose loss counts otherwise.
+
+    Args:
+      examples: with weights of their own, or without.
+      factor: of all weights.
+    """
+
+    def __init__(self, examples: Examples, factor: float):
+        self.names, self.widths, self.lengths = examples.names, examples.widths, examples.lengths
+        own = joined_weights([(examples.weights, len(examples.lengths))])
+        ones = np.ones(len(examples.lengths), np.float32)
+        self.weights: Array | None = (ones if own is None else own) * np.float32(factor)
+        self.ids = examples.ids
+
+
 class TaggedExamples:
     """Examples of which features begin with the same ids.
 

@@ -10,34 +10,30 @@ import inspect
 import logging
 import math
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from t2tlite import registry
 from t2tlite.checkpoint import encoder_kinds
+from t2tlite.checkpoint.problem_kinds import (
+    KINDS,
+    Member,
+    kind_of,
+    members_of,
+    metrics_of,
+    splits_of,
+)
 from t2tlite.config import HParams, ProblemHParams
 from t2tlite.errors import CheckpointError, DataError
 from t2tlite.files import plain_name
+from t2tlite.mixtures.mixture import Mixture
 from t2tlite.model import BUILT_IN
 from t2tlite.problem import FILE_WORD, Problem
 from t2tlite.problem_page import PageTexts, page_texts
-from t2tlite.regression import Text2RealProblem
 from t2tlite.t2t_names.problem_hparams import MODALITIES
-from t2tlite.text_problems import Text2ClassProblem, Text2SelfProblem, Text2TextProblem
-from t2tlite.translate import TranslateDistillProblem
 
 log = logging.getLogger(__name__)
-
-# The kinds of problems: the class that reads the data of each, subclasses before their bases.
-KINDS: dict[str, type[Problem]] = {
-    "text2real": Text2RealProblem,
-    "translate_distill": TranslateDistillProblem,
-    "text2class": Text2ClassProblem,
-    "text2self": Text2SelfProblem,
-    "text2text": Text2TextProblem,
-    "problem": Problem,
-}
 
 # What code of a plugin may be needed for.
 DECODING = "decoding"
@@ -112,6 +108,7 @@ class Description:
       max_length: of an example in tokens, by which evaluation is batched; 0: the hparam's.
       input_space_id, target_space_id, loss_multiplier, stop_at_eos: as in `ProblemHParams`.
       page: what the web page of t2t-server says of it.
+      members: of a mixture.
     """
 
     name: str
@@ -129,6 +126,27 @@ class Description:
     stop_at_eos: bool = True
     max_length: int = 0
     page: PageTexts = field(default_factory=PageTexts)
+    members: list[Member] = field(default_factory=list)
+
+    def member(self, one: Member) -> Description:
+        """Returns the description of a member alone, whose name may end in `_rev`."""
+        suffixes = "_rev" * one.reversed + "_copy" * one.copied
+        features = {
+            name: replace(feature, prefix=one.prefixes.get(name, ""))
+            for name, feature in self.features.items()
+        }
+        return replace(
+            self,
+            name=one.name.removesuffix(suffixes),
+            kind=one.kind,
+            dataset=one.dataset,
+            features=features,
+            reversed=one.reversed,
+            copied=one.copied,
+            splits=one.splits,
+            metrics=one.metrics,
+            members=[],
+        )
 
     def check(self, source: Path, vocabularies: dict[str, str]) -> None:
         """Checks a description that was read from a file.
@@ -152,6 +170,11 @@ class Description:
             if (modality := self.features[name].modality) not in MODALITIES:
                 raise ValueError(f"the modality of the {name} is {modality[:40]!a}")
         self.page.check()
+        for one in self.members:
+            plain_name(one.name, source, CheckpointError)
+            self.member(one).check(source, vocabularies)
+        if bool(self.members) != (self.kind == "mixture"):
+            raise ValueError(f"a problem of the kind {self.kind} has {len(self.members)} members")
         if not math.isfinite(self.loss_multiplier):
             raise ValueError("loss_multiplier is not finite")
         if unknown := [name for name in self.splits if name not in FILE_WORD]:
@@ -229,7 +252,7 @@ def describe(
         )
         for name in sorted({*filled.modality, *filled.vocabulary})
     }
-    kind = next(name for name, base in KINDS.items() if isinstance(problem, base))
+    kind = kind_of(problem)
     suffixes = problem.full_name.removeprefix(problem.name)
     description = Description(
         name=problem.name,
@@ -239,40 +262,27 @@ def describe(
         reversed="_rev" in suffixes,
         copied="_copy" in suffixes,
         has_inputs=bool(problem.has_inputs),
-        splits=_splits(problem),
-        metrics=_metrics(problem),
+        splits=splits_of(problem),
+        metrics=metrics_of(problem),
         input_space_id=int(filled.input_space_id or 0),
         target_space_id=int(filled.target_space_id or 0),
         loss_multiplier=float(filled.loss_multiplier),
         stop_at_eos=bool(filled.stop_at_eos),
         max_length=int(problem.max_length(hparams)),
         page=_page(problem),
+        members=members_of(problem, hparams) if isinstance(problem, Mixture) else [],
     )
     used = _FEATURES if problem.has_inputs else _FEATURES[1:]
+    readers = [problem, *(problem.members.values() if isinstance(problem, Mixture) else ())]
     needs = [
         Need(DECODING, f"the encoder of the {name}, class {type(one).__qualname__}", where(one))
         for name, one in filled.vocabulary.items()
         if name in used and not encoders[name]
     ]
-    return description, [*needs, *_needs_of_model(model), *_needs_of_hooks(problem, KINDS[kind])]
-
-
-def _splits(problem: Problem) -> dict[str, int]:
-    """Returns the numbers of shards by split; none if the data can't be generated."""
-    try:
-        return {name: len(paths) for name, paths in problem.filepaths_by_split("").items()}
-    except DataError as error:
-        log.info("%s; run.json names no splits", error)
-        return {}
-
-
-def _metrics(problem: Problem) -> list[str]:
-    """Returns the names of the metrics; none if the hook fails, which a training may never call."""
-    try:
-        return [str(name) for name in problem.eval_metrics()]
-    except Exception as error:
-        log.info("%s: eval_metrics fails, so run.json names no metrics: %s", problem.name, error)
-        return []
+    needs += _needs_of_model(model)
+    for one in readers:
+        needs += _needs_of_hooks(one, KINDS[kind_of(one)])
+    return description, needs
 
 
 def _page(problem: Problem) -> PageTexts:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from absl import flags
 
+from t2tlite import registry
 from t2tlite.checkpoint import run_record
 from t2tlite.cli import app, decoding, shared_flags, t2t_flags
 from t2tlite.decode.decode_hparams import DecodeHParams
@@ -128,6 +129,7 @@ def _report_other_flags(run: run_record.RunRecord) -> None:
     """Logs which of T2T's flags the run record replaces."""
     for name in ("problem", "model"):
         given, recorded = FLAGS[name].value, getattr(run, name)
+        given = registry.recorded_name(given) if name == "problem" else given
         if given and given != recorded:
             log.warning("--%s=%s is ignored: the model was trained with %s", name, given, recorded)
     reads_data = not (FLAGS.decode_from_file or FLAGS.decode_interactive or FLAGS.score_file)

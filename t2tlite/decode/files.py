@@ -171,6 +171,12 @@ class _PartFile:
         self._file.flush()
 
 
+def digest_of(decoder: Decoder, source: str | os.PathLike[str]) -> str:
+    """Returns a hash of all that `decode_file` of a whole file depends on."""
+    delimiter = decoder.decode_hparams.delimiter
+    return _digest(decoder, _Texts(source, "", delimiter, count_lines(source, delimiter)))
+
+
 def _digest(decoder: Decoder, texts: _Texts) -> str:
     """Returns a hash of all that the answers and their batches depend on."""
     hashes = []

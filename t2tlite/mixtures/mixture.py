@@ -24,10 +24,11 @@ from types import MappingProxyType
 from typing import Any
 
 from t2tlite import registry
-from t2tlite.batches.mixed_examples import MixedExamples, TaggedExamples
+from t2tlite.batches.mixed_examples import MixedExamples, TaggedExamples, WeightedExamples
 from t2tlite.batches.mixing import Mixing
 from t2tlite.batches.prepend import JoinedExamples
 from t2tlite.config import HParams, ProblemHParams
+from t2tlite.data.weights import weight_of
 from t2tlite.errors import DataError
 from t2tlite.mixtures import vocabulary
 from t2tlite.mixtures.schedule import mixing_of
@@ -57,6 +58,8 @@ class Mixture(Text2TextProblem):
       tags: text before every input of a member, by its name, which tells the model what to do;
         "<2de>" is one token. Decoding takes it as `decode_tag`.
       target_tags: the same before its targets; answers leave it out.
+      loss_weights: how much the loss of a member's examples counts, by its name; 1 where it isn't
+        named. The examples' own weights are multiplied by it.
       only_eval_first_problem: whether an evaluation is of the first member alone.
     """
 
@@ -65,6 +68,7 @@ class Mixture(Text2TextProblem):
     schedule: Schedule | None = None
     tags: Mapping[str, str] = MappingProxyType({})
     target_tags: Mapping[str, str] = MappingProxyType({})
+    loss_weights: Mapping[str, float] = MappingProxyType({})
     only_eval_first_problem = False
 
     def __init__(self, was_reversed: bool = False, was_copy: bool = False) -> None:
@@ -90,7 +94,9 @@ class Mixture(Text2TextProblem):
                 f"{self.name}: problems are {', '.join(map(repr, names)) or 'empty'}; name each "
                 f"member once"
             )
-        for table in ("tags", "target_tags"):
+        for name, weight in self.loss_weights.items():
+            weight_of(weight, f"{self.name}: loss_weights of {name}")
+        for table in ("tags", "target_tags", "loss_weights"):
             if unknown := [name for name in getattr(self, table) if name not in names]:
                 raise DataError(
                     f"{self.name}: {table} names {unknown[0]!r}, which is no member; expected some "
@@ -185,7 +191,10 @@ class Mixture(Text2TextProblem):
         """A member whose vocabulary all members have, with the tags; None: there is none."""
         first, *others = self._plain_members.values()
         own = first.vocab_type, first.vocab_filename
-        if any((one.vocab_type, one.vocab_filename) != own for one in others):
+        kind = self.vocab_type
+        if first.vocab_type != kind or any(
+            (one.vocab_type, one.vocab_filename) != own for one in others
+        ):
             return None
         tokens = set(vocabulary.tag_tokens(self)) - set(first.additional_reserved_tokens)
         return None if tokens and first.vocab_type == VocabType.SUBWORD else first
@@ -284,7 +293,10 @@ class Mixture(Text2TextProblem):
             own = [path for path in shards if _is_of(Path(path).name, stem)]
             read: Any = member.read_examples(own, mode, plain, for_training)
             read = TaggedExamples(read, tags[name]) if tags[name] else read
-            parts[name] = JoinedExamples(read, hparams.max_target_seq_length) if joins else read
+            read = JoinedExamples(read, hparams.max_target_seq_length) if joins else read
+            factor = self.loss_weights.get(name, 1.0)
+            weighs = for_training and factor != 1.0
+            parts[name] = WeightedExamples(read, factor) if weighs else read
         if not for_training and self.only_eval_first_problem:
             parts = dict([next(iter(parts.items()))])
         sizes = {name: len(part.lengths) for name, part in parts.items()}

@@ -74,7 +74,10 @@ class Accumulating(keras.optimizers.Optimizer):
             average.assign(average + share * (variable - average))
 
     def weigh_batch(self, tokens: Any) -> None:
-        """Sets the target tokens, on all devices, of the batch that `apply` gets next."""
+        """Sets the target tokens, on all devices, of the batch that `apply` gets next.
+
+        Where samples have weights, they are the sum of those of the tokens.
+        """
         self._batch.tokens = tokens
 
     def _backend_apply_gradients(self, grads, trainable_variables):
@@ -106,7 +109,7 @@ class Accumulating(keras.optimizers.Optimizer):
             self._backend_update_step(grads, trainable_variables, self.learning_rate)
             self._update_model_variables_moving_average(self._trainable_variables)
 
-        means = self._clip_gradients([total / ops.maximum(tokens, 1.0) for total in sums])
+        means = self._clip_gradients([total / ops.maximum(tokens, 1e-30) for total in sums])
         if keras.backend.backend() == "jax":
             self._undo_unless(ends, lambda: update(means))
         else:

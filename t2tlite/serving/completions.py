@@ -34,7 +34,7 @@ from t2tlite.serving.served_model import Line, ServedModel
 PATH = "/v1/completions"
 SUPPORTED = (
     *("model", "prompt", "max_tokens", "temperature", "top_p", "n", "best_of", "seed"),
-    *("stop", "echo", "stream", "stream_options", "user"),
+    *("stop", "echo", "stream", "stream_options", "user", "decode_tag"),
 )
 # Values of what isn't supported that change nothing.
 NEUTRAL: dict[str, tuple[Any, ...]] = {
@@ -125,6 +125,8 @@ def _parameters(
         if top_p is not None:
             wanted["sampling_top_p"] = max(top_p, 1e-6)
         wanted["sampling_method"] = "random"
+    if "decode_tag" in content:
+        wanted["decode_tag"] = content["decode_tag"]
     if "seed" in content:
         wanted["random_seed"] = content["seed"]
     if "max_tokens" in content:
@@ -201,7 +203,8 @@ class Completion:
     @functools.cached_property
     def _rows(self) -> list[list[int]]:
         """What the model read of each prompt; not every text can be encoded, so used afterwards."""
-        return [list(self._served.encode(one)) if one.strip() else [] for one in self._prompts]
+        tag, encode = self._request.parameters.settings.decode_tag, self._served.encode
+        return [list(encode(one, tag)) if one.strip() else [] for one in self._prompts]
 
     def response(self, answers: Sequence[Sequence[Hypothesis]]) -> dict[str, Any]:
         """Returns the JSON of the answers to each prompt."""

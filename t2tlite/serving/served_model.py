@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+from t2tlite import buckets
 from t2tlite.checkpoint import checkpoints
 from t2tlite.decode.batches import encode_lines
 from t2tlite.decode.decode_hparams import DecodeHParams, Hypothesis
@@ -58,7 +59,7 @@ class ServedModel:
       vocab_size: token ids of a line are below it.
       settings: defaults of requests; `sampling_method` isn't "".
       has_attention: whether the model gives attention maps.
-      encode: returns the token ids that the model reads for a line of text.
+      encode: returns the token ids that the model reads for a line of text and a `decode_tag`.
       decode: returns the text of token ids of an answer.
       classifies: whether answers are labels or numbers instead of texts.
       page: all texts of the web page.
@@ -72,7 +73,7 @@ class ServedModel:
     vocab_size: int
     settings: Settings
     has_attention: bool
-    encode: Callable[[str], Sequence[int]]
+    encode: Callable[[str, str], Sequence[int]]
     decode: Callable[[Sequence[int]], str]
     classifies: bool = False
     page: PageTexts = PageTexts(form=ANSWER)
@@ -118,7 +119,7 @@ class BatchDecoder:
             vocab_size=self._encoder.vocab_size,
             settings=Settings(**settings),
             has_attention=decoder.has_attention,
-            encode=lambda line: encode_lines(decoder.folder, {0: line}, -1)[0].ids,
+            encode=lambda line, tag: encode_lines(decoder.folder, {0: line}, -1, 0, tag)[0].ids,
             decode=decoder.encoders["targets"].decode,
             classifies=not decoder.folder.generates,
             page=page_texts.texts_of(decoder.folder, page),
@@ -155,6 +156,7 @@ class BatchDecoder:
         Raises:
           CheckpointError: the model folder has none.
         """
+        buckets.refresh(self._decoder.folder.path)
         return checkpoints.find(self._decoder.folder.path, self._checkpoint)
 
     def load_newest(self) -> bool:

@@ -140,7 +140,7 @@ class TrainingCallback(keras.callbacks.Callback):
         self._saver.check()
         totals = Totals.read(logs)
         tokens = totals["tokens"]
-        loss = totals["loss"] / max(tokens, 1.0)
+        loss = totals["loss"] / max(totals["weight"], 1e-30)
         if not math.isfinite(loss):
             raise self._not_finite_error(self._window_step + int(totals["finite_steps"]) + 1)
         seconds = max(time.monotonic() - self._window_time, 1e-9)
@@ -154,9 +154,10 @@ class TrainingCallback(keras.callbacks.Callback):
         if self.setup.device.strategy is None:
             waited = totals["waited"] / self.setup.device.workers
             values["data_wait_share"] = min(waited / seconds, 1.0)
-        self._line.update(self.step, values, force)
+        shares = self.setup.training_batches.shares(self._window_step, self.step)
+        self._line.update(self.step, values, force, shares)
         if self._is_chief and (force or self._is_event_step()):
-            self._events.train(self.step, values)
+            self._events.train(self.step, values, shares)
         self.objective.reset_metrics()
         self._begin_window()
 
@@ -212,8 +213,9 @@ class TrainingCallback(keras.callbacks.Callback):
             eval_log.write_evaluations(self.output_dir, self._evaluations)
             model_card.write(self.output_dir, self.setup.run)
             self._events.evaluation(self.step, metrics)
-        shown = "  ".join(f"{name} {value:.4f}" for name, value in metrics.items())
-        self._line.say(f"step {self.step} evaluation: {shown}  {self.setup.coverage}")
+        self._line.say(
+            f"step {self.step} evaluation: {reports.shown(metrics)}  {self.setup.coverage}"
+        )
         self._mark_best()
         self._begin_window()
 

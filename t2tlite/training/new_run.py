@@ -161,7 +161,7 @@ def recorded_run(
       HParamsError: an hparam doesn't exist or isn't possible.
     """
     run = run_record.read(output_dir)
-    given = {"problem": problem, "model": model}
+    given = {"problem": registry.recorded_name(problem), "model": model}
     _check_same(run, output_dir, {name: value for name, value in given.items() if value})
     if hparams:
         changed = HParams.from_values(run.hparams).override(hparams).check()

@@ -7,18 +7,20 @@ import functools
 import logging
 import shlex
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
-from t2tlite import console
+from t2tlite import buckets, console
+from t2tlite.batches.mixed_examples import MixedExamples
 from t2tlite.checkpoint import checkpoints, model_card
 from t2tlite.checkpoint.description import DECODING
 from t2tlite.checkpoint.eval_log import EVALUATIONS, best_first
 from t2tlite.checkpoint.events import EventWriter
 from t2tlite.devices import free_memory
-from t2tlite.metrics import Metrics, strip_problem
+from t2tlite.metrics import Metrics, split_member, strip_problem
 from t2tlite.training import curves, memory_estimate
 from t2tlite.training.setup import TrainingSetup
 
@@ -49,25 +51,39 @@ def startup_panel(setup: TrainingSetup, output_dir: str, products: str, origin: 
     accumulated = setup.hparams.optimizer_multistep_accumulate_steps
     updates = f"; {accumulated} batches an update" if accumulated > 1 else ""
     outside = f", about {dropped:,} outside the length limits" if dropped > 0 else ""
+    data, output = buckets.shown(setup.data_dir), buckets.shown(Path(output_dir).resolve())
     console.panel(
         f"{setup.run.problem} with {setup.run.model}",
         {
             "device": str(setup.device),
             "model": f"{job.parameters:,} parameters; {origin}",
             "precision": products,
-            "data": f"{sizes.examples:,} training examples in {setup.data_dir}{outside}",
+            "data": f"{sizes.examples:,} training examples in {data}{outside}",
+            **_mixture(setup),
             "batch": f"up to {batching.batch_tokens:,} tokens in {unit[batching.kind]}: about "
             f"{sizes.rows:,.0f} examples, {sizes.tokens:,.0f} target tokens, "
             f"{sizes.padded_share:.0%} padding{updates}",
             "memory": memory_estimate.describe(job, setup.memory_found),
             "epoch": f"about {sizes.batches:,} steps; training ends at step "
             f"{setup.train_args.train_steps:,}",
-            "output": f"{Path(output_dir).resolve()} (checkpoints, eval.jsonl; tensorboard "
-            f"--logdir={output_dir})",
+            "output": f"{output} (checkpoints, eval.jsonl; tensorboard --logdir={output_dir})",
         },
     )
     if advice := memory_estimate.advice(job, setup.memory_found):
         log.warning("training may run out of memory: %s", advice)
+
+
+def _mixture(setup: TrainingSetup) -> dict[str, str]:
+    """Returns the line about the members of a mixture: their numbers of examples and shares."""
+    examples = setup.training_examples
+    if not isinstance(examples, MixedExamples):
+        return {}
+    begins, ends = examples.mixing.shares[0], examples.mixing.shares[-1]
+    each = [
+        f"{name} {begin:.0%}{f' to {end:.0%}' if end != begin else ''} ({len(part.lengths):,})"
+        for (name, part), begin, end in zip(examples.parts.items(), begins, ends, strict=True)
+    ]
+    return {"mixture": ", ".join(each)}
 
 
 class LiveLine:
@@ -82,10 +98,20 @@ class LiveLine:
             bar = console.bar("starting", train_steps, step, SEPARATOR)
             self._show = self._bar.enter_context(bar)
 
-    def update(self, step: int, values: Mapping[str, float], force: bool = False) -> None:
+    def update(
+        self,
+        step: int,
+        values: Mapping[str, float],
+        force: bool = False,
+        shares: Mapping[str, float] = MappingProxyType({}),
+    ) -> None:
         """Shows what `TrainingCallback` measured over the last steps.
 
-        `force` logs a line even if the last one is less than LOG_SECONDS ago.
+        Args:
+          step: the last one.
+          values: by name.
+          force: whether to log a line even if the last one is less than LOG_SECONDS ago.
+          shares: of the examples, by the member of a mixture.
         """
         seconds = (self._train_steps - step) / max(values["steps_per_second"], 1e-9)
         left = timedelta(seconds=round(seconds))
@@ -98,6 +124,8 @@ class LiveLine:
         ]
         if "data_wait_share" in values:
             parts.append((f"{values['data_wait_share']:.0%} waiting for data", 3))
+        if shares:
+            parts.append((" ".join(f"{name} {part:.0%}" for name, part in shares.items()), 2))
         parts.append((f"{left} left", 0))
         now = time.monotonic()
         if self._show:
@@ -145,14 +173,36 @@ class Events:
     def _eval_writer(self) -> EventWriter:
         return EventWriter(self._eval_dir)
 
-    def train(self, step: int, values: Mapping[str, float]) -> None:
-        """Writes training scalars."""
-        self._train_writer.write(step, values)
+    def train(
+        self,
+        step: int,
+        values: Mapping[str, float],
+        shares: Mapping[str, float] = MappingProxyType({}),
+    ) -> None:
+        """Writes training scalars, and as share/MEMBER those of the examples in a mixture."""
+        named = {f"share/{name}": value for name, value in shares.items()}
+        self._train_writer.write(step, {**values, **named})
 
     def evaluation(self, step: int, metrics: Mapping[str, float]) -> None:
-        """Writes evaluation scalars under T2T's names, `metrics-PROBLEM/NAME`."""
-        named = {name if name == "loss" else self._prefix + name: metrics[name] for name in metrics}
+        """Writes evaluation scalars under T2T's names, `metrics-PROBLEM/NAME`.
+
+        Those of a member of a mixture get that problem's name.
+        """
+        named = {}
+        for name, value in metrics.items():
+            member, plain = split_member(name)
+            prefix = f"metrics-{member}/" if member else self._prefix
+            named["loss" if name == "loss" else prefix + plain] = value
         self._eval_writer.write(step, named)
+
+
+def shown(metrics: Mapping[str, float]) -> str:
+    """Returns metrics as a line; of the members of a mixture their losses alone."""
+    return "  ".join(f"{name} {metrics[name]:.4f}" for name in _shown_names(metrics))
+
+
+def _shown_names(names: Iterable[str]) -> list[str]:
+    return [name for name in names if not split_member(name)[0] or name.endswith(":loss")]
 
 
 def evaluation_table(
@@ -168,6 +218,7 @@ def evaluation_table(
     best = next(iter(best_first(rows, metric, minimize)), None)
     shown = _thin_out(len(rows), best)
     names = list(dict.fromkeys(name for row in rows for name in row if name != "step"))
+    names = _shown_names(names)
     left_out = len(rows) - len(shown)
     console.table(
         "evaluations" if best is None else f"evaluations, the best by {metric} marked",
@@ -210,7 +261,7 @@ def summary(
     if peak := free_memory.peak(setup.device):
         log.info("peak memory of the %s: %.1f GB", setup.device.kind, peak / 1e9)
     evaluation_table(rows, setup.train_args.stop_metric, setup.train_args.stop_minimize)
-    flags = f"--output_dir={shlex.quote(output_dir)}"
+    flags = f"--output_dir={shlex.quote(buckets.shown(output_dir))}"
     if best is not None:
         raw = ", its weights without averaging" if checkpoints.best_is_raw(output_dir) else ""
         log.info("--checkpoint_path=best is step %d%s", best, raw)

@@ -20,6 +20,7 @@ from t2tlite.batches.batching import (
     random_part,
 )
 from t2tlite.batches.examples import Examples
+from t2tlite.batches.mixed_examples import members_of
 from t2tlite.checkpoint.run_record import RunRecord
 from t2tlite.config import EOS_ID, PAD_ID, HParams, ProblemHParams
 from t2tlite.devices import cluster, free_memory
@@ -233,34 +234,45 @@ class TrainingSetup:
         return scorer
 
     @functools.cached_property
-    def evaluation_part(self) -> Any:
-        """The records of the evaluation split that are evaluated, bool [records].
+    def evaluation_parts(self) -> dict[str, tuple[Examples, Any]]:
+        """What is evaluated: the examples, and which of them, bool [records].
+
+        It has one entry for each member of a mixture, by its name; else one with the name "".
 
         All of them if they make at most eval_steps batches, otherwise a random part that makes
         about as many. Counted are the batches of one device without static shapes, so that the
         part depends on nothing but the data, the hparams and the training arguments.
         """
+        examples = self.evaluation_examples
         batching = evaluation_batching(self._batched_by, static=False)
         batching = dataclasses.replace(batching, one_label=self._has_labels)
-        sizes = inputs.measure(self.evaluation_examples, batching)
-        return random_part(sizes.examples, self.train_args.most_eval_batches / sizes.batches)
+        parts = {}
+        for name, part in members_of(examples).items():
+            sizes = inputs.measure(part, batching)
+            share = self.train_args.most_eval_batches / sizes.batches
+            parts[name] = part, random_part(sizes.examples, share)
+        return parts
 
     def evaluate(self) -> dict[str, float]:
         """Returns the loss, in nats a token, and the metrics on the evaluation split or its part.
 
+        Those of a mixture are the means over its members, and those of each as MEMBER:NAME.
+
         Sets `coverage`.
         """
-        from t2tlite.training.evaluation import evaluate
+        from t2tlite.training.evaluation import evaluate, mean_of_members
 
-        part = self.evaluation_part
-        batches = inputs.evaluation_batches(
-            self.evaluation_examples, self.evaluation_batching, part
-        )
         names = self.problem.eval_metrics()
         encoder = self.problem_hparams.vocabulary.get("targets")
-        metrics, examples = evaluate(self._scorer, batches, names, self.device.feed, encoder)
-        self.coverage = f"on {examples} of {len(part)} examples"
-        return metrics
+        by_member, evaluated = {}, 0
+        for member, (examples, part) in self.evaluation_parts.items():
+            batches = inputs.evaluation_batches(examples, self.evaluation_batching, part)
+            metrics, count = evaluate(self._scorer, batches, names, self.device.feed, encoder)
+            by_member[member] = metrics
+            evaluated += count
+        total = sum(len(part) for _, part in self.evaluation_parts.values())
+        self.coverage = f"on {evaluated} of {total} examples"
+        return mean_of_members(by_member)
 
     @contextlib.contextmanager
     def explained_errors(self) -> Iterator[None]:

@@ -86,18 +86,18 @@ def test_part_of_a_split_is_a_fixed_random_one(long_tailed, monkeypatch):
     assert 90 < examples < 160
     assert metrics["loss"] == pytest.approx(loss, rel=0.02)
     # The shares of short texts agree, so the first batches weren't taken.
-    assert setup.evaluation_part[:200].mean() == pytest.approx(examples / 600, abs=0.06)
+    assert setup.evaluation_parts[""][1][:200].mean() == pytest.approx(examples / 600, abs=0.06)
     assert setup.evaluate() == metrics
     # A larger part holds the smaller one.
-    larger = long_tailed(eval_steps=20).evaluation_part
+    larger = long_tailed(eval_steps=20).evaluation_parts[""][1]
     assert larger.sum() > examples
-    assert larger[setup.evaluation_part].all()
+    assert larger[setup.evaluation_parts[""][1]].all()
     # Neither the seed nor the device changes it.
     monkeypatch.setattr(Devices, "static_shapes", True)
     monkeypatch.setattr(Devices, "row_shares", 4)
     again = long_tailed(eval_steps=10, seed=5)
     assert again.evaluation_batching.static
-    assert (again.evaluation_part == setup.evaluation_part).all()
+    assert (again.evaluation_parts[""][1] == setup.evaluation_parts[""][1]).all()
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_part_of_a_split_is_a_fixed_random_one(long_tailed, monkeypatch):
     ],
 )
 def test_how_much_is_evaluated(long_tailed, train_args, share):
-    assert long_tailed(**train_args).evaluation_part.mean() == pytest.approx(share, rel=0.2)
+    assert long_tailed(**train_args).evaluation_parts[""][1].mean() == pytest.approx(share, rel=0.2)
 
 
 def test_the_default_grows_with_the_steps_between_evaluations():

@@ -5,6 +5,7 @@ import json
 import re
 
 import pytest
+from safetensors.numpy import load_file
 
 from t2tlite.checkpoint import checkpoints, eval_log
 from t2tlite.devices.devices import Devices
@@ -106,3 +107,43 @@ def test_a_loss_that_is_not_finite(make_run, data_dir, tmp_path):
     assert [json.loads(line)["inputs_ids"] for line in lines] == [
         ids[ids > 0].tolist() for ids in second["inputs"]
     ]
+
+
+def test_a_mixture_is_cut_off_and_goes_on_as_if_it_werent(
+    make_run, data_dir, tmp_path, monkeypatch, said
+):
+    from t2tlite.training.callback import TrainingCallback
+
+    whole, cut = str(tmp_path / "whole"), str(tmp_path / "cut")
+    run = "echo<e>:0.75+echo_rev<r>:0.25"
+    train_args = TrainArgs(train_steps=6, eval_frequency=3)
+    metrics = train(make_run(run), data_dir, whole, train_args, CPU)
+    # Each member's evaluation, and their mean, by which the best checkpoint is chosen.
+    losses = [metrics[f"{name}:loss"] for name in ("echo", "echo_rev")]
+    assert metrics["loss"] == pytest.approx(sum(losses) / 2)
+    lines = "\n".join(said())
+    assert re.search(r"mixture +echo 75% \(48\), echo_rev 25% \(48\)", lines)
+    assert re.search("step 6/6 .*  echo [78]\\d% echo_rev [12]\\d%", lines)
+    assert re.search("step 6 evaluation: loss .* echo:loss .* on 96 of 96 examples", lines)
+
+    def killed(callback, logs, force, report=TrainingCallback._report):
+        if callback.step == 5:
+            raise ZeroDivisionError
+        report(callback, logs, force)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(TrainingCallback, "_is_time_to_report", lambda callback: True)
+        patch.setattr(TrainingCallback, "_report", killed)
+        with pytest.raises(ZeroDivisionError):
+            train(make_run(run), data_dir, cut, train_args, CPU)
+    assert checkpoints.steps(cut) == [3]
+    train(make_run(run), data_dir, cut, train_args, CPU)
+    for kind in ("model", "optimizer"):
+        files = [tmp_path / name / f"{kind}.ckpt-6.safetensors" for name in ("whole", "cut")]
+        first, second = (load_file(path) for path in files)
+        assert first.keys() == second.keys()
+        assert all(first[name].tobytes() == second[name].tobytes() for name in first)
+    # The name holds no weights, so that other ones may follow.
+    assert json.loads((tmp_path / "cut" / "run.json").read_text())["problem"] == "echo+echo_rev"
+    again = evaluate(make_run(run), data_dir, cut, train_args, CPU)
+    assert again["echo_rev:loss"] == pytest.approx(losses[1], abs=1e-6)
