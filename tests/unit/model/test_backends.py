@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import pytest
 
+from tests.conftest import FAST_COMPILATION
 from tests.unit.model import test_lstm, test_transformer
 
 MODELS = {
@@ -50,7 +51,7 @@ def saved(tmp_path_factory):
     backend = {"tensorflow": "jax", "jax": "tensorflow"}[keras.backend.backend()]
     done = subprocess.run(
         [sys.executable, "-c", OTHER.format(backend=backend, folder=str(folder))],
-        env={**os.environ, "KERAS_BACKEND": backend},
+        env={**os.environ, "KERAS_BACKEND": backend, "XLA_FLAGS": FAST_COMPILATION},
         cwd=Path(__file__).parents[3],
         capture_output=True,
         text=True,
