@@ -100,6 +100,29 @@ def test_python_compiles_and_its_imports_are_there(page):
                 assert all(hasattr(module, alias.name) for alias in node.names), ast.unparse(node)
 
 
+def test_links_of_the_readmes_lead_to_files():
+    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "benchmarks/README.md"]
+    missing, checked = [], 0
+    for page in [*pages, *ROOT.glob("examples/*/README.md")]:
+        text = page.read_text(encoding="utf-8")
+        for link in re.findall(r"\]\(([^)\s]+)\)|src=\"([^\"]+)\"", text):
+            path, _, anchor = "".join(link).partition("#")
+            if path.startswith("https://"):
+                continue
+            checked += 1
+            target = page.parent / path if path else page
+            if not target.exists() or (anchor and anchor not in anchors(target)):
+                missing.append(f"{page.relative_to(ROOT)}: {path}#{anchor}")
+    assert missing == []
+    assert checked > 20
+
+
+def anchors(page):
+    """The anchors of a page's headings, as GitHub names them."""
+    titles = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.M)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
 def test_every_public_name_is_in_the_reference():
     text = "".join(page.read_text(encoding="utf-8") for page in DOCS.glob("reference/*.md"))
     shown = []

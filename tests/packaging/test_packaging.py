@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import configparser
+import json
 import os
+import re
+import shlex
 import subprocess
 import sys
 import sysconfig
 import tarfile
+import venv
 import zipfile
 from pathlib import Path
 
@@ -18,6 +22,44 @@ import t2tlite
 
 ROOT = Path(__file__).resolve().parents[2]
 LAUNCHERS = sorted(path.name for path in (ROOT / "bin").iterdir())
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+# Runs commands one after the other in the current folder. Their libraries are imported once; each
+# command runs its installed script in a process of its own.
+COMMANDS = """
+import json, os, runpy, signal, sys, time, urllib.request
+import keras, tensorflow
+
+def start(words):
+    if pid := os.fork():
+        return pid
+    log = os.open("log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0), os.dup2(log, 1), os.dup2(log, 2)
+    sys.argv = [os.path.join(os.path.dirname(sys.executable), words[0]), *words[1:]]
+    runpy.run_path(sys.argv[0], run_name="__main__")
+
+def finish(pid, words):
+    status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    if status:
+        sys.exit(f"{words} ended with {status}:\\n{open('log').read()}")
+
+served = None
+for words in json.load(sys.stdin):
+    pid = start(words)
+    if words[0] != "t2t-server":
+        finish(pid, words)
+    else:
+        served = pid
+        for _ in range(600):
+            try:
+                urllib.request.urlopen("http://127.0.0.1:8501/healthz")
+                break
+            except OSError:
+                time.sleep(0.1)
+if served:
+    os.kill(served, signal.SIGTERM)
+    finish(served, "t2t-server")
+"""
 
 
 @pytest.fixture(scope="module")
@@ -140,6 +182,80 @@ def test_wheel_finds_its_plugins_without_tensorflow(installed: Path, tmp_path: P
     assert Path(hparams) == installed / "t2tlite" / "hparams" / "__init__.py"
     assert loaded == "False False"
     assert {"transformer_poetry", "transformer", "psalm_line_problem"} <= set(names.split())
+
+
+@pytest.fixture(scope="module")
+def environment(dist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A new environment with the wheel; its dependencies are those of this one."""
+    folder = tmp_path_factory.mktemp("environment")
+    venv.create(folder, with_pip=False, symlinks=True)
+    pip = [sys.executable, "-m", "pip", "--python", str(folder / "bin/python"), "-q", "install"]
+    (wheel,) = dist.glob("t2tlite-*.whl")
+    subprocess.run([*pip, "--no-deps", "--ignore-installed", str(wheel)], check=True)
+    (site,) = folder.glob("lib/python*/site-packages")
+    # The .pth files there, of an editable install, don't count here.
+    places = [sysconfig.get_path("purelib"), sysconfig.get_path("platlib")]
+    (site / "dependencies.pth").write_text("\n".join(dict.fromkeys(places)))
+    return folder
+
+
+def run_readme(environment: Path, folder: Path, only: str = "") -> None:
+    """Runs the commands as they are pasted into a new folder, but for the numbers of steps.
+
+    Args:
+      environment: has the commands.
+      folder: where they run.
+      only: the last command to run, by a part of it; "": all.
+    """
+    blocks = re.findall(r"^```sh\n(.*?)^```", README, re.M | re.S)
+    # The average takes four checkpoints.
+    text = re.sub(r"--train_steps=\d+", f"--train_steps={2 if only else 8}", "".join(blocks))
+    text = re.sub(r"--local_eval_frequency=\d+", "--local_eval_frequency=2", text)
+    lines = text.replace("\\\n", " ").splitlines()
+    commands = [words for words in (shlex.split(line, comments=True) for line in lines) if words]
+    assert all(words[0] in LAUNCHERS for words in commands)
+    if only:
+        last = next(i for i, words in enumerate(commands) if only in " ".join(words))
+        commands = commands[: last + 1]
+    ran = subprocess.run(
+        [str(environment / "bin/python"), "-I", "-c", COMMANDS],
+        input=json.dumps(commands),
+        capture_output=True,
+        text=True,
+        cwd=folder,
+    )
+    assert ran.returncode == 0, ran.stderr
+
+
+def test_the_first_commands_of_the_readme(environment: Path, tmp_path: Path) -> None:
+    run_readme(environment, tmp_path, only="t2t-datagen --problem=text2text_tmpdir")
+    assert (tmp_path / "dates_data/vocab.text2text_tmpdir.400.model").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.readme
+def test_all_commands_of_the_readme(environment: Path, tmp_path: Path) -> None:
+    run_readme(environment, tmp_path)
+
+
+def test_the_readme_shows_the_example() -> None:
+    shown = re.findall(r"^```python\n(.*?)^```", README, re.M | re.S)
+    code = (ROOT / "examples/poetry/__init__.py").read_text(encoding="utf-8")
+    assert code.endswith(shown[0])
+    assert code.removesuffix(shown[0]).count('"""') == 2
+
+
+def test_the_badges_are_true(installed: Path) -> None:
+    (path,) = installed.glob("*.dist-info/METADATA")
+    metadata = path.read_text(encoding="utf-8").partition("\n\n")[0]
+    versions = re.findall(r"Python :: (3\.\d+)$", metadata, re.M)
+    license_ = re.findall(r"^License-Expression: (.*)|^License: (.*)", metadata, re.M)
+    badges = re.findall(r"img\.shields\.io/badge/(\w+)-([^)]*)-blue", README)
+    assert dict(badges) == {
+        "python": f"{versions[0]}_to_{versions[-1]}",
+        "license": "".join(license_[0]).replace("-", "_"),
+    }
+    assert f"Requires-Python: >={versions[0]}" in metadata
 
 
 def test_every_dependency_has_a_lower_bound_that_works(installed: Path) -> None:
