@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bz2
 import contextlib
 import csv
 import gzip
@@ -95,15 +96,9 @@ def unpacked(path: str) -> Iterator[IO[bytes]]:
             raise DataError(f"{path} isn't {what} ({error}); get it again") from None
 
 
-def _bz2(raw: IO[bytes]) -> IO[bytes]:
-    import bz2
-
-    return bz2.BZ2File(raw)
-
-
 _OPENERS: dict[str, Callable[[IO[bytes]], Any]] = {
     ".gz": lambda raw: gzip.GzipFile(fileobj=raw),
-    ".bz2": _bz2,
+    ".bz2": bz2.BZ2File,
     ".xz": lzma.LZMAFile,
 }
 
