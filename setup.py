@@ -55,12 +55,21 @@ BEAM = ["apache-beam>=2.77,<3"]
 TABLES = ["pyarrow>=20"]
 # For data sets of the Hugging Face Hub.
 DATASETS = [*TABLES, "datasets>=4.0"]
+# For URLs, which fsspec's drivers read and write.
+HTTPS = ["fsspec[http]>=2025.9"]
+GCS = ["gcsfs>=2025.9"]
+S3 = ["s3fs>=2025.9"]
 # For make docs.
 DOCS = ["mkdocstrings-python>=2.0", "zensical>=0.0.73,<1"]
 DEV = [
     # Looks for what keeps people from using the web page.
     "axe-playwright-python>=0.1.8",
     "build>=1.2",
+    # An emulator of Google Cloud Storage, and moto's server of S3 with what that needs.
+    "gcp-storage-emulator>=2024.8",
+    "flask-cors>=5.0",
+    "flask>=3.0",
+    "moto[s3]>=5.1",
     "httpx>=0.28",
     "hypothesis>=6.130",
     "import-linter>=2.5",
@@ -136,9 +145,12 @@ setup(
         "ct2": CT2,
         "datasets": DATASETS,
         "demo": DEMO,
-        "dev": [*DEV, *DEMO, *JAX, *CHECK_TPU, *CT2, *SERVE, *TABLES, *TUNE],
+        "dev": [*DEV, *DEMO, *JAX, *CHECK_TPU, *CT2, *GCS, *HTTPS, *S3, *SERVE, *TABLES, *TUNE],
         "docs": DOCS,
+        "gcs": GCS,
+        "https": HTTPS,
         "jax": JAX,
+        "s3": S3,
         "serve": SERVE,
         "tables": TABLES,
         "tpu": TPU,
@@ -147,6 +159,7 @@ setup(
     entry_points={
         "console_scripts": [
             "t2t-avg-all = t2tlite.cli.avg_all:run",
+            "t2t-backtranslate = t2tlite.cli.backtranslate:run",
             "t2t-bleu = t2tlite.cli.bleu:run",
             "t2t-datagen = t2tlite.cli.datagen:run",
             "t2t-decoder = t2tlite.cli.decoder:run",
