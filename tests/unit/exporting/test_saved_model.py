@@ -167,7 +167,6 @@ def check_t2ts_protocol(decoder, answer):
 @pytest.mark.parametrize(
     ("problem", "name", "values"),
     [
-        (EchoBytes, "transformer", {}),
         (EchoBytes, "transformer", MODERN),
         (Talk, "transformer", {}),
         (Mood, "transformer_encoder", {}),
