@@ -87,7 +87,8 @@ def page(content: dict[str, Any]) -> str:
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
         f'<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f'<link rel="stylesheet" href="/page.css"></head><body><main><h1>{title}</h1>'
+        f'<link rel="icon" href="/icon.svg"><link rel="stylesheet" href="/page.css"></head>'
+        f"<body><main><h1>{title}</h1>"
         f'<p>The same for programs: <a href="/openapi.json">openapi.json</a>.</p>'
         f"{''.join(parts)}</main></body></html>"
     )

@@ -19,8 +19,7 @@ DEFAULTS = {
     LINES: PageTexts(
         form=LINES,
         title="Line by line",
-        invitation="Write a first line, or begin with one of these. Then the model and you take "
-        "turns, a line at a time.",
+        invitation="The model and you take turns, a line at a time. The first one is yours.",
         label="Your line",
         placeholder="Write a line of your own",
         action="Continue",

@@ -438,6 +438,8 @@ def test_axe_finds_nothing(visit, form):
     if form in ("lines", "answer"):
         page.locator("#attention summary").click()
         page.wait_for_selector("tbody td")
+        page.locator("#poem .model .word, .best .word").first.dispatch_event("click")
+        page.wait_for_selector(".marked")
     for scheme, width in (("light", 1200), ("dark", 1200), ("light", 360)):
         page.emulate_media(color_scheme=scheme)
         page.set_viewport_size({"width": width, "height": 800})

@@ -4,12 +4,17 @@ import numpy as np
 import pytest
 
 from t2tlite.batches.examples import StoredExamples
+from t2tlite.checkpoint import run_record
 from t2tlite.checkpoint.description import Description, Feature
 from t2tlite.checkpoint.run_record import RunRecord
+from t2tlite.devices import devices
 from t2tlite.problem import Problem
 from t2tlite.problem_page import PageTexts
 from t2tlite.text import ByteTextEncoder
 from t2tlite.training.page_examples import COUNT, take_page
+from t2tlite.training.train import prepare
+from t2tlite.training.train_args import TrainArgs
+from tests.unit.training.conftest import WORDS
 
 BYTES = ByteTextEncoder()
 ENCODERS = {"inputs": BYTES, "targets": BYTES}
@@ -109,3 +114,12 @@ def test_an_encoder_that_can_not_decode_costs_the_examples_only(caplog):
     page = page_of(examples(inputs=POEM[:-1], targets=POEM[1:]), encoders={"inputs": Odd()})
     assert (page.form, page.examples) == ("lines", [])
     assert "the inputs can't be decoded" in caplog.text and "one way only" in caplog.text
+
+
+@pytest.mark.parametrize("prepend_mode", ["none", "prepend_inputs_full_attention"])
+def test_a_training_records_it(make_run, data_dir, tmp_path, prepend_mode):
+    run = make_run(prepend_mode=prepend_mode)
+    prepare(run, data_dir, str(tmp_path), TrainArgs(), devices.choose())
+    run.write(tmp_path, data_dir)
+    page = run_record.read(tmp_path).description.page
+    assert (page.form, sorted(page.examples)) == ("answer", sorted(WORDS))
