@@ -42,6 +42,7 @@ def no_names(own_names: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Registry, "load_plugins", staticmethod(lambda: None))
     for table in TABLES:
         table._users.clear()
+        table._found.clear()
         table._built_in.clear()
 
 

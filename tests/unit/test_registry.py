@@ -128,6 +128,21 @@ def test_a_users_entry_replaces_a_built_in(order, kind):
 
 
 @pytest.mark.usefixtures("no_names")
+def test_what_a_file_describes_is_between_built_in_and_users_entries():
+    table = registry.problems
+    built_in = run_module("t2tlite.built_in", "@registry.register_problem('name')\nclass A: ...")
+    assert table.get("name") is built_in["A"]
+    for number in range(2):
+        table.add_found("name", number, f"/data{number}/name.problem.json")
+        assert (table.get("name"), table.where("name")) == (
+            *(number, f"/data{number}/name.problem.json"),
+        )
+    users = run_module("users", "@registry.register_problem('name')\nclass B: ...")
+    assert table.get("name") is users["B"]
+    assert list(table) == ["name"]
+
+
+@pytest.mark.usefixtures("no_names")
 def test_an_edited_module_or_cell_may_register_again():
     text = "@registry.register_hparams\ndef edited(): return {}"
     run_module("users", text.format(1))
