@@ -36,11 +36,11 @@ if TYPE_CHECKING:
     from t2tlite.api.serving import serve
     from t2tlite.api.tables import table_problem
     from t2tlite.api.training import evaluate, find_learning_rate, train
+    from t2tlite.bulk.files import decode_file
     from t2tlite.checkpoint.run_record import RunRecord
     from t2tlite.config import HParams
     from t2tlite.decode.decode_hparams import DecodeHookArgs, DecodeHParams, Hypothesis
     from t2tlite.decode.decoder import Decoder
-    from t2tlite.decode.files import decode_file
     from t2tlite.ranged_hparams import RangedHParams
     from t2tlite.sources import download
     from t2tlite.training.train_args import TrainArgs
@@ -56,7 +56,7 @@ _DEFINED_IN = {
     "RunRecord": "t2tlite.checkpoint.run_record:RunRecord",
     "TrainArgs": "t2tlite.training.train_args:TrainArgs",
     "TrainResult": "t2tlite.api.result:TrainResult",
-    "decode_file": "t2tlite.decode.files:decode_file",
+    "decode_file": "t2tlite.bulk.files:decode_file",
     "download": "t2tlite.sources.download",
     "evaluate": "t2tlite.api.training:evaluate",
     "export": "t2tlite.api.exporting:export",

@@ -13,10 +13,10 @@ import os
 from pathlib import Path
 
 from t2tlite import table_problems
+from t2tlite.bulk.files import decode_file, digest_of
 from t2tlite.data import manifest
 from t2tlite.datagen.generate_data import generate_data
 from t2tlite.decode.decoder import Decoder
-from t2tlite.decode.files import decode_file, digest_of
 from t2tlite.errors import DataError
 from t2tlite.files import atomic, make_folder
 from t2tlite.tables.table import TEXT2TEXT, Table

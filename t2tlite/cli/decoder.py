@@ -109,7 +109,7 @@ def _check_files(delimiter: str) -> None:
 
 def _check_target(run: run_record.RunRecord, decode_hparams: DecodeHParams) -> None:
     """Raises OutputError where the output can't be written."""
-    from t2tlite.decode import dataset, files
+    from t2tlite.bulk import dataset, files
 
     target, source = FLAGS.decode_to_file, FLAGS.decode_from_file
     if not target and source:

@@ -17,20 +17,20 @@ def decode_file(
     decoder: Decoder, source: str, target: str = "", prefix_file: str = "", reference: str = ""
 ) -> None:
     """Decodes a file, and compares the answers with `reference` unless it is empty."""
-    from t2tlite.decode import files
+    from t2tlite.bulk import files
 
     _report(decoder, files.decode_file(decoder, source, target, prefix_file), reference)
 
 
 def decode_dataset(decoder: Decoder, data_dir: str, split: str, target: str = "") -> None:
     """Decodes a split of the problem's data, and compares the answers with its targets."""
-    from t2tlite.decode import dataset
+    from t2tlite.bulk import dataset
 
     _report(decoder, *dataset.decode_dataset(decoder, data_dir, split, target))
 
 
 def _report(decoder: Decoder, path: Path, reference: str | Sequence[Path]) -> None:
-    from t2tlite.decode import bleu, classification
+    from t2tlite.bulk import bleu, classification
 
     log.info("wrote %s", path)
     decode_hparams = decoder.decode_hparams

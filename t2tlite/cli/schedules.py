@@ -150,7 +150,7 @@ def decode_checkpoints() -> None:
 
 
 def _default_target(decoder: Decoder) -> str:
-    from t2tlite.decode import dataset, files
+    from t2tlite.bulk import dataset, files
 
     if FLAGS.schedule.endswith("from_file"):
         return files.default_target(decoder.run, decoder.decode_hparams, FLAGS.decode_from_file)

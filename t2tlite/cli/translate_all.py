@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 
 from absl import flags
 
+from t2tlite.bulk.all_checkpoints import Translate, translate_all
 from t2tlite.checkpoint import run_record
 from t2tlite.cli import app, shared_flags
-from t2tlite.decode.all_checkpoints import Translate, translate_all
 from t2tlite.decode.decode_hparams import MAX_ALPHA, MAX_BEAMS, DecodeHParams
 from t2tlite.errors import OutputError
 from t2tlite.files import make_folder
@@ -80,8 +80,8 @@ def _in_this_process(decode_hparams: DecodeHParams) -> Translate:
 
     def translate(step: int, weights: Path, target: Path) -> None:
         nonlocal decoder
+        from t2tlite.bulk.files import decode_file
         from t2tlite.decode.decoder import Decoder
-        from t2tlite.decode.files import decode_file
 
         if decoder is None:
             usr_dirs, device = shared_flags.usr_dirs(), shared_flags.device()

@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 
 from t2tlite import Decoder, registry, text_problems
+from t2tlite.bulk.files import decode_file
 from t2tlite.checkpoint import checkpoints
 from t2tlite.checkpoint.run_record import RunRecord
 from t2tlite.config import HParams, ProblemHParams
 from t2tlite.decode.ctranslate2 import CTranslate2Decoder, tokens
 from t2tlite.decode.decode_hparams import DecodeHParams
-from t2tlite.decode.files import decode_file
 from t2tlite.errors import (
     CheckpointError,
     DataError,

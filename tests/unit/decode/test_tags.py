@@ -5,15 +5,15 @@ import shutil
 import pytest
 
 from t2tlite import registry
+from t2tlite.bulk.dataset import _each_pair
+from t2tlite.bulk.files import default_target
 from t2tlite.checkpoint import run_record, trained_problem
 from t2tlite.checkpoint.described_problem import DescribedProblem
 from t2tlite.checkpoint.description import EVALUATION
 from t2tlite.config import EOS_ID
 from t2tlite.datagen.generate_data import generate_data
 from t2tlite.decode.batches import encode_lines, target_ids
-from t2tlite.decode.dataset import _each_pair
 from t2tlite.decode.decode_hparams import DecodeHParams
-from t2tlite.decode.files import default_target
 from t2tlite.decode.model_folder import ModelFolder
 from t2tlite.decode.tags import Tags
 from t2tlite.errors import CheckpointError, DataError

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from t2tlite import decode_file, registry
+from t2tlite.bulk import files
+from t2tlite.bulk.files import default_target
 from t2tlite.checkpoint.run_record import RunRecord
 from t2tlite.config import HParams
-from t2tlite.decode import files
 from t2tlite.decode.decoder import Decoder
 from t2tlite.decode.engine import Answer, Engine
-from t2tlite.decode.files import default_target
 from t2tlite.decode.keras_engine import KerasEngine
 from t2tlite.errors import DataError, HParamsError, OutputError
 from t2tlite.files import locked

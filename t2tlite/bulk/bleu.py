@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from t2tlite.bulk.all_checkpoints import translations
+from t2tlite.bulk.files import best_answers
 from t2tlite.checkpoint.events import EventWriter
 from t2tlite.checkpoint.waiting import as_they_appear
-from t2tlite.decode.all_checkpoints import translations
 from t2tlite.decode.decode_hparams import DecodeHParams
-from t2tlite.decode.files import best_answers
 from t2tlite.errors import DataError
 from t2tlite.files import atomic, split_paths
 from t2tlite.sources.text_files import read_lines

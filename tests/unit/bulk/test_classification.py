@@ -2,7 +2,7 @@
 
 import pytest
 
-from t2tlite.decode import classification
+from t2tlite.bulk import classification
 from t2tlite.decode.decode_hparams import DecodeHParams
 from t2tlite.errors import DataError
 

@@ -6,8 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 
+from t2tlite.bulk.all_checkpoints import translate_all, translations
 from t2tlite.checkpoint import checkpoints, run_record, waiting
-from t2tlite.decode.all_checkpoints import translate_all, translations
 from t2tlite.errors import CheckpointError
 
 

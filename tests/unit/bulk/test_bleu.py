@@ -3,7 +3,7 @@
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from t2tlite.decode.bleu import file_bleu, translations_bleu
+from t2tlite.bulk.bleu import file_bleu, translations_bleu
 from t2tlite.decode.decode_hparams import DecodeHParams
 from t2tlite.errors import DataError
 

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from t2tlite.batches.examples import each_row
+from t2tlite.bulk.files import decode_file, default_target
 from t2tlite.checkpoint.run_record import RunRecord
 from t2tlite.decode.decode_hparams import DecodeHParams
 from t2tlite.decode.decoder import Decoder
-from t2tlite.decode.files import decode_file, default_target
 from t2tlite.decode.model_folder import ModelFolder
 from t2tlite.errors import DataError
 from t2tlite.files import atomic

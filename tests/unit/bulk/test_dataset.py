@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from t2tlite.bulk.bleu import file_bleu
+from t2tlite.bulk.dataset import decode_dataset
 from t2tlite.data.records import serialized, write_shard
-from t2tlite.decode.bleu import file_bleu
-from t2tlite.decode.dataset import decode_dataset
 from t2tlite.decode.decoder import Decoder
 from t2tlite.errors import DataError, VocabularyError
 from t2tlite.text import EOS_ID

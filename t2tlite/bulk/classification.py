@@ -8,8 +8,8 @@ from collections import Counter
 from collections.abc import Sequence
 
 from t2tlite import console
+from t2tlite.bulk.files import best_answers
 from t2tlite.decode.decode_hparams import DecodeHParams
-from t2tlite.decode.files import best_answers
 from t2tlite.errors import DataError
 from t2tlite.files import split_paths
 from t2tlite.metrics import pearson

@@ -1,0 +1,1 @@
+"""Decoding in bulk: files and splits of the data, and how good the answers are."""
