@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from t2tlite import cores, registry
 from t2tlite.api.arguments import PathLike, checked, load_usr_dirs
 from t2tlite.api.problems import ProblemLike, resolve
-from t2tlite.data import manifest
+from t2tlite.checkpoint.data_size import data_sizes
 from t2tlite.datagen import generate_data as datagen
 from t2tlite.errors import DataError
 from t2tlite.files import folder_path
@@ -79,8 +79,7 @@ def generate_data(
             f"beam_options={beam_options!r}; expected runner='beam', a registered problem and "
             f"neither task_id nor vocab_size, or runner='local' without beam_options"
         )
-    written = manifest.read(data_dir, made.dataset_filename())
-    return {name: one.examples for name, one in written.splits.items()} if written else {}
+    return {name: one.examples for name, one in data_sizes(made, data_dir).items()}
 
 
 def _default_workers() -> int:

@@ -122,8 +122,15 @@ def generate_data_with_beam(
     def write(problem: Problem, data_dir: str, tmp_dir: str) -> None:
         # Workers have other working directories.
         data_dir, tmp_dir = (str(Path(d).expanduser().resolve()) for d in (data_dir, tmp_dir))
-        folders = tuple(plugins.loaded_folders())
-        job = apache_beam.BeamJob(problem.name, data_dir, tmp_dir, seed, folders)
+        data_dir, tmp_dir, *folders = map(
+            buckets.shown, (data_dir, tmp_dir, *plugins.loaded_folders())
+        )
+        known, member = problem.name, ""
+        mixture = getattr(problem, "use_vocab_from_other_problem", None)
+        if isinstance(mixture, Mixture) and problem in mixture.members.values():
+            # A member with the vocabulary of the mixture.
+            known, member = name if isinstance(name, str) else mixture.name, problem.full_name
+        job = apache_beam.BeamJob(known, data_dir, tmp_dir, seed, tuple(folders), member)
         apache_beam.write(job, options)
 
     _generate(name, data_dir, tmp_dir, seed, overwrite, num_workers, write)
