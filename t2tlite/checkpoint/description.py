@@ -175,7 +175,6 @@ class Description:
             self.member(one).check(source, vocabularies)
         if bool(self.members) != (self.kind == "mixture"):
             raise ValueError(f"a problem of the kind {self.kind} has {len(self.members)} members")
-        self.page.check()
         if not math.isfinite(self.loss_multiplier):
             raise ValueError("loss_multiplier is not finite")
         if unknown := [name for name in self.splits if name not in FILE_WORD]:

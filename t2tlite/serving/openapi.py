@@ -154,6 +154,7 @@ def _completion(served: ServedModel, limits: Limits) -> dict[str, Any]:
         "stream": {"type": "boolean", "default": False},
         "stream_options": {"type": "object", "properties": {"include_usage": {"type": "boolean"}}},
         "user": {**TEXT, "description": "Ignored."},
+        "decode_tag": {**TEXT, "description": "Of a model of several problems: which one."},
     }
     return {name: schemas[name] for name in completions.SUPPORTED}
 
