@@ -56,9 +56,9 @@ TABLES = ["pyarrow>=20"]
 # For data sets of the Hugging Face Hub.
 DATASETS = [*TABLES, "datasets>=4.0"]
 # For URLs, which fsspec's drivers read and write.
-HTTPS = ["fsspec[http]>=2025.9"]
-GCS = ["gcsfs>=2025.9"]
-S3 = ["s3fs>=2025.9"]
+HTTPS = ["fsspec[http]>=2026.9"]
+GCS = ["gcsfs>=2026.10"]
+S3 = ["s3fs>=2026.9"]
 # For make docs.
 DOCS = ["mkdocstrings-python>=2.0", "zensical>=0.0.73,<1"]
 DEV = [
@@ -66,10 +66,10 @@ DEV = [
     "axe-playwright-python>=0.1.8",
     "build>=1.2",
     # An emulator of Google Cloud Storage, and moto's server of S3 with what that needs.
-    "gcp-storage-emulator>=2024.8",
-    "flask-cors>=5.0",
-    "flask>=3.0",
-    "moto[s3]>=5.1",
+    "gcp-storage-emulator>=2026.7",
+    "flask-cors>=6.0",
+    "flask>=3.1",
+    "moto[s3]>=5.2",
     "httpx>=0.28",
     "hypothesis>=6.130",
     "import-linter>=2.5",

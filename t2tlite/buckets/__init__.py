@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 import re
+import secrets
+import shutil
+from pathlib import Path
 from typing import Any
 
 from t2tlite.buckets import addresses, cache, uploads
 from t2tlite.buckets.cache import DIR_VARIABLE as DIR_VARIABLE
 from t2tlite.buckets.cache import GB_VARIABLE as GB_VARIABLE
+from t2tlite.buckets.drivers import Bucket
 from t2tlite.buckets.mirror import mirror_of, mirrors, open_mirror
 from t2tlite.errors import DataError
 
@@ -171,6 +175,57 @@ def remove(path: str | os.PathLike[str]) -> None:
         found[0].remove(found[1])
     elif os.path.lexists(path):
         os.unlink(path)
+
+
+def upload(path: str | os.PathLike[str]) -> None:
+    """Uploads what is new in a folder at once, if it belongs to a bucket.
+
+    Raises:
+      OutputError: that failed.
+    """
+    if found := mirror_of(path):
+        uploads.upload(found[0], wait=True)
+
+
+def send(path: str | os.PathLike[str], url: str) -> None:
+    """Uploads one file, of any folder.
+
+    Raises:
+      OutputError: that failed.
+    """
+    folder, _, name = addresses.checked(url).rpartition("/")
+    Bucket(folder).store(Path(path), name)
+
+
+def receive(url: str, path: str | os.PathLike[str]) -> None:
+    """Downloads one file to any folder.
+
+    Raises:
+      DataError: it isn't there, or can't be fetched.
+    """
+    folder, _, name = addresses.checked(url).rpartition("/")
+    bucket = Bucket(folder)
+    found = bucket.find(name)
+    if found is None:
+        raise DataError(f"{url} doesn't exist")
+    temporary = Path(f"{os.fspath(path)}.{secrets.token_hex(8)}.tmp")
+    try:
+        bucket.fetch(name, temporary, found)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def remove_folder(url: str) -> None:
+    """Removes all files of a folder of a bucket, and their copies.
+
+    Raises:
+      OutputError: that failed.
+    """
+    bucket = Bucket(addresses.checked(url))
+    for name in bucket.files():
+        bucket.remove(name)
+    shutil.rmtree(copy_path(url), ignore_errors=True)
 
 
 def is_read_only(path: str | os.PathLike[str]) -> bool:

@@ -14,6 +14,7 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -46,11 +47,13 @@ class RemoteFile:
       size: in bytes.
       version: changes with the content.
       checksum: from `checksums.reported`.
+      modified: when, in ns since 1970; 0: unknown.
     """
 
     size: int
     version: str
     checksum: str
+    modified: int = 0
 
 
 class Bucket:
@@ -154,6 +157,9 @@ class Bucket:
                     raise _DamagedError("the checksum of what came is wrong")
                 # The same bytes came twice.
                 self._tags_are_checksums = False
+            if expected.modified:
+                # On all machines the same, as a manifest says of which time its sources were.
+                os.utime(target, ns=(expected.modified, expected.modified))
 
         self._retried(fetch, f"fetch {name} from")
 
@@ -220,7 +226,10 @@ class Bucket:
 def _remote_file(info: dict[str, Any]) -> RemoteFile:
     keys = ("generation", "ETag", "etag", "Last-Modified", "LastModified", "mtime")
     version = next((str(info[key]) for key in keys if info.get(key)), "")
-    return RemoteFile(int(info["size"]), version or str(info["size"]), checksums.reported(info))
+    modified = info.get("LastModified") or info.get("mtime")
+    nanoseconds = int(modified.timestamp()) * 10**9 if isinstance(modified, datetime) else 0
+    size = int(info["size"])
+    return RemoteFile(size, version or str(size), checksums.reported(info), nanoseconds)
 
 
 def _reason(error: Exception) -> str:

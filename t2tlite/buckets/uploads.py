@@ -148,7 +148,7 @@ def upload(mirror: Mirror, wait: bool = False, stopped: threading.Event | None =
     """
     path = state.path_of(mirror.folder)
     with state.locked(path.with_suffix(".uploading"), wait=wait) as held:
-        if not held:
+        if not held or mirror.is_read_only:
             return
         staging = path.with_suffix(".snapshot")
         shutil.rmtree(staging, ignore_errors=True)

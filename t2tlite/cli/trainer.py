@@ -11,7 +11,7 @@ from pathlib import Path
 
 from absl import flags
 
-from t2tlite import registry
+from t2tlite import buckets, registry
 from t2tlite.assignments import MAX_SEED
 from t2tlite.checkpoint import run_record
 from t2tlite.cli import app, schedules, shared_flags, t2t_flags, tuning
@@ -132,6 +132,8 @@ def main() -> None:
         run.decode_hparams = DecodeHParams.defaults_of_model(
             FLAGS.decode_hparams, run.decode_hparams
         )
+    # The other machines, which connect now, read what an earlier run couldn't upload.
+    buckets.upload(FLAGS.output_dir)
     device = shared_flags.device()
     _generate_data()
     if evaluates:

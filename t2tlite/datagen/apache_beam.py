@@ -12,6 +12,7 @@ exceptions on as text.
 from __future__ import annotations
 
 import contextlib
+import importlib
 import io
 import logging
 import os
@@ -26,14 +27,15 @@ from typing import Any
 
 import apache_beam as beam  # noqa: TID251 - the only module that may import it
 from apache_beam.options import pipeline_options  # noqa: TID251
-from apache_beam.pvalue import AsIter, TaggedOutput  # noqa: TID251
+from apache_beam.pvalue import AsIter  # noqa: TID251
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner  # noqa: TID251
 
-from t2tlite import plugins, registry, table_problems
-from t2tlite.data.chunks import ChunkJob, ShardJob, write_chunk, write_merged_shard
+from t2tlite import buckets, plugins, registry, table_problems
+from t2tlite.data.chunks import ShardJob, write_chunk, write_merged_shard
 from t2tlite.data.generate import Dataset
 from t2tlite.data.streams import random_state_kept
-from t2tlite.errors import DataError, Error, OutputError
+from t2tlite.datagen.exchange import Exchange
+from t2tlite.errors import DataError, Error
 from t2tlite.files import atomic, opened_below
 from t2tlite.text_problems import Text2TextProblem
 
@@ -41,15 +43,20 @@ log = logging.getLogger(__name__)
 
 # Hooks draw from the global random numbers, so a process runs one generator at a time.
 _generating = threading.Lock()
-# An output of a pipeline: "chunk", "source", "shard" or "failed", and what is reported.
+# An output of a pipeline: "chunk", "source", "shard" or "failed", and what is reported; or "job",
+# of which the next step makes one of these. There is one output, as not every runner has several.
 Report = tuple[str, Any]
+
+# Runners that Beam finds only by their modules.
+_RUNNERS = {"DaskRunner": "apache_beam.runners.dask.dask_runner.DaskRunner"}
 
 
 @dataclass(frozen=True)
 class BeamJob:
     """What a worker needs to run the generators; all machines must have these files and folders.
 
-    The attributes are the arguments of `generate_data`, and the folders of plugins.
+    The attributes are the arguments of `generate_data`, and the folders of plugins; or URLs of
+    buckets, of which each machine has copies. `member` is that problem of a mixture.
     """
 
     name: str
@@ -57,6 +64,7 @@ class BeamJob:
     tmp_dir: str
     seed: int
     usr_dirs: tuple[str, ...]
+    member: str = ""
 
     def dataset(self) -> Dataset:
         """Returns the data set of a new problem object.
@@ -66,8 +74,13 @@ class BeamJob:
         """
         for usr_dir in self.usr_dirs:
             plugins.load_usr_dir(usr_dir)
-        table_problems.register_folder(self.data_dir)
+        data_dir, tmp_dir = map(buckets.local_folder, (self.data_dir, self.tmp_dir))
+        for folder in (data_dir, tmp_dir):
+            # A worker may have an older copy.
+            buckets.refresh(folder)
+        table_problems.register_folder(data_dir)
         problem = registry.problem(self.name)
+        problem = problem.members[self.member] if self.member else problem
         if (
             not isinstance(problem, Text2TextProblem)
             or type(problem).generate_data is not Text2TextProblem.generate_data
@@ -77,7 +90,14 @@ class BeamJob:
                 f"--runner=beam, and generate parts of it on many machines with --task_id"
             )
         problem.random_seed = self.seed
-        return problem.dataset_to_write(self.data_dir, self.tmp_dir)
+        return problem.dataset_to_write(data_dir, tmp_dir)
+
+    def exchange_url(self, run: str) -> str:
+        """Returns the URL of a folder beside data_dir for the files of a run."""
+        parent, _, name = self.data_dir.rpartition("/")
+        if parent.endswith("/"):  # data_dir is the bucket itself
+            parent, name = self.data_dir, "data"
+        return f"{parent}/.{name}.{self.member or self.name}.unfinished/{run}"
 
 
 def parse_options(words: Sequence[str], num_workers: int) -> pipeline_options.PipelineOptions:
@@ -92,6 +112,7 @@ def parse_options(words: Sequence[str], num_workers: int) -> pipeline_options.Pi
     """
     if not words and num_workers > 1:
         words = [f"--direct_num_workers={num_workers}", "--direct_running_mode=multi_processing"]
+    words = [_imported(word) for word in words]
     usage = io.StringIO()
     try:
         # argparse prints pages of usage; the last line says what is wrong.
@@ -112,6 +133,30 @@ def parse_options(words: Sequence[str], num_workers: int) -> pipeline_options.Pi
     return options
 
 
+def _imported(word: str) -> str:
+    """Imports the runner that an option names by its module, as Beam knows its options only then.
+
+    Returns:
+      The option, with the module of a runner that Beam knows only by it.
+
+    Raises:
+      DataError: it can't be imported.
+    """
+    name, _, runner = word.partition("=")
+    runner = _RUNNERS.get(runner, runner)
+    module = runner.rpartition(".")[0]
+    if name != "--runner" or not module:
+        return word
+    try:
+        importlib.import_module(module)
+    except ImportError as error:
+        raise DataError(
+            f"--beam_options: {word} can't be imported ({error}); install what it needs, such as "
+            f"pip install 'apache-beam[dask]'"
+        ) from None
+    return f"{name}={runner}"
+
+
 def _new_pipeline(options: pipeline_options.PipelineOptions) -> beam.Pipeline:
     """Returns an empty pipeline; without a runner in `options` it runs on this machine."""
     runner = options.view_as(pipeline_options.StandardOptions).runner
@@ -126,7 +171,9 @@ def write(beam_job: BeamJob, options: pipeline_options.PipelineOptions) -> None:
     """
     dataset = beam_job.dataset()
     # For this run alone, as a worker of an earlier run may still be writing.
-    folder = dataset.folder / f"beam-{secrets.token_hex(8)}"
+    run = f"beam-{secrets.token_hex(8)}"
+    is_url = buckets.is_url(beam_job.data_dir)
+    exchange = Exchange(str(dataset.folder / run), beam_job.exchange_url(run) if is_url else "")
 
     def write_chunks() -> tuple[list[list[str]], dict[str, list[int]]]:
         tasks = []
@@ -139,29 +186,42 @@ def write(beam_job: BeamJob, options: pipeline_options.PipelineOptions) -> None:
                 maker.encoding()
                 del samples
                 tasks += [(maker.number, task) for task in range(count)]
+        # Workers need the vocabulary, and what was downloaded.
+        for folder in (dataset.data_dir, dataset.source_dir):
+            buckets.upload(folder)
 
         def build(pipeline: beam.Pipeline) -> beam.PCollection[Report]:
-            generate = beam.ParDo(_Generate(beam_job)).with_outputs("reports", main="jobs")
-            generated = _spread(pipeline, tasks) | "generate" >> generate
-            chunks = generated.jobs | "spread chunks" >> beam.Reshuffle()
-            written = chunks | "write chunks" >> beam.Map(_write_chunk)
-            return (generated.reports, written) | "all reports" >> beam.Flatten()
+            generated = _spread(pipeline, tasks) | "generate" >> beam.ParDo(_Generate(beam_job))
+            chunks = generated | "spread chunks" >> beam.Reshuffle()
+            return chunks | "write chunks" >> beam.Map(_write_chunk, exchange)
 
-        reports = _run(options, folder, build)
+        reports = _run(options, exchange, build)
         names: list[list[str]] = [[] for _ in dataset.streams]
         for number, name in sorted(reports["chunk"]):
             names[number].append(name)
+            if exchange.url:
+                exchange.receive(name, dataset.folder / name)
         sources = {**dataset.source_states(opened), **dict(reports["source"])}
         return names, dict(sorted(sources.items()))
 
     def write_shards(jobs: list[ShardJob]) -> Iterator[None]:
-        own_jobs = [replace(job, path=os.path.join(folder, Path(job.path).name)) for job in jobs]
-        _run(options, folder, lambda pipeline: _spread(pipeline, own_jobs) | beam.Map(_write_shard))
-        for job, own_job in zip(jobs, own_jobs, strict=True):
-            os.replace(own_job.path, job.path)
+        if exchange.url:
+            # An earlier run, which was stopped, may have made them.
+            for path in jobs[0].chunks if jobs else ():
+                buckets.send(path, f"{exchange.url}/{path.name}")
+        _run(
+            options,
+            exchange,
+            lambda pipeline: _spread(pipeline, jobs) | beam.Map(_write_shard, exchange),
+        )
+        for job in jobs:
+            exchange.receive(Path(job.path).name, Path(job.path))
             yield
 
-    dataset.write_with(write_chunks, write_shards)
+    try:
+        dataset.write_with(write_chunks, write_shards)
+    finally:
+        exchange.remove()
 
 
 def _spread(pipeline: beam.Pipeline, elements: Sequence[Any]) -> beam.PCollection[Any]:
@@ -171,14 +231,14 @@ def _spread(pipeline: beam.Pipeline, elements: Sequence[Any]) -> beam.PCollectio
 
 
 class _Generate(beam.DoFn):
-    """From tasks (stream, task) to `ChunkJob`s; reports the files read, and errors."""
+    """From tasks (stream, task) to jobs (`ChunkJob`), files that were read, and errors."""
 
     def __init__(self, beam_job: BeamJob):
         self.beam_job = beam_job
 
-    def process(self, element: tuple[int, int]) -> Iterator[ChunkJob | TaggedOutput]:
+    def process(self, element: tuple[int, int]) -> Iterator[Report]:
         number, task = element
-        with _generating, opened_below(self.beam_job.tmp_dir) as opened:
+        with _generating, opened_below(buckets.local_folder(self.beam_job.tmp_dir)) as opened:
             try:
                 dataset = self.beam_job.dataset()
                 maker = dataset.chunk_makers[number]
@@ -186,37 +246,40 @@ class _Generate(beam.DoFn):
                 for job in maker.jobs(task, samples, maker.encoding()):
                     # Beam draws too, when it distributes the jobs.
                     with random_state_kept():
-                        yield job
+                        yield "job", job
                 for source in dataset.source_states(opened).items():
-                    yield TaggedOutput("reports", ("source", source))
+                    yield "source", source
             except Error as error:
-                yield TaggedOutput("reports", _failure(error, (number, task, 2**62)))
+                yield _failure(error, (number, task, 2**62))
 
 
-def _write_chunk(job: ChunkJob) -> Report:
+def _write_chunk(report: Report, exchange: Exchange) -> Report:
+    kind, job = report
+    if kind != "job":
+        return report
     try:
-        _check_shared(Path(job.folder))
-        return "chunk", (job.stream, write_chunk(job))
+        exchange.check()
+        # Chunks are kept for the next run if this one is stopped.
+        folder = exchange.path if exchange.url else exchange.path.parent
+        name = write_chunk(replace(job, folder=os.fspath(folder)))
+        exchange.send(name)
+        return "chunk", (job.stream, name)
     except Error as error:
         return _failure(error, (job.stream, job.task, job.first))
 
 
-def _write_shard(job: ShardJob) -> Report:
+def _write_shard(job: ShardJob, exchange: Exchange) -> Report:
     try:
-        _check_shared(Path(job.path).parent)
-        write_merged_shard(job)
-        return "shard", job.path
+        exchange.check()
+        chunks = job.chunks
+        if exchange.url:
+            chunks = [exchange.receive(path.name) for path in chunks]
+        name = Path(job.path).name
+        write_merged_shard(replace(job, path=os.fspath(exchange.path / name), chunks=chunks))
+        exchange.send(name)
+        return "shard", name
     except Error as error:
         return _failure(error, (job.shard,))
-
-
-def _check_shared(folder: Path) -> None:
-    """Raises OutputError where a worker doesn't see the folder that it must write to."""
-    if not folder.is_dir():
-        raise OutputError(
-            f"a worker doesn't find {folder}; all workers must share the folder that --data_dir "
-            f"is in"
-        )
 
 
 def _failure(error: Error, order: tuple[int, ...]) -> Report:
@@ -226,7 +289,7 @@ def _failure(error: Error, order: tuple[int, ...]) -> Report:
 
 def _run(
     options: pipeline_options.PipelineOptions,
-    folder: Path,
+    exchange: Exchange,
     build: Callable[[beam.Pipeline], beam.PCollection[Report]],
 ) -> dict[str, list[Any]]:
     """Runs the pipeline that `build` fills, and returns its reports by kind.
@@ -235,11 +298,10 @@ def _run(
       Error: a worker reported it.
       DataError: Beam raised; its own exception is the cause.
     """
-    folder.mkdir(exist_ok=True)
-    path = folder / "reports.pickle"
-    path.unlink(missing_ok=True)
+    exchange.path.mkdir(parents=True, exist_ok=True)
+    name = f"reports-{secrets.token_hex(8)}.pickle"
     pipeline = _new_pipeline(options)
-    created = pipeline | "once" >> beam.Create([os.fspath(path)])
+    created = pipeline | "once" >> beam.Create([(name, exchange)])
     _ = created | "write reports" >> beam.Map(_write_reports, AsIter(build(pipeline)))
     result = None
     try:
@@ -259,21 +321,27 @@ def _run(
             f"the Beam pipeline failed with {type(error).__name__}: {last}; if nothing above says "
             f"why, a worker was killed, perhaps because memory ran out"
         ) from error
-    if not path.exists():
+    try:
+        path = exchange.receive(name)
+        content = path.read_bytes()
+    except (DataError, FileNotFoundError) as error:
         raise DataError(
-            f"the Beam pipeline ended without writing {path}; all workers must share the folder "
-            f"that --data_dir is in, and the runner's log says whether it failed"
-        )
+            f"the Beam pipeline ended without writing {name} into {exchange.url or exchange.path}; "
+            f"all workers must share the folder that --data_dir is in, and the runner's log says "
+            f"whether it failed"
+        ) from error
     reports: defaultdict[str, list[Any]] = defaultdict(list)
-    for kind, report in pickle.loads(path.read_bytes()):
+    for kind, report in pickle.loads(content):
         reports[kind].append(report)
     if reports["failed"]:
         raise min(reports["failed"], key=lambda failure: failure[0])[1]
     return reports
 
 
-def _write_reports(path: str, reports: Iterable[Report]) -> None:
+def _write_reports(target: tuple[str, Exchange], reports: Iterable[Report]) -> None:
     """Writes the outputs of a pipeline to a file, which works with every runner."""
-    _check_shared(Path(path).parent)
-    with atomic(path) as file:
+    name, exchange = target
+    exchange.check()
+    with atomic(exchange.path / name) as file:
         pickle.dump(list(reports), file)
+    exchange.send(name)

@@ -42,6 +42,10 @@ def test_one_file_and_wildcards(remote):
     found = buckets.local_files(f"{remote.url}/*.csv")
     assert [Path(one).read_bytes() for one in found] == [b"a.csv", b"b.csv"]
     assert not Path(buckets.local_file(f"{remote.url}/new")).exists()
+    # On every machine the same time.
+    info = remote.driver.info(f"{remote.bucket}/folder/b.csv")
+    modified = info.get("LastModified") or info["mtime"]
+    assert path.stat().st_mtime_ns == int(modified.timestamp()) * 10**9
     with pytest.raises(DataError, match=r"folder/\*.gz matches no file"):
         buckets.local_files(f"{remote.url}/*.gz")
 

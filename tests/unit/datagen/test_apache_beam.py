@@ -9,6 +9,7 @@ from t2tlite import plugins, registry, text_problems
 from t2tlite.data import streams
 from t2tlite.data.chunks import ShardJob
 from t2tlite.data.manifest import working_folder
+from t2tlite.datagen.exchange import Exchange
 from t2tlite.datagen.generate_data import generate_data, generate_data_with_beam
 from t2tlite.errors import DataError, OutputError, SampleError
 
@@ -194,6 +195,7 @@ def test_a_problem_that_writes_its_shards_itself(tmp_path):
         ("--direct_num_workers=x", "argument --direct_num_workers: invalid int value: 'x'"),
         ("--flink_masterr=x", "Beam has no option --flink_masterr"),
         ("--runner=Flunk", "Unexpected pipeline runner: Flunk"),
+        ("--runner=no.such.Runner", r"--runner=no.such.Runner can't be imported \(No module"),
     ],
 )
 def test_options_that_beam_doesnt_know(words, message):
@@ -202,10 +204,13 @@ def test_options_that_beam_doesnt_know(words, message):
 
 
 def test_a_worker_without_the_shared_folder(tmp_path):
-    path = tmp_path / "data" / "beam-0" / "shard"
-    kind, (_, error) = apache_beam._write_shard(ShardJob(str(path), [], 0, 1))
+    exchange = Exchange(str(tmp_path / "data" / "beam-0"))
+    kind, (_, error) = apache_beam._write_shard(ShardJob("shard", [], 0, 1), exchange)
     assert (kind, type(error)) == ("failed", OutputError)
-    assert str(error).endswith("beam-0; all workers must share the folder that --data_dir is in")
+    assert str(error).endswith(
+        "beam-0; all workers must share the folder that --data_dir is in, or --data_dir must be in "
+        "a bucket"
+    )
     assert not (tmp_path / "data").exists()
 
 
