@@ -131,9 +131,13 @@ class Description:
     def member(self, one: Member) -> Description:
         """Returns the description of a member alone, whose name may end in `_rev`."""
         suffixes = "_rev" * one.reversed + "_copy" * one.copied
+        # A mixture of text alone may join the inputs and targets of a member.
+        names = ["inputs", "targets"] if one.has_inputs else ["targets"]
         features = {
-            name: replace(feature, prefix=one.prefixes.get(name, ""))
-            for name, feature in self.features.items()
+            name: replace(
+                self.features.get(name, self.features["targets"]), prefix=one.prefixes.get(name, "")
+            )
+            for name in names
         }
         return replace(
             self,
@@ -143,6 +147,7 @@ class Description:
             features=features,
             reversed=one.reversed,
             copied=one.copied,
+            has_inputs=one.has_inputs,
             splits=one.splits,
             metrics=one.metrics,
             members=[],

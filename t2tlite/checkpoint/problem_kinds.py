@@ -37,7 +37,7 @@ class Member:
       tag, target_tag: as of `TaskTag`.
       prefixes: the member's own, by feature as the model sees them.
       share: of the training examples, as the mixture begins.
-      kind, dataset, reversed, copied, splits, metrics: as of `Description`.
+      kind, dataset, reversed, copied, has_inputs, splits, metrics: as of `Description`.
     """
 
     name: str
@@ -49,6 +49,7 @@ class Member:
     share: float = 0.0
     reversed: bool = False
     copied: bool = False
+    has_inputs: bool = True
     splits: dict[str, int] = field(default_factory=dict)
     metrics: list[str] = field(default_factory=list)
 
@@ -76,6 +77,7 @@ def members_of(mixture: Mixture, hparams: HParams) -> list[Member]:
                 share=share,
                 reversed="_rev" in suffixes,
                 copied="_copy" in suffixes,
+                has_inputs=bool(one.has_inputs),
                 splits=splits_of(one),
                 metrics=metrics_of(one),
             )

@@ -111,8 +111,9 @@ class Mixture(Text2TextProblem):
         (first_name, first), *others = plain.items()
         for name, member in plain.items():
             self._check_kind(name, member)
+        joins = type(self).has_inputs is not Mixture.has_inputs and not self.has_inputs
         for name, member in others:
-            if bool(member.has_inputs) != bool(first.has_inputs):
+            if not joins and bool(member.has_inputs) != bool(first.has_inputs):
                 with_inputs, without = (
                     (first_name, name) if first.has_inputs else (name, first_name)
                 )
@@ -182,6 +183,7 @@ class Mixture(Text2TextProblem):
 
     @property
     def has_inputs(self) -> bool:
+        """As the members; a class that says False joins their inputs and targets to one text."""
         return all(member.has_inputs for member in self._plain_members.values())
 
     # The vocabulary.
@@ -292,6 +294,8 @@ class Mixture(Text2TextProblem):
             stem = f"{member.dataset_filename()}-"
             own = [path for path in shards if _is_of(Path(path).name, stem)]
             read: Any = member.read_examples(own, mode, plain, for_training)
+            if member.has_inputs and not self.has_inputs:
+                read = JoinedExamples(read, 0, separates=False)
             read = TaggedExamples(read, tags[name]) if tags[name] else read
             read = JoinedExamples(read, hparams.max_target_seq_length) if joins else read
             factor = self.loss_weights.get(name, 1.0)

@@ -49,9 +49,8 @@ _REASONS = {
     r"data_generators\.generator_utils\.pack_": "packs the data, and here training packs; leave it "
     "out and train with --hparams=pack_dataset=true",
     r"data_generators\.text_encoder\.Image": "encodes images, and t2tlite has only text",
-    r"data_generators\.multi_problem": "mixes problems in training; write one problem whose "
-    "generate_samples yields the samples of all, or train on one after the other with "
-    "--warm_start_from",
+    r"data_generators\.multi_problem": "joins texts and classes to one sequence; mix problems of "
+    "texts with mixtures.Mixture, or with --problem=a:0.7+b:0.3",
     r"data_generators\.(problem|text_|generator_utils|tokenizer)": _OTHER,
     r"data_generators\.": _PROBLEM,
     r"tensorflow\.contrib": "was removed in TensorFlow 2; use its replacement in tf or keras",

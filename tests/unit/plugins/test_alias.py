@@ -98,7 +98,7 @@ def test_after_install_all_code_sees_the_names(monkeypatch):
         (
             "from tensor2tensor.data_generators import multi_problem as m",
             "m.MultiProblem()",
-            "mixes problems in training; write one problem",
+            "joins texts and classes to one sequence; mix problems of texts with mixtures.Mixture",
         ),
         ("import tensor2tensor.envs.gym_spaces as g", "g.x()", "no counterpart in t2tlite"),
         ("from tensor2tensor.utils import registry as r", "r.create_modality(1)", "no counterpart"),
