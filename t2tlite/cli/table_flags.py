@@ -49,7 +49,11 @@ flags.DEFINE_float(
 flags.DEFINE_float("test_share", None, "Share of the different inputs to test on.", 0.0, 1.0)
 flags.DEFINE_integer("max_chars", 0, "Leave out rows with a longer text; 0: none.", 0, 2**31 - 1)
 flags.DEFINE_float(
-    "max_ratio", 0.0, "Leave out rows with one text this much longer than the other; 0: none.", 0.0
+    "max_ratio",
+    0.0,
+    "Leave out rows with one text this many times as long as the other; 0: none.",
+    0.0,
+    1e9,
 )
 flags.DEFINE_bool("drop_duplicates", False, "Leave out rows that occurred before in the split.")
 

@@ -25,7 +25,8 @@ for name in FLAGS:
         own[name] = FLAGS[name].default
 print(json.dumps(own))
 """
-COMMON = {"registry_help", "problems"}
+# In Python, environment variables say where copies of URLs are.
+COMMON = {"registry_help", "problems", "cache_dir", "cache_gb"}
 # run.json has them.
 RECORDED = {"problem", "model", "hparams_set", "hparams", "data_dir", "tmp_dir"}
 # A search, and decoding with each new checkpoint, are done by processes.
@@ -42,12 +43,19 @@ TRAINING_ONLY = {
     *("generate_data", "overwrite", "task_id"),
     *(set(training.TRAIN_ARGS) - {"eval_steps"}),
 }
+TABLE = set(inspect.signature(t2tlite.table_problem).parameters) - {"problem", "vocab_size"}
 # By function: the command, the flags that the function doesn't take, the arguments without a flag.
 FUNCTIONS = {
     "generate_data": (
         "datagen",
-        # A list of problems, and a range of tasks, are loops in Python.
-        {"only_list", "exclude_problems", "task_id_start", "task_id_end"},
+        # A list of problems, and a range of tasks, are loops in Python; tables are objects.
+        {"only_list", "exclude_problems", "task_id_start", "task_id_end", *TABLE},
+        set(),
+    ),
+    "table_problem": (
+        "datagen",
+        set(inspect.signature(t2tlite.generate_data).parameters) - {"problem", "vocab_size"}
+        | {"only_list", "exclude_problems", "task_id_start", "task_id_end"},
         set(),
     ),
     "train": ("trainer", {"checkpoint_path", *PROCESSES}, {"train_args", "device"}),
@@ -57,7 +65,11 @@ FUNCTIONS = {
     "serve": ("server", {*RECORDED, "ensemble_dir", "ensemble_checkpoints"}, {"background"}),
 }
 # Arguments that must be given, or whose default isn't that of the flag.
-OTHER_DEFAULTS = {("evaluate", "problem"): None, ("serve", "allowed_hosts"): ()}
+OTHER_DEFAULTS = {
+    ("evaluate", "problem"): None,
+    ("serve", "allowed_hosts"): (),
+    ("table_problem", "vocab_size"): 8000,
+}
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
