@@ -62,6 +62,13 @@ class Accumulating(keras.optimizers.Optimizer):
         if not self._cautious:
             super()._apply_weight_decay(variables)
 
+    @property
+    def averages_differ(self) -> bool:
+        """Whether there are averages of the weights that aren't the weights of the last update."""
+        if not self.use_ema or self._average_from is None:
+            return self.use_ema
+        return int(self.iterations) > self._average_from + 1
+
     def _update_model_variables_moving_average(self, trainable_variables):
         if self._average_from is None:
             super()._update_model_variables_moving_average(trainable_variables)

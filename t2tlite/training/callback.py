@@ -206,7 +206,7 @@ class TrainingCallback(keras.callbacks.Callback):
         optimizer = self.objective.optimizer
         with averages.averaged(self.setup.network, optimizer):
             metrics = self.setup.evaluate()
-        if optimizer.use_ema:
+        if optimizer.averages_differ:
             metrics.update(self._evaluate_raw(metrics))
         self._evaluations.append({"step": self.step, **metrics})
         if self._is_chief:

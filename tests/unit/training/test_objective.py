@@ -218,6 +218,7 @@ def test_the_mean_of_the_last_updates(make_model, accumulate):
         if step % batches == 0:
             weights.append(np.array(model.trainable_weights[0].numpy()))
             means.append(checkpoints.weights(model, optimizer)[name])
+            assert optimizer.averages_differ == (len(weights) == 8)
     for update in range(6):
         np.testing.assert_allclose(means[update], weights[update], atol=1e-7)
     np.testing.assert_allclose(means[6], weights[6], atol=1e-7)
