@@ -7,11 +7,12 @@
 from __future__ import annotations
 
 import logging
+import sys
 from pathlib import Path
 
 from absl import flags
 
-from t2tlite import buckets, registry
+from t2tlite import buckets, console, registry
 from t2tlite.assignments import MAX_SEED
 from t2tlite.checkpoint import run_record
 from t2tlite.cli import app, schedules, shared_flags, t2t_flags, tuning
@@ -147,7 +148,9 @@ def main() -> None:
     except WorkerError as error:
         log.warning("%s; this machine does so now", error)
         cluster.exit_for_restart()
-    schedules.print_metrics(metrics)
+    # On a terminal they are the last row of the table above; the command that decodes ends it.
+    if not (console.on_terminal() and sys.stdout.isatty()):
+        schedules.print_metrics(metrics)
 
 
 def _generate_data() -> None:

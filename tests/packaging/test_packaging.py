@@ -199,20 +199,23 @@ def environment(dist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def run_readme(environment: Path, folder: Path, only: str = "") -> None:
-    """Runs the commands as they are pasted into a new folder, but for the numbers of steps.
+def run_page(page: str, environment: Path, folder: Path, only: str = "") -> None:
+    """Runs a page's commands as they are pasted into a new folder, but for the numbers of steps.
 
     Args:
+      page: its path.
       environment: has the commands.
       folder: where they run.
       only: the last command to run, by a part of it; "": all.
     """
-    blocks = re.findall(r"^```sh\n(.*?)^```", README, re.M | re.S)
+    text = (ROOT / page).read_text(encoding="utf-8")
+    blocks = re.findall(r"^```sh\n(.*?)^```", text, re.M | re.S)
     # The average takes four checkpoints.
     text = re.sub(r"--train_steps=\d+", f"--train_steps={2 if only else 8}", "".join(blocks))
     text = re.sub(r"--local_eval_frequency=\d+", "--local_eval_frequency=2", text)
     lines = text.replace("\\\n", " ").splitlines()
     commands = [words for words in (shlex.split(line, comments=True) for line in lines) if words]
+    commands = [words for words in commands if words[0] != "pip"]
     assert all(words[0] in LAUNCHERS for words in commands)
     if only:
         last = next(i for i, words in enumerate(commands) if only in " ".join(words))
@@ -228,14 +231,15 @@ def run_readme(environment: Path, folder: Path, only: str = "") -> None:
 
 
 def test_the_first_commands_of_the_readme(environment: Path, tmp_path: Path) -> None:
-    run_readme(environment, tmp_path, only="t2t-datagen --problem=text2text_tmpdir")
+    run_page("README.md", environment, tmp_path, only="t2t-datagen --problem=text2text_tmpdir")
     assert (tmp_path / "dates_data/vocab.text2text_tmpdir.400.model").exists()
 
 
 @pytest.mark.slow
 @pytest.mark.readme
-def test_all_commands_of_the_readme(environment: Path, tmp_path: Path) -> None:
-    run_readme(environment, tmp_path)
+@pytest.mark.parametrize("page", ["README.md", "docs/index.md"])
+def test_all_commands_of_a_page(environment: Path, tmp_path: Path, page: str) -> None:
+    run_page(page, environment, tmp_path)
 
 
 def test_the_readme_shows_the_example() -> None:
