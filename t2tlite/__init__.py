@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         compat,
         errors,
         metrics,
+        mixtures,
         problem,
         registry,
         testing,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from t2tlite.api.tables import table_problem
     from t2tlite.api.training import evaluate, find_learning_rate, train
     from t2tlite.bulk.files import decode_file
+    from t2tlite.back_translation import back_translate
     from t2tlite.checkpoint.run_record import RunRecord
     from t2tlite.config import HParams
     from t2tlite.decode.decode_hparams import DecodeHookArgs, DecodeHParams, Hypothesis
@@ -56,6 +58,7 @@ _DEFINED_IN = {
     "RunRecord": "t2tlite.checkpoint.run_record:RunRecord",
     "TrainArgs": "t2tlite.training.train_args:TrainArgs",
     "TrainResult": "t2tlite.api.result:TrainResult",
+    "back_translate": "t2tlite.back_translation:back_translate",
     "decode_file": "t2tlite.bulk.files:decode_file",
     "download": "t2tlite.sources.download",
     "evaluate": "t2tlite.api.training:evaluate",
@@ -78,6 +81,7 @@ __all__ = [
     "RunRecord",
     "TrainArgs",
     "TrainResult",
+    "back_translate",
     "compat",
     "decode_file",
     "download",
@@ -88,6 +92,7 @@ __all__ = [
     "fit",
     "generate_data",
     "metrics",
+    "mixtures",
     "plugins",
     "problem",
     "registry",
