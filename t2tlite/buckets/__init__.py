@@ -25,6 +25,7 @@ FOLDERS = (
 FILES = (
     *("decode_from_file", "decode_to_file", "decode_prefix_file", "decode_reference"),
     *("score_file", "hparams_json_path", "translation", "reference", "source"),
+    "page_texts",
 )
 # A folder, or a file in one: a plugin, a checkpoint.
 EITHER = ("t2t_usr_dir", "warm_start_from", "checkpoint_path", "from")
@@ -55,8 +56,8 @@ def local(name: str, value: Any) -> Any:
 
 
 def _split(value: str) -> list[str]:
-    """Splits values at those commas after which a URL begins or that follow one."""
-    return re.split(r",(?=\w[\w+.-]*://)|(?<=[^,]),(?![^,]*://)", value)
+    """Splits values at the commas after which a URL or a path begins; a name may have others."""
+    return re.split(r",(?=\w[\w+.-]*://|[/~.])", value)
 
 
 def _local_file(name: str, url: str) -> str:

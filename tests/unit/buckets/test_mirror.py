@@ -35,9 +35,9 @@ def test_a_folder_is_fetched_and_large_files_only_when_asked_for(remote, fresh):
 
 
 def test_one_file_and_wildcards(remote):
-    for name in ["a.csv", "b.csv", "b.txt", "sub/c.csv"]:
+    for name in ["a.csv", "b.csv", ".b.csv.part", "b.txt", "sub/c.csv"]:
         remote.write(name, name.encode())
-    path = Path(buckets.local_file(f"{remote.url}/b.csv", "--decode_from_file", ".b.csv.part"))
+    path = Path(buckets.local("decode_from_file", f"{remote.url}/b.csv"))
     assert path.read_bytes() == b"b.csv" and os.listdir(path.parent) == ["b.csv"]
     found = buckets.local_files(f"{remote.url}/*.csv")
     assert [Path(one).read_bytes() for one in found] == [b"a.csv", b"b.csv"]
