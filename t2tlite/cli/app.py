@@ -71,6 +71,10 @@ def parse_flags(arguments: int = 0) -> list[str]:
         plugins.load_usr_dir(FLAGS.t2t_usr_dir)
     # A T2T plugin may parse sys.argv itself, for example with argparse.
     plugin_reads_argv = plugins.read_command_line()
+    for name in FLAGS:
+        if isinstance(FLAGS[name], flags.MultiFlag):
+            # Otherwise it would have each value twice.
+            FLAGS[name].present = 0
     rest = FLAGS(sys.argv, known_only=plugin_reads_argv)[1:]
     if rest[arguments:] and not plugin_reads_argv:
         raise UsageError(f"unexpected argument {rest[arguments]!r}; flags are --name=value")
@@ -86,6 +90,8 @@ def parse_flags(arguments: int = 0) -> list[str]:
         # The shell doesn't expand the ~ in --output_dir=~/model.
         if name.endswith(("_dir", "_file", "_path")) and isinstance(value, str):
             FLAGS[name].value = os.path.expanduser(value)
+        elif name.endswith("_dir") and isinstance(value, list):
+            FLAGS[name].value = [os.path.expanduser(one) for one in value]
     bucket_flags.fetch(FLAGS)
     if "data_dir" in FLAGS and FLAGS.data_dir:
         table_problems.register_folder(FLAGS.data_dir)

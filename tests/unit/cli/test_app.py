@@ -86,6 +86,17 @@ def test_a_tilde_is_the_home_folder(command, own_flags, monkeypatch):
     assert (status, out) == (0, "/home/me/data ~/data\n")
 
 
+def test_a_flag_that_is_repeated_has_each_value_once(command, own_flags, monkeypatch):
+    monkeypatch.setenv("HOME", "/home/someone")
+    flags.DEFINE_multi_string("more_dir", [], "Folders.", flag_values=own_flags)
+
+    def main():
+        print(own_flags.more_dir)
+
+    given = "--more_dir=~/a", "--more_dir=b"
+    assert command(main, *given) == (0, "['/home/someone/a', 'b']\n", "")
+
+
 def test_a_url_of_an_unknown_scheme_is_refused(command, own_flags):
     flags.DEFINE_string("data_dir", "", "Folder.", flag_values=own_flags)
     status, _, err = command(raises(AssertionError), "--data_dir=ftp://mine/data/x")
