@@ -21,8 +21,14 @@ WAYS = {"greedy": (1, LINES), "beam4": (4, LINES), "greedy_line": (1, 1), "beam4
 ENGINES = ["keras", "float32", "int8"]
 
 
-def prepare(size: str, folder: Path) -> None:
-    """Writes a model with new weights, and its exports to CTranslate2."""
+def prepare(size: str, variant: str, folder: Path) -> None:
+    """Writes a model with new weights, and its exports to CTranslate2.
+
+    Args:
+      size: of `SIZES`.
+      variant: another set, or SET:HPARAMS; "" for that of the size.
+      folder: of the model.
+    """
     import keras
     import numpy as np
 
@@ -32,7 +38,9 @@ def prepare(size: str, folder: Path) -> None:
     from t2tlite.exporting import ctranslate2
 
     name, vocab_size = SIZES[size]
-    problem, hparams = registry.problem("text2text_tmpdir_tokens"), registry.hparams(name)
+    name, _, changes = (variant or name).partition(":")
+    problem = registry.problem("text2text_tmpdir_tokens")
+    hparams = registry.hparams(name).override(changes)
     words = ["<pad>", "<EOS>", "<UNK>", *(f"w{i}" for i in range(3, vocab_size))]
     (folder / problem.vocab_filename).write_text("".join(f"{word}\n" for word in words))
     run = RunRecord.describe(problem.name, "transformer", hparams, [])
@@ -105,13 +113,16 @@ def main() -> None:
         "--peer", action="append", default=[], help="command of another system, see README.md"
     )
     parser.add_argument("--size", choices=list(SIZES), default="poetry")
+    parser.add_argument(
+        "--variant", action="append", default=[], help="another set, or SET:HPARAMS, see README.md"
+    )
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--prepare", type=Path, help="write the models to this folder")
     parser.add_argument("--measure", nargs=2, help="engine and folder: measure once, print JSON")
     arguments = parser.parse_args()
     if arguments.prepare:
-        prepare(arguments.size, arguments.prepare)
+        prepare(arguments.size, "".join(arguments.variant), arguments.prepare)
         print("{}")
     elif arguments.measure:
         engine, folder = arguments.measure
@@ -136,6 +147,14 @@ def compare(arguments: argparse.Namespace, folder: str) -> None:
         names[engine]: [*again, f"--repeats={arguments.repeats}", "--measure", engine, folder]
         for engine in ENGINES
     }
+    for number, variant in enumerate(arguments.variant, 1):
+        other = f"{folder}/variant{number}"
+        os.mkdir(other)
+        run_command([*again, f"--variant={variant}", f"--prepare={other}"], environment)
+        for engine in ENGINES:
+            name = f"variant {number}{names[engine].removeprefix('t2tlite')}"
+            options = [f"--repeats={arguments.repeats}", "--measure", engine, other]
+            commands[name] = [*again, *options]
     peers = {f"peer {i}": shlex.split(peer) for i, peer in enumerate(arguments.peer, 1)}
     title = f"Tokens/s of answers, {arguments.size} size, {LINES} lines x {LENGTH} tokens"
     table = Table(title=title)

@@ -14,26 +14,25 @@ def transformer_modern_base():
     hparams.use_target_space_embedding = False
     for name, value in {
         "transformer_block": "modern",
-        "ffn_activation": "swish",  # of the gate: swish, gelu; relu2: squared relu without a gate
-        "post_norm": True,  # a norm after each sublayer too
-        "qk_norm": False,  # normalise queries and keys of self-attention
+        "ffn_activation": "swish",  # of the gate: swish or gelu
+        "post_norm": False,  # a norm after each sublayer too, as in T5Gemma
         "num_kv_heads": 0,  # heads of keys and values in the decoder; 0: num_heads
         "learned_start": True,  # the decoder starts with a learned vector instead of zeros
-        "zero_init": False,  # each sublayer starts by adding nothing
-        "embedding_skip": False,  # each layer may add the stack's input
     }.items():
         hparams.add_hparam(name, value)
     # Random numbers for dropout are expensive on a CPU: one mask for all positions of a row.
     hparams.layer_prepostprocess_dropout_broadcast_dims = "1"
     hparams.attention_dropout = 0.0
     hparams.relu_dropout = 0.0
-    # AdamW, warm-up and a cosine down to 0 at the last step.
+    # Muon for matrices and AdamW, a short warm-up and half a cosine down to 0 at the last step.
+    hparams.optimizer = "muon"
     hparams.optimizer_adam_beta2 = 0.98
     hparams.weight_decay = 0.01
     hparams.clip_grad_norm = 1.0
     hparams.learning_rate_schedule = "constant*linear_warmup*single_cycle_cos_decay"
     hparams.learning_rate_constant = 0.001
     hparams.learning_rate_warmup_steps = 1000
+    hparams.learning_rate_warmup_share = 0.1
     return hparams
 
 

@@ -45,10 +45,7 @@ def check_expressible(hparams: HParams, network: Any) -> None:
         "prepend_mode": hparams.prepend_mode != "none",
     }
     if "transformer_block" in hparams.extra:
-        unsupported |= {
-            "use_target_space_embedding": hparams.use_target_space_embedding,
-            "embedding_skip": hparams.embedding_skip,
-        }
+        unsupported["use_target_space_embedding"] = hparams.use_target_space_embedding
     else:
         unsupported |= _unsupported_of_t2t(hparams)
     problems = [f"{name}={getattr(hparams, name)}" for name, bad in unsupported.items() if bad]
@@ -164,7 +161,7 @@ def _modern_spec(hparams: HParams, network: Any) -> Any:
     from ctranslate2.specs import TransformerSpec, common_spec
     from ctranslate2.specs.transformer_spec import TransformerDecoderSpec, TransformerEncoderSpec
 
-    activations = {"swish": "SWISH", "gelu": "GELUTanh", "relu2": "RELU"}
+    activations = {"swish": "SWISH", "gelu": "GELUTanh"}
     shared = {
         "pre_norm": True,
         "activation": common_spec.Activation[activations[hparams.ffn_activation]],
@@ -173,7 +170,6 @@ def _modern_spec(hparams: HParams, network: Any) -> Any:
         "rotary_dim": 0,  # all of a head
         "rotary_interleave": False,
         "rotary_base": modern.ROTARY_BASE,
-        "qk_norm": hparams.qk_norm,
         "pre_post_layer_norm": hparams.post_norm,
     }
     heads, groups = hparams.num_heads, hparams.num_kv_heads or None
@@ -189,9 +185,6 @@ def _modern_spec(hparams: HParams, network: Any) -> Any:
     )
     # Positions are rotary.
     del spec.encoder.position_encodings
-    for layer in spec.decoder.layer if hparams.qk_norm else []:
-        # Cross-attention has no such norms, and CTranslate2 would compute others than these.
-        del layer.attention.q_norm, layer.attention.k_norm
     for part, stack in ((spec.encoder, network.encoder), (spec.decoder, network.decoder)):
         for layer, block in zip(part.layer, stack.blocks, strict=True):
             _fill_modern_block(layer, block)
@@ -202,11 +195,7 @@ def _modern_spec(hparams: HParams, network: Any) -> Any:
 def _fill_modern_block(spec: Any, block: Any) -> None:
     own, cross, feed = spec.self_attention, getattr(spec, "attention", None), block.feed_forward
     _fill_attention(own, cross, block)
-    if block.self_attention.query_norm is not None:
-        own.q_norm.gamma = _array(block.self_attention.query_norm.gamma_D)
-        own.k_norm.gamma = _array(block.self_attention.key_norm.gamma_D)
-    # relu(x W)^2 is a gate of the same matrix.
-    _fill_linear(spec.ffn.linear_0, feed.gate or feed.inner)
+    _fill_linear(spec.ffn.linear_0, feed.gate)
     _fill_linear(spec.ffn.linear_0_noact, feed.inner)
     _fill_linear(spec.ffn.linear_1, feed.outer)
     if block.self_after.norm is None:

@@ -1,9 +1,9 @@
-"""The layers of `transformer_modern_*` sets: the block of T5Gemma, with options.
+"""The layers of `transformer_modern_*` sets; docs/modern.md has what each part is worth.
 
-Each sublayer is normalised before and after; queries and keys are rotated by their positions; the
-feed-forward layer is gated; nothing has a bias. Hugging Face (`T5GemmaForConditionalGeneration`)
-and CTranslate2 compute the same from the same weights, except with the options that
-`t2tlite.exporting.ctranslate2` refuses.
+Each sublayer is normalised before, with post_norm also after; queries and keys of self-attention
+are rotated by their positions; the feed-forward layer is gated; nothing has a bias. CTranslate2
+computes the same from the same weights, and with post_norm also Hugging Face's
+`T5GemmaForConditionalGeneration`.
 
 Shapes: as in `t2tlite.model.layers`; also
   W width of a head, G heads of keys and values, S query heads that share one of these, H = G S,
@@ -28,13 +28,10 @@ from t2tlite.model.stacks import BlockStack
 # Types of the hparams that the sets add.
 HINTS = {
     "transformer_block": Literal["modern"],
-    "ffn_activation": Literal["swish", "gelu", "relu2"],
+    "ffn_activation": Literal["swish", "gelu"],
     "post_norm": bool,
-    "qk_norm": bool,
     "num_kv_heads": SizeOrZero,
     "learned_start": bool,
-    "zero_init": bool,
-    "embedding_skip": bool,
 }
 # Hparams of T2T's block, with the value that is the only one here.
 FIXED = {
@@ -70,9 +67,9 @@ def check(hparams):
         )
 
 
-def projection(width, hparams, name, zero=False):
-    """Returns a linear layer without a bias, whose kernel starts at 0 if `zero`."""
-    start = keras.initializers.Zeros() if zero else initializer(hparams)
+def projection(width, hparams, name):
+    """Returns a linear layer without a bias."""
+    start = initializer(hparams)
     return keras.layers.Dense(width, use_bias=False, kernel_initializer=start, name=name)
 
 
@@ -81,16 +78,14 @@ class RMSNorm(keras.layers.Layer):
 
     Args:
       hparams: reads norm_epsilon.
-      initial: the first value of the vector.
     """
 
-    def __init__(self, hparams, initial=1.0, **kwargs):
+    def __init__(self, hparams, **kwargs):
         super().__init__(**kwargs)
         self.epsilon = hparams.norm_epsilon
-        self.initial = keras.initializers.Constant(initial)
 
     def build(self, input_shape):
-        self.gamma_D = self.add_weight((input_shape[-1],), self.initial, name="gamma")
+        self.gamma_D = self.add_weight((input_shape[-1],), "ones", name="gamma")
 
     def call(self, x):
         return ops.rms_normalization(x, self.gamma_D, epsilon=self.epsilon)
@@ -103,14 +98,13 @@ class Residual(keras.layers.Layer):
     al. 2025, "Peri-LN", 2502.02732).
 
     Args:
-      hparams: reads post_norm, zero_init, layer_prepostprocess_dropout.
+      hparams: reads post_norm, layer_prepostprocess_dropout.
       seed_generator: the model's.
     """
 
     def __init__(self, hparams, seed_generator, **kwargs):
         super().__init__(**kwargs)
-        initial = 0.0 if hparams.zero_init else 1.0
-        self.norm: Any = RMSNorm(hparams, initial, name="norm") if hparams.post_norm else None
+        self.norm: Any = RMSNorm(hparams, name="norm") if hparams.post_norm else None
         self.dropout = Dropout("layer_prepostprocess_dropout", hparams, seed_generator)
 
     def build(self, input_shape):
@@ -156,14 +150,12 @@ class GroupedAttention(keras.layers.Layer):
     2305.13245).
 
     Args:
-      hparams: reads num_heads, hidden_size, zero_init, attention_dropout, initializer.
+      hparams: reads num_heads, hidden_size, attention_dropout, initializer.
       seed_generator: the model's.
       key_heads: G.
-      normalises: whether queries and keys are normalised, head by head, which bounds the logits
-        (Henry et al. 2020, 2010.04245).
     """
 
-    def __init__(self, hparams, seed_generator, key_heads, normalises=False, **kwargs):
+    def __init__(self, hparams, seed_generator, key_heads, **kwargs):
         super().__init__(**kwargs)
         self.heads, self.key_heads = hparams.num_heads, key_heads
         self.head_width = hparams.hidden_size // self.heads
@@ -171,18 +163,12 @@ class GroupedAttention(keras.layers.Layer):
         self.query = projection(hparams.hidden_size, hparams, "query")
         self.key = projection(keys, hparams, "key")
         self.value = projection(keys, hparams, "value")
-        zero = hparams.zero_init and not hparams.post_norm
-        self.output_transform = projection(hparams.hidden_size, hparams, "output", zero)
-        self.query_norm: Any = RMSNorm(hparams, name="query_norm") if normalises else None
-        self.key_norm: Any = RMSNorm(hparams, name="key_norm") if normalises else None
+        self.output_transform = projection(hparams.hidden_size, hparams, "output")
         self.dropout = Dropout("attention_dropout", hparams, seed_generator)
 
     def build(self, input_shape):
         for layer in (self.query, self.key, self.value, self.output_transform):
             layer.build(input_shape)
-        if self.query_norm is not None:
-            self.query_norm.build((self.head_width,))
-            self.key_norm.build((self.head_width,))
 
     def split(self, x_BKD):
         """Splits the heads: [B, K, D] -> [B, H or G, K, W]."""
@@ -198,8 +184,6 @@ class GroupedAttention(keras.layers.Layer):
           turn: `rotation` of its positions, or None.
         """
         keys_BGKW = self.split(self.key(memory_BKD))
-        if self.key_norm is not None:
-            keys_BGKW = self.key_norm(keys_BGKW)
         if turn is not None:
             keys_BGKW = rotate(keys_BGKW, turn)
         return keys_BGKW, self.split(self.value(memory_BKD))
@@ -216,8 +200,6 @@ class GroupedAttention(keras.layers.Layer):
         """
         keys_BGKW, values_BGKW = keys_values
         queries_BHQW = self.split(self.query(x_BQD))
-        if self.query_norm is not None:
-            queries_BHQW = self.query_norm(queries_BHQW)
         if turn is not None:
             queries_BHQW = rotate(queries_BHQW, turn)
         queries_BHQW = queries_BHQW * self.head_width**-0.5
@@ -250,35 +232,27 @@ class GroupedAttention(keras.layers.Layer):
 class GatedFeedForward(keras.layers.Layer):
     """Feed-forward layer with a gate: (act(x W1) * (x W2)) W3 (Shazeer 2020, 2002.05202).
 
-    The hparam ffn_activation: "swish" is SwiGLU, "gelu" GEGLU (the tanh form); "relu2" has no gate,
-    relu(x W2)^2 W3 (So et al. 2021, 2109.08668).
+    The hparam ffn_activation: "swish" is SwiGLU, "gelu" GEGLU (the tanh form).
     """
 
     def __init__(self, hparams, seed_generator, **kwargs):
         super().__init__(**kwargs)
         self.activation = hparams.ffn_activation
-        self.gate: Any = None
-        if self.activation != "relu2":
-            self.gate = projection(hparams.filter_size, hparams, "gate")
+        self.gate = projection(hparams.filter_size, hparams, "gate")
         self.inner = projection(hparams.filter_size, hparams, "inner")
-        zero = hparams.zero_init and not hparams.post_norm
-        self.outer = projection(hparams.hidden_size, hparams, "outer", zero)
+        self.outer = projection(hparams.hidden_size, hparams, "outer")
         self.dropout = Dropout("relu_dropout", hparams, seed_generator)
 
     def build(self, input_shape):
+        self.gate.build(input_shape)
         self.inner.build(input_shape)
         self.outer.build((*input_shape[:-1], self.inner.units))
-        if self.gate is not None:
-            self.gate.build(input_shape)
 
     def call(self, x_BTD, training=False):
-        y_BTF = self.inner(x_BTD)
-        if self.gate is None:
-            y_BTF = ops.square(ops.relu(y_BTF))
-        elif self.activation == "swish":
-            y_BTF = ops.silu(self.gate(x_BTD)) * y_BTF
-        else:
-            y_BTF = ops.gelu(self.gate(x_BTD), approximate=True) * y_BTF
+        gate_BTF = self.gate(x_BTD)
+        is_swish = self.activation == "swish"
+        gate_BTF = ops.silu(gate_BTF) if is_swish else ops.gelu(gate_BTF, approximate=True)
+        y_BTF = gate_BTF * self.inner(x_BTD)
         return self.outer(self.dropout(y_BTF, training=training))
 
 
@@ -302,39 +276,29 @@ class ModernBlock(keras.layers.Layer):
             )
 
         arguments = hparams, seed_generator, key_heads
-        self.self_attention = GroupedAttention(*arguments, hparams.qk_norm, name="self_attention")
+        self.self_attention = GroupedAttention(*arguments, name="self_attention")
         self.self_before, self.self_after = around("self_attention")
         self.cross_attention: Any = None
         if cross:
-            # Its queries and keys aren't normalised: no other program holds that.
             self.cross_attention = GroupedAttention(*arguments, name="cross_attention")
             self.cross_before, self.cross_after = around("cross_attention")
         self.feed_forward = GatedFeedForward(hparams, seed_generator, name="feed_forward")
         self.feed_before, self.feed_after = around("feed_forward")
-        self.skips = hparams.embedding_skip
 
     def build(self, input_shape):
         for layer in self._flatten_layers(include_self=False, recursive=False):
             layer.build(input_shape)
-        if self.skips:
-            self.own_share = self.add_weight((), "ones", name="own_share")
-            self.embedding_share = self.add_weight((), "zeros", name="embedding_share")
 
     def call(
-        self, x_BTD, embedded_BTD, turn, self_bias, memory=None, cross_bias=None, cache=None,
-        training=False,
-    ):  # fmt: skip
+        self, x_BTD, turn, self_bias, memory=None, cross_bias=None, cache=None, training=False
+    ):
         """Returns the layer's output, [B, T, D].
 
         Args:
           x_BTD: its input.
-          embedded_BTD: the stack's input.
           turn: `rotation` of the positions.
           self_bias, memory, cross_bias, cache, training: as for `t2tlite.model.stacks.Block`.
         """
-        if self.skips:
-            # As in the speed-runs of modded-nanogpt (Jordan et al. 2024).
-            x_BTD = self.own_share * x_BTD + self.embedding_share * embedded_BTD
         y_BTD = self.self_before(x_BTD)
         keys_values = self.self_attention.keys_values(y_BTD, turn)
         if cache is not None:
@@ -384,12 +348,11 @@ class ModernStack(BlockStack):
             start_D = ops.cast(self.start_D * x_BTD.shape[-1] ** 0.5, x_BTD.dtype)
             x_BTD = ops.where(is_empty_BT1, start_D, x_BTD)
         turn = rotation(positions, self.head_width, x_BTD.dtype)
-        embedded_BTD = x_BTD
         for block in self.blocks:
             pair, bias = None, None
             if memory:
                 pair, bias = [memory[name] for name in part_names(block.name)], memory["bias"]
             cache = (block.name, kv_cache) if kv_cache is not None else None
-            given = x_BTD, embedded_BTD, turn, self_bias, pair, bias
+            given = x_BTD, turn, self_bias, pair, bias
             x_BTD = block(*given, cache=cache, training=training)
         return self.finish(x_BTD)

@@ -89,12 +89,8 @@ class Accumulating(keras.optimizers.Optimizer):
 
     def _backend_apply_gradients(self, grads, trainable_variables):
         if keras.backend.backend() == "tensorflow":
-            import tensorflow as tf
-
             pairs = super()._all_reduce_sum_gradients(zip(grads, trainable_variables, strict=True))
-            # The gradient of a lookup is tf.IndexedSlices, which may have a row several times:
-            # Keras would square each of them.
-            grads = [tf.convert_to_tensor(gradient) for gradient, _ in pairs]
+            grads = [_dense(gradient, variable) for gradient, variable in pairs]
         if not self.gradient_accumulation_steps:
             super()._backend_apply_gradients(grads, trainable_variables)
             return
@@ -144,6 +140,14 @@ class Accumulating(keras.optimizers.Optimizer):
     def _all_reduce_sum_gradients(self, grads_and_vars):
         """Returns its argument: `_backend_apply_gradients` has summed the gradients already."""
         return grads_and_vars
+
+
+def _dense(gradient: Any, variable: Any) -> Any:
+    """Returns TensorFlow's gradient of a lookup, tf.IndexedSlices, as a tensor; others unchanged.
+
+    It may have a row several times, and Keras would square each of them.
+    """
+    return ops.zeros_like(variable) + gradient if hasattr(gradient, "indices") else gradient
 
 
 def _run_if(condition: Any, function: Callable[[Any], None], values: Any) -> None:

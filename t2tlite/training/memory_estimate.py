@@ -7,8 +7,8 @@ For one position, with e bytes a number:
     attention, with layer norm      (6 e + 1) * hidden_size + (2 e + 1) * num_heads * length
     feed-forward, with layer norm   (2 e + 1) * hidden_size + (2 e + 1) * filter_size
 
-In a modern block each of the two has the input of a second norm, and the feed-forward layer the
-gate, its activation and their product:
+In a modern block the feed-forward layer has the gate, its activation and their product, and with
+post_norm each of the two has the input of a second norm:
 
     attention                       (7 e + 1) * hidden_size + (2 e + 1) * num_heads * length
     feed-forward                    (3 e + 1) * hidden_size + (4 e + 1) * filter_size
@@ -112,7 +112,8 @@ def _activations(job: Job) -> int:
     # XLA computes bfloat16 in float32 on a CPU.
     widened = job.device.backend == "jax" and job.device.kind == "CPU"
     e = 2 if hparams.activation_dtype == "bfloat16" and not widened else 4
-    norm, gate = (e, 2 * e) if "transformer_block" in hparams.extra else (0, 0)
+    gate = 2 * e if "transformer_block" in hparams.extra else 0
+    norm = e if hparams.extra.get("post_norm") else 0
     attention = hparams.hidden_size * (6 * e + 1 + norm)
     attention += hparams.num_heads * job.longest * (2 * e + 1)
     feed_forward = hparams.hidden_size * (2 * e + 1 + norm)

@@ -37,7 +37,7 @@ MODERN = {
     "pos": "none",
     "use_target_space_embedding": False,
 }
-PARTS = {"ffn_activation": "relu2", "post_norm": False, "qk_norm": True, "learned_start": False}
+PARTS = {"ffn_activation": "gelu", "post_norm": True, "learned_start": False}
 
 
 class Bytes(text_problems.Text2TextProblem):
@@ -157,8 +157,8 @@ def test_tokens_are_all_different():
         (["inputs", "targets"], {"attention_key_channels": 8}, "attention_key_channels=8"),
         (
             ["inputs", "targets"],
-            {**MODERN, "extra": {**MODERN["extra"], "embedding_skip": True}},
-            "express embedding_skip=True",
+            {**MODERN, "use_target_space_embedding": True},
+            "express use_target_space_embedding=True",
         ),
         (
             ["inputs", "targets"],

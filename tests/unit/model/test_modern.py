@@ -22,11 +22,8 @@ CLOSE = {"rtol": 1e-4, "atol": 2e-5}
 QUIET = dict.fromkeys(["layer_prepostprocess_dropout", "attention_dropout", "relu_dropout"], 0.0)
 PARTS = {
     "base": {},
-    "without": {"ffn_activation": "relu2", "post_norm": False, "learned_start": False},
-    "with": {
-        **{"ffn_activation": "gelu", "qk_norm": True, "num_kv_heads": 2},
-        **{"zero_init": True, "embedding_skip": True},
-    },
+    "without": {"learned_start": False},
+    "with": {"ffn_activation": "gelu", "post_norm": True, "num_kv_heads": 2},
 }
 
 
@@ -75,8 +72,6 @@ class Plain:
 
         queries, keys = project(x, "query"), project(memory, "key")
         values = project(memory, "value")
-        queries = self.norm(queries, f"{path}/query_norm")
-        keys = self.norm(keys, f"{path}/key_norm")
         shared = HEADS // keys.shape[1]
         outputs = np.zeros((len(x), HEADS, D // HEADS))
         for head in range(HEADS):
@@ -93,20 +88,19 @@ class Plain:
         return outputs.reshape(len(x), D) @ self.weights[f"{path}/output/kernel"]
 
     def feed_forward(self, x, path):
-        inner = x @ self.weights[f"{path}/inner/kernel"]
-        if self.options["ffn_activation"] == "relu2":
-            inner = np.maximum(inner, 0) ** 2
-        else:
-            gate = x @ self.weights[f"{path}/gate/kernel"]
-            cubic = gate + 0.044715 * gate**3
-            inner *= {
-                "swish": gate / (1 + np.exp(-gate)),
-                "gelu": gate / 2 * (1 + np.tanh(np.sqrt(2 / np.pi) * cubic)),
-            }[self.options["ffn_activation"]]
-        return inner @ self.weights[f"{path}/outer/kernel"]
+        gate = x @ self.weights[f"{path}/gate/kernel"]
+        cubic = gate + 0.044715 * gate**3
+        activated = {
+            "swish": gate / (1 + np.exp(-gate)),
+            "gelu": gate / 2 * (1 + np.tanh(np.sqrt(2 / np.pi) * cubic)),
+        }[self.options["ffn_activation"]]
+        return (
+            activated
+            * (x @ self.weights[f"{path}/inner/kernel"])
+            @ self.weights[f"{path}/outer/kernel"]
+        )
 
     def stack(self, x, name, sees, memory=None):
-        first = x
         for layer in range(2):
             path = f"{name}/layer_{layer}"
 
@@ -114,9 +108,6 @@ class Plain:
                 y = sublayer(self.norm(x, f"{path}/{kind}_preprocess"), f"{path}/{kind}")
                 return x + self.norm(y, f"{path}/{kind}_postprocess/norm")
 
-            if self.options["embedding_skip"]:
-                x = self.weights[f"{path}/own_share"] * x
-                x = x + self.weights[f"{path}/embedding_share"] * first
             x = add(x, "self_attention", lambda y, at: self.attention(y, y, at, sees, True))
             if memory is not None:
                 x = add(
@@ -156,19 +147,6 @@ def test_distances_alone_matter():
         return np.asarray(ops.matmul(y, ops.transpose(y, (0, 1, 3, 2))))
 
     np.testing.assert_allclose(products(turn), products(later), rtol=1e-3, atol=1e-4)
-
-
-def test_zero_init_adds_nothing():
-    """At first the decoder's output is the norm of its input."""
-    for post_norm in (True, False):
-        keras.utils.set_random_seed(3)
-        extra = {**EXTRA, "zero_init": True, "post_norm": post_norm}
-        network = Transformer(HParams(**SET, extra=extra), PROBLEM)
-        network.build()
-        features = {"inputs": ids(1, 1, 4), "targets": ids(2, 1, 4)}
-        last = np.asarray(network.target_embedding(features["targets"][:, 2]))
-        expected = last / np.sqrt(np.mean(last**2, axis=-1, keepdims=True) + 1e-6)
-        np.testing.assert_allclose(network.hidden(features)[:, 3], expected, **CLOSE)
 
 
 def test_shared_keys_make_the_cache_smaller():

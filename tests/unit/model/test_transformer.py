@@ -49,8 +49,10 @@ MODERN = {
     "use_target_space_embedding": False,
 }
 ALL_PARTS = {
-    **{"ffn_activation": "relu2", "post_norm": False, "qk_norm": True, "num_kv_heads": 2},
-    **{"learned_start": False, "zero_init": False, "embedding_skip": True},
+    "ffn_activation": "gelu",
+    "post_norm": True,
+    "num_kv_heads": 2,
+    "learned_start": False,
 }
 RECURRENT = registry.hparams("universal_transformer_tiny").extra
 VARIANTS = {
