@@ -38,7 +38,7 @@ def main():
     times = {{name: ms for name, ms in profile.read(trace).items() if "/" in name}}
     assert sum(times.values()) > 0, profile.read(trace)
     metrics = t2tlite.evaluate("my_poetry_lines", "data", "model")
-    decoder = t2tlite.Decoder("model")
+    decoder = t2tlite.Decoder("model", decode_hparams="beam_size=2")
     answers = [decoder.decode(line) for line in ("a rose", "")]
     with t2tlite.serve(decoder, port=0, background=True) as server:
         url = f"{{server.url}}/v1/models/{{server.name}}:predict"
