@@ -40,7 +40,7 @@ SERVED = ServedModel(
     vocab_size=100,
     settings=Settings(beam_size=2, sampling_method="argmax"),
     has_attention=True,
-    encode=lambda text: [*map(ord, text), 1],
+    encode=lambda text, tag: [*map(ord, text), 1],
     decode=lambda ids: "".join(map(chr, ids)),
 )
 

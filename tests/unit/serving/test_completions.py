@@ -35,7 +35,7 @@ def continue_letters(kind, content):
 
 continue_lines.stream = continue_letters
 LANGUAGE_MODEL = dataclasses.replace(
-    SERVED, feature="targets", vocab_size=200, encode=lambda text: [*map(ord, text)]
+    SERVED, feature="targets", vocab_size=200, encode=lambda text, tag: [*map(ord, text)]
 )
 
 
