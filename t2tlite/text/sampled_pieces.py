@@ -29,12 +29,13 @@ class PieceSampler:
     Args:
       model: the content of a SentencePiece model file.
       processor: the `SentencePieceProcessor` of it.
+      filename: for messages.
 
     Raises:
       VocabularyError: a model of this type has one segmentation of a text.
     """
 
-    def __init__(self, model: bytes, processor: Any):
+    def __init__(self, model: bytes, processor: Any, filename: str):
         self._processor = processor
         # The default type is unigram.
         self.kind, pieces = UNIGRAM, []
@@ -46,8 +47,8 @@ class PieceSampler:
         types = [piece[3] for piece in pieces]
         if self.kind not in (UNIGRAM, BPE) or _UNUSED in types:
             raise VocabularyError(
-                "can't sample segmentations: the model has unused pieces, or isn't of the type "
-                "bpe or unigram"
+                f"{filename} can't be sampled: its type isn't bpe or unigram, or it has unused "
+                f"pieces; use another vocabulary, or remove sampled_segmentations"
             )
         names = [piece[1].decode() for piece in pieces]
         self._unknown = types.index(_UNKNOWN)

@@ -139,11 +139,12 @@ class SentencePieceEncoder(TextEncoder):
           VocabularyError: a model of this type can't be sampled so.
         """
         if self._sampler is None:
-            self._sampler = PieceSampler(self._processor.serialized_model_proto(), self._processor)
+            model = self._processor.serialized_model_proto()
+            self._sampler = PieceSampler(model, self._processor, self.filename)
         if self._sampler.kind == BPE and nbest_size > 0:
             raise VocabularyError(
                 f"{self.filename} is a vocabulary of byte-pair encoding, which has no n-best "
-                f"segmentations; expected nbest_size=-1"
+                f"segmentations; set nbest_size=-1"
             )
         generator = random.Random(seed)
         escaped = [escape(encode_utf8(as_text(text)).decode()) for text in texts]

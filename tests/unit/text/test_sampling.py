@@ -112,9 +112,9 @@ def test_what_cant_be_sampled(tmp_path, sentencepiece_encoder, subword_encoder):
         SampledSegmentations(features=("target",)).check({"targets": sentencepiece_encoder})
     with pytest.raises(DataError, match="generate_encoded_samples of its own"):
         sampling.check({})
-    with pytest.raises(VocabularyError, match="no n-best segmentations; expected nbest_size=-1"):
+    with pytest.raises(VocabularyError, match="no n-best segmentations; set nbest_size=-1"):
         SampledSegmentations(nbest_size=8).check({"targets": sentencepiece_encoder})
-    with pytest.raises(VocabularyError, match="isn't of the type bpe or unigram"):
+    with pytest.raises(VocabularyError, match="its type isn't bpe or unigram"):
         sampling.check({"targets": other_model(tmp_path, "word")})
 
 
