@@ -29,7 +29,7 @@ FILES = (
 )
 # A folder, or a file in one: a plugin, a checkpoint.
 EITHER = ("t2t_usr_dir", "warm_start_from", "checkpoint_path", "from")
-_IS_FILE = re.compile(r".*\.py|.*\.safetensors|model\.ckpt-\d+")
+_IS_FILE = re.compile(r".*\.py|.*\.safetensors|model\.ckpt-\d+(-raw)?")
 
 is_url = addresses.is_url
 uploading = uploads.running

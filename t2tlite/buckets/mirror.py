@@ -19,7 +19,7 @@ from t2tlite.errors import DataError, OutputError
 # Files that may be large and of which a command often needs few: shards and checkpoints. They are
 # fetched when they are asked for; all others at once. Nothing reads events.
 _LATER = re.compile(
-    r"(.*/)?(.+-\d+-of-\d+|(model|optimizer)\.ckpt-\d+\.safetensors|events\.out\.tfevents\..+)"
+    r"(.*/)?(.+-\d+-of-\d+|(model|optimizer)\.ckpt-\d+(-raw)?\.safetensors|events\.out\.tfevents\..+)"
 )
 # They name other files, which must be complete in the bucket before them.
 _LISTS = re.compile(r"(.*/)?(checkpoint\.json|[^/]+\.manifest\.json)")
