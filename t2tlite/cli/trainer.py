@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from absl import flags
@@ -19,7 +20,7 @@ from t2tlite.cli import app, schedules, shared_flags, t2t_flags, tuning
 from t2tlite.config import AUTO
 from t2tlite.datagen.generate_data import generate_data
 from t2tlite.decode.decode_hparams import DecodeHParams
-from t2tlite.devices import cluster
+from t2tlite.devices import cluster, devices
 from t2tlite.errors import WorkerError
 from t2tlite.training import new_run
 from t2tlite.training.find_learning_rate import find_learning_rate
@@ -104,8 +105,7 @@ def main() -> None:
     evaluates = FLAGS.schedule in schedules.EVALUATION
     app.require("output_dir", "data_dir")
     if evaluates and (not FLAGS.problem or (Path(FLAGS.output_dir) / run_record.NAME).exists()):
-        given = FLAGS.hparams, FLAGS.problem, FLAGS.model
-        run = new_run.recorded_run(FLAGS.output_dir, *given)
+        run = new_run.recorded_run(FLAGS.output_dir, FLAGS.hparams, FLAGS.problem, FLAGS.model)
     else:
         app.require("problem", "model", "hparams_set")
         new_run.check_names(FLAGS.problem, FLAGS.model)
@@ -130,12 +130,9 @@ def main() -> None:
             FLAGS.output_dir,
             shared_flags.usr_dirs(),
         )
-        run.decode_hparams = DecodeHParams.defaults_of_model(
-            FLAGS.decode_hparams, run.decode_hparams
-        )
-    # The other machines, which connect now, read what an earlier run couldn't upload.
-    buckets.upload(FLAGS.output_dir)
-    device = shared_flags.device()
+        given = FLAGS.decode_hparams, run.decode_hparams
+        run.decode_hparams = DecodeHParams.defaults_of_model(*given)
+    device = _device()
     _generate_data()
     if evaluates:
         schedules.evaluate_checkpoints(run, _train_args(), device)
@@ -148,9 +145,23 @@ def main() -> None:
     except WorkerError as error:
         log.warning("%s; this machine does so now", error)
         cluster.exit_for_restart()
-    # On a terminal they are the last row of the table above; the command that decodes ends it.
+    _print_where_no_table_was(metrics)
+
+
+def _print_where_no_table_was(metrics: Mapping[str, float]) -> None:
+    """Prints metrics, but on a terminal, where the command that decodes is to come last."""
     if not (console.on_terminal() and sys.stdout.isatty()):
         schedules.print_metrics(metrics)
+
+
+def _device() -> devices.Devices:
+    """Returns the devices; all machines of a training see the same checkpoints of a bucket."""
+    # What an earlier run couldn't upload is there before the machines connect to each other.
+    buckets.upload(FLAGS.output_dir)
+    device = shared_flags.device()
+    if not device.is_chief:
+        buckets.refresh(FLAGS.output_dir)
+    return device
 
 
 def _generate_data() -> None:

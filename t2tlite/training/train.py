@@ -7,7 +7,6 @@ import logging
 import math
 from typing import Any
 
-from t2tlite import buckets
 from t2tlite.checkpoint import (
     checkpoints,
     eval_log,
@@ -53,8 +52,6 @@ def train(
         process is training in `output_dir`.
     """
     device = device or devices.choose()
-    if not device.is_chief:
-        buckets.refresh(output_dir)
     # Only the chief writes checkpoints.
     lock = checkpoints.locked_folder(output_dir) if device.is_chief else contextlib.nullcontext()
     with lock:
