@@ -67,17 +67,14 @@ def generate_data(
     if runner == "local" and not beam_options:
         common = made, data_dir, tmp_dir, random_seed, overwrite
         datagen.generate_data(*common, task_id, workers, vocab_size)
-    elif (
-        runner == "beam" and task_id == -1 and vocab_size is None and not isinstance(found, Problem)
-    ):
+    elif runner == "beam" and (task_id, vocab_size) == (-1, None) and isinstance(found, str):
         options = shlex.split(beam_options) if isinstance(beam_options, str) else beam_options
         given = made.name, data_dir, tmp_dir, random_seed, overwrite, workers
         datagen.generate_data_with_beam(*given, options)
     else:
         raise DataError(
-            f"runner={runner!r} with task_id={task_id}, vocab_size={vocab_size}, "
-            f"beam_options={beam_options!r}; expected runner='beam', a registered problem and "
-            f"neither task_id nor vocab_size, or runner='local' without beam_options"
+            f"runner={runner!r} with {task_id=}, {vocab_size=}, {beam_options=}; expected "
+            f"runner='beam' and a registered problem alone, or runner='local' without beam_options"
         )
     return {name: one.examples for name, one in data_sizes(made, data_dir).items()}
 
