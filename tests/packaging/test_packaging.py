@@ -230,6 +230,7 @@ def run_page(page: str, environment: Path, folder: Path, only: str = "") -> None
     assert ran.returncode == 0, ran.stderr
 
 
+@pytest.mark.slow
 def test_the_first_commands_of_the_readme(environment: Path, tmp_path: Path) -> None:
     run_page("README.md", environment, tmp_path, only="t2t-datagen --problem=text2text_tmpdir")
     assert (tmp_path / "dates_data/vocab.text2text_tmpdir.400.model").exists()
