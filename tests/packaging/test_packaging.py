@@ -31,8 +31,10 @@ import json, os, runpy, signal, sys, time, urllib.request
 import keras, tensorflow
 
 def start(words):
+    global served
     if pid := os.fork():
         return pid
+    served = None
     log = os.open("log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0), os.dup2(log, 1), os.dup2(log, 2)
     sys.argv = [os.path.join(os.path.dirname(sys.executable), words[0]), *words[1:]]
@@ -44,11 +46,12 @@ def finish(pid, words):
         sys.exit(f"{words} ended with {status}:\\n{open('log').read()}")
 
 served = None
-for words in json.load(sys.stdin):
-    pid = start(words)
-    if words[0] != "t2t-server":
-        finish(pid, words)
-    else:
+try:
+    for words in json.load(sys.stdin):
+        pid = start(words)
+        if words[0] != "t2t-server":
+            finish(pid, words)
+            continue
         served = pid
         for _ in range(600):
             try:
@@ -56,9 +59,10 @@ for words in json.load(sys.stdin):
                 break
             except OSError:
                 time.sleep(0.1)
-if served:
-    os.kill(served, signal.SIGTERM)
-    finish(served, "t2t-server")
+finally:
+    if served:
+        os.kill(served, signal.SIGTERM)
+        finish(served, "t2t-server")
 """
 
 
