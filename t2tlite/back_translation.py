@@ -59,12 +59,9 @@ def back_translate(
       DataError: the file is missing or isn't UTF-8, or the name isn't possible.
       OutputError: the folder can't be written.
     """
-    if not (decoder.folder.generates and decoder.problem.has_inputs):
-        raise DataError(
-            f"{decoder.run.problem} doesn't translate texts; give a model from the target language "
-            f"to that of the inputs"
-        )
+    _check(decoder)
     folder = make_folder(data_dir)
+    data_dir = os.fspath(data_dir)
     texts = Path(os.path.abspath(source))
     inputs = Path(os.path.abspath(folder)) / f"{problem_name}.inputs.txt"
     table = Table(
@@ -72,8 +69,7 @@ def back_translate(
         data_files=[f"{inputs}+{texts}"],
         dev_share=dev_share,
         max_ratio=max_ratio,
-        # The mixture's vocabulary is what counts; bytes need none.
-        vocab_size=0,
+        vocab_size=0,  # The mixture's is what counts.
     )
     problem = table_problems.make(table, problem_name)
     mark, digest = inputs.with_name(f".{inputs.name}.made"), digest_of(decoder, texts)
@@ -88,6 +84,15 @@ def back_translate(
             file.write(digest)
     else:
         log.info("%s is there already", inputs)
-    generate_data(problem, os.fspath(data_dir), num_workers=num_workers)
+    generate_data(problem, data_dir, num_workers=num_workers)
     written = manifest.read(data_dir, problem_name)
     return {split: one.examples for split, one in written.splits.items()} if written else {}
+
+
+def _check(decoder: Decoder) -> None:
+    """Raises DataError if a model doesn't translate."""
+    if not (decoder.folder.generates and decoder.problem.has_inputs):
+        raise DataError(
+            f"{decoder.run.problem} doesn't translate texts; give a model from the target language "
+            f"to that of the inputs"
+        )

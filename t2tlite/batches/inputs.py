@@ -13,8 +13,7 @@ import numpy as np
 
 from t2tlite.batches.batching import Batching, Sizes
 from t2tlite.batches.examples import Examples
-from t2tlite.batches.mixed_examples import MixedExamples
-from t2tlite.batches.mixture_plan import MixturePlanner
+from t2tlite.batches.mixture_plan import MixturePlanner, planner_of
 from t2tlite.batches.plan import Plan, Planner
 from t2tlite.config import WEIGHTS
 from t2tlite.data.wire import Array, spans
@@ -34,9 +33,7 @@ class TrainingBatches:
 
     def __init__(self, examples: Examples, batching: Batching, seed: int):
         self._examples, self._batching = examples, batching
-        self._planner = Planner(examples.lengths, batching, seed)
-        if isinstance(examples, MixedExamples):
-            self._planner = MixturePlanner(examples, batching, seed)
+        self._planner = planner_of(examples, batching, seed)
         self._first_plan, _ = self._planner.at(0)
 
     @functools.cached_property
@@ -54,34 +51,15 @@ class TrainingBatches:
         return make_batch(self._examples, plan, place, self._batching.kind == "pack", share, shares)
 
     def shares(self, first: int, stop: int) -> dict[str, float]:
-        """Returns the share of the examples that each member of a mixture has in some batches.
-
-        Args:
-          first, stop: the batches are those from `first` to before `stop`.
-
-        Returns:
-          By the member's name; {} unless the problem is a mixture.
-        """
-        if not isinstance(self._examples, MixedExamples):
-            return {}
-        counts = np.zeros(len(self._examples.parts), np.int64)
-        while first < stop:
-            plan, place = self._planner.at(first)
-            last = min(len(plan), place + stop - first)
-            ends = plan.member_starts[plan.row_starts[[place, last]]]
-            counts += self._examples.members_of(plan.members[slice(*ends)])
-            first += last - place
-        total = max(int(counts.sum()), 1)
-        return dict(zip(self._examples.parts, (counts / total).tolist(), strict=True))
+        """Returns `MixturePlanner.shares`; {} unless the problem is a mixture."""
+        planner = self._planner
+        return planner.shares(first, stop) if isinstance(planner, MixturePlanner) else {}
 
     @functools.cached_property
     def signature(self) -> dict[str, tuple[tuple[int | None, int | None], str]]:
         """Shape and dtype of each feature in all batches; None where the shapes differ."""
         plan, kind = self._first_plan, self._batching.kind
-        same_rows = len(set(plan.rows.tolist())) == 1
-        if isinstance(self._planner, MixturePlanner):
-            # Its rounds may differ in their last batches.
-            same_rows = kind != "bucket" and self._batching.static
+        same_rows = self._planner.same_rows(plan)
         fixed = {n for n, w in zip(self._examples.names, self._examples.widths, strict=True) if w}
         batch = make_batch(self._examples, plan, 0, kind == "pack")
         signature = {}

@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from t2tlite.batches.batching import Batching
+from t2tlite.batches.examples import Examples
 from t2tlite.batches.mixed_examples import MixedExamples
 from t2tlite.batches.packing import pack_rows
 from t2tlite.batches.plan import MIN_ROUND_BATCHES, Plan, Planner, shuffled
@@ -54,7 +55,8 @@ class _Rounds:
 
     def places(self, number: int) -> Array:
         """Returns where round `number` begins in the order of each member: int64 [M]."""
-        return np.floor(self.before + number * self.taken + 0.5).astype(np.int64)
+        places: Array = np.floor(self.before + number * self.taken + 0.5).astype(np.int64)
+        return places
 
 
 class MixturePlanner(Planner):
@@ -70,7 +72,7 @@ class MixturePlanner(Planner):
 
     def __init__(self, examples: MixedExamples, batching: Batching, seed: int):
         super().__init__(examples.lengths, batching, seed)
-        self._mixing = examples.mixing
+        self._examples, self._mixing = examples, examples.mixing
         edges = np.searchsorted(self.kept, examples.firsts)
         self._kept_of = [self.kept[a:b] for a, b in zip(edges[:-1], edges[1:], strict=True)]
         used = np.array(self._mixing.shares).max(axis=0) > 0
@@ -97,6 +99,26 @@ class MixturePlanner(Planner):
         if planned is None or planned[0] != key:
             self._planned = planned = key, self._plan_mixed(rounds, number)
         return planned[1], place
+
+    def same_rows(self, plan: Plan) -> bool:
+        """Whether all batches have as many rows: other rounds may have other last batches."""
+        return self.batching.kind != "bucket" and self.batching.static
+
+    def shares(self, first: int, stop: int) -> dict[str, float]:
+        """Returns the share of the examples that each member has in some batches, by its name.
+
+        Args:
+          first, stop: the batches are those from `first` to before `stop`.
+        """
+        counts = np.zeros(len(self._kept_of), np.int64)
+        while first < stop:
+            plan, place = self.at(first)
+            last = min(len(plan), place + stop - first)
+            ends = plan.member_starts[plan.row_starts[[place, last]]]
+            counts += self._examples.members_of(plan.members[slice(*ends)])
+            first += last - place
+        total = max(int(counts.sum()), 1)
+        return dict(zip(self._examples.parts, (counts / total).tolist(), strict=True))
 
     # What the members consist of.
 
@@ -127,8 +149,10 @@ class MixturePlanner(Planner):
             return np.full(len(self._items), 1.0 / self.batching.rows(self.batching.row_length))
         bounds = np.array(self.bounds)
         filled = 1.0 / np.array([self.batching.rows(bound) for bound in self.bounds])
-        side = "left" if self.batching.static else "right"
-        bucket = np.searchsorted(bounds, self._longest, side=side)
+        if self.batching.static:
+            bucket = np.searchsorted(bounds, self._longest, side="left")
+        else:
+            bucket = np.searchsorted(bounds, self._longest, side="right")
         each = filled[np.minimum(bucket, len(bounds) - 1)]
         return np.array([each[kept].mean() if len(kept) else 1.0 for kept in self._kept_of])
 
@@ -187,7 +211,8 @@ class MixturePlanner(Planner):
         sizes = np.array([len(kept) for kept in self._kept_of])
         items = np.array([len(one) for one in self._items])
         weights = shares * np.where(sizes > 0, items / np.maximum(sizes, 1), 0.0)
-        return weights / (weights @ self._batches_per_item)[..., None]
+        items_per_batch: Array = weights / (weights @ self._batches_per_item)[..., None]
+        return items_per_batch
 
     def _steps_in_batches(self, shares: list[Array]) -> list[int]:
         """Returns the steps of the points, also of those that are numbers of examples."""
@@ -253,6 +278,17 @@ class MixturePlanner(Planner):
             parts.append(part)
             place, count = place + len(part), count - len(part)
         return np.concatenate(parts) if parts else items[:0]
+
+
+def planner_of(examples: Examples, batching: Batching, seed: int) -> Planner:
+    """Returns the planner of training examples, which may be those of a mixture.
+
+    Raises:
+      DataError: no example is within the length limits.
+    """
+    if isinstance(examples, MixedExamples):
+        return MixturePlanner(examples, batching, seed)
+    return Planner(examples.lengths, batching, seed)
 
 
 def _times(density: Array, count: int) -> Array:

@@ -112,6 +112,10 @@ class Planner:
     def _round_batches(self) -> int:
         return len(self.round(0))
 
+    def same_rows(self, plan: Plan) -> bool:
+        """Whether all batches have as many rows as each other; `plan` is the first round's."""
+        return len(set(plan.rows.tolist())) == 1
+
     def round(self, number: int) -> Plan:
         """Returns the plan of a training round; that of the last one is kept."""
         if self._round is None or self._round[0] != number:

@@ -6,7 +6,8 @@ import functools
 import os
 from typing import Any
 
-from t2tlite.checkpoint.description import KINDS, Description
+from t2tlite.checkpoint.description import Description
+from t2tlite.checkpoint.problem_kinds import KINDS
 from t2tlite.config import HParams, ProblemHParams
 from t2tlite.mixtures.task_tag import TaskTag
 from t2tlite.problem import FILE_WORD, Problem

@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from t2tlite.checkpoint import checkpoints, encoder_kinds, eval_log, tensor_files
+from t2tlite.checkpoint.data_size import DataSize
 from t2tlite.checkpoint.description import DECODING, Feature
-from t2tlite.checkpoint.run_record import DataSize, RunRecord
+from t2tlite.checkpoint.run_record import RunRecord
 from t2tlite.errors import CheckpointError
 from t2tlite.files import atomic
 

@@ -66,7 +66,8 @@ def main() -> None:
     elif FLAGS.score_file:
         from t2tlite.decode import scoring
 
-        scores = scoring.score_file(decoder.engine, decoder.folder, FLAGS.score_file)
+        tag = decode_hparams.decode_tag
+        scores = scoring.score_file(decoder.engine, decoder.folder, FLAGS.score_file, tag)
         _write_scores(scores, not decoder.classifies)
     else:
         source, target = FLAGS.decode_from_file, FLAGS.decode_to_file
@@ -129,7 +130,7 @@ def _report_other_flags(run: run_record.RunRecord) -> None:
     """Logs which of T2T's flags the run record replaces."""
     for name in ("problem", "model"):
         given, recorded = FLAGS[name].value, getattr(run, name)
-        given = registry.recorded_name(given) if name == "problem" else given
+        given = registry.recorded_name(given or "") if name == "problem" else given
         if given and given != recorded:
             log.warning("--%s=%s is ignored: the model was trained with %s", name, given, recorded)
     reads_data = not (FLAGS.decode_from_file or FLAGS.decode_interactive or FLAGS.score_file)

@@ -12,7 +12,7 @@ from t2tlite.config import EOS_ID, PAD_ID
 from t2tlite.decode import attention_maps
 from t2tlite.decode.attention_maps import AttentionMap
 from t2tlite.decode.batches import encode_lines, target_ids
-from t2tlite.decode.decode_hparams import Hypothesis
+from t2tlite.decode.decode_hparams import DecodeHParams, Hypothesis
 from t2tlite.decode.engine import Engine
 from t2tlite.decode.model_folder import ModelFolder
 from t2tlite.errors import DataError, OutputError
@@ -138,19 +138,17 @@ def attend(
     folder: ModelFolder,
     line: str,
     answer: str | Hypothesis | None,
-    max_input_size: int,
-    decode_tag: str = "",
+    decode_hparams: DecodeHParams,
 ) -> Attention:
     """Returns the attention weights behind an answer to a line; None if the model classifies."""
     features = {}
     if folder.problem.has_inputs:
-        row = encode_lines(folder, {0: line}, max_input_size, decode_tag=decode_tag)[0]
-        features["inputs"] = list(row.ids)
+        features["inputs"] = list(encode_lines(folder, {0: line}, decode_hparams)[0].ids)
     if not folder.generates or answer is None:
         # Its one target isn't read.
         features["targets"] = [PAD_ID]
     elif isinstance(answer, str):
-        [features["targets"]] = target_ids(folder, [line], [answer], decode_tag)
+        [features["targets"]] = target_ids(folder, [line], [answer], decode_hparams.decode_tag)
     else:
         features["targets"] = [*answer.ids, EOS_ID]
     if folder.hparams.prepend_mode != "none":

@@ -35,22 +35,22 @@ class Batch(NamedTuple):
 def encode_lines(
     folder: ModelFolder,
     lines: Mapping[int, str],
-    max_input_size: int,
+    decode_hparams: DecodeHParams,
     first: int = 0,
-    decode_tag: str = "",
 ) -> dict[int, Row]:
     """Returns what the model reads of each line, by index.
 
     Args:
       folder: the model.
       lines: texts by index.
-      max_input_size: longer lines are cut to this many tokens and named in a warning; -1: none.
+      decode_hparams: `decode_tag` is read, and `max_input_size`: longer lines are cut to this many
+        tokens and named in a warning.
       first: number of line 0 in its file, from 0; for messages.
-      decode_tag: as the decode hparam.
 
     Raises:
       Error: a line can't be encoded, or has no tag; the message has its number.
     """
+    decode_tag, max_input_size = decode_hparams.decode_tag, decode_hparams.max_input_size
     # The line of a language model is the beginning of an answer: without prefix and EOS.
     feature, ending = ("inputs", [EOS_ID]) if folder.problem.has_inputs else ("targets", [])
     begins = {

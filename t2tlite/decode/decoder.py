@@ -214,8 +214,7 @@ class Decoder(LoadedModel):
                 f"line, an empty one for no prefix"
             )
         decoded = {i: line for i, line in enumerate(lines) if self._is_decoded(line)}
-        tag = decode_hparams.decode_tag
-        rows = encode_lines(self.folder, decoded, decode_hparams.max_input_size, first, tag)
+        rows = encode_lines(self.folder, decoded, decode_hparams, first)
         if prefixes is not None:
             rows = add_prefixes(self.folder, rows, prefixes)
         return make_batches(rows, decode_hparams, self.engine.row_shares)
@@ -257,9 +256,7 @@ class Decoder(LoadedModel):
         if not (self._is_decoded(line) and self.streams(decode_hparams)):
             yield self.search_lines([line], decode_hparams, seeds=[seed])[0][0]
             return
-        limit, tag = decode_hparams.max_input_size, decode_hparams.decode_tag
-        row = encode_lines(self.folder, {0: line}, limit, decode_tag=tag)[0]
-        row = row._replace(seed=seed)
+        row = encode_lines(self.folder, {0: line}, decode_hparams)[0]._replace(seed=seed)
         if row.size > self.engine.max_tokens(1, decode_hparams):
             raise DataError(too_long(self.engine, 1, row, decode_hparams))
         try:
@@ -316,8 +313,7 @@ class Decoder(LoadedModel):
             raise DataError("the line is blank, so there are no weights to show; give it some text")
         if answer is None and self.folder.generates:
             answer = self.n_best([line])[0][0]
-        limit, tag = self.decode_hparams.max_input_size, self.decode_hparams.decode_tag
-        return attend(self.engine, self.folder, line, answer, limit, tag)
+        return attend(self.engine, self.folder, line, answer, self.decode_hparams)
 
     def _is_decoded(self, line: str) -> bool:
         return bool(line.strip()) or (self.from_nothing and not self.problem.has_inputs)

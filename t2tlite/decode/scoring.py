@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from t2tlite import console
 from t2tlite.decode.batches import encode_lines, group_by_size, target_ids
+from t2tlite.decode.decode_hparams import DecodeHParams
 from t2tlite.decode.engine import Engine, not_finite_error
 from t2tlite.decode.model_folder import ModelFolder
 from t2tlite.devices.free_memory import is_out_of_memory
@@ -108,7 +109,8 @@ def _score(
     else:
         rows = {"targets": target_ids(folder, inputs, targets, decode_tag)}
     if folder.problem.has_inputs:
-        encoded = encode_lines(folder, dict(enumerate(inputs)), -1, decode_tag=decode_tag)
+        hparams = DecodeHParams(decode_tag=decode_tag)
+        encoded = encode_lines(folder, dict(enumerate(inputs)), hparams)
         rows["inputs"] = [list(row.ids) for row in encoded.values()]
     sizes = [max(map(len, pair)) for pair in zip(*rows.values(), strict=True)]
     batches = group_by_size(dict(enumerate(sizes)), lambda size: max(1, BATCH_TOKENS // size))

@@ -119,7 +119,9 @@ class BatchDecoder:
             vocab_size=self._encoder.vocab_size,
             settings=Settings(**settings),
             has_attention=decoder.has_attention,
-            encode=lambda line, tag: encode_lines(decoder.folder, {0: line}, -1, 0, tag)[0].ids,
+            encode=lambda line, tag: (
+                encode_lines(decoder.folder, {0: line}, DecodeHParams(decode_tag=tag))[0].ids
+            ),
             decode=decoder.encoders["targets"].decode,
             classifies=not decoder.folder.generates,
             page=page_texts.texts_of(decoder.folder, page),

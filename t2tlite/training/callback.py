@@ -213,9 +213,8 @@ class TrainingCallback(keras.callbacks.Callback):
             eval_log.write_evaluations(self.output_dir, self._evaluations)
             model_card.write(self.output_dir, self.setup.run)
             self._events.evaluation(self.step, metrics)
-        self._line.say(
-            f"step {self.step} evaluation: {reports.shown(metrics)}  {self.setup.coverage}"
-        )
+        shown = f"{reports.shown(metrics)}  {self.setup.coverage}"
+        self._line.say(f"step {self.step} evaluation: {shown}")
         self._mark_best()
         self._begin_window()
 

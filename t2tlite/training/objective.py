@@ -98,10 +98,9 @@ class Objective(keras.Model):
         return super().train_step(*args)
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        """Returns this device's part of the mean loss over the target tokens of a whole batch.
+        """Returns this device's part of the weighted mean loss over a whole batch's target tokens.
 
-        The mean is weighted: the sum of weight times loss, divided by the sum of the weights. The
-        parts of all devices add up to the mean, as their gradients do.
+        The parts of all devices add up to the mean, as their gradients do.
         """
         weight, total = self.batch_loss.weight(x), self.batch_loss.total(x, y_pred)
         tokens = self.batch_loss.tokens(x)

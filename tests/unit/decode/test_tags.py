@@ -113,7 +113,7 @@ def test_the_folder_needs_no_plugin(folders):
     assert isinstance(folder.problem, DescribedProblem)
     assert folder.tags.names == ["<r>", "<v>", "<p>", "<up>"]
     with pytest.raises(DataError, match="line 1 begins with none of the model's tags"):
-        encode_lines(folder, {0: "wood"}, -1)
+        encode_lines(folder, {0: "wood"}, DecodeHParams())
 
 
 def test_rows_and_references_of_a_moved_folder(folders):
@@ -122,9 +122,9 @@ def test_rows_and_references_of_a_moved_folder(folders):
     encoder = folder.encoders["inputs"]
     [r], [p], [up] = (encoder.encode(tag) for tag in ("<r>", "<p>", "<up>"))
     plain = encoder.encode("wood")
-    rows = encode_lines(folder, {0: "wood"}, -1, decode_tag="reversing")
+    rows = encode_lines(folder, {0: "wood"}, DecodeHParams(decode_tag="reversing"))
     assert rows[0] == ([r, *plain, EOS_ID], (), None)
-    rows = encode_lines(folder, {0: "<r>wood", 3: "<p>wood"}, -1)
+    rows = encode_lines(folder, {0: "<r>wood", 3: "<p>wood"}, DecodeHParams())
     assert rows[0].ids == [r, *plain, EOS_ID]
     assert rows[3] == ([p, *encoder.encode("shout: wood"), EOS_ID], [up], None)
     [target] = target_ids(folder, ["<p>wood"], ["WOOD"])

@@ -143,7 +143,7 @@ def check_t2ts_protocol(decoder, answer):
     how = decoder.decode_hparams
     asked = [line for line in LINES if line.strip()]
     examples = []
-    rows = encode_lines(decoder.folder, dict(enumerate(asked)), how.max_input_size)
+    rows = encode_lines(decoder.folder, dict(enumerate(asked)), how)
     for row in rows.values():
         example = tf.train.Example()
         example.features.feature["inputs"].int64_list.value.extend(row.ids)
