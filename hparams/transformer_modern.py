@@ -57,7 +57,7 @@ def transformer_modern_small():
     hparams.filter_size = 704
     hparams.num_heads = 4
     hparams.batch_size = 2048
-    hparams.learning_rate_constant = 0.002
+    hparams.learning_rate_constant = 0.004
     hparams.learning_rate_warmup_steps = 400
     return hparams
 
@@ -69,5 +69,5 @@ def transformer_modern_tiny():
     hparams.num_hidden_layers = 2
     hparams.hidden_size = 128
     hparams.filter_size = 352
-    hparams.learning_rate_constant = 0.004
+    hparams.learning_rate_constant = 0.008
     return hparams
