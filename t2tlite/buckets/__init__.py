@@ -16,8 +16,8 @@ from t2tlite.buckets.drivers import Bucket
 from t2tlite.buckets.mirror import mirror_of, mirrors, open_mirror
 from t2tlite.errors import DataError
 
-# Flags, and arguments of the functions in Python, whose values may be URLs; several are joined by
-# commas. Of the files, T2T's and this program's names have the format beside them.
+# Flags, and arguments of the functions in Python, whose values may be URLs; several files, and
+# several plugins, are joined by commas.
 FOLDERS = (
     *("data_dir", "tmp_dir", "output_dir", "model_dir", "export_dir"),
     *("translations_dir", "event_dir"),

@@ -13,7 +13,7 @@ import logging
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -52,8 +52,9 @@ class RemoteFile:
 
     size: int
     version: str
-    checksum: str
-    modified: int = 0
+    # A listing may tell them otherwise than a look at one file.
+    checksum: str = field(compare=False)
+    modified: int = field(default=0, compare=False)
 
 
 class Bucket:

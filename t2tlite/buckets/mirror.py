@@ -111,9 +111,9 @@ class Mirror:
             has_changed = state.of_file(path) not in ([], entry.local)
             if has_changed and checksums.matches(path, now.checksum) is not True:
                 raise DataError(
-                    f"{self.shown(path)} was changed by another machine, and its local copy {path} "
+                    f"{self.shown(path)} was changed by another machine, and the copy on this one "
                     f"has changes that aren't uploaded; to go on with the bucket's, remove "
-                    f"{self.folder}; to keep the local copy, copy it elsewhere first"
+                    f"{self.folder.parent}, or move what you want to keep elsewhere"
                 )
         return is_newer
 

@@ -57,13 +57,14 @@ def read(folder: Path) -> State | None:
     """Returns what is known of a local copy; None if `folder` isn't one."""
     try:
         values = json.loads(path_of(folder).read_bytes())
-    except (OSError, ValueError):
+        for name, entry in values["files"].items():
+            remote = entry["remote"]
+            entry["remote"] = remote and RemoteFile(**remote)
+            values["files"][name] = Entry(**entry)
+        return State(**values)
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        # A damaged one, or of another version, is made again: files are compared by checksum.
         return None
-    for name, entry in values["files"].items():
-        remote = entry["remote"]
-        entry["remote"] = remote and RemoteFile(**remote)
-        values["files"][name] = Entry(**entry)
-    return State(**values)
 
 
 @contextlib.contextmanager

@@ -130,8 +130,8 @@ def _upload_all(mirror: Mirror) -> None:
         upload(mirror, wait=True)
     except (Error, OSError) as error:
         raise OutputError(
-            f"{error}; nothing is lost: what isn't uploaded yet is in {mirror.folder}, and the "
-            f"next command that writes to {mirror.bucket.shown} uploads it"
+            f"{error}; nothing is lost: what isn't uploaded yet is in {mirror.folder.parent}, and "
+            f"the next command that writes to {mirror.bucket.shown} uploads it"
         ) from error
 
 
@@ -233,14 +233,12 @@ def _upload_one(mirror: Mirror, file: _Staged) -> None:
         if is_list(name):
             # So that a kill right after the upload isn't taken for another machine's change.
             entry.sent = checksums.of_bytes(file.link.read_bytes())
-    if is_list(name) and (now := mirror.bucket.find(name)) != before:
-        if now and now.checksum in entry.sent:
-            pass
-        else:
-            raise OutputError(
-                f"another machine has changed {mirror.shown(mirror.folder / name)} meanwhile; stop "
-                f"one of the two, or choose another folder"
-            )
+    now = mirror.bucket.find(name) if is_list(name) else before
+    if now != before and not (now and now.checksum in entry.sent):
+        raise OutputError(
+            f"another machine has changed {mirror.shown(mirror.folder / name)} meanwhile; stop one "
+            f"of the two, or choose another folder"
+        )
     stored = mirror.bucket.store(file.link, name)
     with state.changing(mirror.folder) as known:
         entry = known.files.setdefault(name, state.Entry())

@@ -125,7 +125,7 @@ def test_changes_on_both_sides_are_an_error(remote, fresh):
     (folder / "checkpoint.json").write_bytes(b"[1, 2]")
     remote.write("checkpoint.json", b"[1, 3]")
     fresh(keep=True)
-    with pytest.raises(DataError, match="checkpoint.json was changed by another machine, and its"):
+    with pytest.raises(DataError, match="checkpoint.json was changed by another machine, and the"):
         buckets.local_folder(remote.url)
     # Of a model that another machine has trained on, the other files are the bucket's, too.
     (folder / "checkpoint.json").unlink()

@@ -49,7 +49,7 @@ def test_what_is_written_is_uploaded_and_resumes_elsewhere(remote, fresh):
     assert (folder / "model.ckpt-3.safetensors").read_bytes() == b"3" * 1000
 
 
-def test_only_changes_are_uploaded(remote, no_buckets):
+def test_only_changes_are_uploaded(remote, no_buckets, fresh):
     with buckets.uploading():
         folder = make_folder(buckets.local_folder(remote.url))
         (folder / "a").write_text("a")
@@ -64,6 +64,11 @@ def test_only_changes_are_uploaded(remote, no_buckets):
         make_folder(folder)
         (folder / "b").write_text("b")
     assert sent == ["b"] and remote.names() == ["a", "b"]
+    # Nor is anything fetched again that was uploaded.
+    before = (folder / "a").stat()
+    fresh(keep=True)
+    assert buckets.local_folder(remote.url) == str(folder)
+    assert (folder / "a").stat() == before
 
 
 def test_a_checkpoint_list_comes_after_its_files_though_training_goes_on(remote, no_buckets):
@@ -127,6 +132,8 @@ def test_without_a_connection_nothing_is_lost(remote, fresh, no_buckets, caplog)
         while "trying again every" not in caplog.text and time.monotonic() < deadline:
             time.sleep(0.02)
     assert f"{remote.url}: the network is down" in str(raised.value)
+    # A command shows URLs in place of copies, but for what this says.
+    assert buckets.with_urls(str(raised.value)) == str(raised.value)
     assert "\n" not in str(raised.value) and "trying again every" in caplog.text
     assert remote.names() == []
     no_buckets.setattr(remote.driver, "put_file", real)
