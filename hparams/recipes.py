@@ -4,6 +4,7 @@ from t2tlite import HParams, registry
 
 from .lstm import lstm_luong_attention
 from .transformer import transformer_base, transformer_poetry, transformer_tiny
+from .transformer_modern import transformer_modern_tiny
 from .transformer_relative import transformer_relative_tiny
 
 
@@ -110,6 +111,18 @@ def transformer_poetry_clean():
     hparams.attention_dropout = 0.0
     hparams.relu_dropout = 0.0
     return _cosine(hparams, 0.002, 300)
+
+
+@registry.register_hparams
+def transformer_modern_poetry_clean():
+    """The next line of verse: the modern block, as large as transformer_poetry_clean."""
+    hparams = transformer_modern_tiny()
+    hparams.filter_size = 344
+    hparams.batch_size = 1024
+    hparams.label_smoothing = 0.0
+    hparams.learning_rate_schedule = "constant*linear_warmup*linear_decay_to_zero"
+    hparams.learning_rate_warmup_steps = 180
+    return hparams
 
 
 @registry.register_hparams
