@@ -56,7 +56,7 @@ def test_the_mean_over_all_target_tokens(make_model):
     total = losses[TARGETS > 0].sum()
     value, sums = loss(network)
     assert value == pytest.approx(total / 5, rel=1e-5)
-    expected = {"tokens": 5, "slots": 8, "loss": total, "waited": 0.75, "stops": 0}
+    expected = {"weight": 5, "tokens": 5, "slots": 8, "loss": total, "waited": 0.75, "stops": 0}
     assert sums == pytest.approx({**expected, "finite_steps": 1}, rel=1e-5)
     assert loss(Plain(network))[0] == pytest.approx(value, rel=1e-5)
     # The table has 16 rows for 11 tokens; the logits of the others are -1e9.
@@ -257,10 +257,14 @@ def trained(batches, strategy=None, **hparams):
     objective.compile(optimizer=optimizer, jit_compile=False)
 
     def batch(number, share, shares):
-        rows = batches[number % len(batches)]
-        return {"targets": rows[len(rows) * share // shares : len(rows) * (share + 1) // shares]}
+        features = batches[number % len(batches)]
+        features = features if isinstance(features, dict) else {"targets": features}
+        rows = len(features["targets"])
+        part = slice(rows * share // shares, rows * (share + 1) // shares)
+        return {name: value[part] for name, value in features.items()}
 
-    feed = Feed(batch, {"targets": ((None, 12), "int32")}, first=0)
+    first = batch(0, 0, 1)
+    feed = Feed(batch, {name: ((None, 12), str(one.dtype)) for name, one in first.items()}, first=0)
     steps = len(batches) * 2
     objective.fit(devices.distribute(feed), steps_per_epoch=steps, shuffle=False, verbose=0)
     values = {weight.path: np.array(weight.numpy()) for weight in network.weights}
@@ -284,6 +288,20 @@ def rows_of_31_tokens():
     rows = np.zeros((6, 12), np.int32)
     rows[0, :2], rows[2], rows[3], rows[4, :5] = (3, 1), 4, 7, (5, 6, 7, 8, 1)
     return rows
+
+
+def check_weights(strategy):
+    """Rows of weight 2 and 1 train as the first row twice and the second once."""
+    first, second = [3, 4, 1] + [0] * 9, [5] * 11 + [1]
+    values = {"optimizer": "sgd", "learning_rate_constant": 1.0}
+    rows = np.array([first, second], np.int32)
+    weights = np.where(rows > 0, np.array([[0.02], [0.01]]), 0.0).astype(np.float32)
+    twice = trained([np.array([first, first, second, [0] * 12], np.int32)], strategy, **values)[0]
+    weighted = trained([{"targets": rows, "targets_weight": weights}], strategy, **values)[0]
+    plain = trained([rows], strategy, **values)[0]
+    for name, value in twice.items():
+        np.testing.assert_allclose(weighted[name], value, atol=1e-6, rtol=0, err_msg=name)
+    assert max(np.abs(plain[name] - value).max() for name, value in twice.items()) > 1e-4
 
 
 def check_clipping(strategy):
@@ -321,6 +339,7 @@ from tests.unit.training import test_objective as tests
 for values in tests.OPTIMIZERS:
     tests.check_accumulation(values, strategy)
 tests.check_clipping(strategy)
+tests.check_weights(strategy)
 """
 
 
