@@ -56,7 +56,7 @@ def test_a_training_killed_while_it_uploads_resumes_on_another_machine(
     proxy = Proxy(s3_server, hold=b"/model.ckpt-20.safetensors")
     first = {"T2TLITE_CACHE_DIR": str(tmp_path / "first"), "AWS_ENDPOINT_URL": proxy.address}
     process = start(arguments(data, model, 10_000, **given), waits=False, **first)
-    assert proxy.held.wait(120)
+    assert proxy.held.wait(300)
     process.kill()
     process.join()
     proxy.close()
