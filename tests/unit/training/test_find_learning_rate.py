@@ -118,10 +118,10 @@ def test_each_update_is_reported_by_itself():
 
     model = Model()
     callback = SweepCallback(model, lambda step: 0.1, lambda rate, loss: True, 1)
-    callback.on_train_batch_end(0, {"totals": [[2.0, 2.0, 4.0, 0.0, 0.0, 1.0]]})
+    callback.on_train_batch_end(0, {"totals": [[2.0, 2.0, 2.0, 4.0, 0.0, 0.0, 1.0]]})
     assert not model.stop_training
     callback.report = lambda rate, loss: rate != 0.1 or loss != 3.0
-    callback.on_train_batch_end(1, {"totals": [[4.0, 4.0, 10.0, 0.0, 0.0, 2.0]]})
+    callback.on_train_batch_end(1, {"totals": [[4.0, 4.0, 4.0, 10.0, 0.0, 0.0, 2.0]]})
     assert model.stop_training
 
 
