@@ -1,10 +1,13 @@
 """OpenAI's completions, asked for by OpenAI's own client."""
 
 import dataclasses
+import json
 
 import pytest
 
 from t2tlite.decode.decode_hparams import Hypothesis
+from t2tlite.serving import completions
+from t2tlite.serving.limits import Limits
 from t2tlite.serving.served_model import BatchDecoder
 from tests.unit.conftest import Letters, Mood
 from tests.unit.serving.conftest import SERVED, echo, reversed_text, text_of
@@ -253,3 +256,9 @@ def test_what_changes_nothing_is_accepted(echoing):
     found = complete(echoing, prompt="ab", logit_bias={}, user="me", **neutral)
     assert texts(found) == ["ba"]
     assert echoing.ask("GET", PATH)[0] == 405
+
+
+def test_a_tag_chooses_the_problem_of_a_mixture():
+    body = json.dumps({"model": "echo", "prompt": "ab", "decode_tag": "<2de>"}).encode()
+    parsed = completions.parse_completion(body, SERVED, Limits())
+    assert parsed.parameters.settings.decode_tag == "<2de>"

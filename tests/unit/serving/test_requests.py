@@ -108,3 +108,12 @@ def test_what_is_refused(parameters, message):
     assert caught.value.status == 400
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_tag_chooses_the_problem_of_a_mixture():
+    found = parse({"decode_tag": "<2de>"}).settings
+    assert found.decode_tag == "<2de>"
+    # Lines of other tags have batches of their own.
+    assert found != parse({"decode_tag": "<2fr>"}).settings
+    with pytest.raises(RequestError, match='"decode_tag" is 3; expected a string'):
+        parse({"decode_tag": 3})
