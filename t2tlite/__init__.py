@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     from t2tlite.api.serving import serve
     from t2tlite.api.tables import table_problem
     from t2tlite.api.training import evaluate, find_learning_rate, train
-    from t2tlite.bulk.files import decode_file
     from t2tlite.back_translation import back_translate
+    from t2tlite.bulk.files import decode_file
     from t2tlite.checkpoint.run_record import RunRecord
     from t2tlite.config import HParams
     from t2tlite.decode.decode_hparams import DecodeHookArgs, DecodeHParams, Hypothesis
