@@ -107,7 +107,7 @@ def path_of(folder: str | Path, problem: str) -> Path:
     return Path(folder) / f"{problem}.manifest.json"
 
 
-def read(folder: str | Path, problem: str) -> Manifest | None:
+def read(folder: str | os.PathLike[str], problem: str) -> Manifest | None:
     """Reads the manifest of `problem`; None if there is none, as in T2T's data folders.
 
     Raises:

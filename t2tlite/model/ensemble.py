@@ -29,9 +29,9 @@ class Ensemble(keras.Model):
         self.classifies = getattr(members[0], "classifies", False)
         if not all(map(protocol.has_cache, members)):
             # Decoding then calls all members on the whole prefix.
-            self.start = self.step = None
+            self.start = self.step = None  # type: ignore[assignment,method-assign]
         if not protocol.has_attention(members[0]):
-            self.attention_weights = None
+            self.attention_weights = None  # type: ignore[assignment,method-assign]
         self.built = True
 
     @property

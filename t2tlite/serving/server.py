@@ -61,10 +61,7 @@ class Server:
         checkpoint: str = "",
         options: Options | None = None,
     ):
-        if name and not re.fullmatch(r"[\w.-]+", name):
-            raise ServingError(
-                f"--servable_name={shown(name, quoted=True)}; expected letters, digits, _, - and ."
-            )
+        _check_name(name)
         if cluster.current().workers > 1:
             raise DeviceError("a server runs on one machine; unset TF_CONFIG")
         try:
@@ -197,3 +194,11 @@ def listen(address: tuple[str, int]) -> socket.socket:
         raise ServingError(
             f"can't listen on {host}:{port} ({error}); choose another --host or --port"
         ) from None
+
+
+def _check_name(name: str) -> None:
+    """Raises ServingError if a model's name can't be a part of URLs."""
+    if name and not re.fullmatch(r"[\w.-]+", name):
+        raise ServingError(
+            f"--servable_name={shown(name, quoted=True)}; expected letters, digits, _, - and ."
+        )
