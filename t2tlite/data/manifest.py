@@ -102,7 +102,7 @@ class Manifest:
             file.write("\n")
 
 
-def path_of(folder: str | Path, problem: str) -> Path:
+def path_of(folder: str | os.PathLike[str], problem: str) -> Path:
     """Returns the path of the manifest of `problem` in a data folder."""
     return Path(folder) / f"{problem}.manifest.json"
 
