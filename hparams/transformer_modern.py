@@ -17,7 +17,6 @@ def transformer_modern_base():
         "ffn_activation": "swish",  # of the gate: swish or gelu
         "post_norm": False,  # a norm after each sublayer too, as in T5Gemma
         "num_kv_heads": 0,  # heads of keys and values in the decoder; 0: num_heads
-        "learned_start": True,  # the decoder starts with a learned vector instead of zeros
     }.items():
         hparams.add_hparam(name, value)
     # Random numbers for dropout are expensive on a CPU: one mask for all positions of a row.

@@ -32,7 +32,7 @@ def make_spec(hparams: HParams, network: Any) -> Any:
     _fill_embedding(spec.encoder, spec.encoder.embeddings[0], network.input_embedding)
     _fill_embedding(spec.decoder, spec.decoder.embeddings, network.target_embedding)
     spec.decoder.projection.weight = _table(network.softmax)
-    if is_modern and network.decoder.start_D is not None:
+    if is_modern:
         scale = network.target_embedding.width**0.5 / network.target_embedding.scale
         spec.decoder.embeddings.weight[PAD_ID] = _array(network.decoder.start_D) * scale
     return spec

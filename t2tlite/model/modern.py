@@ -31,7 +31,6 @@ HINTS = {
     "ffn_activation": Literal["swish", "gelu"],
     "post_norm": bool,
     "num_kv_heads": SizeOrZero,
-    "learned_start": bool,
 }
 # Hparams of T2T's block, with the value that is the only one here.
 FIXED = {
@@ -317,7 +316,8 @@ class ModernBlock(keras.layers.Layer):
 class ModernStack(BlockStack):
     """A sequence of blocks and a last norm; arguments as `t2tlite.model.stacks.Stack`.
 
-    The hparams num_kv_heads and learned_start concern the stack named "decoder".
+    That named "decoder" reads num_kv_heads and starts with a learned vector: without biases, a
+    language model makes zeros of zeros, and couldn't learn what comes first.
     """
 
     def __init__(self, layers, hparams, seed_generator, cross, name):
@@ -330,7 +330,7 @@ class ModernStack(BlockStack):
         ]
         self.finish = RMSNorm(hparams, name="finish")
         self.head_width = hparams.hidden_size // hparams.num_heads
-        self.has_start = decodes and hparams.learned_start
+        self.has_start = decodes
         self.start_D: Any = None
 
     def build(self, input_shape):

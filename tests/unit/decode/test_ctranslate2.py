@@ -37,7 +37,7 @@ MODERN = {
     "pos": "none",
     "use_target_space_embedding": False,
 }
-PARTS = {"ffn_activation": "gelu", "post_norm": True, "learned_start": False}
+PARTS = {"ffn_activation": "gelu", "post_norm": True}
 
 
 class Bytes(text_problems.Text2TextProblem):

@@ -22,7 +22,6 @@ CLOSE = {"rtol": 1e-4, "atol": 2e-5}
 QUIET = dict.fromkeys(["layer_prepostprocess_dropout", "attention_dropout", "relu_dropout"], 0.0)
 PARTS = {
     "base": {},
-    "without": {"learned_start": False},
     "with": {"ffn_activation": "gelu", "post_norm": True, "num_kv_heads": 2},
 }
 
@@ -169,6 +168,12 @@ def test_keras_attention_gives_the_same():
     bias = causal_bias(6)
     expected = dot_product_attention(queries, keys, values, bias, flash_attention=False)
     np.testing.assert_allclose(layer.mix(queries, keys, values, bias, False), expected, **CLOSE)
+
+
+def test_a_language_model_can_learn_its_first_token():
+    network = make(problem=ProblemHParams({"targets": V}, {"targets": "symbol"}))
+    logits = np.asarray(network({"targets": ids(1, 1, 4)}))
+    assert np.ptp(logits[0, 0]) > 0.1
 
 
 def test_prepended_inputs_decode_as_a_whole():

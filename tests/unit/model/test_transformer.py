@@ -52,7 +52,6 @@ ALL_PARTS = {
     "ffn_activation": "gelu",
     "post_norm": True,
     "num_kv_heads": 2,
-    "learned_start": False,
 }
 RECURRENT = registry.hparams("universal_transformer_tiny").extra
 VARIANTS = {
