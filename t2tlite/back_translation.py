@@ -39,6 +39,10 @@ def back_translate(
 ) -> dict[str, int]:
     """Translates text back and makes a problem of the pairs, in a data folder.
 
+    >>> made = back_translate(Decoder("model"), "lines.txt", "back", "more_digits")
+    >>> sum(made.values())
+    2
+
     Called again after an interruption, it goes on where it was; complete, it does nothing. The
     pairs of a line without an answer are left out.
 
@@ -72,21 +76,27 @@ def back_translate(
         vocab_size=0,  # The mixture's is what counts.
     )
     problem = table_problems.make(table, problem_name)
-    mark, digest = inputs.with_name(f".{inputs.name}.made"), digest_of(decoder, texts)
-    is_made = inputs.exists() and mark.exists() and mark.read_text(encoding="utf-8") == digest
-    if not is_made:
-        # Pairs of other translations are out of date.
-        shards = folder.glob(f"{problem_name}-*-[0-9]*-of-[0-9]*")
-        for path in [mark, manifest.path_of(data_dir, problem_name), *shards]:
-            path.unlink(missing_ok=True)
-        decode_file(decoder, texts, inputs)
-        with atomic(mark, "w") as file:
-            file.write(digest)
-    else:
-        log.info("%s is there already", inputs)
+    _translate(decoder, texts, inputs, folder, problem_name)
     generate_data(problem, data_dir, num_workers=num_workers)
     written = manifest.read(data_dir, problem_name)
     return {split: one.examples for split, one in written.splits.items()} if written else {}
+
+
+def _translate(
+    decoder: Decoder, texts: Path, inputs: Path, folder: Path, problem_name: str
+) -> None:
+    """Writes the translations of `texts` to `inputs`, unless they are there."""
+    mark, digest = inputs.with_name(f".{inputs.name}.made"), digest_of(decoder, texts)
+    if inputs.exists() and mark.exists() and mark.read_text(encoding="utf-8") == digest:
+        log.info("%s is there already", inputs)
+        return
+    # Pairs of other translations are out of date.
+    shards = folder.glob(f"{problem_name}-*-[0-9]*-of-[0-9]*")
+    for path in [mark, manifest.path_of(folder, problem_name), *shards]:
+        path.unlink(missing_ok=True)
+    decode_file(decoder, texts, inputs)
+    with atomic(mark, "w") as file:
+        file.write(digest)
 
 
 def _check(decoder: Decoder) -> None:
