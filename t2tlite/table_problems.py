@@ -291,8 +291,8 @@ def make(given: Table, name: str = "", rows: GivenRows | None = None) -> TablePr
             f"_rev or _copy at the end"
         )
     if name in registry.problems and name != given.problem:
-        known = registry.problems.get(name)
-        if not (isinstance(known, type) and issubclass(known, TableProblem)):
+        # One that this process has made under the name may be made anew.
+        if not isinstance(registry.problem(name), TableProblem):
             raise DataError(
                 f"problem_name={name}: {registry.problems.where(name)} is a problem of this name; "
                 f"choose another"

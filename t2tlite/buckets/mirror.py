@@ -259,7 +259,8 @@ def mirror_of(path: str | os.PathLike[str]) -> tuple[Mirror, str] | None:
     """Returns the mirror that a path is in, and its name there; None for any other path."""
     absolute = Path(os.path.abspath(path))
     for folder in [absolute, *absolute.parents]:
-        if state.path_of(folder).exists():
+        # Not Path.exists, which raises an error for a name that is too long.
+        if os.path.exists(state.path_of(folder)):
             mirror = _mirrors.get(folder)
             if mirror is None:
                 known = state.read(folder)

@@ -74,7 +74,7 @@ class DecodeHParams(CheckedFields):
     sampling_top_p: Annotated[float, Bounds(1e-6, 1.0)] = 1.0  # probability mass to sample from
     random_seed: Annotated[int, Bounds(0, MAX_SEED)] = 0  # of sampling
     # Of a mixture: the tag, or the problem, to decode with; "": the one that a line begins with.
-    decode_tag: str = ""
+    decode_tag: Annotated[str, Pattern("(?s).*", "a text")] = ""
 
     @classmethod
     def of(

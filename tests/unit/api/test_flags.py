@@ -44,6 +44,8 @@ TRAINING_ONLY = {
     *(set(training.TRAIN_ARGS) - {"eval_steps"}),
 }
 TABLE = set(inspect.signature(t2tlite.table_problem).parameters) - {"problem", "vocab_size"}
+# A loaded Decoder may be an ensemble, and have a tag.
+LOADED = {"ensemble_dir", "ensemble_checkpoints", "decode_tag"}
 # By function: the command, the flags that the function doesn't take, the arguments without a flag.
 FUNCTIONS = {
     "generate_data": (
@@ -60,9 +62,9 @@ FUNCTIONS = {
     ),
     "train": ("trainer", {"checkpoint_path", *PROCESSES}, {"train_args", "device"}),
     "evaluate": ("trainer", {*PROCESSES, *TRAINING_ONLY}, {"train_args", "device"}),
-    "export": ("exporter", RECORDED, set()),
-    # A loaded Decoder may be an ensemble.
-    "serve": ("server", {*RECORDED, "ensemble_dir", "ensemble_checkpoints"}, {"background"}),
+    # decode_hparams has the tag.
+    "export": ("exporter", {*RECORDED, "decode_tag"}, set()),
+    "serve": ("server", {*RECORDED, *LOADED}, {"background"}),
 }
 # Arguments that must be given, or whose default isn't that of the flag.
 OTHER_DEFAULTS = {

@@ -16,11 +16,11 @@ def test_a_damaged_file_is_made_again(s3, fresh, content):
     with buckets.uploading():
         make_folder(folder)
         (folder / "new").write_bytes(b"new")
-    before = (folder / "same").stat()
+    before = state.of_file(folder / "same")
     state.path_of(folder).write_text(content)
     fresh(keep=True)
     assert buckets.local_folder(s3.url) == str(folder)
-    assert (folder / "same").stat() == before and (folder / "new").read_bytes() == b"new"
+    assert state.of_file(folder / "same") == before and (folder / "new").read_bytes() == b"new"
     known = state.read(folder)
     for name in ("same", "new"):
         assert known.files[name].local == state.of_file(folder / name)

@@ -108,7 +108,10 @@ def check_same(decoder, found, lines):
         decoder.n_best(lines),
         strict=True,
     ):
-        texts, expected = [one.decode() for one in row], answers[:count]
+        expected = answers[:count]
+        # What the search couldn't fill is blank.
+        assert not any(row[len(expected) :])
+        texts, scores = [one.decode() for one in row[: len(expected)]], scores[: len(expected)]
         if not line.strip():
             assert set(texts) == {""}
             assert not scores.any()
