@@ -1,5 +1,6 @@
 # make demo   trains a small model on the Psalms and decodes with it: the whole pipeline in minutes
 # make test   runs all tests
+# make long   runs the tests that make test leaves out to be quick
 # make quick  runs the fast tests, in less than 2 minutes
 # make lint   runs the linter, the formatter's check, the type checker and the import contracts
 # make docs   builds the documentation's site in site/; a broken link or an unknown name is an error
@@ -28,13 +29,16 @@ METADATA := setup.py pyproject.toml
 MAKE_VENV = { $$python -m venv --clear $(VENV) || { $$python -m venv --clear --without-pip $(VENV) \
 	&& $$python -m pip -q --python $(PY) install pip; }; } >$(VENV).log 2>&1
 
-.PHONY: help test quick lint docs lower-bounds demo clean
+.PHONY: help test long quick lint docs lower-bounds demo clean
 
 help:
 	@sed -n '/^# make/s/^# //p' Makefile
 
 test: $(VENV)/dev.stamp
 	$(PY) -m pytest $(ARGS)
+
+long: $(VENV)/dev.stamp
+	$(PY) -m pytest -m "long or readme" $(ARGS)
 
 quick: $(VENV)/dev.stamp
 	$(PY) -m pytest $(QUICK) $(ARGS)

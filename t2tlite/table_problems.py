@@ -290,13 +290,13 @@ def make(given: Table, name: str = "", rows: GivenRows | None = None) -> TablePr
             f"problem_name={shown(name, quoted=True)}; expected letters, digits and _, and not "
             f"_rev or _copy at the end"
         )
-    if name in registry.problems and name != given.problem:
-        # One that this process has made under the name may be made anew.
-        if not isinstance(registry.problem(name), TableProblem):
-            raise DataError(
-                f"problem_name={name}: {registry.problems.where(name)} is a problem of this name; "
-                f"choose another"
-            )
+    # One that this process has made under the name may be made anew.
+    is_taken = name in registry.problems and name != given.problem
+    if is_taken and not isinstance(registry.problem(name), TableProblem):
+        raise DataError(
+            f"problem_name={name}: {registry.problems.where(name)} is a problem of this name; "
+            f"choose another"
+        )
     problem = CLASSES[given.problem]()
     problem.name = name
     problem.table, problem.rows = given, rows

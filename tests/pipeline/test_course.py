@@ -134,6 +134,7 @@ def trained(course):
     return course
 
 
+@pytest.mark.long
 def test_training_on_a_subset(course):
     names = sorted(path.name for path in (course.folder / "t2t_data").glob("poetry_line_problem-*"))
     assert names[:1] == ["poetry_line_problem-dev-00000-of-00010"]
@@ -202,6 +203,7 @@ def served(folder):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_tuning(trained):
     pytest.importorskip("optuna", reason="tuning needs t2tlite[tune]")
     done = trained.run(TUNE, stdin="Y\n")

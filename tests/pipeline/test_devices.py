@@ -78,6 +78,7 @@ def on_one_device(train, tmp_path_factory):
     return last
 
 
+@pytest.mark.long
 def test_two_devices_and_an_interruption(train, on_one_device, tmp_path):
     train(tmp_path, 2, 512, steps=10)
     train(tmp_path, 2, 512)

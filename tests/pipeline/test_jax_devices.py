@@ -99,7 +99,7 @@ def test_sharded_weights(command, digits, on_one, tmp_path):
     assert_equal(folder, on_one)
 
 
-@pytest.mark.parametrize("backend", ["jax", "tensorflow"])
+@pytest.mark.parametrize("backend", [pytest.param("jax", marks=pytest.mark.long), "tensorflow"])
 def test_one_device_resumes_from_a_checkpoint_of_eight(
     command, digits, on_eight, on_one, tmp_path, backend
 ):
@@ -110,6 +110,7 @@ def test_one_device_resumes_from_a_checkpoint_of_eight(
     assert_equal(folder, on_one)
 
 
+@pytest.mark.long
 def test_decoding_on_eight_devices(command, on_eight, tmp_path):
     lines = tmp_path / "lines.txt"
     lines.write_text("".join(f"{' '.join(str(number))}\n" for number in range(10, 23)))
@@ -186,6 +187,7 @@ def step_ten_of(folder, copy):
     (copy / "checkpoint.json").write_text('{"steps": [10]}')
 
 
+@pytest.mark.long
 def test_one_machine_of_a_pod_is_killed(pod, tmp_path):
     folder, undisturbed = tmp_path / "model", tmp_path / "undisturbed"
     disturbed = pod(folder)

@@ -54,6 +54,7 @@ def run(name, folder):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_the_psalms(tmp_path):
     shown = [data for cell in run("notebook", tmp_path) for data in cell]
     pages = [data.get("text/html", "") for data in shown]
@@ -66,6 +67,7 @@ def test_the_psalms(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_data_frame(tmp_path):
     cells = run("own_data", tmp_path)
     shown = [data for cell in cells for data in cell]

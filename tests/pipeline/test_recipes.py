@@ -87,7 +87,7 @@ def trained(command, plugin, tmp_path, problem, model, backend="tensorflow"):
     return tmp_path / "model"
 
 
-@pytest.mark.parametrize("backend", ["tensorflow", "jax"])
+@pytest.mark.parametrize("backend", ["tensorflow", pytest.param("jax", marks=pytest.mark.long)])
 def test_classifier_names_the_label(command, plugin, tmp_path, backend):
     if backend == "jax":
         pytest.importorskip("jax", reason="the JAX backend needs t2tlite[jax]")

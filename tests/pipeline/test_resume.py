@@ -62,7 +62,9 @@ def test_two_runs_of_ten_steps_equal_one_of_twenty(command, digits, trained, tmp
     assert [json.loads(row)["step"] for row in rows] == [10, 20]
 
 
-@pytest.mark.parametrize("which", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "which", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.long)]
+)
 def test_a_signal_saves_and_exits_with_status_0(digits, tmp_path, which):
     folder = tmp_path / "model"
     words = arguments(digits, folder, 100_000, local_eval_frequency=100_000)

@@ -86,6 +86,7 @@ def test_the_smallest_model_compiles(check):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_dynamic_shape_is_an_error_that_names_the_layer(check, tmp_path):
     plugin = tmp_path / "picky_plugin"
     plugin.mkdir()

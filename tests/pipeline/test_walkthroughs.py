@@ -238,6 +238,7 @@ t2t-eval \\
     assert evaluated.startswith("loss\t")
 
 
+@pytest.mark.long
 def test_distributed_training(shell, command, home, tmp_path):
     """docs/distributed_training.md."""
     master, worker, server = (f"127.0.0.1:{port}" for port in free_ports(3))

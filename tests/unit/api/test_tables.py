@@ -6,6 +6,7 @@ import pytest
 
 import t2tlite
 from t2tlite import generate_data, registry, table_problem
+from t2tlite.api import problems
 from t2tlite.errors import DataError
 from t2tlite.tables.table import read_description
 
@@ -42,6 +43,18 @@ def test_a_data_frame(tmp_path, caplog):
     assert [path.name for path in tmp_path.iterdir()] == ["d"]
     with pytest.raises(DataError, match="that were made with other arguments: the rows; give"):
         made("text2text_table", FRAME[2:], tmp_path / "d", **again)
+
+
+def test_a_cell_of_a_notebook_may_run_again(tmp_path, monkeypatch):
+    values = {"problem_name": "twice", "inputs": "q", "targets": "a"}
+    counts = made("text2text_table", FRAME, tmp_path / "one", **values)
+    # As after a training, which remembers the problem by its name.
+    for table in ("_built_in", "_users"):
+        monkeypatch.setattr(registry.problems, table, dict(getattr(registry.problems, table)))
+    problems._remember(table_problem("text2text_table", FRAME, vocab_size=0, **values))
+    assert not isinstance(registry.problems.get("twice"), type)
+    monkeypatch.setattr(problems, "_remembered", set())
+    assert made("text2text_table", FRAME, tmp_path / "two", **values) == counts
 
 
 def test_labels_lists_generators_and_functions(tmp_path):

@@ -343,7 +343,7 @@ tests.check_weights(strategy)
 """
 
 
-@pytest.mark.parametrize("backend", ["tensorflow", "jax"])
+@pytest.mark.parametrize("backend", ["tensorflow", pytest.param("jax", marks=pytest.mark.long)])
 def test_accumulation_on_two_devices_and_on_jax(backend):
     done = subprocess.run(
         [sys.executable, "-c", ELSEWHERE.format(backend=backend)],
