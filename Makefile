@@ -1,5 +1,5 @@
 # make demo   trains a small model on the Psalms and decodes with it: the whole pipeline in minutes
-# make test   runs all tests
+# make test   runs the tests
 # make long   runs the tests that make test leaves out to be quick
 # make quick  runs the fast tests, in less than 2 minutes
 # make lint   runs the linter, the formatter's check, the type checker and the import contracts
