@@ -37,6 +37,7 @@ def arguments(digits, tmp_path_factory):
     return ["t2t-trainer", *(f"--{name}={value}" for name, value in values.items())]
 
 
+@pytest.mark.long
 def test_the_best_hparams_can_be_trained_with(command, arguments, tmp_path):
     folder = tmp_path / "search"
     objective = "--autotune_objective=metrics-reverse_digits/accuracy"

@@ -120,7 +120,13 @@ def check_same(decoder, found, lines):
         assert scores == pytest.approx([one.score for one in expected], abs=1e-4)
 
 
-@pytest.mark.parametrize("how", ["beam_size=1", "beam_size=4,max_input_size=4,return_beams=True"])
+@pytest.mark.parametrize(
+    "how",
+    [
+        pytest.param("beam_size=1", marks=pytest.mark.long),
+        "beam_size=4,max_input_size=4,return_beams=True",
+    ],
+)
 def test_a_token_vocabulary(tmp_path, how):
     import tensorflow as tf
 
