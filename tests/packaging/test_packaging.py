@@ -237,7 +237,8 @@ def run_page(page: str, environment: Path, folder: Path, only: str = "") -> None
 @pytest.mark.slow
 def test_the_first_commands_of_the_readme(environment: Path, tmp_path: Path) -> None:
     run_page("README.md", environment, tmp_path, only="t2t-datagen --problem=text2text_tmpdir")
-    assert (tmp_path / "dates_data/vocab.text2text_tmpdir.400.model").exists()
+    [vocabulary] = (tmp_path / "dates_data").glob("vocab.*.model")
+    assert f"--vocab_size={vocabulary.name.split('.')[-2]}" in (ROOT / "README.md").read_text()
 
 
 @pytest.mark.slow

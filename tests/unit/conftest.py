@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from t2tlite import registry
+from t2tlite.api import problems
 from t2tlite.config import HParams, ProblemHParams
 from t2tlite.plugins import loading
 from t2tlite.registry import Registry
@@ -34,6 +35,13 @@ def own_names(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(table, "_users", dict(table._users))
         monkeypatch.setattr(table, "_found", dict(table._found))
         monkeypatch.setattr(table, "_built_in", dict(table._built_in))
+    monkeypatch.setattr(problems, "_remembered", set(problems._remembered))
+
+
+@pytest.fixture
+def no_tables(own_names: None) -> None:
+    """Forgets the problems that data folders describe, and after the test what it registered."""
+    registry.problems._found.clear()
 
 
 @pytest.fixture

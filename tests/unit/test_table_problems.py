@@ -16,12 +16,9 @@ from t2tlite.tables import store
 from t2tlite.tables.table import TEXT2CLASS, TEXT2SELF, TEXT2TEXT, Table, read_description
 from t2tlite.text.encoder import text_ids
 
+pytestmark = pytest.mark.usefixtures("no_tables")
+
 ROWS = [(f"question {i}", f"answer {i % 7}") for i in range(200)]
-
-
-@pytest.fixture(autouse=True)
-def nothing_found(monkeypatch):
-    monkeypatch.setattr(registry.problems, "_found", {})
 
 
 @pytest.fixture

@@ -158,8 +158,8 @@ def test_results_show_their_curves(trained, tmp_path):
         nothing.plot()
 
 
-def test_a_table_is_trained_on_by_its_name(tmp_path, monkeypatch):
-    monkeypatch.setattr(t2tlite.registry.problems, "_found", {})
+@pytest.mark.usefixtures("no_tables")
+def test_a_table_is_trained_on_by_its_name(tmp_path):
     data, model = tmp_path / "data", tmp_path / "model"
     table = t2tlite.table_problem("text2text_table", PAIRS, "digits", vocab_size=0)
     t2tlite.generate_data(table, data, num_workers=1)

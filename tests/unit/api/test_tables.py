@@ -10,6 +10,8 @@ from t2tlite.api import problems
 from t2tlite.errors import DataError
 from t2tlite.tables.table import read_description
 
+pytestmark = pytest.mark.usefixtures("no_tables")
+
 FRAME = pd.DataFrame(
     {
         "q": [f"question {i}" for i in range(60)],
@@ -17,11 +19,6 @@ FRAME = pd.DataFrame(
         "n": np.arange(60) % 3,
     }
 )
-
-
-@pytest.fixture(autouse=True)
-def nothing_found(monkeypatch):
-    monkeypatch.setattr(registry.problems, "_found", {})
 
 
 def made(kind, data, folder, **values):
@@ -49,8 +46,6 @@ def test_a_cell_of_a_notebook_may_run_again(tmp_path, monkeypatch):
     values = {"problem_name": "twice", "inputs": "q", "targets": "a"}
     counts = made("text2text_table", FRAME, tmp_path / "one", **values)
     # As after a training, which remembers the problem by its name.
-    for table in ("_built_in", "_users"):
-        monkeypatch.setattr(registry.problems, table, dict(getattr(registry.problems, table)))
     problems._remember(table_problem("text2text_table", FRAME, vocab_size=0, **values))
     assert not isinstance(registry.problems.get("twice"), type)
     monkeypatch.setattr(problems, "_remembered", set())
