@@ -11,6 +11,8 @@ hardly a position is right. `accuracy` is what to look at early in training.
 
 `rmse` and `pearson` are of models that predict numbers, whose loss is the mean squared error.
 
+The metrics of `Decoded` aren't teacher forced: they compare answers as the user gets them.
+
 Perplexities per word (separated by white space) and per UTF-8 byte are comparable between
 vocabularies, unlike those per token. The end of a text is predicted, too, so it counts as one word
 and as one byte (a line break).
@@ -22,9 +24,9 @@ import itertools
 import math
 import statistics
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from t2tlite.config import EOS_ID, PAD_ID
 
@@ -50,7 +52,19 @@ class Metrics:
     BYTE_PERPLEXITY = "byte_perplexity"
 
 
+class Decoded:
+    """Names of the metrics of decoded answers, from 0 to 100; see `t2tlite.decode.quality`."""
+
+    BLEU = "bleu"
+    CHRF = "chrf"
+    EXACT_MATCH = "exact_match"
+    SEQUENCE_ERROR_RATE = "sequence_error_rate"
+    TOKEN_ERROR_RATE = "token_error_rate"
+    CHARACTER_ERROR_RATE = "character_error_rate"
+
+
 Ids = Sequence[int]
+_Symbol = TypeVar("_Symbol", bound=Hashable)
 
 
 @dataclass
@@ -96,6 +110,9 @@ OF_NUMBERS = {Metrics.RMSE, Metrics.PEARSON}
 # Metrics that need the text of the targets.
 NEED_TEXT = {Metrics.WORD_PERPLEXITY, Metrics.BYTE_PERPLEXITY}
 KNOWN = {value for name, value in vars(Metrics).items() if name.isupper()}
+# Metrics of decoded answers, and those of them that are better when lower.
+OF_DECODING = [value for name, value in vars(Decoded).items() if name.isupper()]
+ERROR_RATES = {name for name in OF_DECODING if name.endswith("_error_rate")}
 
 
 def strip_problem(name: str) -> str:
@@ -117,7 +134,17 @@ def split_member(name: str) -> tuple[str, str]:
 def lower_is_better(name: str) -> bool:
     """Whether a metric, or the loss, is better when lower."""
     name = split_member(name)[1].removeprefix(RAW_METRIC)
-    return name in ("loss", Metrics.BITS_PER_CHAR, Metrics.RMSE, *NEED_TEXT)
+    return name in ("loss", Metrics.BITS_PER_CHAR, Metrics.RMSE, *NEED_TEXT, *ERROR_RATES)
+
+
+def has_direction(name: str) -> bool:
+    """Whether it is known if a metric is better when higher or when lower."""
+    return split_member(name)[1].removeprefix(RAW_METRIC) in ("loss", *KNOWN, *OF_DECODING)
+
+
+def is_decoded(name: str) -> bool:
+    """Whether a metric is one of decoded answers."""
+    return split_member(name)[1].removeprefix(RAW_METRIC) in OF_DECODING
 
 
 def perplexity(loss: float, units: int) -> float:
@@ -226,3 +253,73 @@ def rouge_l_f(predicted: Ids, true: Ids) -> float:
     recall, precision = common / len(true), common / len(predicted)
     beta = precision / (recall + 1e-12)
     return (1 + beta**2) * recall * precision / (recall + beta**2 * precision + 1e-12)
+
+
+def edits(
+    answer: Sequence[_Symbol], right: Sequence[_Symbol]
+) -> list[tuple[_Symbol | None, _Symbol | None]]:
+    """Returns the fewest changes between two sequences; their number is the Levenshtein distance.
+
+    >>> edits("K AH T S".split(), "K AE T".split())
+    [('AE', 'AH'), (None, 'S')]
+
+    Args:
+      answer, right: sequences of symbols, such as words, characters or ids.
+
+    Returns:
+      Pairs (right, answered) in order: two symbols for one in place of another, None on the left
+      for one too many in the answer, None on the right for one that it lacks.
+    """
+    first, last = 0, 0
+    shorter = min(len(answer), len(right))
+    while first < shorter and answer[first] == right[first]:
+        first += 1
+    while last < shorter - first and answer[-1 - last] == right[-1 - last]:
+        last += 1
+    answer, right = answer[first : len(answer) - last], right[first : len(right) - last]
+    # distances[i][j]: between the first i symbols of `right` and the first j of `answer`.
+    distances = [list(range(len(answer) + 1))]
+    for i, wanted in enumerate(right, 1):
+        above, row = distances[-1], [i]
+        for j, given in enumerate(answer):
+            row.append(min(above[j] + (wanted != given), above[j + 1] + 1, row[j] + 1))
+        distances.append(row)
+    changes: list[tuple[_Symbol | None, _Symbol | None]] = []
+    i, j = len(right), len(answer)
+    while i or j:
+        here = distances[i][j]
+        if i and j and here == distances[i - 1][j - 1] + (right[i - 1] != answer[j - 1]):
+            i, j = i - 1, j - 1
+            if right[i] != answer[j]:
+                changes.append((right[i], answer[j]))
+        elif i and here == distances[i - 1][j] + 1:
+            i -= 1
+            changes.append((right[i], None))
+        else:
+            j -= 1
+            changes.append((None, answer[j]))
+    return changes[::-1]
+
+
+def edit_distance(answer: Sequence[Hashable], right: Sequence[Hashable]) -> int:
+    """Returns the number of `edits`, the Levenshtein distance, in much less time.
+
+    Each row of the table of distances is one whole number, of which a bit says whether two
+    neighbours differ by 1 (Myers 1999, in the form of Hyyro 2003).
+    """
+    if not right:
+        return len(answer)
+    places: dict[Hashable, int] = {}
+    for i, symbol in enumerate(right):
+        places[symbol] = places.get(symbol, 0) | 1 << i
+    every, last, distance = (1 << len(right)) - 1, 1 << len(right) - 1, len(right)
+    # Where the distance grows, and falls, from one place of `right` to the next.
+    grows, falls = every, 0
+    for symbol in answer:
+        same = places.get(symbol, 0)
+        zero = ((((same & grows) + grows) ^ grows) | same | falls) & every
+        up, down = falls | (every & ~(zero | grows)), grows & zero
+        distance += bool(up & last) - bool(down & last)
+        up, down = (up << 1 | 1) & every, (down << 1) & every
+        grows, falls = down | (every & ~(zero | up)), up & zero
+    return distance

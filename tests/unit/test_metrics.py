@@ -1,6 +1,8 @@
 """T2T's metrics on ids small enough to count by hand."""
 
 import math
+import random
+from collections import Counter
 
 import pytest
 
@@ -9,6 +11,7 @@ from t2tlite.metrics import (
     Metrics,
     Scores,
     approx_bleu,
+    edits,
     lower_is_better,
     pearson,
     rouge_l_f,
@@ -142,3 +145,30 @@ def test_metrics_of_numbers():
     # Without variation there is no correlation.
     assert pearson([([1.0], [2.0]), ([1.0], [4.0])]) == pearson([]) == 0.0
     assert lower_is_better("rmse") and not lower_is_better("pearson")
+
+
+@pytest.mark.parametrize(
+    ("answer", "right", "changes"),
+    [
+        ("kitten", "sitting", [("s", "k"), ("i", "e"), ("g", None)]),
+        ("abab", "ab", [(None, "a"), (None, "b")]),
+        ("", "ab", [("a", None), ("b", None)]),
+        ("same", "same", []),
+        ("", "", []),
+        ("xabc", "abcy", [(None, "x"), ("y", None)]),
+    ],
+)
+def test_the_fewest_edits(answer, right, changes):
+    assert edits(answer, right) == changes
+    assert len(edits(right, answer)) == len(changes)
+
+
+def test_edits_turn_one_sequence_into_the_other():
+    draw = random.Random(0)
+    for _ in range(200):
+        answer, right = ([draw.choice("abc") for _ in range(draw.randrange(8))] for _ in range(2))
+        changes = edits(answer, right)
+        wanted, given = (Counter(pair[side] for pair in changes) for side in (0, 1))
+        del wanted[None], given[None]
+        assert Counter(right) - wanted == Counter(answer) - given
+        assert abs(len(answer) - len(right)) <= len(changes) <= max(len(answer), len(right))
