@@ -1,10 +1,9 @@
-"""BLEU, chrF and exact match of whole files, by sacrebleu."""
+"""BLEU, chrF, exact match and error rates of whole files."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from t2tlite.bulk.all_checkpoints import translations
@@ -12,31 +11,14 @@ from t2tlite.bulk.files import best_answers
 from t2tlite.checkpoint.events import EventWriter
 from t2tlite.checkpoint.waiting import as_they_appear
 from t2tlite.decode.decode_hparams import DecodeHParams
+from t2tlite.decode.quality import Quality, compare
 from t2tlite.errors import DataError
 from t2tlite.files import atomic, split_paths
+from t2tlite.metrics import Decoded
 from t2tlite.sources.text_files import read_lines
 
 # File in the folder of events with their last step; T2T's name.
 LAST_STEP = "last_evaluated_step.txt"
-
-
-@dataclass(frozen=True)
-class Quality:
-    """Scores of answers against references, from 0 to 100.
-
-    Attributes:
-      bleu: BLEU of the corpus.
-      chrf: chrF of the corpus.
-      exact: percentage of answers that equal a reference; blank lines don't count.
-      lowercase: whether BLEU and chrF ignored case.
-      text: a line for each score, with sacrebleu's signatures.
-    """
-
-    bleu: float
-    chrf: float
-    exact: float
-    lowercase: bool
-    text: str
 
 
 def file_bleu(
@@ -72,26 +54,7 @@ def file_bleu(
         references.append(lines)
     if not answers:
         raise DataError(f"{translation} is empty; decode a file first")
-    return _compare(answers, references, tokenize, lowercase)
-
-
-def _compare(
-    answers: Sequence[str], references: Sequence[Sequence[str]], tokenize: str, lowercase: bool
-) -> Quality:
-    from sacrebleu.metrics.bleu import BLEU
-    from sacrebleu.metrics.chrf import CHRF
-
-    if tokenize not in BLEU.TOKENIZERS:
-        raise DataError(f"--tokenize={tokenize} is not one of: {', '.join(BLEU.TOKENIZERS)}")
-    rows = [row for row in zip(answers, *references, strict=True) if any(map(str.strip, row))]
-    hits = sum(answer in lines for answer, *lines in rows)
-    exact = 100 * hits / max(len(rows), 1)
-    metrics = BLEU(tokenize=tokenize, lowercase=lowercase), CHRF(lowercase=lowercase)
-    bleu, chrf = (metric.corpus_score(answers, references) for metric in metrics)
-    bleu_signature, chrf_signature = (metric.get_signature() for metric in metrics)
-    lines = [f"{bleu}  [{bleu_signature}]", f"{chrf}  [{chrf_signature}]"]
-    text = "\n".join([*lines, f"exact match = {exact:.2f} %"])
-    return Quality(bleu.score, chrf.score, exact, lowercase, text)
+    return compare(answers, references, tokenize, lowercase)
 
 
 def translations_bleu(
@@ -139,5 +102,7 @@ def _scores(qualities: Sequence[Quality]) -> dict[str, float]:
     scores: dict[str, float] = {}
     for quality in reversed(qualities):
         scores[f"BLEU_{'uncased' if quality.lowercase else 'cased'}"] = quality.bleu
-        scores |= {"chrF": quality.chrf, "exact_match": quality.exact}
+        named = quality.metrics
+        del named[Decoded.BLEU], named[Decoded.CHRF]
+        scores |= {"chrF": quality.chrf, **named}
     return scores

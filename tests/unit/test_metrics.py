@@ -11,7 +11,10 @@ from t2tlite.metrics import (
     Metrics,
     Scores,
     approx_bleu,
+    edit_distance,
     edits,
+    has_direction,
+    is_decoded,
     lower_is_better,
     pearson,
     rouge_l_f,
@@ -172,3 +175,21 @@ def test_edits_turn_one_sequence_into_the_other():
         del wanted[None], given[None]
         assert Counter(right) - wanted == Counter(answer) - given
         assert abs(len(answer) - len(right)) <= len(changes) <= max(len(answer), len(right))
+
+
+def test_the_edit_distance_is_the_number_of_edits():
+    draw = random.Random(0)
+    for _ in range(500):
+        pair = [[draw.choice("abc") for _ in range(draw.randrange(9))] for _ in range(2)]
+        assert edit_distance(*pair) == len(edits(*pair))
+    # More symbols than a machine word has bits.
+    assert edit_distance("ab" * 100, "ba" * 100) == 2
+    assert edit_distance("x" * 150, "y" * 130) == 150
+
+
+@pytest.mark.parametrize("name", ["character_error_rate", "raw_token_error_rate", "a:loss", "bleu"])
+def test_the_direction_of_decoded_metrics(name):
+    assert has_direction(name)
+    assert is_decoded(name) == ("loss" not in name)
+    assert lower_is_better(name) == (name != "bleu")
+    assert not has_direction("a_plugins_own")

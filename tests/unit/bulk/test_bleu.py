@@ -1,4 +1,4 @@
-"""BLEU, chrF and exact match of files."""
+"""BLEU, chrF, exact match and error rates of files."""
 
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -23,11 +23,12 @@ def write(tmp_path):
 def test_what_is_right(write):
     quality = file_bleu(write("ours", RIGHT), write("right", RIGHT))
     assert (quality.bleu, quality.chrf, quality.exact) == pytest.approx((100, 100, 100))
-    bleu, chrf, exact = quality.text.splitlines()
+    bleu, chrf, exact, errors = quality.text.splitlines()
     assert bleu.startswith("BLEU = 100.00")
     assert "tok:13a" in bleu
     assert chrf.startswith("chrF2 = 100.00")
     assert exact == "exact match = 100.00 %"
+    assert errors == "error rates: sequence = 0.00 %, token = 0.00 %, character = 0.00 %"
 
 
 def test_what_is_half_right(write):
@@ -96,6 +97,7 @@ def test_all_translations_of_a_folder(write, tmp_path):
     events = EventAccumulator(str(tmp_path / "events")).Reload()
     exact = events.Scalars("exact_match_x")
     assert [(one.step, one.value) for one in exact] == [(30, 50), (200, 100), (300, 50)]
+    assert [one.value for one in events.Scalars("sequence_error_rate_x")] == [50, 0, 50]
     assert exact[2].wall_time == (tmp_path / "out/p-300").stat().st_mtime
     for variant in ("cased", "uncased"):
         assert events.Scalars(f"BLEU_{variant}_x")[1].value == pytest.approx(100)
