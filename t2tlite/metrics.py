@@ -142,6 +142,16 @@ def has_direction(name: str) -> bool:
     return split_member(name)[1].removeprefix(RAW_METRIC) in ("loss", *KNOWN, *OF_DECODING)
 
 
+def minimizes(name: str, given: bool | None = None) -> bool:
+    """Whether the lowest value of a metric is the best: as `given`, or as the metric is meant.
+
+    Of a metric whose direction isn't known, the lowest is the best, T2T's default.
+    """
+    if given is None:
+        return lower_is_better(name) or not has_direction(name)
+    return given
+
+
 def is_decoded(name: str) -> bool:
     """Whether a metric is one of decoded answers."""
     return split_member(name)[1].removeprefix(RAW_METRIC) in OF_DECODING

@@ -51,7 +51,7 @@ def checked(function: Callable[_P, _R]) -> Callable[_P, _R]:
             hint = hints.get(name)
             if value is None and hint in _SIMPLE:
                 raise HParamsError(f"{name}=None; leave it out for the default")
-            if hint in (*_SIMPLE, int | None):
+            if hint in (*_SIMPLE, int | None, bool | None):
                 bound.arguments[name] = convert(name, value, hint)
             bound.arguments[name] = buckets.local(name, bound.arguments[name])
         with buckets.uploading():

@@ -13,6 +13,7 @@ from t2tlite.checkpoint import eval_log
 from t2tlite.console import html_table
 from t2tlite.errors import DataError
 from t2tlite.files import folder_path
+from t2tlite.metrics import minimizes, strip_problem
 from t2tlite.training import curves
 
 
@@ -39,12 +40,14 @@ class TrainResult:
     best_step: int | None
 
     @classmethod
-    def read(cls, output_dir: PathLike, metric: str = "loss", minimize: bool = True) -> TrainResult:
+    def read(
+        cls, output_dir: PathLike, metric: str = "loss", minimize: bool | None = None
+    ) -> TrainResult:
         """Returns the result of the training in a model folder.
 
         Args:
           output_dir: the model folder.
-          metric, minimize: what makes a checkpoint the best one.
+          metric, minimize: what makes a checkpoint the best one; None: as the metric is meant.
 
         Raises:
           DataError: the folder doesn't exist, or its log of evaluations is damaged.
@@ -53,7 +56,8 @@ class TrainResult:
         if not path.is_dir():
             raise DataError(f"{path} doesn't exist; give the model folder of a training")
         rows = eval_log.read_evaluations(path)
-        best = eval_log.best_first(rows, metric, minimize)
+        lowest = minimizes(strip_problem(metric), minimize)
+        best = eval_log.best_first(rows, metric, lowest)
         return cls(path, rows, rows[best[0]]["step"] if best else None)
 
     @property

@@ -56,7 +56,7 @@ def train(
     save_checkpoints_secs: int = 0, keep_checkpoint_max: int = 20,
     eval_early_stopping_steps: int = 0, eval_early_stopping_metric: str = "loss",
     eval_early_stopping_metric_delta: float = 0.1,
-    eval_early_stopping_metric_minimize: bool = True, warm_start_from: PathLike = "",
+    eval_early_stopping_metric_minimize: bool | None = None, warm_start_from: PathLike = "",
     iterations_per_loop: int = 1, profile: bool = False, random_seed: int = 0,
     generate_data: bool = False, tmp_dir: PathLike = "", overwrite: bool = False,
     task_id: int = -1, t2t_usr_dir: PathLike | Sequence[PathLike] = "", use_tpu: bool = False,
@@ -103,7 +103,7 @@ def train(
         _generate(flags, run)
     args = args_of_flags(flags)
     training.train(run, data_dir, output_dir, args, _device(flags))
-    return TrainResult.read(output_dir, args.stop_metric, args.stop_minimize)
+    return TrainResult.read(output_dir, args.stop_metric, args.minimizes)
 
 
 @checked

@@ -60,7 +60,11 @@ flags.DEFINE_string("eval_early_stopping_metric", "loss", "Metric that should im
 flags.DEFINE_float(
     "eval_early_stopping_metric_delta", 0.1, "Smallest improvement that counts.", 0.0, 1e9
 )
-flags.DEFINE_bool("eval_early_stopping_metric_minimize", True, "Whether a lower metric is better.")
+flags.DEFINE_bool(
+    "eval_early_stopping_metric_minimize",
+    None,
+    "Whether a lower metric is better; default: as the metric is meant.",
+)
 flags.DEFINE_string("hparams_json_path", "", "JSON file of hparams; --hparams wins over it.")
 flags.DEFINE_enum(
     "precision",

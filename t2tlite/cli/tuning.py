@@ -23,14 +23,16 @@ FLAGS = flags.FLAGS
 
 flags.DEFINE_string("hparams_range", "", "Search hparams: a registered range.")
 flags.DEFINE_string("autotune_objective", "", "Metric to optimize: metrics-PROBLEM/NAME or loss.")
-flags.DEFINE_bool("autotune_maximize", True, "Whether higher is better.")
+flags.DEFINE_bool(
+    "autotune_maximize", None, "Whether higher is better; default: as the metric is meant."
+)
 flags.DEFINE_integer(
     "autotune_max_trials", 10, "Trials in total, earlier runs included.", 1, 1_000_000
 )
 flags.DEFINE_integer("autotune_parallel_trials", 1, "Trials to run at once.", 1, 1024)
 
 # Flags that must not change when a search is resumed.
-_FIXED = ["problem", "model", "hparams_set", "autotune_maximize", "train_steps", "eval_steps"]
+_FIXED = ["problem", "model", "hparams_set", "train_steps", "eval_steps"]
 _FIXED += ["local_eval_frequency", "eval_use_test_set", "warm_start_from"]
 
 
@@ -53,13 +55,13 @@ def tune(hparams: HParams, given: dict[str, Any], train_args: TrainArgs) -> None
     for split in ("train", train_args.eval_split):
         # Raises if there is no data.
         problem.shards(FLAGS.data_dir, split)
-    objective = search.objective(
+    objective, maximize = search.objective(
         FLAGS.autotune_objective, FLAGS.problem, problem.eval_metrics(), FLAGS.autotune_maximize
     )
     extra_flags: list[str] = []
     if not train_args.stop_after_steps and not FLAGS["eval_early_stopping_metric"].present:
         # So that the checkpoint that a trial keeps as its best is the best by the objective.
-        minimize = not FLAGS.autotune_maximize
+        minimize = not maximize
         train_args = dataclasses.replace(train_args, stop_metric=objective, stop_minimize=minimize)
         extra_flags = [
             f"--eval_early_stopping_metric={objective}",
@@ -71,7 +73,7 @@ def tune(hparams: HParams, given: dict[str, Any], train_args: TrainArgs) -> None
         dimensions=dimensions,
         given=given,
         objective=objective,
-        maximize=FLAGS.autotune_maximize,
+        maximize=maximize,
         max_trials=FLAGS.autotune_max_trials,
         parallel_trials=FLAGS.autotune_parallel_trials,
         train_args=train_args,
@@ -81,6 +83,7 @@ def tune(hparams: HParams, given: dict[str, Any], train_args: TrainArgs) -> None
             "--hparams_range": {name: list(values) for name, values in ranged.ranges.items()},
             "searched hparams": [dimension.name for dimension in dimensions],
             "--autotune_objective": objective,
+            "--autotune_maximize": maximize,
         },
     )
     command = functools.partial(_trial_command, extra_flags)

@@ -231,7 +231,7 @@ class TrainingCallback(keras.callbacks.Callback):
         available = {self.step, *checkpoints.steps(self.output_dir)}
         rows = [row for row in self._evaluations if row["step"] in available]
         args = self.train_args
-        best = eval_log.best_weights(rows, args.stop_metric, args.stop_minimize)
+        best = eval_log.best_weights(rows, args.stop_metric, args.minimizes)
         if best is None:
             return
         if best[0] == self.step:

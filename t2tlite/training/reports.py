@@ -260,7 +260,7 @@ def summary(
     """
     if peak := free_memory.peak(setup.device):
         log.info("peak memory of the %s: %.1f GB", setup.device.kind, peak / 1e9)
-    evaluation_table(rows, setup.train_args.stop_metric, setup.train_args.stop_minimize)
+    evaluation_table(rows, setup.train_args.stop_metric, setup.train_args.minimizes)
     flags = f"--output_dir={shlex.quote(buckets.shown(output_dir))}"
     if best is not None:
         raw = ", its weights without averaging" if checkpoints.best_is_raw(output_dir) else ""

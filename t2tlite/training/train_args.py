@@ -41,7 +41,7 @@ class TrainArgs(CheckedFields):
       stop_after_steps: steps without improvement after which to stop early; 0: never.
       stop_metric: "loss" or the metric that decides early stopping and the best checkpoint.
       stop_delta: the smallest change of stop_metric that is an improvement.
-      stop_minimize: whether a lower stop_metric is better.
+      stop_minimize: whether a lower stop_metric is better; None: as the metric is meant.
       warm_start_from: model folder or weights file whose weights a new model starts from.
       steps_per_call: largest number of steps in one call of the compiled training function.
       profile: whether to trace some steps and show where their time goes.
@@ -58,7 +58,7 @@ class TrainArgs(CheckedFields):
     stop_after_steps: _Count = 0
     stop_metric: str = "loss"
     stop_delta: Annotated[float, Bounds(0.0, 1e9)] = 0.1
-    stop_minimize: bool = True
+    stop_minimize: bool | None = None
     warm_start_from: str | None = None
     steps_per_call: Annotated[int, Bounds(1, 1_000_000)] = 1
     profile: bool = False
@@ -75,15 +75,19 @@ class TrainArgs(CheckedFields):
             return max(100, self.eval_frequency // 10)
         return self.eval_steps or math.inf
 
+    @property
+    def minimizes(self) -> bool:
+        """Whether a lower stop_metric is better."""
+        return metrics.minimizes(metrics.strip_problem(self.stop_metric), self.stop_minimize)
+
     def check_direction(self) -> None:
         """Warns if stop_minimize is wrong for a metric whose direction is known."""
         name = metrics.strip_problem(self.stop_metric)
-        if name in ("loss", *metrics.KNOWN) and self.stop_minimize != metrics.lower_is_better(name):
-            better, flag = ("higher", "no") if self.stop_minimize else ("lower", "")
+        if metrics.has_direction(name) and self.minimizes != metrics.lower_is_better(name):
             log.warning(
-                "%s is better when %s; add --%seval_early_stopping_metric_minimize, or the worst "
-                "checkpoint counts as the best",
-                *(name, better, flag),
+                "%s is better when %s; leave out --%seval_early_stopping_metric_minimize, or the "
+                "worst checkpoint counts as the best",
+                *(name, *(("higher", "") if self.minimizes else ("lower", "no"))),
             )
 
     def check_warmup(self, hparams: HParams) -> None:
@@ -128,7 +132,7 @@ class TrainArgs(CheckedFields):
             )
         if not self.stop_after_steps:
             return None
-        sign = 1.0 if self.stop_minimize else -1.0
+        sign = 1.0 if self.minimizes else -1.0
         best, best_step = math.inf, rows[0]["step"]
         for row in rows:
             if sign * row.get(name, math.nan) < best - self.stop_delta:

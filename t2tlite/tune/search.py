@@ -77,22 +77,27 @@ class Search:
         return all_steps or self.train_args.early_stop(rows) is not None
 
 
-def objective(name: str, problem: str, metrics: Sequence[str], maximize: bool) -> str:
-    """Returns the name in eval.jsonl of the metric `name`.
+def objective(
+    name: str, problem: str, metrics: Sequence[str], maximize: bool | None = None
+) -> tuple[str, bool]:
+    """Returns the name in eval.jsonl of the metric `name`, and whether to maximize it.
 
-    That may be T2T's metrics-PROBLEM/NAME, or metrics-PROBLEM/targets/NAME as of T2T 1.11.
+    The name may be T2T's metrics-PROBLEM/NAME, or metrics-PROBLEM/targets/NAME as of T2T 1.11.
 
     Raises:
-      HParamsError: it isn't one of the problem's metrics, or is better when lower and `maximize` is
-        true.
+      HParamsError: it isn't one of the problem's metrics, or is better the other way round than
+        `maximize` says.
     """
     prefix, slash, metric = name.rpartition("/")
     t2ts = (f"metrics-{problem}", f"metrics-{problem}/targets")
     if metric not in ("loss", *metrics) or (slash and prefix not in t2ts):
         names = ", ".join(["loss", *(f"metrics-{problem}/{each}" for each in metrics)])
         raise HParamsError(f"--autotune_objective={name!r} is not one of: {names}")
-    if maximize and lower_is_better(metric):
+    is_low = lower_is_better(metric)
+    if maximize is is_low:
+        better, flag = ("lower", "") if is_low else ("higher", "no")
         raise HParamsError(
-            f"--autotune_objective={name} is better when lower; add --noautotune_maximize"
+            f"--autotune_objective={name} is better when {better}; leave --{flag}autotune_maximize "
+            f"out"
         )
-    return metric
+    return metric, not is_low

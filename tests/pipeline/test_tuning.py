@@ -68,7 +68,11 @@ ACCURACY = "--autotune_objective=accuracy"
     ("flags", "status", "message"),
     [
         (["--autotune_objective=bleu"], 1, "--autotune_objective='bleu' is not one of: loss, metr"),
-        (["--autotune_objective=loss"], 1, "better when lower; add --noautotune_maximize"),
+        (
+            ["--autotune_objective=loss", "--autotune_maximize"],
+            1,
+            "better when lower; leave --autotune_maximize out",
+        ),
         ([], 2, "--autotune_objective must be given"),
         ([ACCURACY, "--hparams_range=test_rang"], 1, "the closest name is test_range"),
         ([ACCURACY, "--schedule=train"], 2, "--schedule=train and --hparams_range don't go"),

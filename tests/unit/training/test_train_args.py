@@ -53,8 +53,9 @@ def test_a_metric_that_isnt_evaluated():
     [
         ("loss", True, ""),
         ("metrics-p/accuracy", False, ""),
-        ("metrics-p/accuracy", True, "accuracy is better when higher; add --noeval_early"),
-        ("byte_perplexity", False, "byte_perplexity is better when lower; add --eval_early"),
+        ("metrics-p/accuracy", True, "accuracy is better when higher; leave out --eval_early"),
+        ("byte_perplexity", False, "byte_perplexity is better when lower; leave out --noeval_e"),
+        ("sequence_error_rate", False, "sequence_error_rate is better when lower; leave out --no"),
         ("a_plugins_own", True, ""),
     ],
 )
@@ -62,6 +63,26 @@ def test_a_metric_that_is_better_the_other_way_round(warned, metric, minimize, w
     TrainArgs(stop_metric=metric, stop_minimize=minimize).check_direction()
     assert len(warned) == bool(warning)
     assert all(line.startswith(warning) for line in warned)
+
+
+@pytest.mark.parametrize(
+    ("metric", "minimizes"),
+    [
+        ("loss", True),
+        ("metrics-p/accuracy", False),
+        ("bleu", False),
+        ("token_error_rate", True),
+        ("member:exact_match", False),
+        ("a_plugins_own", True),
+    ],
+)
+def test_a_metric_is_better_as_it_is_meant(warned, metric, minimizes):
+    train_args = TrainArgs(stop_metric=metric)
+    assert train_args.minimizes is minimizes
+    train_args.check_direction()
+    assert warned == []
+    train_args.stop_minimize = not minimizes
+    assert train_args.minimizes is not minimizes
 
 
 @pytest.mark.parametrize(

@@ -22,8 +22,9 @@ METRICS = ["accuracy", "accuracy_per_sequence"]
         ("loss", False, "loss"),
     ],
 )
-def test_objectives(name, maximize, metric):
-    assert search.objective(name, "p", METRICS, maximize) == metric
+def test_objectives_and_their_direction(name, maximize, metric):
+    assert search.objective(name, "p", METRICS) == (metric, maximize)
+    assert search.objective(name, "p", METRICS, maximize) == (metric, maximize)
 
 
 @pytest.mark.parametrize(
@@ -36,7 +37,8 @@ def test_objectives(name, maximize, metric):
             "metrics-p/accuracy_per_sequence",
         ),
         ("metrics-q/accuracy", True, "'metrics-q/accuracy' is not one of: loss, metrics-p/acc"),
-        ("loss", True, "loss is better when lower; add --noautotune_maximize"),
+        ("loss", True, "loss is better when lower; leave --autotune_maximize out"),
+        ("accuracy", False, "accuracy is better when higher; leave --noautotune_maximize out"),
     ],
 )
 def test_wrong_objectives(name, maximize, message):
