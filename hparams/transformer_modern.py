@@ -19,7 +19,7 @@ def transformer_modern_base():
         "num_kv_heads": 0,  # heads of keys and values in the decoder; 0: num_heads
     }.items():
         hparams.add_hparam(name, value)
-    # Random numbers for dropout are expensive on a CPU: one mask for all positions of a row.
+    # Random numbers for dropout are expensive on a CPU: one mask for all positions of an example.
     hparams.layer_prepostprocess_dropout_broadcast_dims = "1"
     hparams.attention_dropout = 0.0
     hparams.relu_dropout = 0.0

@@ -11,7 +11,7 @@ from keras import ops
 from t2tlite.config import PAD_ID
 from t2tlite.errors import HParamsError
 from t2tlite.model import attention_weights, modern, prepend
-from t2tlite.model.dropout import Dropout
+from t2tlite.model.dropout import Dropout, packed
 from t2tlite.model.kv_cache import KVCache, room
 from t2tlite.model.layers import (
     Embedding,
@@ -86,14 +86,16 @@ class StackModel(TextModel):
         if self.spaces is not None:
             x_BLD = x_BLD + self.spaces(ops.convert_to_tensor([self.target_space], "int32"))
         positions = features.get("inputs_position", ops.arange(ops.shape(inputs_BL)[1]))
-        x_BLD = self.embed_dropout(self.add_positions(x_BLD, positions), training=training)
         bias = memory_bias = padding_bias(inputs_BL)
-        if "inputs_segmentation" in features:
-            segments_BL = features["inputs_segmentation"]
+        segments_BL = features.get("inputs_segmentation")
+        if segments_BL is not None:
             bias = segment_bias(segments_BL, segments_BL)
         if self.hparams.unidirectional_encoder:
             bias = ops.minimum(bias, causal_bias(ops.shape(inputs_BL)[1]))
-        return self.encoder(x_BLD, bias, positions, training=training), memory_bias
+        x_BLD = self.add_positions(x_BLD, positions)
+        with packed(segments_BL):
+            x_BLD = self.embed_dropout(x_BLD, training=training)
+            return self.encoder(x_BLD, bias, positions, training=training), memory_bias
 
     def attention_weights(self, features):
         """Returns the attention weights of whole texts; see `attention_weights.by_kind`."""
@@ -149,16 +151,18 @@ class Transformer(StackModel):
         x_BTD = ops.pad(x_BTD, [[0, 0], [1, 0], [0, 0]])[:, :-1]
         positions = ops.arange(length)
         self_bias = prepend.full_bias(features) if self.sees_inputs else causal_bias(length)
-        if "targets_segmentation" in features:
+        segments_BT = features.get("targets_segmentation")
+        if segments_BT is not None:
             positions = features["targets_position"]
-            segments_BT = features["targets_segmentation"]
             # The first position of a segment must not get the last token of the segment before.
             x_BTD *= ops.cast(ops.expand_dims(positions > 0, -1), x_BTD.dtype)
             self_bias = ops.minimum(self_bias, segment_bias(segments_BT, segments_BT))
             if self.has_inputs:
                 memory["bias"] = segment_bias(segments_BT, features["inputs_segmentation"])
-        x_BTD = self.embed_dropout(self.add_positions(x_BTD, positions), training=training)
-        return self.decoder(x_BTD, self_bias, positions, memory, training=training)
+        x_BTD = self.add_positions(x_BTD, positions)
+        with packed(segments_BT):
+            x_BTD = self.embed_dropout(x_BTD, training=training)
+            return self.decoder(x_BTD, self_bias, positions, memory, training=training)
 
     @property
     def shares_memory(self):
