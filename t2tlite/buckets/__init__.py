@@ -25,7 +25,7 @@ FOLDERS = (
 FILES = (
     *("decode_from_file", "decode_to_file", "decode_prefix_file", "decode_reference"),
     *("score_file", "hparams_json_path", "translation", "reference", "source"),
-    "page_texts",
+    *("page_texts", "answers"),
 )
 # A folder, or a file in one: a plugin, a checkpoint.
 EITHER = ("t2t_usr_dir", "warm_start_from", "checkpoint_path", "from")
