@@ -163,6 +163,7 @@ setup(
             "t2t-bleu = t2tlite.cli.bleu:run",
             "t2t-datagen = t2tlite.cli.datagen:run",
             "t2t-decoder = t2tlite.cli.decoder:run",
+            "t2t-distill = t2tlite.cli.distill:run",
             "t2t-eval = t2tlite.cli.eval:run",
             "t2t-example = t2tlite.cli.example:run",
             "t2t-exporter = t2tlite.cli.exporter:run",

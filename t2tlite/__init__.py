@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from t2tlite.config import HParams
     from t2tlite.decode.decode_hparams import DecodeHookArgs, DecodeHParams, Hypothesis
     from t2tlite.decode.decoder import Decoder
+    from t2tlite.distillation import distill
     from t2tlite.ranged_hparams import RangedHParams
     from t2tlite.sources import download
     from t2tlite.training.train_args import TrainArgs
@@ -60,6 +61,7 @@ _DEFINED_IN = {
     "TrainResult": "t2tlite.api.result:TrainResult",
     "back_translate": "t2tlite.back_translation:back_translate",
     "decode_file": "t2tlite.bulk.files:decode_file",
+    "distill": "t2tlite.distillation:distill",
     "download": "t2tlite.sources.download",
     "evaluate": "t2tlite.api.training:evaluate",
     "export": "t2tlite.api.exporting:export",
@@ -84,6 +86,7 @@ __all__ = [
     "back_translate",
     "compat",
     "decode_file",
+    "distill",
     "download",
     "errors",
     "evaluate",

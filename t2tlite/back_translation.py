@@ -13,7 +13,7 @@ import os
 from pathlib import Path
 
 from t2tlite import table_problems
-from t2tlite.bulk.files import decode_file, digest_of
+from t2tlite.bulk.files import decode_file, digest_of_file
 from t2tlite.data import manifest
 from t2tlite.datagen.generate_data import generate_data
 from t2tlite.decode.decoder import Decoder
@@ -86,7 +86,7 @@ def _translate(
     decoder: Decoder, texts: Path, inputs: Path, folder: Path, problem_name: str
 ) -> None:
     """Writes the translations of `texts` to `inputs`, unless they are there."""
-    mark, digest = inputs.with_name(f".{inputs.name}.made"), digest_of(decoder, texts)
+    mark, digest = inputs.with_name(f".{inputs.name}.made"), digest_of_file(decoder, texts)
     if inputs.exists() and mark.exists() and mark.read_text(encoding="utf-8") == digest:
         log.info("%s is there already", inputs)
         return

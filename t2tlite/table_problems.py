@@ -285,22 +285,30 @@ def make(given: Table, name: str = "", rows: GivenRows | None = None) -> TablePr
         )
     given.check()
     name = name or given.problem
+    check_name(name, TableProblem)
+    problem = CLASSES[given.problem]()
+    problem.name = name
+    problem.table, problem.rows = given, rows
+    return problem
+
+
+def check_name(name: str, own: type[Problem]) -> None:
+    """Raises DataError if a problem that a data folder will describe can't have a name.
+
+    Args:
+      name: of the problem.
+      own: its class; one that this process has made under the name may be made anew.
+    """
     if not re.fullmatch(r"\w[\w.-]*", name) or name.endswith(("_rev", "_copy")):
         raise DataError(
             f"problem_name={shown(name, quoted=True)}; expected letters, digits and _, and not "
             f"_rev or _copy at the end"
         )
-    # One that this process has made under the name may be made anew.
-    is_taken = name in registry.problems and name != given.problem
-    if is_taken and not isinstance(registry.problem(name), TableProblem):
+    if name in registry.problems and not isinstance(registry.problem(name), own):
         raise DataError(
             f"problem_name={name}: {registry.problems.where(name)} is a problem of this name; "
             f"choose another"
         )
-    problem = CLASSES[given.problem]()
-    problem.name = name
-    problem.table, problem.rows = given, rows
-    return problem
 
 
 def register_folder(data_dir: str | os.PathLike[str]) -> None:
@@ -313,7 +321,7 @@ def register_folder(data_dir: str | os.PathLike[str]) -> None:
         try:
             description = read_description(data_dir, name)
         except DataError as error:
-            registry.problems.add_found(name, _damaged(error), where)
+            registry.problems.add_found(name, damaged(error), where)
             continue
         if description is None:
             continue
@@ -327,7 +335,9 @@ def register_folder(data_dir: str | os.PathLike[str]) -> None:
         registry.problems.add_found(name, type(base.__name__, (base,), values), where)
 
 
-def _damaged(error: DataError) -> Callable[..., Problem]:
+def damaged(error: DataError) -> Callable[..., Problem]:
+    """Returns what is registered for a problem whose description can't be read: it raises."""
+
     def fail(was_reversed: bool = False, was_copy: bool = False) -> Problem:
         """Has a damaged description."""
         raise error

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import copy
 
-from t2tlite import registry, table_problems
+from t2tlite import registry
 from t2tlite.api.arguments import PathLike
 from t2tlite.assignments import shown
+from t2tlite.checkpoint import distilled_problem
 from t2tlite.errors import DataError
 from t2tlite.files import folder_path
 from t2tlite.problem import Problem
@@ -23,14 +24,14 @@ def resolve(problem: ProblemLike, data_dir: PathLike = "") -> str | Problem:
     Args:
       problem: a registered name, which may end in `_rev` or `_copy`; a class; or an instance, which
         is copied, because generating data changes it.
-      data_dir: a data folder; the problems of tables that it describes are registered.
+      data_dir: a data folder; the problems that it describes are registered.
 
     Raises:
       UnknownNameError: the name isn't registered.
       DataError: it isn't a problem at all.
     """
     if data_dir:
-        table_problems.register_folder(folder_path(data_dir, "data_dir"))
+        distilled_problem.register_folder(folder_path(data_dir, "data_dir"))
     if isinstance(problem, str) and problem:
         registry.problem(problem)
         return problem

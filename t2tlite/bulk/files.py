@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import dataclasses
-import hashlib
 import itertools
-import json
 import logging
 import math
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import NamedTuple
 
 from t2tlite import buckets, console
+from t2tlite.bulk.part_file import PartFile, digest_of
 from t2tlite.checkpoint import run_record
 from t2tlite.decode import batches
 from t2tlite.decode.batches import too_long
@@ -97,7 +95,7 @@ def _decode_file(
     try:
         with locked(part_path, busy) as file:
             remove_temporaries(target)
-            _decode(decoder, texts, target, _PartFile(file, _digest(decoder, texts)))
+            _decode(decoder, texts, target, PartFile(file, _digest(decoder, texts)))
             buckets.remove(part_path)
     except OSError as error:
         raise cannot_write(part_path, error) from error
@@ -130,48 +128,7 @@ class _Texts(NamedTuple):
                 block, characters = [], 0
 
 
-class _PartFile:
-    """The answers of an unfinished decode: a line of JSON per batch, in the order of decoding.
-
-        {"decoding": DIGEST}
-        [[[TEXT, SCORE, IDS], ... per hypothesis], ... per row]
-        ...
-
-    Args:
-      file: open for reading and appending.
-      digest: of all that the answers depend on; answers of another digest are dropped.
-    """
-
-    def __init__(self, file: IO[bytes], digest: str):
-        self._file = file
-        header = json.dumps({"decoding": digest}).encode() + b"\n"
-        file.seek(0)
-        if file.readline() != header:
-            file.seek(0)
-            file.truncate()
-            file.write(header)
-        if saved := sum(line.endswith(b"\n") for line in file):
-            log.info("resuming after %d batches", saved)
-        file.seek(len(header))
-
-    def read(self) -> list[list[Hypothesis]] | None:
-        """Returns the answers to the next batch; None after the last."""
-        end = self._file.tell()
-        line = self._file.readline()
-        if not line.endswith(b"\n"):
-            # A killed process may have left a part of a line.
-            self._file.truncate(end)
-            return None
-        return [[Hypothesis(*fields) for fields in row] for row in json.loads(line)]
-
-    def append(self, answers: Sequence[Sequence[Hypothesis]]) -> None:
-        """Saves the answers to a batch; a killed process doesn't lose them."""
-        rows = [[[one.text, one.score, one.ids] for one in row] for row in answers]
-        self._file.write(json.dumps(rows).encode() + b"\n")
-        self._file.flush()
-
-
-def digest_of(decoder: Decoder, source: str | os.PathLike[str]) -> str:
+def digest_of_file(decoder: Decoder, source: str | os.PathLike[str]) -> str:
     """Returns a hash of all that `decode_file` of a whole file depends on."""
     delimiter = decoder.decode_hparams.delimiter
     return _digest(decoder, _Texts(source, "", delimiter, count_lines(source, delimiter)))
@@ -179,18 +136,11 @@ def digest_of(decoder: Decoder, source: str | os.PathLike[str]) -> str:
 
 def _digest(decoder: Decoder, texts: _Texts) -> str:
     """Returns a hash of all that the answers and their batches depend on."""
-    hashes = []
-    for path in (*decoder.engine.all_weights, texts.source, texts.prefix_file or os.devnull):
-        with open(path, "rb") as file:
-            hashes.append(hashlib.file_digest(file, "sha256").hexdigest())
-    run = Path(decoder.output_dir, run_record.NAME).read_text(encoding="utf-8")
-    engine, decode_hparams = decoder.engine, dataclasses.asdict(decoder.decode_hparams)
-    values = [hashes, run, decode_hparams, engine.backend, engine.row_shares, texts.line_count]
-    values += [BLOCK_LINES, BLOCK_CHARACTERS, batches.BATCH_TOKENS]
-    return hashlib.sha256(json.dumps(values).encode()).hexdigest()
+    files = texts.source, texts.prefix_file or os.devnull
+    return digest_of(decoder, files, texts.line_count, BLOCK_LINES, BLOCK_CHARACTERS)
 
 
-def _decode(decoder: Decoder, texts: _Texts, target: Path, part: _PartFile | None) -> None:
+def _decode(decoder: Decoder, texts: _Texts, target: Path, part: PartFile | None) -> None:
     """Writes the answers to all lines and calls the problem's decode hooks."""
     decode_hparams, problem = decoder.decode_hparams, decoder.folder.problem_with_hooks()
     hooks = problem.decode_hooks
@@ -222,17 +172,18 @@ def _decode(decoder: Decoder, texts: _Texts, target: Path, part: _PartFile | Non
 
 
 def _decode_batch(
-    decoder: Decoder, batch: batches.Batch, seed: int, part: _PartFile | None, has_hooks: bool
+    decoder: Decoder, batch: batches.Batch, seed: int, part: PartFile | None, has_hooks: bool
 ) -> list[list[Hypothesis]]:
     """Returns the answers to a batch, from the part file if they are there."""
-    rows = part.read() if part else None
-    if rows is None:
-        rows = decoder.search(batch, seed=seed)
-        # Hooks get all hypotheses; for the output alone the best is enough.
-        if not (has_hooks or decoder.decode_hparams.return_beams):
-            rows = [row[:1] for row in rows]
-        if part:
-            part.append(rows)
+    saved = part.read() if part else None
+    if saved is not None:
+        return [[Hypothesis(*fields) for fields in row] for row in saved]
+    rows = decoder.search(batch, seed=seed)
+    # Hooks get all hypotheses; for the output alone the best is enough.
+    if not (has_hooks or decoder.decode_hparams.return_beams):
+        rows = [row[:1] for row in rows]
+    if part:
+        part.append([[[one.text, one.score, one.ids] for one in row] for row in rows])
     return rows
 
 

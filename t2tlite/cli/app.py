@@ -16,7 +16,8 @@ from typing import NoReturn
 
 from absl import flags
 
-from t2tlite import buckets, console, libraries, plugins, registry, table_problems, user_code
+from t2tlite import buckets, console, libraries, plugins, registry, user_code
+from t2tlite.checkpoint import distilled_problem
 from t2tlite.cli import bucket_flags, t2t_flags
 from t2tlite.devices import cluster, devices
 from t2tlite.errors import Error, SampleError
@@ -94,7 +95,7 @@ def parse_flags(arguments: int = 0) -> list[str]:
             FLAGS[name].value = [os.path.expanduser(one) for one in value]
     bucket_flags.fetch(FLAGS)
     if "data_dir" in FLAGS and FLAGS.data_dir:
-        table_problems.register_folder(FLAGS.data_dir)
+        distilled_problem.register_folder(FLAGS.data_dir)
     return rest[:arguments]
 
 

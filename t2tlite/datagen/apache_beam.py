@@ -30,7 +30,8 @@ from apache_beam.options import pipeline_options  # noqa: TID251
 from apache_beam.pvalue import AsIter  # noqa: TID251
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner  # noqa: TID251
 
-from t2tlite import buckets, plugins, registry, table_problems
+from t2tlite import buckets, plugins, registry
+from t2tlite.checkpoint import distilled_problem
 from t2tlite.data.chunks import ShardJob, write_chunk, write_merged_shard
 from t2tlite.data.generate import Dataset
 from t2tlite.data.streams import random_state_kept
@@ -78,7 +79,7 @@ class BeamJob:
         for folder in (data_dir, tmp_dir):
             # A worker may have an older copy.
             buckets.refresh(folder)
-        table_problems.register_folder(data_dir)
+        distilled_problem.register_folder(data_dir)
         problem = registry.problem(self.name)
         problem = problem.members[self.member] if self.member else problem
         if (

@@ -1,0 +1,326 @@
+"""Distillation (Hinton et al. 2015; Kim and Rush 2016): a teacher writes the data of a student.
+
+The teacher is a trained model or an ensemble. Its answers become the targets of a problem with its
+vocabulary, which any command finds in the data folder:
+
+    t2t-distill --output_dir=teacher --data_dir=data --problem_name=answers
+    t2t-trainer --problem=answers --data_dir=data --output_dir=student ...
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import math
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from t2tlite import buckets
+from t2tlite.batches.examples import Examples, each_row
+from t2tlite.bulk.part_file import PartFile, digest_of
+from t2tlite.checkpoint import encoder_kinds
+from t2tlite.checkpoint.description import describe
+from t2tlite.checkpoint.distilled_problem import (
+    Distilled,
+    DistilledProblem,
+    define,
+    vocabularies_of,
+)
+from t2tlite.config import EOS_ID
+from t2tlite.data import manifest
+from t2tlite.data.weights import WEIGHT
+from t2tlite.datagen.generate_data import generate_data
+from t2tlite.decode.batches import encode_lines, make_batches, search_rows
+from t2tlite.decode.decoder import Decoder
+from t2tlite.decode.engine import Row, not_finite_error
+from t2tlite.errors import DataError
+from t2tlite.files import locked, make_folder
+from t2tlite.mixtures.mixture import Mixture
+from t2tlite.problem import DatasetSplit
+from t2tlite.sources.text_files import each_line
+from t2tlite.table_problems import check_name
+from t2tlite.tables.splits import Shares, hash_of
+
+# Where the targets of the training examples come from.
+TARGETS = ("teacher", "both")
+# Examples that are sorted by length together, and are in memory together.
+BLOCK = 8192
+_EXAMPLES_PER_SHARD = 50_000
+_SPLITS = (DatasetSplit.TRAIN, DatasetSplit.EVAL, DatasetSplit.TEST)
+
+# Lists of ids by feature; the weight, if there is one, is a number.
+_Example = dict[str, Any]
+
+
+def distill(
+    decoder: Decoder,
+    data_dir: str | os.PathLike[str],
+    problem_name: str,
+    source: str | os.PathLike[str] = "",
+    *,
+    targets: str = "teacher",
+    dev_share: float = 0.01,
+    num_workers: int = 1,
+    overwrite: bool = False,
+) -> dict[str, int]:
+    """Makes a problem of what a trained model says, in a data folder.
+
+    >>> made = distill(Decoder("model"), "back", "taught_digits", "lines.txt", dev_share=0.5)
+    >>> sum(made.values())
+    2
+
+    The teacher answers the inputs of the data that it was trained on; evaluation and test data stay
+    as they are. Or it answers the lines of a file. Called again after an interruption, it goes on
+    where it was, and the bytes are the same; complete, it does nothing. Inputs without an answer,
+    and those that are too long for the memory, are left out.
+
+    Args:
+      decoder: the teacher; its decode hparams say how it answers, and with return_beams each of its
+        answers becomes an example.
+      data_dir: has the teacher's data, unless there is a `source`, and gets those of the problem.
+      problem_name: of the new problem, which any command finds in `data_dir`.
+      source: lines of text for the teacher to answer, UTF-8; "": the inputs of the training data.
+      targets: "teacher": its answers; "both": the training data, too, as they are.
+      dev_share: share of the different lines of `source` for evaluation.
+      num_workers: processes that encode.
+      overwrite: make the data again even if they are complete.
+
+    Returns:
+      The numbers of examples by split.
+
+    Raises:
+      DataError: the data or the file are missing, the name or an argument isn't possible, or the
+        teacher doesn't write text or labels.
+      OutputError: the folder can't be written.
+    """
+    _check(decoder, targets, bool(source))
+    check_name(problem_name, DistilledProblem)
+    folder = make_folder(data_dir)
+    data_dir = os.fspath(folder)
+    given: _Data | _Lines
+    if source:
+        given = _Lines(decoder, buckets.local("decode_from_file", source), dev_share)
+    else:
+        given = _Data(decoder, data_dir)
+    digest = digest_of(decoder, given.files, targets, dev_share if source else 0, BLOCK)
+    teacher = _Teacher(decoder, given, targets)
+    problem = _make_problem(problem_name, folder, teacher, digest)
+    generate_data(problem, data_dir, overwrite=overwrite, num_workers=num_workers)
+    written = manifest.read(data_dir, problem_name)
+    return {split: one.examples for split, one in written.splits.items()} if written else {}
+
+
+def _check(decoder: Decoder, targets: str, has_source: bool) -> None:
+    """Raises DataError if a model can't teach, or the arguments don't fit each other."""
+    folder, name = decoder.folder, decoder.run.problem
+    if targets not in TARGETS:
+        raise DataError(f"targets={targets!r:.40}; expected one of {', '.join(TARGETS)}")
+    if isinstance(folder.problem, Mixture):
+        raise DataError(
+            f"the teacher learned a mixture, {name}; give a teacher of one problem, which "
+            f"t2t-trainer --warm_start_from may begin with this one"
+        )
+    if not (folder.generates or folder.classifies):
+        raise DataError(f"{name} has numbers as targets; a teacher must write texts or labels")
+    if not folder.problem.has_inputs:
+        raise DataError(
+            f"{name} is a language model's problem, without inputs to answer; a teacher needs "
+            f"inputs"
+        )
+    if has_source and targets != "teacher":
+        raise DataError(f"targets={targets}, but the lines of a file have no targets; leave it out")
+
+
+def _make_problem(name: str, folder: Path, teacher: _Teacher, digest: str) -> DistilledProblem:
+    """Returns the problem, ready to be generated."""
+    problem = define(_describe(teacher.decoder, name, digest, teacher.most), folder)()
+    problem.working_folder = manifest.working_folder(folder, f"{name}.teacher")
+    problem.vocabulary_folder = Path(teacher.decoder.output_dir)
+
+    def samples(split: str) -> Iterator[_Example]:
+        with locked(problem.working_folder / f"{split}.part") as file:
+            yield from teacher.samples(split, PartFile(file, digest))
+
+    problem.samples, problem.totals = samples, teacher.most
+    return problem
+
+
+def _describe(decoder: Decoder, name: str, digest: str, counts: dict[str, int]) -> Distilled:
+    """Returns the description of a new problem.
+
+    Args:
+      decoder: the teacher.
+      name: of the problem.
+      digest: of what its data depend on.
+      counts: the most examples by split.
+
+    Raises:
+      DataError: the teacher has a vocabulary that can't be described.
+    """
+    run = decoder.run
+    taught = run.description
+    if taught is None:
+        taught, _ = describe(decoder.problem, run.model, decoder.hparams, decoder.output_dir)
+    features = {}
+    for feature, one in taught.features.items():
+        if not one.encoder:
+            raise DataError(
+                f"the encoder of the {feature} of {decoder.output_dir} is code of a plugin, which "
+                f"no data folder can hold; train the teacher with an encoder of t2tlite.text"
+            )
+        encoder = dict(one.encoder)
+        if run.description is None and (file := encoder_kinds.file_of(encoder)):
+            encoder["file"] = os.path.relpath(file, decoder.output_dir)
+        features[feature] = dataclasses.replace(one, encoder=encoder)
+    description = dataclasses.replace(
+        taught,
+        name=name,
+        kind="text2class" if decoder.classifies else "text2text",
+        dataset=name,
+        features=features,
+        reversed=False,
+        copied=False,
+        splits={split: 1 + count // _EXAMPLES_PER_SHARD for split, count in counts.items()},
+        # That of the student's hparams.
+        max_length=0,
+    )
+    return Distilled(description, vocabularies_of(description, run.vocabularies), digest)
+
+
+class _Data:
+    """The data that the teacher was trained on.
+
+    Attributes:
+      counts: examples by split.
+      files: what they are read from.
+      taught: the splits of which the teacher answers the inputs.
+    """
+
+    taught = (DatasetSplit.TRAIN,)
+
+    def __init__(self, decoder: Decoder, data_dir: str):
+        decoder.run.check_vocabularies(data_dir, is_data=True)
+        problem, hparams = decoder.folder.problem_with_data(), decoder.hparams
+        self._examples: dict[str, Examples] = {}
+        self.files: list[str] = []
+        for split in (split for split in _SPLITS if split in problem.filepaths_by_split(data_dir)):
+            shards = problem.shards(data_dir, split)
+            self._examples[split] = problem.read_examples(shards, split, hparams, False)
+            self.files += shards
+        self.counts = {split: len(one.lengths) for split, one in self._examples.items()}
+
+    def rows(self, split: str) -> Iterator[_Example]:
+        """Yields the examples of a split, EOS included."""
+        examples = self._examples[split]
+        if examples.weights is None:
+            yield from each_row(examples)
+            return
+        for row, weight in zip(each_row(examples), examples.weights.tolist(), strict=True):
+            yield {**row, WEIGHT: weight}
+
+
+class _Lines:
+    """The lines of a file, without targets; the attributes are those of `_Data`.
+
+    Equal lines are in the same split, and at least one line is for evaluation.
+    """
+
+    taught = (DatasetSplit.TRAIN, DatasetSplit.EVAL)
+
+    def __init__(self, decoder: Decoder, path: str, dev_share: float):
+        if not 0 < dev_share < 1:
+            raise DataError(f"dev_share={dev_share}; expected a share of the lines, such as 0.01")
+        self._decoder, self._path, self.files = decoder, path, [path]
+        limits = Shares.of(dev_share, 0.0)
+        lowest, self.counts = 2**64, dict.fromkeys(self.taught, 0)
+        for _, number in self._lines():
+            self.counts[limits.split_of(number)] += 1
+            lowest = min(lowest, number)
+        if not self.counts[DatasetSplit.EVAL]:
+            limits = Shares(dev=lowest + 1)
+            held_out = sum(number == lowest for _, number in self._lines())
+            self.counts[DatasetSplit.EVAL] = held_out
+            self.counts[DatasetSplit.TRAIN] -= held_out
+        if not all(self.counts.values()):
+            raise DataError(f"{path} has fewer than two different lines; give more")
+        self._limits = limits
+
+    def _lines(self) -> Iterator[tuple[str, int]]:
+        """Yields the lines that aren't blank, with their hashes."""
+        for line in each_line(self._path, self._decoder.decode_hparams.delimiter):
+            if line.strip():
+                yield line, hash_of({"inputs": line})
+
+    def rows(self, split: str) -> Iterator[_Example]:
+        """Yields what the teacher reads of the lines of a split."""
+        lines = (line for line, number in self._lines() if self._limits.split_of(number) == split)
+        folder, decode_hparams = self._decoder.folder, self._decoder.decode_hparams
+        while block := dict(enumerate(itertools.islice(lines, BLOCK))):
+            for row in encode_lines(folder, block, decode_hparams).values():
+                yield {"inputs": [*row.ids]}
+
+
+class _Teacher:
+    """Makes the examples of a problem.
+
+    Args:
+      decoder: the model.
+      given: what it answers.
+      targets: as of `distill`.
+
+    Attributes:
+      decoder: as given.
+      most: the most examples by split.
+    """
+
+    def __init__(self, decoder: Decoder, given: _Data | _Lines, targets: str):
+        self.decoder, self._given, self._targets = decoder, given, targets
+        returns_all = decoder.decode_hparams.return_beams
+        self._answers = max(1, decoder.decode_hparams.beam_size) if returns_all else 1
+        copies = self._answers + (targets == "both")
+        self.most = {
+            split: count * copies if split in given.taught else count
+            for split, count in given.counts.items()
+        }
+
+    def samples(self, split: str, part: PartFile) -> Iterator[_Example]:
+        """Yields the examples of a split.
+
+        Args:
+          split: of the problem.
+          part: the teacher's results so far, to which the others are added.
+        """
+        rows, seeds = self._given.rows(split), itertools.count()
+        if split not in self._given.taught:
+            yield from rows
+            return
+        while block := list(itertools.islice(rows, BLOCK)):
+            made = list(block) if self._targets == "both" else []
+            made += self._answered(block, part, seeds)
+            yield from made
+
+    def _answered(
+        self, block: Sequence[_Example], part: PartFile, seeds: Iterator[int]
+    ) -> list[_Example]:
+        """Returns the examples with the teacher's answers as targets; none where it has none."""
+        decoder, decode_hparams = self.decoder, self.decoder.decode_hparams
+        rows = {number: Row(example["inputs"]) for number, example in enumerate(block)}
+        answers: dict[int, list[list[int]]] = {}
+        for batch in make_batches(rows, decode_hparams, decoder.engine.row_shares):
+            found, seed = part.read(), next(seeds)
+            if found is None:
+                results = search_rows(decoder.engine, batch.rows, decode_hparams, seed)
+                if not all(math.isfinite(one.score) for row in results for one in row):
+                    raise not_finite_error(decoder.weights)
+                found = [[one.ids for one in row[: self._answers]] for row in results]
+                part.append(found)
+            answers.update(zip(batch.indices, found, strict=True))
+        ending = [] if decoder.classifies else [EOS_ID]
+        return [
+            {**example, "targets": [*ids, *ending]}
+            for number, example in enumerate(block)
+            for ids in answers[number]
+            if ids
+        ]

@@ -1,0 +1,233 @@
+"""A teacher's answers as the data of a student."""
+
+import dataclasses
+import itertools
+import json
+from pathlib import Path
+
+import pytest
+
+from t2tlite import distillation, registry
+from t2tlite.batches.examples import each_row
+from t2tlite.checkpoint import distilled_problem
+from t2tlite.checkpoint.run_record import RunRecord
+from t2tlite.config import HParams
+from t2tlite.decode.decoder import Decoder
+from t2tlite.distillation import distill
+from t2tlite.errors import DataError, VocabularyError
+from t2tlite.mixtures.mixture import Mixture
+
+MODEL = Path(__file__).parents[1] / "golden" / "model"
+SAMPLES = 40
+
+
+@pytest.fixture(scope="module")
+def decoder():
+    teacher = Decoder(MODEL, decode_hparams="beam_size=1,extra_length=0,batch_size=8")
+    # One shape, traced once.
+    teacher.engine.min_width = 16
+    return teacher
+
+
+@pytest.fixture
+def data(tmp_path, own_names, monkeypatch):
+    """A small data folder of the teacher's problem."""
+    problem = registry.problem("reverse_digits")
+    whole = problem.generate_samples
+    monkeypatch.setattr(
+        type(problem),
+        "generate_samples",
+        lambda self, *args: itertools.islice(whole(*args), SAMPLES),
+    )
+    folder = tmp_path / "data"
+    folder.mkdir()
+    problem.generate_data(str(folder), str(folder))
+    monkeypatch.setattr(distillation, "BLOCK", 16)
+    return folder
+
+
+def rows(data, name, split):
+    """Returns the examples of a split, as the name finds them."""
+    distilled_problem.register_folder(data)
+    problem = registry.problem(name)
+    shards = problem.shards(str(data), split)
+    return list(each_row(problem.read_examples(shards, split, HParams(), for_training=False)))
+
+
+def answers_of(decoder, examples):
+    """Returns inputs and the teacher's answers, as ids."""
+    encoder = decoder.encoders["inputs"]
+    lines = [encoder.decode(row["inputs"][:-1]) for row in examples]
+    found = [row[0].ids for row in decoder.n_best(lines)]
+    return sorted((row["inputs"], [*ids, 1]) for row, ids in zip(examples, found, strict=True))
+
+
+def pairs_of(examples):
+    return sorted((row["inputs"], row["targets"]) for row in examples)
+
+
+def contents(data, name="taught"):
+    return {path.name: path.read_bytes() for path in sorted(data.glob(f"{name}[-.]*"))}
+
+
+def test_the_teachers_answers_are_the_training_targets(decoder, data):
+    counts = distill(decoder, data, "taught")
+    assert counts == {"train": SAMPLES, "eval": SAMPLES}
+    original = rows(data, "reverse_digits", "train")
+    assert pairs_of(rows(data, "taught", "train")) == answers_of(decoder, original)
+    # The teacher is wrong at times, and nobody is evaluated by its errors.
+    assert pairs_of(rows(data, "taught", "train")) != pairs_of(original)
+    evaluated = pairs_of(rows(data, "taught", "eval"))
+    assert evaluated == pairs_of(rows(data, "reverse_digits", "eval"))
+    problem = registry.problem("taught_rev")
+    examples = problem.read_examples(problem.shards(str(data), "train"), "train", HParams())
+    assert pairs_of(each_row(examples)) == sorted(
+        (targets, inputs) for inputs, targets in answers_of(decoder, original)
+    )
+    assert problem.get_feature_encoders(str(data))["inputs"].vocab_size == 12
+    assert [*data.parent.iterdir()] == [data]
+
+
+def test_the_data_too_and_several_answers(decoder, data, monkeypatch):
+    both = distill(decoder, data, "more", targets="both")
+    assert both == {"train": 2 * SAMPLES, "eval": SAMPLES}
+    original = rows(data, "reverse_digits", "train")
+    expected = sorted([*pairs_of(original), *answers_of(decoder, original)])
+    assert pairs_of(rows(data, "more", "train")) == expected
+    beams = {"beam_size": 2, "return_beams": True}
+    several = dataclasses.replace(decoder.decode_hparams, **beams)
+    monkeypatch.setattr(decoder, "decode_hparams", several)
+    assert distill(decoder, data, "beams")["train"] > 1.5 * SAMPLES
+
+
+def test_an_interrupted_run_goes_on_with_the_same_bytes(decoder, data, monkeypatch):
+    distill(decoder, data, "taught")
+    expected, search = contents(data), decoder.engine.search
+    for name in expected:
+        (data / name).unlink()
+    calls = []
+
+    def search_until(last):
+        def count(batch, *args):
+            calls.append(len(batch))
+            return search(batch, *args) if len(calls) <= last else 1 / 0
+
+        monkeypatch.setattr(decoder.engine, "search", count)
+
+    search_until(3)
+    with pytest.raises(ZeroDivisionError):
+        distill(decoder, data, "taught")
+    # A killed process may leave a part of a line.
+    (part,) = data.parent.glob(".data.taught.teacher*/train.part")
+    with part.open("ab") as file:
+        file.write(b"[[2")
+    assert contents(data).keys() == {"taught.distilled.json"}
+    calls.clear()
+    search_until(100)
+    distill(decoder, data, "taught")
+    # Of 16, 16 and 8 lines in batches of 8.
+    assert calls == [8, 8]
+    assert contents(data) == expected
+    search_until(0)
+    assert distill(decoder, data, "taught") == {"train": SAMPLES, "eval": SAMPLES}
+
+
+def test_other_arguments_are_refused_or_make_the_data_again(decoder, data):
+    distill(decoder, data, "taught")
+    with pytest.raises(DataError, match=r"made otherwise.*--overwrite"):
+        distill(decoder, data, "taught", targets="both")
+    assert distill(decoder, data, "taught", targets="both", overwrite=True)["train"] == 2 * SAMPLES
+    distilled_problem.register_folder(data)
+    with pytest.raises(DataError, match="taught are made by t2t-distill"):
+        registry.problem("taught").check_data_folder(str(data), True)
+
+
+def test_the_lines_of_a_file(decoder, tmp_path, own_names, monkeypatch):
+    source, data = tmp_path / "lines.txt", tmp_path / "new"
+    lines = [f"{i % 10} {i // 10 % 10}" for i in range(30)] * 2
+    source.write_text("\n".join([*lines, "", "1 2"]) + "\n")
+    counts = distill(decoder, data, "taught", source, dev_share=0.2)
+    assert counts["train"] + counts["eval"] == 61
+    train, evaluated = (rows(data, "taught", split) for split in ("train", "eval"))
+    assert pairs_of([*train, *evaluated]) == answers_of(decoder, [*train, *evaluated])
+    encoder = decoder.encoders["inputs"]
+    texts = [[encoder.decode(row["inputs"][:-1]) for row in part] for part in (train, evaluated)]
+    assert sorted([*texts[0], *texts[1]]) == sorted([*lines, "1 2"])
+    assert not {*texts[0]} & {*texts[1]}
+    # The vocabulary is there, too: the folder is all that a student needs.
+    run = RunRecord.describe("taught", "transformer", HParams(), [])
+    run.take_vocabularies(tmp_path / "student", data)
+    assert run.vocabularies == decoder.run.vocabularies
+    assert run.description.kind == "text2text" and not run.needs_plugin
+    # Few lines: one of them is for evaluation.
+    source.write_text("1 2\n3 4\n")
+    assert distill(decoder, data, "two", source, dev_share=0.001) == {"train": 1, "eval": 1}
+    source.write_text("1 2\n1 2\n")
+    with pytest.raises(DataError, match="fewer than two different lines"):
+        distill(decoder, data, "one", source)
+
+
+def test_a_classifiers_labels(classifier, tmp_path, own_names):
+    source, data = tmp_path / "lines.txt", tmp_path / "new"
+    source.write_text("".join(f"line {i}\n" for i in range(12)))
+    distill(classifier, data, "moods", source, dev_share=0.3)
+    problem = distilled_problem.define(
+        distilled_problem.read(data / "moods.distilled.json"), data
+    )()
+    shards = [*problem.shards(str(data), "train"), *problem.shards(str(data), "eval")]
+    found = list(each_row(problem.read_examples(shards, "train", HParams())))
+    texts = [bytes(id_ - 2 for id_ in row["inputs"][:-1]).decode() for row in found]
+    labels = classifier.encoders["targets"]
+    assert [labels.decode(row["targets"]) for row in found] == classifier.decode(texts)
+
+
+def test_a_vocabulary_of_the_same_name_is_kept(decoder, tmp_path, own_names):
+    (tmp_path / "lines.txt").write_text("1 2\n3 4\n")
+    vocabulary = tmp_path / "vocab.reverse_digits.tokens"
+    vocabulary.write_text("<pad>\n<EOS>\nother\n")
+    with pytest.raises(VocabularyError, match="isn't the teacher's vocabulary"):
+        distill(decoder, tmp_path, "taught", tmp_path / "lines.txt")
+    assert "other" in vocabulary.read_text()
+
+
+def test_a_language_model_answers_nothing(language_model, tmp_path):
+    with pytest.raises(DataError, match="without inputs to answer"):
+        distill(language_model, tmp_path, "taught")
+
+
+def test_what_can_not_teach(decoder, data, monkeypatch):
+    with pytest.raises(DataError, match="expected one of teacher, both"):
+        distill(decoder, data, "taught", targets="mine")
+    with pytest.raises(DataError, match="the lines of a file have no targets"):
+        distill(decoder, data, "taught", data / "lines.txt", targets="both")
+    with pytest.raises(DataError, match="problem_name=.*expected letters"):
+        distill(decoder, data, "a b")
+    with pytest.raises(DataError, match="is a problem of this name"):
+        distill(decoder, data, "reverse_digits")
+    with pytest.raises(DataError, match=r"dev_share=0\.0; expected a share"):
+        distill(decoder, data, "taught", data / "lines.txt", dev_share=0.0)
+    monkeypatch.setattr(decoder.folder, "generates", False)
+    with pytest.raises(DataError, match="has numbers as targets"):
+        distill(decoder, data, "taught")
+    monkeypatch.setattr(decoder.folder, "problem", object.__new__(Mixture))
+    with pytest.raises(DataError, match="the teacher learned a mixture, reverse_digits"):
+        distill(decoder, data, "taught")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"format": 2}, "has format 2"),
+        ({"made_by": 7}, "is damaged"),
+        ({"vocabularies": {}}, "has no sha256"),
+        ({"problem": {"name": "x"}}, "is damaged"),
+    ],
+)
+def test_a_damaged_description(decoder, tmp_path, own_names, change, message):
+    (tmp_path / "lines.txt").write_text("1 2\n3 4\n")
+    distill(decoder, tmp_path, "taught", tmp_path / "lines.txt")
+    path = tmp_path / "taught.distilled.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
+    distilled_problem.register_folder(tmp_path)
+    with pytest.raises(DataError, match=message):
+        registry.problem("taught")
