@@ -74,11 +74,11 @@ def read_answers(
       DataError: a file is missing or too short, or nothing was answered.
     """
     path = Path(path)
+    answers = read_lines(path)
     buckets.fetch(path.parent, f"{path.name}.inputs", f"{path.name}.targets*")
     references = [Path(one) for one in split_paths(reference)] or _beside(path)
     default = path.with_name(f"{path.name}.inputs")
     inputs = Path(source) if source else default if default.is_file() else None
-    answers = read_lines(path)
     columns = [read_lines(one) for one in references]
     sources = read_lines(inputs) if inputs else [""] * len(answers)
     for name, column in zip([*references, inputs], [*columns, sources], strict=True):

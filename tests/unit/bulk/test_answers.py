@@ -61,6 +61,9 @@ def test_a_part_was_decoded(write):
 
 
 def test_files_that_do_not_belong_together(write, tmp_path):
+    for name in ("nothing", "."):
+        with pytest.raises(DataError, match="doesn't exist"):
+            read_answers(tmp_path / name)
     with pytest.raises(DataError, match="has 2 lines and .*ours.targets only 1; give the file"):
         read_answers(write(["a", "b"], ["a"]))
     with pytest.raises(DataError, match="ours.inputs only 1"):
