@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-import math
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -32,9 +31,9 @@ from t2tlite.config import EOS_ID
 from t2tlite.data import manifest
 from t2tlite.data.weights import WEIGHT
 from t2tlite.datagen.generate_data import generate_data
-from t2tlite.decode.batches import encode_lines, make_batches, search_rows
+from t2tlite.decode.batches import encode_lines, make_batches
 from t2tlite.decode.decoder import Decoder
-from t2tlite.decode.engine import Row, not_finite_error
+from t2tlite.decode.engine import Row
 from t2tlite.errors import DataError
 from t2tlite.files import locked, make_folder
 from t2tlite.mixtures.mixture import Mixture
@@ -311,9 +310,7 @@ class _Teacher:
         for batch in make_batches(rows, decode_hparams, decoder.engine.row_shares):
             found, seed = part.read(), next(seeds)
             if found is None:
-                results = search_rows(decoder.engine, batch.rows, decode_hparams, seed)
-                if not all(math.isfinite(one.score) for row in results for one in row):
-                    raise not_finite_error(decoder.weights)
+                results = decoder.search(batch, decode_hparams, seed)
                 found = [[one.ids for one in row[: self._answers]] for row in results]
                 part.append(found)
             answers.update(zip(batch.indices, found, strict=True))

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from t2tlite.config import EOS_ID, PAD_ID
 from t2tlite.data.encoding import encode_batch
+from t2tlite.decode import mbr
 from t2tlite.decode.decode_hparams import DecodeHParams
 from t2tlite.decode.engine import Answer, Engine, Row
 from t2tlite.decode.model_folder import ModelFolder
@@ -49,7 +50,9 @@ def encode_lines(
 
     Raises:
       Error: a line can't be encoded, or has no tag; the message has its number.
+      HParamsError: the model's answers can't be ranked by `mbr`.
     """
+    mbr.check(folder, decode_hparams)
     decode_tag, max_input_size = decode_hparams.decode_tag, decode_hparams.max_input_size
     # The line of a language model is the beginning of an answer: without prefix and EOS.
     feature, ending = ("inputs", [EOS_ID]) if folder.problem.has_inputs else ("targets", [])

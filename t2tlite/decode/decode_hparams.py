@@ -7,7 +7,7 @@ import difflib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from t2tlite.assignments import (
     MAX_SEED,
@@ -33,9 +33,10 @@ _ABOUT_FILES = {
 }
 # Those of them that are about lines from elsewhere, too.
 _ABOUT_TEXTS = {"batch_size", "max_input_size"}
-# Fields that a compiled search takes as inputs, or that are part of what it reads.
-_INPUTS_OF_SEARCH = {
-    *("alpha", "extra_length", "random_seed", "decode_tag"),
+# Fields that a compiled search takes as inputs, that are part of what it reads, or that order its
+# answers.
+_AROUND_SEARCH = {
+    *("alpha", "extra_length", "random_seed", "decode_tag", "mbr"),
     *("sampling_temp", "sampling_keep_top_k", "sampling_top_p"),
 }
 
@@ -55,6 +56,8 @@ class DecodeHParams(CheckedFields):
     force_decode_length: bool = False  # every answer is as long as it may be
     min_length: _Tokens = 0  # fewest tokens of an answer; for a language model the line counts
     no_repeat_ngram_size: _Tokens = 0  # no n-gram of this size occurs twice in an answer; 0: any
+    # Of the beams, the one most like the others, by what; "": the one with the best score.
+    mbr: Literal["", "chrf", "bleu", "exact"] = ""
     # Lines per batch; 0: as many as fit the memory that a batch may use.
     batch_size: Annotated[int, Bounds(0, 100_000)] = 0
     return_beams: bool = False  # write all beams instead of the best, separated by tabs
@@ -113,7 +116,8 @@ class DecodeHParams(CheckedFields):
     def override(self, assignments: str | Mapping[str, Any]) -> DecodeHParams:
         """Assigns from T2T's `--decode_hparams="beam_size=4,alpha=0.6"` or a dict; returns self.
 
-        Whoever gives a `beam_size` without a `sampling_method` asks for a search.
+        Whoever gives a `beam_size` or `mbr` without a `sampling_method` asks for a search. An
+        earlier `mbr` ends with one beam or random samples.
 
         Raises:
           HParamsError: a name doesn't exist, or a value isn't of its type.
@@ -121,9 +125,11 @@ class DecodeHParams(CheckedFields):
         if isinstance(assignments, Mapping):
             for name, value in assignments.items():
                 self._assign(str(name), value)
-            searches = "beam_size" in assignments and "sampling_method" not in assignments
-            if searches and self.sampling_method:
+            searches = "beam_size" in assignments or assignments.get("mbr")
+            if searches and "sampling_method" not in assignments and self.sampling_method:
                 self.sampling_method = "argmax"
+            if "mbr" not in assignments and not self._has_choice:
+                self.mbr = ""
             return self
         if not isinstance(assignments, str):
             raise HParamsError(
@@ -146,6 +152,20 @@ class DecodeHParams(CheckedFields):
             close = " or ".join(difflib.get_close_matches(name, hints, n=3))
             hint = f"did you mean {close}?" if close else f"it has {list(hints)}"
             raise HParamsError(f"no decode hparam is named {shown(name)}: {hint}")
+
+    def check(self) -> Self:
+        super().check()
+        if self.mbr and not self._has_choice:
+            given = "answers are drawn" if self.beam_size > 1 else "beam_size is 1"
+            raise HParamsError(
+                f"decode hparam mbr={self.mbr} chooses among the answers of a beam search, and "
+                f"{given}; give a beam_size of 2 or more without sampling_method, or leave mbr out"
+            )
+        return self
+
+    @property
+    def _has_choice(self) -> bool:
+        return self.beam_size > 1 and self.sampling_method != "random"
 
     def for_call(
         self, given: DecodeHParams | Mapping[str, Any] | str | None, overrides: Mapping[str, Any]
@@ -177,7 +197,7 @@ class DecodeHParams(CheckedFields):
 
     def of_search(self) -> tuple[Any, ...]:
         """Returns the values that a search depends on; equal ones share a compiled search."""
-        others = _ABOUT_FILES | _INPUTS_OF_SEARCH
+        others = _ABOUT_FILES | _AROUND_SEARCH
         return tuple(value for name, value in vars(self).items() if name not in others)
 
 
@@ -201,7 +221,8 @@ class Hypothesis:
 
     Attributes:
       text: the decoded ids.
-      score: log-probability in nats; with a beam, divided by the length penalty.
+      score: log-probability in nats; with a beam, divided by the length penalty; with the decode
+        hparam mbr, how much the answer is expected to be like the right one, from 0 to 100.
       ids: token ids without EOS.
     """
 

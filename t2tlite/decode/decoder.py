@@ -22,6 +22,7 @@ from t2tlite.decode.batches import (
 from t2tlite.decode.decode_hparams import DecodeHParams, Hypothesis
 from t2tlite.decode.engine import Answer, not_finite_error
 from t2tlite.decode.loaded_model import LoadedModel
+from t2tlite.decode.mbr import ranked
 from t2tlite.decode.scoring import Score, score_pairs
 from t2tlite.decode.texts import describe, pairs_of, text_of, texts_of
 from t2tlite.devices.free_memory import is_out_of_memory
@@ -202,11 +203,7 @@ class Decoder(LoadedModel):
         prefixes: Sequence[str] | None = None,
         first: int = 0,
     ) -> list[Batch]:
-        """Returns the batches, for `search`, of the lines that need decoding.
-
-        Args:
-          lines, decode_hparams, prefixes, first: as for `n_best`.
-        """
+        """Returns the batches, for `search`, of the lines that need decoding; as for `n_best`."""
         decode_hparams = (decode_hparams or self.decode_hparams).check()
         if prefixes is not None and len(prefixes) != len(lines):
             raise DataError(
@@ -233,7 +230,8 @@ class Decoder(LoadedModel):
         """
         decode_hparams = decode_hparams or self.decode_hparams
         rows = search_rows(self.engine, batch.rows, decode_hparams, seed)
-        return [[self._hypothesis(answer) for answer in answers] for answers in rows]
+        found = [[self._hypothesis(answer) for answer in answers] for answers in rows]
+        return ranked(found, decode_hparams.mbr)
 
     def stream(
         self,

@@ -9,7 +9,7 @@ from typing import Any
 
 from t2tlite import console
 from t2tlite.checkpoint import run_record
-from t2tlite.decode import ensemble_members
+from t2tlite.decode import ensemble_members, mbr
 from t2tlite.decode.decode_hparams import DecodeHParams
 from t2tlite.decode.engine import Engine
 from t2tlite.decode.keras_engine import KerasEngine
@@ -39,6 +39,7 @@ class LoadedModel:
         except HParamsError as error:
             raise HParamsError(f"{Path(self.folder.path, run_record.NAME)}: {error}") from None
         self.decode_hparams = DecodeHParams.of(decode_hparams, defaults).check()
+        mbr.check(self.folder, self.decode_hparams)
         self.output_dir, self.run = self.folder.path, self.folder.run
         self.problem, self.hparams = self.folder.problem, self.folder.hparams
         self.problem_hparams = self.folder.problem_hparams

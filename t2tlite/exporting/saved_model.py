@@ -99,6 +99,11 @@ class TextModel(tf.Module):
                 f"export needs Keras on TensorFlow, found {decoder.engine.backend}; unset "
                 f"KERAS_BACKEND"
             )
+        if decoder.decode_hparams.mbr:
+            raise OutputError(
+                f"a SavedModel can't choose answers by mbr={decoder.decode_hparams.mbr}; leave it "
+                f"out, or serve the model with t2t-server"
+            )
         self._decoder = decoder
         self._decode_hparams = decoder.decode_hparams
         self._feature = "inputs" if decoder.problem.has_inputs else "targets"

@@ -102,7 +102,7 @@ def parse_parameters(
             raise RequestError(
                 400, 'a beam search can\'t be streamed; leave out "beam_size" and "n", or sample'
             )
-        settings.beam_size = 1
+        settings.override({"beam_size": 1})
     elif stream and (n or 1) > 1:
         raise RequestError(400, 'one answer can be streamed; leave out "n"')
     if not settings.samples and n is not None and n > settings.beam_size:

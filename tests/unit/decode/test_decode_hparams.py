@@ -120,6 +120,19 @@ def test_a_beam_size_asks_a_model_that_samples_for_a_search():
     assert DecodeHParams.of("beam_size=4", {}) == DecodeHParams()
 
 
+def test_a_choice_among_beams():
+    sampling = {"sampling_method": "random"}
+    assert DecodeHParams.of("mbr=chrf", sampling).sampling_method == "argmax"
+    assert DecodeHParams.of("mbr=", sampling).sampling_method == "random"
+    # An earlier choice ends where there is nothing to choose from.
+    chooses = DecodeHParams.of("mbr=chrf", {}).check()
+    assert chooses.for_call(None, {"beam_size": 2}).mbr == "chrf"
+    assert chooses.for_call("beam_size=1", {}).mbr == ""
+    assert chooses.for_call({"sampling_method": "random"}, {}).mbr == ""
+    # The compiled search is the same.
+    assert chooses.of_search() == DecodeHParams().of_search()
+
+
 def test_what_is_about_files_has_no_effect_on_texts():
     with pytest.raises(HParamsError, match="return_beams is about files, as decode_file reads"):
         DecodeHParams().for_call(None, {"return_beams": True})

@@ -12,6 +12,7 @@ import pytest
 from t2tlite.checkpoint import checkpoints, tensor_files
 from t2tlite.decode import keras_engine
 from t2tlite.decode.decoder import Decoder
+from t2tlite.decode.mbr import expected_utilities
 from t2tlite.errors import CheckpointError, DataError, HParamsError, VocabularyError
 
 MODEL = Path(__file__).parents[2] / "golden" / "model"
@@ -44,6 +45,21 @@ def test_answers_begin_with_their_prefixes(decoder):
     alone = decoder.n_best(LINES[:1], prefixes=[texts(plain)[0]])[0][0]
     assert alone.text == texts(plain)[0]
     assert alone.score > plain[0][0].score
+
+
+def test_the_answer_that_is_most_like_the_others(decoder):
+    plain = decoder.n_best(LINES, beam_size=4)
+    found = decoder.n_best(LINES, beam_size=4, mbr="chrf")
+    for row, ranked in zip(plain, found, strict=True):
+        if row[0].text:
+            names, scores = [one.text for one in row], [one.score for one in row]
+            expected = zip(expected_utilities(names, scores, "chrf"), names, strict=True)
+            assert sorted((one.score, one.text) for one in ranked) == sorted(expected)
+            assert ranked == sorted(ranked, key=lambda one: -one.score)
+    assert found != plain
+    assert decoder.decode(LINES, beam_size=4, mbr="chrf") == texts(found)
+    # n answers are the best of as many beams or more.
+    assert decoder.n_best(LINES, beam_size=4, mbr="chrf", n=2) == [row[:2] for row in found]
 
 
 def test_prefixes_must_fit_the_lines(decoder):

@@ -217,6 +217,9 @@ def test_another_folder_is_left_alone(tmp_path):
         saved_model.export(decoder, tmp_path)
     with pytest.raises(OutputError, match="is a file"):
         saved_model.export(decoder, tmp_path / "novel.txt")
+    decoder.decode_hparams.mbr = "chrf"
+    with pytest.raises(OutputError, match="can't choose answers by mbr=chrf; leave it out"):
+        saved_model.export(decoder, tmp_path / "new")
     assert [one.name for one in tmp_path.iterdir()] == ["novel.txt"]
 
 

@@ -58,6 +58,15 @@ def test_a_stream_is_greedy_unless_it_samples():
             parse(refused, stream=True)
 
 
+def test_a_server_that_chooses_among_beams():
+    settings = dataclasses.replace(SERVED.settings, mbr="chrf", beam_size=4)
+    served = dataclasses.replace(SERVED, settings=settings)
+    assert parse({"n": 2}, served=served).settings.mbr == "chrf"
+    for parameters in ({"beam_size": 1}, {"sampling_temp": 0.5}):
+        assert parse(parameters, served=served).settings.mbr == ""
+    assert parse({}, stream=True, served=served).settings.mbr == ""
+
+
 def test_a_large_default_is_no_limit_for_the_server():
     settings = dataclasses.replace(SERVED.settings, extra_length=500)
     large = dataclasses.replace(SERVED, settings=settings)
