@@ -153,8 +153,8 @@ def minimizes(name: str, given: bool | None = None) -> bool:
 
 
 def is_decoded(name: str) -> bool:
-    """Whether a metric is one of decoded answers."""
-    return split_member(name)[1].removeprefix(RAW_METRIC) in OF_DECODING
+    """Whether a metric, also by T2T's form of its name, is one of decoded answers."""
+    return split_member(strip_problem(name))[1].removeprefix(RAW_METRIC) in OF_DECODING
 
 
 def perplexity(loss: float, units: int) -> float:

@@ -30,6 +30,7 @@ TRAIN_ARGS = {
     "train_steps": "train_steps",
     "local_eval_frequency": "eval_frequency",
     "eval_steps": "eval_steps",
+    "eval_decode": "eval_decode",
     "save_checkpoints_secs": "save_seconds",
     "keep_checkpoint_max": "keep_checkpoints",
     "eval_early_stopping_steps": "stop_after_steps",
@@ -50,7 +51,7 @@ def train(
     train_args: TrainArgs | None = None, device: Devices | None = None, *,
     model: str = "", hparams_set: str = "", hparams: str | Mapping[str, Any] | HParams = "",
     hparams_json_path: PathLike = "", precision: str = AUTO, train_steps: int = 250_000,
-    local_eval_frequency: int = 1_000, eval_steps: int | None = None,
+    local_eval_frequency: int = 1_000, eval_steps: int | None = None, eval_decode: int = 0,
     eval_use_test_set: bool = False, schedule: str = "continuous_train_and_eval",
     decode_hparams: str | Mapping[str, Any] | DecodeHParams = "",
     save_checkpoints_secs: int = 0, keep_checkpoint_max: int = 20,
@@ -86,6 +87,9 @@ def train(
       precision: of training's matrix products, "float32" or "bfloat16"; "auto": that of the
         training that goes on, or the faster of the device.
       train_steps: last step; those of earlier runs count.
+      eval_decode: how many inputs each evaluation decodes, as decode_hparams say. The metrics of
+        their answers are bleu, chrf, exact_match, sequence_error_rate, token_error_rate and
+        character_error_rate, from 0 to 100; one may be the eval_early_stopping_metric.
       decode_hparams: how the model is to be decoded by default.
 
     Raises:
@@ -96,9 +100,7 @@ def train(
     usr_dirs = load_usr_dirs(t2t_usr_dir)
     data_dir, output_dir = folder_path(data_dir, "data_dir"), folder_path(output_dir, "output_dir")
     run = _run(flags, output_dir, usr_dirs)
-    if isinstance(decode_hparams, DecodeHParams):
-        decode_hparams = decode_hparams.changes()
-    run.decode_hparams = DecodeHParams.defaults_of_model(decode_hparams, run.decode_hparams)
+    _set_decode_hparams(run, decode_hparams)
     if generate_data:
         _generate(flags, run)
     args = args_of_flags(flags)
@@ -111,7 +113,8 @@ def evaluate(
     problem: ProblemLike | RunRecord | None = None, data_dir: PathLike = "",
     output_dir: PathLike = "", train_args: TrainArgs | None = None, device: Devices | None = None,
     checkpoint_path: PathLike | int = "", *, model: str = "",
-    hparams: str | Mapping[str, Any] = "", eval_steps: int | None = None,
+    hparams: str | Mapping[str, Any] = "", eval_steps: int | None = None, eval_decode: int = 0,
+    decode_hparams: str | Mapping[str, Any] | DecodeHParams = "",
     eval_use_test_set: bool = False, t2t_usr_dir: PathLike | Sequence[PathLike] = "",
     use_tpu: bool = False, backend: str = "", worker_gpu: int = 1,
     worker_gpu_memory_fraction: float = 0.95, model_parallel: int = 1,
@@ -131,6 +134,8 @@ def evaluate(
       model: the model that the folder must have; "": any.
       hparams: changes to those that the model was trained with, such as batch_size.
       eval_steps: about the most batches, of examples drawn at random; 0 and None: all.
+      eval_decode: as for `train`.
+      decode_hparams: how to decode for that; changes to the model's defaults.
       eval_use_test_set: evaluate on the test split.
       t2t_usr_dir: plugin folders to load first.
 
@@ -147,9 +152,9 @@ def evaluate(
         run = problem
     else:
         run = _recorded(problem, model, hparams, data_dir, output_dir, usr_dirs)
-    args = train_args or TrainArgs(
-        eval_steps=eval_steps, eval_split="test" if eval_use_test_set else "eval"
-    )
+    _set_decode_hparams(run, decode_hparams)
+    split = "test" if eval_use_test_set else "eval"
+    args = train_args or TrainArgs(eval_steps=eval_steps, eval_split=split, eval_decode=eval_decode)
     checkpoint = checkpoint_path if isinstance(checkpoint_path, int) else str(checkpoint_path)
     return evaluation.evaluate(run, data_dir, output_dir, args, _device(flags), checkpoint)
 
@@ -196,6 +201,15 @@ def find_learning_rate(
     args = args_of_flags(flags)
     sweep = updates, lowest, highest
     return learning_rate.find_learning_rate(run, data_dir, output_dir, _device(flags), args, *sweep)
+
+
+def _set_decode_hparams(
+    run: RunRecord, decode_hparams: str | Mapping[str, Any] | DecodeHParams
+) -> None:
+    """Changes how the model is decoded by default."""
+    if isinstance(decode_hparams, DecodeHParams):
+        decode_hparams = decode_hparams.changes()
+    run.decode_hparams = DecodeHParams.defaults_of_model(decode_hparams, run.decode_hparams)
 
 
 def _recorded(

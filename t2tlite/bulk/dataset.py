@@ -6,19 +6,17 @@ import logging
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
-from t2tlite.batches.examples import each_row
 from t2tlite.bulk.files import decode_file, default_target
 from t2tlite.checkpoint.run_record import RunRecord
 from t2tlite.decode.decode_hparams import DecodeHParams
 from t2tlite.decode.decoder import Decoder
 from t2tlite.decode.model_folder import ModelFolder
+from t2tlite.decode.references import by_input, check_inputs, columns_of, pairs_of
 from t2tlite.errors import DataError
 from t2tlite.files import atomic
 from t2tlite.mixtures.mixture import Mixture
-from t2tlite.problem import FILE_WORD, Problem
-from t2tlite.text.encoder import text_ids
+from t2tlite.problem import FILE_WORD
 
 log = logging.getLogger(__name__)
 
@@ -46,16 +44,10 @@ def decode_dataset(
       VocabularyError: it was made with another vocabulary than the model's.
       OutputError: a file can't be written.
     """
-    if "inputs" not in decoder.encoders:
-        raise DataError(
-            f"{decoder.run.problem} has no inputs to decode; give --decode_from_file with the "
-            f"beginnings of lines, --score_file, or evaluate by t2t-trainer --schedule=evaluate"
-        )
+    check_inputs(decoder.folder)
     decoder.run.check_vocabularies(data_dir, is_data=True)
-    references: dict[str, dict[str, None]] = {}
     tag = decoder.decode_hparams.decode_tag
-    for inputs, targets in _each_pair(decoder.folder, data_dir, split, tag):
-        references.setdefault(inputs, {})[targets] = None
+    references = by_input(_each_pair(decoder.folder, data_dir, split, tag))
     delimiter = decoder.decode_hparams.delimiter
     if flattened := sum(delimiter in inputs for inputs in references):
         log.warning(
@@ -66,11 +58,10 @@ def decode_dataset(
     default = dataset_target(decoder.run, decoder.decode_hparams, decoder.output_dir, split)
     target = Path(target or default)
     source = _write(target, "inputs", references, delimiter)
-    paths = []
-    columns = [list(targets) for targets in references.values()]
-    for number in range(max(map(len, columns), default=0)):
-        lines = (texts[number] if number < len(texts) else texts[0] for texts in columns)
-        paths.append(_write(target, f"targets{number or ''}", lines, delimiter))
+    paths = [
+        _write(target, f"targets{number or ''}", lines, delimiter)
+        for number, lines in enumerate(columns_of(references))
+    ]
     log.info("%s: %d distinct inputs", source, len(references))
     return decode_file(decoder, source, target), paths
 
@@ -96,7 +87,7 @@ def _each_pair(
     """
     problem = folder.problem_with_data()
     if not isinstance(problem, Mixture):
-        yield from _pairs_of(folder, problem, data_dir, split)
+        yield from pairs_of(folder, problem, data_dir, split)
         return
     if not decode_tag:
         known = ", ".join([*folder.tags.names, *(one.member for one in folder.tags.members)])
@@ -105,25 +96,7 @@ def _each_pair(
             f"{known}"
         )
     for one in folder.tags.matching(decode_tag):
-        yield from _pairs_of(folder, problem.members[one.member], data_dir, split)
-
-
-def _pairs_of(
-    folder: ModelFolder, problem: Problem, data_dir: str, split: str
-) -> Iterator[tuple[str, str]]:
-    shards = problem.shards(data_dir, split)
-    examples = problem.read_examples(shards, split, folder.hparams, for_training=False)
-    prefixes = problem.text_prefixes
-
-    def text(feature: str, ids: Any) -> str:
-        if feature == "inputs" or folder.generates:
-            ids = text_ids(ids)
-        decoded = str(folder.encoders[feature].decode(ids))
-        return decoded.removeprefix(prefixes[feature])
-
-    for row in each_row(examples):
-        inputs, targets = (text(name, row[name]) for name in ("inputs", "targets"))
-        yield inputs, targets
+        yield from pairs_of(folder, problem.members[one.member], data_dir, split)
 
 
 def _write(target: Path, suffix: str, texts: Iterable[str], delimiter: str) -> Path:

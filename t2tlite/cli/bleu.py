@@ -38,7 +38,8 @@ def main() -> None:
         raise app.UsageError("--translation or --translations_dir must be given")
     if FLAGS.translation and (FLAGS.event_dir or FLAGS.wait_minutes or FLAGS.min_steps > 0):
         raise app.UsageError("--event_dir, --wait_minutes, --min_steps go with --translations_dir")
-    from t2tlite.bulk.bleu import Quality, file_bleu, translations_bleu
+    from t2tlite.bulk.bleu import file_bleu, translations_bleu
+    from t2tlite.decode.quality import Quality
 
     def compare(path: str | Path) -> list[Quality]:
         return [file_bleu(path, FLAGS.reference, FLAGS.tokenize, lower) for lower in _lowercase()]

@@ -61,8 +61,8 @@ def check() -> None:
     schedule = FLAGS.schedule
     if schedule == "train_eval_and_decode":
         raise app.UsageError(
-            f"--schedule={schedule} is not supported; use continuous_train_and_eval, and "
-            f"continuous_decode in a second process"
+            f"--schedule={schedule} is not supported; use continuous_train_and_eval with "
+            f"--eval_decode=N for the scores, and continuous_decode in a second process for files"
         )
     if FLAGS.eval_use_test_set and schedule.endswith("on_train_data"):
         raise app.UsageError(f"--eval_use_test_set contradicts --schedule={schedule}")
@@ -77,10 +77,12 @@ def check() -> None:
         )
     used = [*_DECODING_FLAGS] if schedule in DECODING else []
     # Training writes it into run.json.
-    used += ["decode_hparams"] if schedule in TRAINING else []
+    used += ["decode_hparams"] if schedule in TRAINING or FLAGS["eval_decode"].value else []
     unused = [name for name in _DECODING_FLAGS if FLAGS[name].value and name not in used]
     for name in unused:
         log.warning("--%s has no effect on --schedule=%s; t2t-decoder takes it", name, schedule)
+    if FLAGS["eval_decode"].value and schedule in ["train", *DECODING]:
+        log.warning("--eval_decode has no effect on --schedule=%s: nothing is evaluated", schedule)
 
 
 def run_std_server() -> None:

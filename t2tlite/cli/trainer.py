@@ -48,6 +48,14 @@ flags.DEFINE_integer(
 )
 flags.DEFINE_bool("eval_use_test_set", False, "Evaluate on the test split.")
 flags.DEFINE_integer(
+    "eval_decode",
+    0,
+    "Inputs that each evaluation decodes, as --decode_hparams say, to report BLEU, chrF, exact "
+    "match and error rates; 0: none.",
+    0,
+    shared_flags.MAX,
+)
+flags.DEFINE_integer(
     "save_checkpoints_secs", 0, "Seconds between saves; 0: at evaluations.", 0, shared_flags.MAX
 )
 flags.DEFINE_integer(
@@ -134,8 +142,8 @@ def main() -> None:
             FLAGS.output_dir,
             shared_flags.usr_dirs(),
         )
-        given = FLAGS.decode_hparams, run.decode_hparams
-        run.decode_hparams = DecodeHParams.defaults_of_model(*given)
+    given = FLAGS.decode_hparams, run.decode_hparams
+    run.decode_hparams = DecodeHParams.defaults_of_model(*given)
     device = _device()
     _generate_data()
     if evaluates:
@@ -185,6 +193,7 @@ def _train_args() -> TrainArgs:
         eval_frequency=FLAGS.local_eval_frequency,
         eval_steps=1 if is_test else FLAGS.eval_steps,
         eval_split=schedules.split(),
+        eval_decode=FLAGS.eval_decode,
         save_seconds=FLAGS.save_checkpoints_secs,
         keep_checkpoints=FLAGS.keep_checkpoint_max,
         stop_after_steps=FLAGS.eval_early_stopping_steps,

@@ -16,6 +16,7 @@ from t2tlite.cli import app
 from t2tlite.config import HParams
 from t2tlite.devices import cluster
 from t2tlite.errors import DeviceError, OutputError
+from t2tlite.metrics import OF_DECODING
 from t2tlite.ranged_hparams import RangedHParams
 from t2tlite.training.train_args import TrainArgs
 
@@ -34,6 +35,7 @@ flags.DEFINE_integer("autotune_parallel_trials", 1, "Trials to run at once.", 1,
 # Flags that must not change when a search is resumed.
 _FIXED = ["problem", "model", "hparams_set", "train_steps", "eval_steps"]
 _FIXED += ["local_eval_frequency", "eval_use_test_set", "warm_start_from"]
+_FIXED_IF_GIVEN = ["eval_decode", "decode_hparams"]
 
 
 def tune(hparams: HParams, given: dict[str, Any], train_args: TrainArgs) -> None:
@@ -55,8 +57,9 @@ def tune(hparams: HParams, given: dict[str, Any], train_args: TrainArgs) -> None
     for split in ("train", train_args.eval_split):
         # Raises if there is no data.
         problem.shards(FLAGS.data_dir, split)
+    metrics = [*problem.eval_metrics(), *(OF_DECODING if train_args.eval_decode else [])]
     objective, maximize = search.objective(
-        FLAGS.autotune_objective, FLAGS.problem, problem.eval_metrics(), FLAGS.autotune_maximize
+        FLAGS.autotune_objective, FLAGS.problem, metrics, FLAGS.autotune_maximize
     )
     extra_flags: list[str] = []
     if not train_args.stop_after_steps and not FLAGS["eval_early_stopping_metric"].present:
@@ -84,6 +87,8 @@ def tune(hparams: HParams, given: dict[str, Any], train_args: TrainArgs) -> None
             "searched hparams": [dimension.name for dimension in dimensions],
             "--autotune_objective": objective,
             "--autotune_maximize": maximize,
+            # Searches of earlier versions have none of them.
+            **{f"--{name}": FLAGS[name].value or None for name in _FIXED_IF_GIVEN},
         },
     )
     command = functools.partial(_trial_command, extra_flags)

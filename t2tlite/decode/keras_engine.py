@@ -43,6 +43,9 @@ class KerasEngine(Engine):
       checkpoint: as for `Decoder`.
       device: from `t2tlite.devices.devices.choose`; None: one of Keras's current backend.
       members: of an ensemble, the model itself first; `checkpoint` isn't read then.
+      trained: a network that is being trained, which decodes with the weights of the moment, in
+        float32; no checkpoint is read then, and all machines of `device` that share its weights
+        decode together.
 
     Attributes:
       network: the Keras model, or the `Ensemble` of several.
@@ -52,39 +55,48 @@ class KerasEngine(Engine):
       DeviceError: `device` spans several machines.
     """
 
+    # Of the number of tokens that was asked for last.
+    _likeliest: Any = None
+
     def __init__(
         self,
         folder: ModelFolder,
         checkpoint: str | int = "",
         device: devices.Devices | None = None,
         members: Sequence[Member] = (),
+        trained: Any = None,
     ):
         self._folder = folder
         self._members = list(members) or [Member(folder, checkpoint)]
         self._device = device = device or devices.choose()
-        if device.workers > 1:
+        if device.workers > 1 and trained is None:
             raise DeviceError(
                 f"decoding runs on one machine, and this is one of {device.workers}; unset "
                 f"TF_CONFIG, or decode on a machine that is no part of a TPU pod"
             )
         from t2tlite.model import protocol
 
-        with device.scope():
-            networks = [
-                one.folder.run.make_model(one.folder.problem_hparams) for one in self._members
-            ]
-        self.network, self._networks = networks[0], networks
-        if len(networks) > 1:
+        self._networks = [trained] if trained is not None else self._new_networks()
+        self.network = self._networks[0]
+        if len(self._networks) > 1:
             from t2tlite.model.ensemble import Ensemble
 
-            self.network = Ensemble(networks)
-        self.load_checkpoint(self._members[0].checkpoint)
+            self.network = Ensemble(self._networks)
+        if trained is None:
+            self.load_checkpoint(self._members[0].checkpoint)
+        else:
+            self.weights = Path(folder.path)
+            self._all_weights: list[Path] = []
         self.backend, self.row_shares = device.backend, device.row_shares
         self.is_one_device = self.can_stream = device.count * device.model_parallel == 1
         self.has_attention = protocol.has_attention(self.network)
         self._searches: dict[tuple[Any, ...], Any] = {}
         # Batches and streams sampled without a seed, by random_seed.
         self._drawn = Counter[int]()
+
+    def _new_networks(self) -> list[Any]:
+        with self._device.scope():
+            return [one.folder.run.make_model(one.folder.problem_hparams) for one in self._members]
 
     def load_checkpoint(self, checkpoint: str | int) -> None:
         """Replaces the weights of the model, and reads the other members' once more."""
@@ -101,9 +113,12 @@ class KerasEngine(Engine):
     def search(
         self, rows: Sequence[Row], decode_hparams: DecodeHParams, seed: int | None = None
     ) -> list[list[Answer]]:
+        from t2tlite.model.precision import products_in_float32
+
         search = self._search_model(decode_hparams)
         features = self._search_features(rows, decode_hparams, seed)
-        outputs = search.predict_on_batch(self._device.feed(features))
+        with products_in_float32(self.network):
+            outputs = search.predict_on_batch(self._device.feed(features))
         # Rows that only fill the batch are left out.
         return [self._answers(outputs["ids"][i], outputs["scores"][i]) for i in range(len(rows))]
 
@@ -123,7 +138,8 @@ class KerasEngine(Engine):
     def _most_tokens(self, rows: int, row_bytes: Callable[[int], int]) -> int:
         """Returns the most tokens of a row for which the memory that is left suffices."""
         left = free_memory.left(self._device)
-        if left is None:
+        # Machines that decode together must make the same batches.
+        if left is None or self._device.workers > 1:
             return sys.maxsize
 
         def batch_bytes(tokens: int) -> int:
@@ -147,12 +163,25 @@ class KerasEngine(Engine):
             self._search_model(decode_hparams).predict_on_batch(self._device.feed(features))
 
     def score(self, features: Mapping[str, Sequence[Sequence[int]]]) -> list[tuple[float, int]]:
+        outputs = self._scorer.predict_on_batch(self._device.feed(self._padded(features)))
+        pairs = zip(outputs["loss"].tolist(), outputs["tokens"].tolist(), strict=True)
+        return [(-loss, int(tokens)) for loss, tokens in pairs][: len(features["targets"])]
+
+    def likeliest(
+        self, features: Mapping[str, Sequence[Sequence[int]]], count: int
+    ) -> list[tuple[Any, Any]]:
+        model = self._likeliest_model(count)
+        outputs = model.predict_on_batch(self._device.feed(self._padded(features)))
+        return [
+            (outputs["ids"][i, : len(row)], outputs["log_probs"][i, : len(row)])
+            for i, row in enumerate(features["targets"])
+        ]
+
+    def _padded(self, features: Mapping[str, Sequence[Sequence[int]]]) -> dict[str, Any]:
         padded = {name: self.pad(rows) for name, rows in features.items()}
         if self._folder.classifies:
             padded["targets"] = padded["targets"][:, :1]
-        outputs = self._scorer.predict_on_batch(self._device.feed(padded))
-        pairs = zip(outputs["loss"].tolist(), outputs["tokens"].tolist(), strict=True)
-        return [(-loss, int(tokens)) for loss, tokens in pairs][: len(features["targets"])]
+        return padded
 
     def attention(self, features: Mapping[str, Sequence[int]]) -> dict[str, Any]:
         longest = max(map(len, features.values()))
@@ -273,7 +302,8 @@ class KerasEngine(Engine):
         if search is None:
             if len(self._searches) >= MOST_SEARCHES:
                 del self._searches[next(iter(self._searches))]
-            search = make_search(self.network, self._folder.problem_hparams, hparams, compiled)
+            about = self._folder.problem_hparams, hparams, compiled
+            search = make_search(self.network, *about, self._device.gather)
             self._compile(search)
         # The one used last is last.
         self._searches[key] = search
@@ -293,6 +323,15 @@ class KerasEngine(Engine):
 
         modality = self._folder.problem_hparams.modality["targets"]
         return self._compile(Scorer(self.network, modality, self._device.gather))
+
+    def _likeliest_model(self, count: int) -> Any:
+        from t2tlite.model.teacher_forcing import Likeliest
+
+        if self._likeliest is None or self._likeliest.count != count:
+            vocab_size = self._folder.problem_hparams.vocab_size["targets"]
+            model = Likeliest(self.network, count, vocab_size, self._device.gather)
+            self._likeliest = self._compile(model)
+        return self._likeliest
 
     @functools.cached_property
     def _attention_model(self) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -15,7 +16,11 @@ from t2tlite.search.constraints import at_least, forced, no_repeat
 
 
 def make_search(
-    network: Any, problem_hparams: ProblemHParams, hparams: HParams, decode_hparams: DecodeHParams
+    network: Any,
+    problem_hparams: ProblemHParams,
+    hparams: HParams,
+    decode_hparams: DecodeHParams,
+    gather: Callable[[Any], Any] = lambda value: value,
 ) -> keras.Model:
     """Returns a Keras model of the search that the decode hparams describe.
 
@@ -35,12 +40,14 @@ def make_search(
       network: a model; see `t2tlite.model.protocol`.
       hparams: of the model; defaults of sampling.
       decode_hparams: must not change afterwards.
+      gather: returns a whole array from one that is divided over devices, of generated texts.
     """
     if problem_hparams.modality["targets"] == "class_label":
         return Classes(network)
     if problem_hparams.modality["targets"] == "real_l2":
         return Numbers(network)
-    return Search(network, "inputs" in problem_hparams.vocab_size, hparams, decode_hparams)
+    has_inputs = "inputs" in problem_hparams.vocab_size
+    return Search(network, has_inputs, hparams, decode_hparams, gather)
 
 
 def sampling_cuts(hparams: HParams, decode_hparams: DecodeHParams) -> tuple[float, int, float]:
@@ -83,10 +90,16 @@ class Search(keras.Model):
     """Greedy, beam or sampled decoding of a batch of lines."""
 
     def __init__(
-        self, network: Any, has_inputs: bool, hparams: HParams, decode_hparams: DecodeHParams
+        self,
+        network: Any,
+        has_inputs: bool,
+        hparams: HParams,
+        decode_hparams: DecodeHParams,
+        gather: Callable[[Any], Any] = lambda value: value,
     ):
         super().__init__(name="search")
         self.network = network
+        self.gather = gather
         self.has_cache = protocol.has_cache(network)
         self.has_inputs = has_inputs
         self.decode_hparams = decode_hparams
@@ -105,7 +118,7 @@ class Search(keras.Model):
             alpha = features["alpha"][0] if "alpha" in features else self.decode_hparams.alpha
             sizes = batch, self.beams, max_steps, alpha
             ids_BKT, scores_BK = search.beam_search(self.step, cache, *sizes, **options)
-            return {"ids": ids_BKT, "scores": scores_BK}
+            return {"ids": self.gather(ids_BKT), "scores": self.gather(scores_BK)}
         if self.samples:
             temperature, top_k, top_p, most_B = self.cuts_of(features)
             draws = temperature, top_k, top_p, self.seed_generator
@@ -113,7 +126,7 @@ class Search(keras.Model):
             ids_BT, scores_B = search.sample(self.step, cache, batch, max_steps, *draws, **options)
         else:
             ids_BT, scores_B = search.greedy(self.step, cache, batch, max_steps, **options)
-        return {"ids": ids_BT[:, None], "scores": scores_B[:, None]}
+        return {"ids": self.gather(ids_BT[:, None]), "scores": self.gather(scores_B[:, None])}
 
     def cuts_of(self, features: dict[str, Any]) -> tuple[Any, int, Any, Any]:
         """Returns temperature, top_k, top_p and most_B, as `search.sample` takes them."""

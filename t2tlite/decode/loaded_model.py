@@ -19,11 +19,14 @@ from t2tlite.errors import DeviceError, HParamsError
 
 
 class LoadedModel:
-    """What a `Decoder` is made of; its arguments and attributes are those of a `Decoder`."""
+    """What a `Decoder` is made of; its arguments and attributes are those of a `Decoder`.
+
+    `output_dir` may also be a `ModelFolder` that is open already.
+    """
 
     def __init__(
         self,
-        output_dir: str | os.PathLike[str],
+        output_dir: str | os.PathLike[str] | ModelFolder,
         checkpoint: str | int = "",
         decode_hparams: str | Mapping[str, Any] | DecodeHParams = "",
         usr_dirs: Sequence[str] = (),
@@ -32,7 +35,9 @@ class LoadedModel:
         ensemble: Sequence[str | os.PathLike[str]] = (),
         ensemble_checkpoints: Sequence[str | int] = (),
     ):
-        self.folder = ModelFolder(output_dir, usr_dirs)
+        if not isinstance(output_dir, ModelFolder):
+            output_dir = ModelFolder(output_dir, usr_dirs)
+        self.folder: ModelFolder = output_dir
         defaults = self.folder.run.decode_hparams
         try:
             DecodeHParams.of("", defaults).check()

@@ -19,8 +19,9 @@ class ModelFolder:
     """A model folder without its weights.
 
     Args:
-      output_dir: what t2t-trainer wrote.
+      output_dir: what t2t-trainer wrote; with `run`, any folder with the vocabularies.
       usr_dirs: as for `Decoder`.
+      run, problem: of a training in this process; None: those of the folder.
 
     Attributes:
       problem: made from run.json, or the plugin's where decoding needs code of it.
@@ -35,13 +36,20 @@ class ModelFolder:
       Error: the folder holds no model, or its vocabulary or plugins are missing.
     """
 
-    def __init__(self, output_dir: str | os.PathLike[str], usr_dirs: Sequence[str] = ()):
+    def __init__(
+        self,
+        output_dir: str | os.PathLike[str],
+        usr_dirs: Sequence[str] = (),
+        run: run_record.RunRecord | None = None,
+        problem: Problem | None = None,
+    ):
         self.path = folder_path(output_dir, "output_dir")
-        self.run = run_record.read(self.path)
+        self.run = run or run_record.read(self.path)
         usr_dirs = usr_dirs.split(",") if isinstance(usr_dirs, str) else usr_dirs
         self._usr_dirs = [folder for folder in usr_dirs if folder]
-        self.run.check_vocabularies(self.path)
-        self.problem = trained_problem.load(self.run, self.path, self._usr_dirs)
+        if run is None:
+            self.run.check_vocabularies(self.path)
+        self.problem = problem or trained_problem.load(self.run, self.path, self._usr_dirs)
         self.hparams = HParams.from_values(self.run.hparams)
         self.problem_hparams = self.problem.get_hparams(self.hparams, self.path)
         self.encoders = self.problem_hparams.vocabulary

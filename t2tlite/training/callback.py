@@ -13,7 +13,7 @@ import keras
 
 from t2tlite.checkpoint import averages, checkpoints, eval_log, model_card
 from t2tlite.errors import DataError, Error
-from t2tlite.metrics import RAW_METRIC, strip_problem
+from t2tlite.metrics import RAW_METRIC, is_decoded, strip_problem
 from t2tlite.training import reports
 from t2tlite.training.agreement import make_agreement
 from t2tlite.training.objective import Objective, Totals
@@ -220,7 +220,7 @@ class TrainingCallback(keras.callbacks.Callback):
 
     def _evaluate_raw(self, metrics: dict[str, float]) -> dict[str, float]:
         """Returns loss and stop metric of the weights that aren't averaged."""
-        raw = self.setup.evaluate()
+        raw = self.setup.evaluate(decodes=is_decoded(self.train_args.stop_metric))
         names = {"loss", strip_problem(self.train_args.stop_metric)} & raw.keys() & metrics.keys()
         return {f"{RAW_METRIC}{name}": raw[name] for name in sorted(names)}
 

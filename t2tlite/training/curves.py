@@ -9,7 +9,7 @@ from typing import Any
 
 from t2tlite.checkpoint import eval_log, run_record
 from t2tlite.files import atomic
-from t2tlite.metrics import split_member
+from t2tlite.metrics import is_decoded, split_member
 
 NAME = "curves.png"
 
@@ -17,7 +17,7 @@ Row = Mapping[str, Any]
 
 
 def draw(output_dir: str | Path) -> Path | None:
-    """Draws the losses of a run, and its metrics between 0 and 1, to curves.png in `output_dir`.
+    """Draws losses, metrics between 0 and 1 and those of answers to curves.png in `output_dir`.
 
     Returns:
       The file's path, or None if nothing is logged yet.
@@ -58,13 +58,18 @@ def draw_on(make_figure: Callable[..., Any], output_dir: str | Path) -> Any:
         return None
     run = run_record.read(output_dir)
     every = dict.fromkeys(name for row in evaluations for name in row)
-    names = {n: n for n in every if n not in ("step", "loss") and not split_member(n)[0]}
+    names = [n for n in every if n not in ("step", "loss") and not split_member(n)[0]]
+    decoded = {name: name for name in names if is_decoded(name)}
     shares = {
-        name: name for name in names if all(0 <= row.get(name, 0) <= 1 for row in evaluations)
+        name: name
+        for name in names
+        if name not in decoded and all(0 <= row.get(name, 0) <= 1 for row in evaluations)
     }
-    figure = make_figure(figsize=(12 if shares else 7, 4.5), layout="constrained")
+    right = [(decoded, 100, "answers"), (shares, 1, "evaluation metric")]
+    right = [one for one in right if one[0]]
+    figure = make_figure(figsize=(7 + 5 * len(right), 4.5), layout="constrained")
     figure.suptitle(f"{run.problem} with {run.model}")
-    left, *right = figure.subplots(1, 2 if shares else 1, squeeze=False)[0]
+    left, *others = figure.subplots(1, 1 + len(right), squeeze=False)[0]
     if training:
         # Shown because the evaluation loss is without label smoothing.
         smoothing = run.hparams.get("label_smoothing", 0.0)
@@ -73,9 +78,9 @@ def draw_on(make_figure: Callable[..., Any], output_dir: str | Path) -> Any:
     labels = {"loss": "evaluation"} if evaluations else {}
     labels.update({n: split_member(n)[0] for n in every if n.endswith(":loss")})
     _plot_evaluations(left, evaluations, labels, "loss (nats a token)")
-    for axes in right:
-        axes.set_ylim(0, 1)
-        _plot_evaluations(axes, evaluations, shares, "evaluation metric (0 to 1)")
+    for axes, (plotted, highest, what) in zip(others, right, strict=True):
+        axes.set_ylim(0, highest)
+        _plot_evaluations(axes, evaluations, plotted, f"{what} (0 to {highest})")
     return figure
 
 

@@ -29,7 +29,7 @@ from t2tlite.devices.feeding import Feed
 from t2tlite.files import atomic
 from t2tlite.problem import DatasetSplit, Problem
 from t2tlite.text import strip_ids
-from t2tlite.training import memory_estimate, page_examples
+from t2tlite.training import decoded_evaluation, memory_estimate, page_examples
 from t2tlite.training.train_args import TrainArgs
 
 
@@ -46,7 +46,7 @@ class TrainingSetup:
       data_dir: the data folder, with the vocabulary.
       shards: paths of the TFRecord files, by split.
       network: the Keras model that `run` names, built in the device's scope.
-      coverage: "on N of M examples", of the last evaluation.
+      coverage: "on N of M examples", of the last evaluation, and the time of decoding.
 
     Raises:
       Error: data, vocabulary or hparams don't fit.
@@ -74,6 +74,7 @@ class TrainingSetup:
             for split in (DatasetSplit.TRAIN, train_args.eval_split)
         }
         self.problem_hparams: ProblemHParams = self.problem.get_hparams(self.hparams, data_dir)
+        decoded_evaluation.check(train_args, self.problem, self.problem_hparams)
         keras.utils.set_random_seed(train_args.seed)
         try:
             with device.scope():
@@ -253,12 +254,22 @@ class TrainingSetup:
             parts[name] = part, random_part(sizes.examples, share)
         return parts
 
-    def evaluate(self) -> dict[str, float]:
+    @functools.cached_property
+    def _decoded(self) -> decoded_evaluation.DecodedEvaluation:
+        return decoded_evaluation.DecodedEvaluation(
+            *(self.run, self.problem, self.network, self.device, self.data_dir),
+            *(self.train_args.eval_split, self.evaluation_parts, self.train_args.eval_decode),
+        )
+
+    def evaluate(self, decodes: bool = True) -> dict[str, float]:
         """Returns the loss, in nats a token, and the metrics on the evaluation split or its part.
 
         Those of a mixture are the means over its members, and those of each as MEMBER:NAME.
 
-        Sets `coverage`.
+        Sets `coverage` if it decodes or nothing is to be decoded.
+
+        Args:
+          decodes: whether to decode, too, where `TrainArgs.eval_decode` asks for it.
         """
         from t2tlite.training.evaluation import evaluate, mean_of_members
 
@@ -271,7 +282,15 @@ class TrainingSetup:
             by_member[member] = metrics
             evaluated += count
         total = sum(len(part) for _, part in self.evaluation_parts.values())
-        self.coverage = f"on {evaluated} of {total} examples"
+        coverage = f"on {evaluated} of {total} examples"
+        if not self.train_args.eval_decode:
+            self.coverage = coverage
+        elif decodes:
+            decoded, effort = self._decoded.evaluate()
+            self.coverage = f"{coverage}; {effort}"
+            for name, row in by_member.items():
+                # After the loss, so that a narrow table leaves out others first.
+                by_member[name] = {"loss": row["loss"], **decoded[name], **row}
         return mean_of_members(by_member)
 
     @contextlib.contextmanager

@@ -36,6 +36,8 @@ class TrainArgs(CheckedFields):
       eval_steps: how many batches an evaluation has at most, about, of examples drawn at random
         from the split; 0: all. None: 100 or a tenth of eval_frequency, whichever is more.
       eval_split: "eval" or "test".
+      eval_decode: how many inputs of the split, its first distinct ones, each evaluation decodes
+        to compare the answers; 0: none.
       save_seconds: seconds between checkpoints; 0: one at each evaluation.
       keep_checkpoints: how many of the newest checkpoints to keep; 0: all. The best is always kept.
       stop_after_steps: steps without improvement after which to stop early; 0: never.
@@ -53,6 +55,7 @@ class TrainArgs(CheckedFields):
     eval_frequency: _Period = 1_000
     eval_steps: Annotated[int | None, Bounds(0, 2**31 - 1)] = None
     eval_split: str = DatasetSplit.EVAL
+    eval_decode: _Count = 0
     save_seconds: _Count = 0
     keep_checkpoints: _Count = 20
     stop_after_steps: _Count = 0
@@ -124,6 +127,11 @@ class TrainArgs(CheckedFields):
         if not rows:
             return None
         name = metrics.strip_problem(self.stop_metric)
+        if metrics.is_decoded(name) and self.eval_decode:
+            # Earlier evaluations may have decoded nothing.
+            rows = [row for row in rows if name in row]
+            if not rows:
+                return None
         if name not in rows[-1]:
             known = ", ".join(key for key in rows[-1] if key not in ("step", "time"))
             raise HParamsError(

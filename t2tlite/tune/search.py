@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from t2tlite.errors import HParamsError
-from t2tlite.metrics import lower_is_better
+from t2tlite.metrics import OF_DECODING, lower_is_better
 from t2tlite.training.train_args import TrainArgs
 from t2tlite.tune.space import Dimension
 
@@ -92,7 +92,8 @@ def objective(
     t2ts = (f"metrics-{problem}", f"metrics-{problem}/targets")
     if metric not in ("loss", *metrics) or (slash and prefix not in t2ts):
         names = ", ".join(["loss", *(f"metrics-{problem}/{each}" for each in metrics)])
-        raise HParamsError(f"--autotune_objective={name!r} is not one of: {names}")
+        advice = "; that one needs --eval_decode=N" if metric in OF_DECODING else ""
+        raise HParamsError(f"--autotune_objective={name!r} is not one of: {names}{advice}")
     is_low = lower_is_better(metric)
     if maximize is is_low:
         better, flag = ("lower", "") if is_low else ("higher", "no")

@@ -38,10 +38,10 @@ PROCESSES = {
     "find_learning_rate",
 }
 TRAINING_ONLY = {
-    *("hparams_set", "hparams_json_path", "schedule", "profile", "tmp_dir", "decode_hparams"),
+    *("hparams_set", "hparams_json_path", "schedule", "profile", "tmp_dir"),
     "precision",
     *("generate_data", "overwrite", "task_id"),
-    *(set(training.TRAIN_ARGS) - {"eval_steps"}),
+    *(set(training.TRAIN_ARGS) - {"eval_steps", "eval_decode"}),
 }
 TABLE = set(inspect.signature(t2tlite.table_problem).parameters) - {"problem", "vocab_size"}
 # A loaded Decoder may be an ensemble, and have a tag.

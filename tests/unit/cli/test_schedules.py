@@ -39,7 +39,7 @@ CASES = [
     ("--schedule=run_std_server", "", 1, "give it the first machine's command"),
     ("--schedule=run_std_server", tf_config(SYNC, "ps", 1), 1, "give machine 2 of 3 the first"),
     ("--schedule=run_std_server", tf_config(ASYNC, "ps", 0), 0, "has nothing to do"),
-    ("--schedule=train_eval_and_decode", "", 2, "use continuous_train_and_eval, and continuous_de"),
+    ("--schedule=train_eval_and_decode", "", 2, "use continuous_train_and_eval with --eval_decode"),
     ("--schedule=fly", "", 2, "one of <continuous_train_and_eval|train_and_evaluate|train|test|"),
     ("--schedule=continuous_eval --checkpoint_path=3", "", 2, "goes with --schedule=evaluate or"),
     ("--checkpoint_path=best", "", 2, "training resumes from the newest checkpoint"),

@@ -133,7 +133,13 @@ def test_the_best_may_be_weights_or_their_averages(tmp_path, make_run, data_dir,
     objective.compile(optimizer=optimizer, jit_compile=False)
     # Of each step, that of the averages and that of the weights.
     losses = iter([5.0, 3.0, 2.0, 4.0])
-    monkeypatch.setattr(setup, "evaluate", lambda: {"loss": next(losses), "other": 0.0})
+    decoded = []
+
+    def evaluate(decodes=True):
+        decoded.append(decodes)
+        return {"loss": next(losses), "other": 0.0}
+
+    monkeypatch.setattr(setup, "evaluate", evaluate)
     callback = TrainingCallback(setup, objective, str(tmp_path), 0)
     save_and_evaluate(callback, 1)
     assert checkpoints.find(tmp_path, "best").name == "model.ckpt-1-raw.safetensors"
@@ -143,6 +149,11 @@ def test_the_best_may_be_weights_or_their_averages(tmp_path, make_run, data_dir,
     rows = eval_log.read_evaluations(tmp_path)
     assert [(row["loss"], row["raw_loss"]) for row in rows] == [(5.0, 3.0), (2.0, 4.0)]
     assert "raw_other" not in rows[0]
+    # The weights themselves are decoded only where a metric of decoding decides.
+    args.stop_metric = "exact_match"
+    losses = iter([5.0, 3.0])
+    callback._evaluate()
+    assert decoded == [True, False, True, False, True, True]
 
 
 def test_a_kill_at_any_moment_loses_no_best(tmp_path, make_callback, monkeypatch):

@@ -79,11 +79,22 @@ def test_without_evaluations_or_without_events(run_folder, drawn):
 
 
 def test_a_metric_that_came_later(run_folder, drawn):
-    eval_log.write_evaluations(run_folder, [ROWS[0], {**ROWS[1], "bleu": 0.25}])
+    eval_log.write_evaluations(run_folder, [ROWS[0], {**ROWS[1], "gain": 0.25}])
     curves.draw(run_folder)
-    (before, after) = lines(drawn[0].axes[1])["bleu"]
+    (before, after) = lines(drawn[0].axes[1])["gain"]
     assert after == [200, 0.25]
     assert before[1] != before[1]  # not a number: not drawn
+
+
+def test_metrics_of_decoding_have_axes_of_their_own(run_folder, drawn):
+    # An untrained model may answer too much, or nothing right.
+    decoded = {"bleu": 0.5, "token_error_rate": 1417.0}
+    eval_log.write_evaluations(run_folder, [{**row, **decoded} for row in ROWS])
+    curves.draw(run_folder)
+    _, answers, others = drawn[0].axes
+    assert list(lines(answers)) == ["bleu", "token_error_rate"]
+    assert (answers.get_ylim(), answers.get_ylabel()) == ((0, 100), "answers (0 to 100)")
+    assert list(lines(others)) == ["accuracy"]
 
 
 def test_nothing_to_draw(run_folder, tmp_path):

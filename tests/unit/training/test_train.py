@@ -10,6 +10,7 @@ from safetensors.numpy import load_file
 from t2tlite.checkpoint import checkpoints, eval_log
 from t2tlite.devices.devices import Devices
 from t2tlite.errors import DataError, OutputError
+from t2tlite.metrics import OF_DECODING
 from t2tlite.training.evaluate import evaluate
 from t2tlite.training.setup import TrainingSetup
 from t2tlite.training.train import _steps_per_call, train
@@ -137,12 +138,24 @@ def test_a_mixture_is_cut_off_and_goes_on_as_if_it_werent(
         with pytest.raises(ZeroDivisionError):
             train(make_run(run), data_dir, cut, train_args, CPU)
     assert checkpoints.steps(cut) == [3]
-    train(make_run(run), data_dir, cut, train_args, CPU)
+    # Evaluations between the steps that decode, too, change nothing.
+    decoding = dataclasses.replace(train_args, eval_frequency=1, eval_decode=4)
+    decoding.stop_metric = "character_error_rate"
+    resumed = make_run(run)
+    resumed.decode_hparams = {"beam_size": 1, "extra_length": 2}
+    decoded = train(resumed, data_dir, cut, decoding, CPU)
     for kind in ("model", "optimizer"):
         files = [tmp_path / name / f"{kind}.ckpt-6.safetensors" for name in ("whole", "cut")]
         first, second = (load_file(path) for path in files)
         assert first.keys() == second.keys()
         assert all(first[name].tobytes() == second[name].tobytes() for name in first)
+    names = [*OF_DECODING, *(f"{one}:{n}" for one in ("echo", "echo_rev") for n in OF_DECODING)]
+    assert decoded.keys() - metrics.keys() == {*names}
+    assert list(decoded)[:7] == ["loss", *OF_DECODING]
+    each = [decoded[f"{one}:token_error_rate"] for one in ("echo", "echo_rev")]
+    assert decoded["token_error_rate"] == pytest.approx(sum(each) / 2)
+    assert re.search("on 96 of 96 examples; 8 inputs decoded in [0-9.]+ s", "\n".join(said()))
+    assert checkpoints.best(cut) in (4, 5, 6)
     # The name holds no weights, so that other ones may follow.
     assert json.loads((tmp_path / "cut" / "run.json").read_text())["problem"] == "echo+echo_rev"
     again = evaluate(make_run(run), data_dir, cut, train_args, CPU)

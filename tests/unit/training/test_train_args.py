@@ -41,6 +41,15 @@ def test_the_reason():
     assert reason == "loss hasn't improved by 0.1 for 20 steps (best 1.0000 at step 20)"
 
 
+def test_evaluations_before_decoding_was_asked_for_do_not_count():
+    train_args = TrainArgs(stop_metric="token_error_rate", stop_after_steps=20, eval_decode=1)
+    before = rows(3.0, 3.0, 3.0, 3.0)
+    assert train_args.early_stop(before) is None
+    after = [{"step": 10 * i, "token_error_rate": 5.0} for i in (5, 6, 7)]
+    assert train_args.early_stop([*before, *after[:2]]) is None
+    assert "20 steps (best 5.0000 at step 50)" in train_args.early_stop([*before, *after])
+
+
 def test_a_metric_that_isnt_evaluated():
     # It also decides the best checkpoint, so it matters without early stopping.
     train_args = TrainArgs(stop_metric="bleu")

@@ -47,6 +47,14 @@ def test_wrong_objectives(name, maximize, message):
     assert message in str(caught.value)
 
 
+def test_metrics_of_decoding():
+    assert search.objective("bleu", "p", [*METRICS, "bleu"]) == ("bleu", True)
+    rates = [*METRICS, "token_error_rate"]
+    assert search.objective("metrics-p/token_error_rate", "p", rates) == (rates[-1], False)
+    with pytest.raises(HParamsError, match="per_sequence; that one needs --eval_decode=N$"):
+        search.objective("bleu", "p", METRICS)
+
+
 def test_the_best_evaluation_counts_and_the_earliest_of_equal_ones(tmp_path):
     values = {10: 0.5, 20: 0.9, 30: math.nan, 40: 0.9, 50: math.inf}
     assert search_of(tmp_path).best(values) == (0.9, 20)
