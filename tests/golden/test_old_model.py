@@ -20,11 +20,20 @@ BEAMS = [
 ]
 
 
-def answers(decode_hparams, lines=LINES):
+def new_decoder():
     from t2tlite import Decoder
 
-    decoder = Decoder(FOLDER, decode_hparams=f"{decode_hparams},extra_length=3")
-    return [[(one.text, one.score) for one in row] for row in decoder.n_best(lines)]
+    return Decoder(FOLDER, decode_hparams="extra_length=3")
+
+
+@pytest.fixture(scope="module")
+def decoder():
+    return new_decoder()
+
+
+def answers(decoder, lines=LINES, **decode_hparams):
+    found = decoder.n_best(lines, **decode_hparams)
+    return [[(one.text, one.score) for one in row] for row in found]
 
 
 def same(found, expected):
@@ -32,25 +41,28 @@ def same(found, expected):
     assert [score for _, score in found] == pytest.approx([s for _, s in expected], abs=1e-3)
 
 
-def test_greedy():
-    same([row[0] for row in answers("beam_size=1")], GREEDY)
+def test_greedy(decoder):
+    same([row[0] for row in answers(decoder, beam_size=1)], GREEDY)
 
 
-def test_beam():
-    for found, expected in zip(answers("beam_size=4,alpha=0.6"), BEAMS, strict=True):
+def test_beam(decoder):
+    for found, expected in zip(answers(decoder, beam_size=4, alpha=0.6), BEAMS, strict=True):
         same(found, expected)
 
 
-def test_an_answer_does_not_depend_on_its_batch():
-    alone = [answers("beam_size=4", [line])[0] for line in LINES]
-    for found, expected in zip(answers("beam_size=4", LINES * 16), alone * 16, strict=True):
+def test_an_answer_does_not_depend_on_its_batch(decoder):
+    alone = [answers(decoder, [line], beam_size=4)[0] for line in LINES]
+    together = answers(decoder, LINES * 16, beam_size=4)
+    for found, expected in zip(together, alone * 16, strict=True):
         same(found, expected)
 
 
-def test_sampling_is_reproducible_and_differs_by_seed():
-    def draw(seed):
-        how = f"sampling_method=random,beam_size=1,sampling_temp=2.0,random_seed={seed}"
-        return [row[0][0] for row in answers(how, LINES * 4)]
+def test_sampling_is_reproducible_and_differs_by_seed(decoder):
+    def draw(decoder, seed):
+        how = {"sampling_method": "random", "beam_size": 1, "sampling_temp": 2.0}
+        return [row[0][0] for row in answers(decoder, LINES * 4, random_seed=seed, **how)]
 
-    assert draw(1) == draw(1)
-    assert draw(1) != draw(2)
+    drawn = draw(decoder, 1)
+    # A second call of the same Decoder draws anew.
+    assert draw(new_decoder(), 1) == drawn
+    assert draw(decoder, 2) != drawn

@@ -1,6 +1,7 @@
 """fit: one call from pairs to a Decoder, on top of the ordinary data and model folders."""
 
 import logging
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -56,22 +57,18 @@ def test_it_makes_ordinary_folders(trained):
 
 
 @pytest.mark.slow
-def test_the_same_call_goes_on_or_returns_at_once(trained, tmp_path):
+def test_the_same_call_goes_on_or_returns_at_once(trained, tmp_path, said):
     folder = trained.folder.path
     before = weights(folder)
     again = fit(iter(PAIRS), folder, **QUICK)
     assert again.checkpoint_name == "model.ckpt-2"
     assert all(np.array_equal(value, weights(folder)[name]) for name, value in before.items())
-    longer = fit(PAIRS, tmp_path / "a", **QUICK)
-    assert longer.checkpoint_name == "model.ckpt-2"
-    longer = fit(PAIRS, tmp_path / "a", **{**QUICK, "train_steps": 4})
-    at_once = fit(PAIRS, tmp_path / "b", **{**QUICK, "train_steps": 4})
-    assert longer.checkpoint_name == at_once.checkpoint_name == "model.ckpt-4"
-    expected = weights(tmp_path / "b")
-    for name, value in weights(tmp_path / "a").items():
-        np.testing.assert_array_equal(value, expected[name], err_msg=name)
+    copy = shutil.copytree(folder, tmp_path / "copy")
+    longer = fit(PAIRS, copy, **{**QUICK, "train_steps": 4})
+    assert longer.checkpoint_name == "model.ckpt-4"
+    assert "resumes at step 2" in "\n".join(said())
     with pytest.raises(DataError, match="changed since: counts .* choose a new output_dir"):
-        fit(PAIRS[1:], tmp_path / "b", **QUICK)
+        fit(PAIRS[1:], copy, **QUICK)
 
 
 def test_labels_and_a_vocabulary(tmp_path):
