@@ -32,7 +32,7 @@ from t2tlite.assignments import (
 )
 from t2tlite.errors import HParamsError
 from t2tlite.hparam_effects import without_effect
-from t2tlite.t2t_names.hparams import T2T_ONLY
+from t2tlite.t2t_names.hparams import HINTS, T2T_ONLY
 
 log = logging.getLogger(__name__)
 
@@ -132,6 +132,9 @@ class HParams:
     # Two passes over each batch, with other dropout: the weight of their divergence (Liang et al.
     # 2021, "R-Drop"); 0: one pass.
     rdrop_alpha: Annotated[float, Bounds(0.0, 1000.0)] = 0.0
+    # The share of the data's targets in the loss; the rest is a teacher's (t2t-distill --top_k).
+    task_balance: Annotated[float, Bounds(0.0, 1.0)] = 1.0
+    distill_temperature: Annotated[float, Bounds(0.01, 100.0)] = 1.0  # divides the logits of both
     weight_decay: Annotated[float, Bounds(0.0, 100.0)] = 0.0  # decoupled, times the learning rate
     weight_decay_cautious: bool = False  # only of weights that the update makes smaller
 
@@ -154,8 +157,7 @@ class HParams:
     learning_rate_cooldown_share: Annotated[float, Bounds(1e-6, 1.0)] = 0.2
 
     # Optimizer.
-    # adam(_w), multistep_adam, true_adam, adafactor, momentum, sgd or muon
-    optimizer: Name = "adam"
+    optimizer: Name = "adam"  # adam(_w), multistep_adam, true_adam, adafactor, momentum, sgd, muon
     optimizer_adam_beta1: Decay = 0.9
     optimizer_adam_beta2: Decay = 0.997
     optimizer_adam_epsilon: Epsilon = 1e-9
@@ -192,8 +194,7 @@ class HParams:
     max_input_seq_length: TokensOrZero = 0  # longer training inputs are truncated; 0: no limit
     max_target_seq_length: TokensOrZero = 0  # longer training targets are truncated; 0: no limit
     min_length_bucket: Tokens = 8  # upper bound of the first bucket in tokens
-    # Ratio of the bounds of neighbouring buckets.
-    length_bucket_step: Annotated[float, Bounds(1.0001, 1000.0)] = 1.1
+    length_bucket_step: Annotated[float, Bounds(1.0001, 1000.0)] = 1.1  # ratio of two bounds
     eval_drop_long_sequences: bool = False  # apply max_length to evaluation too
 
     # Numbers in training. bfloat16: activations and products; the weights stay float32. auto: the
@@ -203,8 +204,7 @@ class HParams:
     # Sampling while decoding; --decode_hparams overrides it.
     sampling_method: Literal["argmax", "random"] = "argmax"
     sampling_temp: Annotated[float, Bounds(1e-3, 1e3)] = 1.0  # divides the logits
-    # Sample from the k most probable tokens; -1: all.
-    sampling_keep_top_k: Annotated[int, Bounds(-1, 2**31 - 1)] = -1
+    sampling_keep_top_k: Annotated[int, Bounds(-1, 2**31 - 1)] = -1  # most probable ones; -1: all
 
     extra: dict[str, Any] = field(default_factory=dict, repr=False)
 
@@ -375,7 +375,7 @@ class HParams:
         names = [*(_TYPES.keys() - {"extra"}), *T2T_ONLY, *self.__dict__.get("extra", {})]
         close = difflib.get_close_matches(name, names, n=3, cutoff=0.6)
         hint = f"did you mean {' or '.join(close)}?" if close else "none is close"
-        return f"no hparam is named {shown(name)}: {hint}"
+        return f"no hparam is named {shown(name)}: {HINTS.get(name, hint)}"
 
 
 _TYPES: dict[str, Any] = typing.get_type_hints(HParams)

@@ -3,18 +3,23 @@
 The teacher is a trained model or an ensemble. Its answers become the targets of a problem with its
 vocabulary, which any command finds in the data folder:
 
-    t2t-distill --output_dir=teacher --data_dir=data --problem_name=answers
-    t2t-trainer --problem=answers --data_dir=data --output_dir=student ...
+    t2t-distill --output_dir=teacher --data_dir=data --problem_name=taught
+    t2t-trainer --problem=taught --data_dir=data --output_dir=student ...
+
+With `top_k` the examples have the teacher's distributions, too; `data.teacher` says how.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import itertools
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from t2tlite import buckets
 from t2tlite.batches.examples import Examples, each_row
@@ -29,11 +34,13 @@ from t2tlite.checkpoint.distilled_problem import (
 )
 from t2tlite.config import EOS_ID
 from t2tlite.data import manifest
+from t2tlite.data.teacher import TEACHER_COSTS, TEACHER_IDS, costs_of
 from t2tlite.data.weights import WEIGHT
 from t2tlite.datagen.generate_data import generate_data
-from t2tlite.decode.batches import encode_lines, make_batches
+from t2tlite.decode.batches import encode_lines, group_by_size, make_batches
 from t2tlite.decode.decoder import Decoder
-from t2tlite.decode.engine import Row
+from t2tlite.decode.engine import Row, not_finite_error
+from t2tlite.decode.scoring import BATCH_TOKENS, in_parts
 from t2tlite.errors import DataError
 from t2tlite.files import locked, make_folder
 from t2tlite.mixtures.mixture import Mixture
@@ -43,10 +50,11 @@ from t2tlite.table_problems import check_name
 from t2tlite.tables.splits import Shares, hash_of
 
 # Where the targets of the training examples come from.
-TARGETS = ("teacher", "both")
+TARGETS = ("teacher", "data", "both")
 # Examples that are sorted by length together, and are in memory together.
 BLOCK = 8192
 _EXAMPLES_PER_SHARD = 50_000
+_MOST_TOKENS = 1024
 _SPLITS = (DatasetSplit.TRAIN, DatasetSplit.EVAL, DatasetSplit.TEST)
 
 # Lists of ids by feature; the weight, if there is one, is a number.
@@ -60,6 +68,7 @@ def distill(
     source: str | os.PathLike[str] = "",
     *,
     targets: str = "teacher",
+    top_k: int = 0,
     dev_share: float = 0.01,
     num_workers: int = 1,
     overwrite: bool = False,
@@ -71,9 +80,11 @@ def distill(
     2
 
     The teacher answers the inputs of the data that it was trained on; evaluation and test data stay
-    as they are. Or it answers the lines of a file. Called again after an interruption, it goes on
-    where it was, and the bytes are the same; complete, it does nothing. Inputs without an answer,
-    and those that are too long for the memory, are left out.
+    as they are. Or it answers the lines of a file. With `top_k`, each target token has the
+    teacher's likeliest tokens beside it, which a training with task_balance below 1 reads. Called
+    again after an interruption, it goes on where it was, and the bytes are the same; complete, it
+    does nothing. Inputs without an answer, and those that are too long for the memory, are left
+    out.
 
     Args:
       decoder: the teacher; its decode hparams say how it answers, and with return_beams each of its
@@ -81,7 +92,8 @@ def distill(
       data_dir: has the teacher's data, unless there is a `source`, and gets those of the problem.
       problem_name: of the new problem, which any command finds in `data_dir`.
       source: lines of text for the teacher to answer, UTF-8; "": the inputs of the training data.
-      targets: "teacher": its answers; "both": the training data, too, as they are.
+      targets: of the training examples: "teacher", its answers; "data", as they are; or "both".
+      top_k: tokens of the teacher's distribution that are kept for each target token; 0: none.
       dev_share: share of the different lines of `source` for evaluation.
       num_workers: processes that encode.
       overwrite: make the data again even if they are complete.
@@ -94,7 +106,7 @@ def distill(
         teacher doesn't write text or labels.
       OutputError: the folder can't be written.
     """
-    _check(decoder, targets, bool(source))
+    _check(decoder, targets, top_k, bool(source))
     check_name(problem_name, DistilledProblem)
     folder = make_folder(data_dir)
     data_dir = os.fspath(folder)
@@ -103,15 +115,15 @@ def distill(
         given = _Lines(decoder, buckets.local("decode_from_file", source), dev_share)
     else:
         given = _Data(decoder, data_dir)
-    digest = digest_of(decoder, given.files, targets, dev_share if source else 0, BLOCK)
-    teacher = _Teacher(decoder, given, targets)
+    digest = digest_of(decoder, given.files, targets, top_k, dev_share if source else 0, BLOCK)
+    teacher = _Teacher(decoder, given, targets, top_k)
     problem = _make_problem(problem_name, folder, teacher, digest)
     generate_data(problem, data_dir, overwrite=overwrite, num_workers=num_workers)
     written = manifest.read(data_dir, problem_name)
     return {split: one.examples for split, one in written.splits.items()} if written else {}
 
 
-def _check(decoder: Decoder, targets: str, has_source: bool) -> None:
+def _check(decoder: Decoder, targets: str, top_k: int, has_source: bool) -> None:
     """Raises DataError if a model can't teach, or the arguments don't fit each other."""
     folder, name = decoder.folder, decoder.run.problem
     if targets not in TARGETS:
@@ -123,11 +135,15 @@ def _check(decoder: Decoder, targets: str, has_source: bool) -> None:
         )
     if not (folder.generates or folder.classifies):
         raise DataError(f"{name} has numbers as targets; a teacher must write texts or labels")
-    if not folder.problem.has_inputs:
+    if not folder.problem.has_inputs and (has_source or targets != "data"):
         raise DataError(
-            f"{name} is a language model's problem, without inputs to answer; a teacher needs "
-            f"inputs"
+            f"{name} is a language model's problem, without inputs to answer; give targets=data "
+            f"and top_k, for its distributions"
         )
+    if not 0 <= top_k <= _MOST_TOKENS:
+        raise DataError(f"top_k={top_k}; expected a number of tokens from 0 to {_MOST_TOKENS}")
+    if targets == "data" and not top_k:
+        raise DataError("targets=data without top_k has nothing of the teacher; give top_k=8")
     if has_source and targets != "teacher":
         raise DataError(f"targets={targets}, but the lines of a file have no targets; leave it out")
 
@@ -173,10 +189,12 @@ def _describe(decoder: Decoder, name: str, digest: str, counts: dict[str, int]) 
         if run.description is None and (file := encoder_kinds.file_of(encoder)):
             encoder["file"] = os.path.relpath(file, decoder.output_dir)
         features[feature] = dataclasses.replace(one, encoder=encoder)
+    kind = "text2text" if taught.has_inputs else "text2self"
+    kind = "text2class" if decoder.classifies else kind
     description = dataclasses.replace(
         taught,
         name=name,
-        kind="text2class" if decoder.classifies else "text2text",
+        kind=kind,
         dataset=name,
         features=features,
         reversed=False,
@@ -267,18 +285,20 @@ class _Teacher:
     Args:
       decoder: the model.
       given: what it answers.
-      targets: as of `distill`.
+      targets, top_k: as of `distill`.
 
     Attributes:
       decoder: as given.
       most: the most examples by split.
     """
 
-    def __init__(self, decoder: Decoder, given: _Data | _Lines, targets: str):
-        self.decoder, self._given, self._targets = decoder, given, targets
+    def __init__(self, decoder: Decoder, given: _Data | _Lines, targets: str, top_k: int):
+        self.decoder, self._given = decoder, given
+        self._keeps, self._answers_them = targets != "teacher", targets != "data"
+        self._top_k = min(top_k, decoder.problem_hparams.vocab_size["targets"])
         returns_all = decoder.decode_hparams.return_beams
         self._answers = max(1, decoder.decode_hparams.beam_size) if returns_all else 1
-        copies = self._answers + (targets == "both")
+        copies = self._answers * self._answers_them + self._keeps
         self.most = {
             split: count * copies if split in given.taught else count
             for split, count in given.counts.items()
@@ -292,13 +312,14 @@ class _Teacher:
           part: the teacher's results so far, to which the others are added.
         """
         rows, seeds = self._given.rows(split), itertools.count()
+        is_training = split == DatasetSplit.TRAIN
         if split not in self._given.taught:
             yield from rows
             return
         while block := list(itertools.islice(rows, BLOCK)):
-            made = list(block) if self._targets == "both" else []
-            made += self._answered(block, part, seeds)
-            yield from made
+            made = list(block) if self._keeps else []
+            made += self._answered(block, part, seeds) if self._answers_them else []
+            yield from self._taught(made, part) if self._top_k and is_training else made
 
     def _answered(
         self, block: Sequence[_Example], part: PartFile, seeds: Iterator[int]
@@ -321,3 +342,27 @@ class _Teacher:
             for ids in answers[number]
             if ids
         ]
+
+    def _taught(self, examples: Sequence[_Example], part: PartFile) -> Iterator[_Example]:
+        """Yields the examples with the teacher's likeliest tokens; not those that are too long."""
+        engine = self.decoder.engine
+        names = ["inputs", "targets"] if self.decoder.problem.has_inputs else ["targets"]
+        sizes = {i: max(len(one[name]) for name in names) for i, one in enumerate(examples)}
+        taught: dict[int, list[list[int]] | None] = {}
+        for group in group_by_size(sizes, lambda size: max(1, BATCH_TOKENS // size)):
+            found = part.read()
+            if found is None:
+                features = {name: [examples[i][name] for i in group] for name in names}
+                call = functools.partial(engine.likeliest, count=self._top_k)
+                found = [row and self._recorded(*row) for row in in_parts(engine, features, call)]
+                part.append(found)
+            taught.update(zip(group, found, strict=True))
+        for number, example in enumerate(examples):
+            if row := taught[number]:
+                yield {**example, TEACHER_IDS: row[0], TEACHER_COSTS: row[1]}
+
+    def _recorded(self, ids: Any, log_probs: Any) -> list[list[int]]:
+        """Returns the ids and costs of a row's likeliest tokens, as they are recorded."""
+        if not np.isfinite(log_probs).all():
+            raise not_finite_error(self.decoder.weights)
+        return [ids.reshape(-1).tolist(), costs_of(log_probs).reshape(-1).tolist()]

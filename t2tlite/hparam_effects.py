@@ -43,6 +43,8 @@ def _reason(name: str, hparams: Any) -> str:
         return f"recurrence_type={kind} reads {steps}"
     if name == "weight_decay_cautious" and not hparams.weight_decay:
         return f"weight_decay={hparams.weight_decay}"
+    if name == "distill_temperature" and hparams.task_balance == 1:
+        return "task_balance=1.0 leaves the teacher out"
     optimizer = hparams.optimizer.replace("_", "").lower()
     for prefix, readers in _OPTIMIZERS.items():
         if name.startswith(prefix) and optimizer not in readers:

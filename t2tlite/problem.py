@@ -18,9 +18,11 @@ from pathlib import Path
 from typing import Any
 
 from t2tlite import libraries
+from t2tlite.batches.batching import limits_of
 from t2tlite.batches.examples import Examples, MappedExamples, RecordFeature, read_stored
 from t2tlite.batches.hooked_examples import read_hooked
 from t2tlite.batches.prepend import JoinedExamples
+from t2tlite.batches.taught_examples import TaughtExamples
 from t2tlite.config import HParams, ProblemHParams
 from t2tlite.data import generate
 from t2tlite.data.manifest import Manifest
@@ -255,7 +257,8 @@ class Problem(ProblemFiles, ProblemPage):
 
         They are decoded when they are needed, without TensorFlow. If a hook for reading is
         overridden, they are what `examples` makes of all records, in memory. With prepend_mode, the
-        targets of training examples are inputs, 0 and targets.
+        targets of training examples are inputs, 0 and targets. With task_balance below 1, training
+        examples have a teacher's distributions, too.
 
         Args:
           shards: TFRecord files.
@@ -275,11 +278,13 @@ class Problem(ProblemFiles, ProblemPage):
             )
         else:
             features = self.record_features
-            for name, limit in _limits(hparams).items():
+            for name, limit in limits_of(hparams).items():
                 if name in features and for_training:
                     features[name] = dataclasses.replace(features[name], limit=limit)
             is_real = any(feature.is_real for feature in features.values())
             read = (read_stored if is_real else MappedExamples)(shards, self._swap(features))
+        if for_training and hparams.task_balance < 1:
+            read = TaughtExamples(read, shards, self._swap(self.record_features), hparams)
         if for_training and hparams.prepend_mode != "none":
             return JoinedExamples(read, hparams.max_target_seq_length)
         return read
@@ -348,7 +353,7 @@ class Problem(ProblemFiles, ProblemPage):
         Returns:
           The example, or a `tf.data.Dataset` of several.
         """
-        for name, limit in _limits(hparams).items():
+        for name, limit in limits_of(hparams).items():
             if mode == DatasetSplit.TRAIN and limit > 0 and name in example:
                 example[name] = example[name][:limit]
         return example
@@ -393,8 +398,3 @@ class Problem(ProblemFiles, ProblemPage):
 
 _READING_HOOKS = ["example_reading_spec", "decode_example", "preprocess", "preprocess_example"]
 _READING_HOOKS += ["examples"]
-
-
-def _limits(hparams: HParams) -> dict[str, int]:
-    """Returns the length, by feature, that training examples are truncated to; 0: not."""
-    return {"inputs": hparams.max_input_seq_length, "targets": hparams.max_target_seq_length}

@@ -143,6 +143,11 @@ def evaluation_batching(
     )
 
 
+def limits_of(hparams: HParams) -> dict[str, int]:
+    """Returns the length, by feature, that training examples are truncated to; 0: not."""
+    return {"inputs": hparams.max_input_seq_length, "targets": hparams.max_target_seq_length}
+
+
 @dataclass(frozen=True)
 class Sizes:
     """What is known of a split before training on it.

@@ -15,7 +15,7 @@ from t2tlite.batches.batching import Batching, Sizes
 from t2tlite.batches.examples import Examples
 from t2tlite.batches.mixture_plan import MixturePlanner, planner_of
 from t2tlite.batches.plan import Plan, Planner
-from t2tlite.config import WEIGHTS
+from t2tlite.batches.taught_examples import of_targets
 from t2tlite.data.wire import Array, spans
 
 
@@ -56,7 +56,7 @@ class TrainingBatches:
         return planner.shares(first, stop) if isinstance(planner, MixturePlanner) else {}
 
     @functools.cached_property
-    def signature(self) -> dict[str, tuple[tuple[int | None, int | None], str]]:
+    def signature(self) -> dict[str, tuple[tuple[int | None, ...], str]]:
         """Shape and dtype of each feature in all batches; None where the shapes differ."""
         plan, kind = self._first_plan, self._batching.kind
         same_rows = self._planner.same_rows(plan)
@@ -65,7 +65,8 @@ class TrainingBatches:
         signature = {}
         for name, array in batch.items():
             width = array.shape[1] if kind != "bucket" or name in fixed else None
-            signature[name] = (array.shape[0] if same_rows else None, width), str(array.dtype)
+            shape = array.shape[0] if same_rows else None, width, *array.shape[2:]
+            signature[name] = shape, str(array.dtype)
         return signature
 
 
@@ -116,8 +117,8 @@ def make_batch(
     Returns:
       int32 [rows, width] by feature, 0 where padded; numbers are float32. A packed batch has, for
       each feature, `NAME` (ids), `NAME_segmentation` (1, 2, ... within a row) and `NAME_position`
-      (from 0 in each segment), as in T2T. WEIGHTS, if an example has a weight other than 1, are
-      those of the target positions, float32.
+      (from 0 in each segment), as in T2T. `of_targets` are values of the target positions:
+      [rows, width, ...].
     """
     total = int(plan.rows[number])
     first, last = total * share // shares, total * (share + 1) // shares
@@ -143,13 +144,13 @@ def make_batch(
             positions = spans(np.zeros_like(sizes), sizes)
             batch[f"{name}_segmentation"] = _scattered(shape, places, np.repeat(segments, sizes))
             batch[f"{name}_position"] = _scattered(shape, places, positions)
-        if name == "targets" and examples.weights is not None:
-            weights = np.repeat(examples.weights[members], sizes)
-            batch[WEIGHTS] = _scattered(shape, places, weights)
+        for extra, values in of_targets(examples, members) if name == "targets" else ():
+            batch[extra] = _scattered(shape, places, values)
     return batch
 
 
 def _scattered(shape: tuple[int, int], places: Array, values: Array) -> Array:
-    array = np.zeros(shape[0] * shape[1], np.float32 if values.dtype.kind == "f" else np.int32)
+    dtype = np.float32 if values.dtype.kind == "f" else np.int32
+    array = np.zeros((shape[0] * shape[1], *values.shape[1:]), dtype)
     array[places] = values
-    return array.reshape(shape)
+    return array.reshape(*shape, *values.shape[1:])

@@ -30,8 +30,11 @@ flags.DEFINE_string("problem_name", "", "Name of the problem that the answers be
 flags.DEFINE_enum(
     "targets",
     "teacher",
-    ["teacher", "both"],
-    "Targets of the training examples: the teacher's, or those of its data, too.",
+    ["teacher", "data", "both"],
+    "Targets of the training examples: the teacher's answers, those of its data, or both.",
+)
+flags.DEFINE_integer(
+    "top_k", 0, "Tokens of the teacher's distribution kept for each target token; 0: none.", 0, 1024
 )
 flags.DEFINE_float("dev_share", 0.01, "Share of the file's lines to evaluate on.", 0.0, 1.0)
 flags.DEFINE_bool("overwrite", False, "Make data again that are complete.")
@@ -52,14 +55,15 @@ def main() -> None:
         FLAGS.problem_name,
         FLAGS.decode_from_file,
         targets=FLAGS.targets,
+        top_k=FLAGS.top_k,
         dev_share=FLAGS.dev_share,
         num_workers=FLAGS.num_workers or cores.available(),
         overwrite=FLAGS.overwrite,
     )
-    name, data_dir = FLAGS.problem_name, FLAGS.data_dir
+    name, hparams = FLAGS.problem_name, " --hparams=task_balance=0.5" if FLAGS.top_k else ""
     log.info(
-        "%s: %s examples; train a student: t2t-trainer --problem=%s --data_dir=%s",
-        *(name, f"{counts.get('train', 0):,}", name, data_dir),
+        "%s: %s examples; train a student: t2t-trainer --problem=%s --data_dir=%s%s",
+        *(name, f"{counts.get('train', 0):,}", name, FLAGS.data_dir, hparams),
     )
 
 

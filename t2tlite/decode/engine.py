@@ -115,6 +115,20 @@ class Engine(ABC):
         """
         raise self._unsupported("score given texts")
 
+    def likeliest(
+        self, features: Mapping[str, Sequence[Sequence[int]]], count: int
+    ) -> list[tuple[Any, Any]]:
+        """Finds the likeliest tokens at each position of given targets.
+
+        Args:
+          features: as for `score`.
+          count: K tokens, at most as many as there are.
+
+        Returns:
+          For each row the ids, int32 [T, K], and their log-probabilities in nats, float32 [T, K].
+        """
+        raise self._unsupported("give distributions")
+
     def attention(self, features: Mapping[str, Sequence[int]]) -> dict[str, Any]:
         """Computes the attention weights of one row, without dropout.
 

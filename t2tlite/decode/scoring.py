@@ -7,6 +7,7 @@ import logging
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from t2tlite import console
 from t2tlite.decode.batches import encode_lines, group_by_size, target_ids
@@ -26,6 +27,7 @@ BLOCK_LINES = 65_536
 log = logging.getLogger(__name__)
 
 _Pair = tuple[str, str]  # input and target
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -117,7 +119,7 @@ def _score(
     scores: dict[int, Score | str] = {}
     for batch in batches:
         features = {name: [ids[i] for i in batch] for name, ids in rows.items()}
-        for i, result in zip(batch, _score_features(engine, features), strict=True):
+        for i, result in zip(batch, in_parts(engine, features, engine.score), strict=True):
             if result is None:
                 scores[i] = f"has {sizes[i]:,} tokens, more than the memory is enough for; split it"
                 continue
@@ -137,14 +139,25 @@ def _label_id(folder: ModelFolder, number: int, label: str) -> int:
         raise DataError(f"pair {number}: {error}") from None
 
 
-def _score_features(
-    engine: Engine, features: dict[str, list[list[int]]]
-) -> list[tuple[float, int] | None]:
-    """Scores rows, after as many calls as the memory demands; None: a row is too long for it."""
+def in_parts(
+    engine: Engine,
+    features: dict[str, list[list[int]]],
+    call: Callable[[dict[str, list[list[int]]]], Sequence[Result]],
+) -> list[Result | None]:
+    """Calls a method of an engine with rows of given targets, as often as the memory demands.
+
+    Args:
+      engine: the engine.
+      features: of the rows, as for its `score`.
+      call: returns something for each row.
+
+    Returns:
+      What `call` returned; None for a row that is too long for the memory by itself.
+    """
     count = len(features["targets"])
     if max(len(ids) for rows in features.values() for ids in rows) <= engine.max_tokens(count):
         try:
-            return [*engine.score(features)]
+            return [*call(features)]
         except Exception as error:
             if not is_out_of_memory(error):
                 raise
@@ -153,7 +166,7 @@ def _score_features(
     middle = count // 2
     halves = slice(0, middle), slice(middle, count)
     parts = [{name: rows[half] for name, rows in features.items()} for half in halves]
-    return [result for part in parts for result in _score_features(engine, part)]
+    return [result for part in parts for result in in_parts(engine, part, call)]
 
 
 def score_file(

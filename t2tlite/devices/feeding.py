@@ -36,7 +36,7 @@ class Feed:
     def __init__(
         self,
         make_batch: MakeBatch,
-        signature: Mapping[str, tuple[tuple[int | None, int | None], str]],
+        signature: Mapping[str, tuple[tuple[int | None, ...], str]],
         first: int,
     ):
         self._make_batch, self._signature, self._first = make_batch, signature, first
@@ -109,7 +109,7 @@ class Feed:
             for array, (name, (shape, _)) in zip(arrays, self._signature.items(), strict=True):
                 # Keras would take the shapes of the first two batches for those of all.
                 features[name] = tf.ensure_shape(
-                    array, [shape[0] if shares == 1 else None, shape[1]]
+                    array, [shape[0] if shares == 1 else None, *shape[1:]]
                 )
             return features
 

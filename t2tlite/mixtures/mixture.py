@@ -29,7 +29,7 @@ from t2tlite.batches.mixing import Mixing
 from t2tlite.batches.prepend import JoinedExamples
 from t2tlite.config import HParams, ProblemHParams
 from t2tlite.data.weights import weight_of
-from t2tlite.errors import DataError
+from t2tlite.errors import DataError, HParamsError
 from t2tlite.mixtures import vocabulary
 from t2tlite.mixtures.schedule import mixing_of
 from t2tlite.mixtures.task_tag import TaskTag
@@ -283,6 +283,11 @@ class Mixture(Text2TextProblem):
     ) -> MixedExamples:
         if for_training is None:
             for_training = mode == DatasetSplit.TRAIN
+        if for_training and hparams.task_balance < 1:
+            raise HParamsError(
+                f"task_balance={hparams.task_balance}, but a mixture has no teacher's "
+                f"distributions; set task_balance=1"
+            )
         encoders = self.get_feature_encoders(os.path.dirname(shards[0]))
         # The tags come before inputs and targets are joined.
         joins = for_training and hparams.prepend_mode != "none"

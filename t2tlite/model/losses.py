@@ -5,6 +5,7 @@ that share the rows in one program, M tokens of a share, C tokens of a chunk, N 
 """
 
 import math
+from typing import Any, NamedTuple
 
 import keras
 from keras import ops
@@ -12,6 +13,7 @@ from keras import ops
 from t2tlite.config import PAD_ID
 from t2tlite.model import prepend
 from t2tlite.model.layers import MASKED
+from t2tlite.model.soft_targets import expected_rows, scattered_rows
 
 # Maximum number of tokens whose logits exist at a time; benchmarks/loss.py measures the choice.
 CHUNK_TOKENS = 1024
@@ -105,12 +107,13 @@ def projected_cross_entropy(
     vocab_size=None,
     shares=1,
     divergence_weight=0.0,
+    soft=None,
 ):
     """Returns the weighted sum of the cross-entropy of hidden @ table^T, in chunks of tokens.
 
     Logits exist for at most CHUNK_TOKENS tokens at a time. The forward pass computes the gradients
     as well: the loss is a sum, so a chunk's gradient doesn't depend on the other chunks. Value and
-    gradients are those of `cross_entropy` on all logits.
+    gradients are those of `cross_entropy`, `divergence` and `soft_cross_entropy` on all logits.
 
     Args:
       hidden_BTD: the decoder's output, float32 or bfloat16.
@@ -122,35 +125,33 @@ def projected_cross_entropy(
       shares: S; each device has chunks of its own tokens. B is a multiple of it.
       divergence_weight: if not 0, rows 2i and 2i + 1 are two passes over the same targets, and
         their `divergence` is added times this.
+      soft: the `SoftTargets` of a teacher, which take a share of the loss; None: there are none.
 
     Returns:
       A float32 scalar.
     """
     vocab_size = vocab_size or table_VD.shape[0]
-    peak, floor, entropy = _smoothed_distribution(label_smoothing, vocab_size)
     tensors, pairs = (hidden_BTD, targets_BT, weights_BT), bool(divergence_weight)
     hidden_SMD, targets_SM, weights_SM = (_divided(each, shares, pairs) for each in tensors)
+    known = _Known.of(label_smoothing, vocab_size, soft, shares, pairs)
 
     @ops.custom_gradient
     def total(hidden_SMD, table_VD):
         norms_SM, softmax_SMD, grad_VD = _chunks(
-            hidden_SMD, table_VD, targets_SM, weights_SM, vocab_size, divergence_weight
+            hidden_SMD, table_VD, targets_SM, weights_SM, vocab_size, divergence_weight, soft
         )
         hidden32_SMD = ops.cast(hidden_SMD, "float32")
-        target_SMD = ops.take(table_VD, targets_SM, axis=0)
-        # hidden . row_sum is the sum of a token's logits.
-        row_sum_D = ops.sum(table_VD[:vocab_size], axis=0)
-        expected_SM = ops.sum(hidden32_SMD * (peak * target_SMD + floor * row_sum_D), axis=-1)
-        value = ops.sum(weights_SM * (norms_SM - expected_SM - entropy))
+        wanted_SMD = known.rows(table_VD, targets_SM, vocab_size)
+        expected_SM = ops.sum(hidden32_SMD * wanted_SMD, axis=-1)
+        value = ops.sum(weights_SM * (norms_SM - expected_SM - known.entropy))
 
         def grad(*args, upstream=None):
             scalar = upstream if upstream is not None else args[-1]
             w_SM1 = weights_SM[..., None]
-            hidden_grad = softmax_SMD - w_SM1 * (peak * target_SMD + floor * row_sum_D)
+            hidden_grad = softmax_SMD - w_SM1 * wanted_SMD
             weighted_SMD = w_SM1 * hidden32_SMD
-            table_grad = grad_VD - _known_terms(
-                weighted_SMD, targets_SM, peak, floor, table_VD.shape[0], vocab_size
-            )
+            size = table_VD.shape[0], vocab_size
+            table_grad = grad_VD - known.terms(weighted_SMD, targets_SM, *size)
             return ops.cast(scalar * hidden_grad, hidden_SMD.dtype), scalar * table_grad
 
         return value, grad
@@ -170,21 +171,53 @@ def _divided(values, shares, pairs):
     return ops.reshape(values, (shares, -1, *trailing))
 
 
-def _known_terms(weighted_SMD, targets_SM, peak, floor, rows, vocab_size):
-    """Returns the terms of the table's gradient by the smoothed targets, [rows, D].
+class _Known(NamedTuple):
+    """The wanted distribution of each token, whose terms need no tensors of the logits' size.
 
-    They need no tensors of the logits' size.
+    Attributes:
+      peak, floor, entropy: of the smoothed targets, times their share of the loss.
+      soft_SMK: ids and factors of a teacher's tokens; None: there are none.
     """
-    flat_ND = ops.reshape(weighted_SMD, (-1, weighted_SMD.shape[-1]))
-    terms_VD = peak * ops.segment_sum(flat_ND, ops.reshape(targets_SM, (-1,)), rows)
-    if not floor:
-        return terms_VD
-    real_V1 = ops.cast(ops.arange(rows) < vocab_size, "float32")[:, None]
-    return terms_VD + floor * real_V1 * ops.sum(flat_ND, axis=0)
+
+    peak: float
+    floor: float
+    entropy: float
+    soft_SMK: Any = None
+
+    @classmethod
+    def of(cls, label_smoothing, vocab_size, soft, shares, pairs):
+        """Returns it for arguments of `projected_cross_entropy` and `_divided`."""
+        smoothed = _smoothed_distribution(label_smoothing, vocab_size)
+        if soft is None:
+            return cls(*smoothed)
+        # The temperature divides the logits once.
+        factors_BTK = soft.scale / soft.temperature * soft.probabilities
+        tensors = (_divided(each, shares, pairs) for each in (soft.ids, factors_BTK))
+        peak, floor, entropy = (soft.task_balance * each for each in smoothed)
+        return cls(peak, floor, entropy, tuple(tensors))
+
+    def rows(self, table_VD, targets_SM, vocab_size):
+        """Returns the wanted sum of rows of the table for each token: [S, M, D]."""
+        # hidden . row_sum is the sum of a token's logits.
+        row_sum_D = ops.sum(table_VD[:vocab_size], axis=0)
+        sum_SMD = self.peak * ops.take(table_VD, targets_SM, axis=0) + self.floor * row_sum_D
+        return sum_SMD + expected_rows(table_VD, *self.soft_SMK) if self.soft_SMK else sum_SMD
+
+    def terms(self, weighted_SMD, targets_SM, rows, vocab_size):
+        """Returns the terms of the table's gradient, [rows, D]."""
+        flat_ND = ops.reshape(weighted_SMD, (-1, weighted_SMD.shape[-1]))
+        terms_VD = self.peak * ops.segment_sum(flat_ND, ops.reshape(targets_SM, (-1,)), rows)
+        if self.soft_SMK:
+            ids_SMK, factors_SMK = self.soft_SMK
+            terms_VD += scattered_rows(weighted_SMD, ids_SMK, factors_SMK, rows)
+        if not self.floor:
+            return terms_VD
+        real_V1 = ops.cast(ops.arange(rows) < vocab_size, "float32")[:, None]
+        return terms_VD + self.floor * real_V1 * ops.sum(flat_ND, axis=0)
 
 
-def _chunks(hidden_SMD, table_VD, targets_SM, weights_SM, vocab_size, divergence_weight):
-    """Computes the terms of softmax and divergence, in chunks of the tokens of all shares.
+def _chunks(hidden_SMD, table_VD, targets_SM, weights_SM, vocab_size, divergence_weight, soft):
+    """Computes the terms of softmaxes and divergence, in chunks of the tokens of all shares.
 
     Returns:
       Float32 log-normalisers with the divergence [S, M], and their terms of the gradients of
@@ -213,13 +246,7 @@ def _chunks(hidden_SMD, table_VD, targets_SM, weights_SM, vocab_size, divergence
         logits_SCV = ops.cast(_product(hidden_SCD, ops.transpose(table)), "float32")
         if vocab_size < rows:
             logits_SCV = logits_SCV + mask_V
-        # One operation, and on CPUs one pass over the logits; exp, sum and quotient take six.
-        softmax_SCV = ops.softmax(logits_SCV)
-        norms_SC1 = _log_normaliser(logits_SCV, softmax_SCV, targets_SC1)
-        if divergence_weight:
-            value_SC1, slope_SCV = _divergence_of_neighbours(logits_SCV, softmax_SCV)
-            norms_SC1 += divergence_weight * value_SC1
-            softmax_SCV += divergence_weight * slope_SCV
+        norms_SC1, softmax_SCV = _softmax_terms(logits_SCV, targets_SC1, divergence_weight, soft)
         softmax_SCV = ops.cast(softmax_SCV, dtype)
         softmax_SCD = ops.cast(_product(softmax_SCV, table), "float32") * weights_SC1
         scaled_SCD = ops.cast(ops.cast(hidden_SCD, "float32") * weights_SC1, dtype)
@@ -243,6 +270,30 @@ def _chunks(hidden_SMD, table_VD, targets_SM, weights_SM, vocab_size, divergence
         ),
     )
     return norms_SM1[:, :tokens, 0], softmax_SMD[:, :tokens], ops.sum(grad_SVD, axis=0)
+
+
+def _softmax_terms(logits_SCV, targets_SC1, divergence_weight, soft):
+    """Computes what a token costs beside the known terms, and its gradient by the logits.
+
+    Returns:
+      The log-normaliser with the divergence, [S, C, 1], and the softmax with its gradient,
+      [S, C, V]. With a teacher at a temperature they are shared with those at that temperature; at
+      a temperature of 1 the two are equal, and their shares have the sum 1.
+    """
+    # One operation, and on CPUs one pass over the logits; exp, sum and quotient take six.
+    softmax_SCV = ops.softmax(logits_SCV)
+    norms_SC1, slopes_SCV = _log_normaliser(logits_SCV, softmax_SCV, targets_SC1), softmax_SCV
+    if soft is not None and soft.temperature != 1:
+        cooled_SCV = logits_SCV / soft.temperature
+        soft_SCV = ops.softmax(cooled_SCV)
+        soft_norms_SC1 = _log_normaliser(cooled_SCV, soft_SCV, targets_SC1)
+        norms_SC1 = soft.task_balance * norms_SC1 + soft.scale * soft_norms_SC1
+        slopes_SCV = soft.task_balance * softmax_SCV + soft.scale / soft.temperature * soft_SCV
+    if divergence_weight:
+        value_SC1, slope_SCV = _divergence_of_neighbours(logits_SCV, softmax_SCV)
+        norms_SC1 += divergence_weight * value_SC1
+        slopes_SCV += divergence_weight * slope_SCV
+    return norms_SC1, slopes_SCV
 
 
 def _log_normaliser(logits_SCV, softmax_SCV, targets_SC1):

@@ -1,4 +1,4 @@
-"""Forward passes over given targets: `Scorer` (losses by row) and `AttentionRecorder`."""
+"""Forward passes over given targets: `Scorer`, `Likeliest` and `AttentionRecorder`."""
 
 from __future__ import annotations
 
@@ -75,6 +75,34 @@ class Scorer(keras.Model):
             "predicted": outputs_B1N[:, 0],
         }
         return {name: self.gather(value) for name, value in scores.items()}
+
+
+class Likeliest(keras.Model):
+    """Returns the likeliest tokens at each position of given targets, in float32.
+
+    Takes int32 features [B, T]. Returns int32 "ids" and float32 "log_probs" [B, T, K], the
+    likeliest first.
+
+    Args:
+      network: a model of tokens or labels.
+      count: K.
+      vocab_size: of its targets.
+      gather: as of `Scorer`.
+    """
+
+    def __init__(self, network: Any, count: int, vocab_size: int, gather: Callable[[Any], Any]):
+        super().__init__(name="likeliest")
+        self.network = network
+        self.count, self.vocab_size = count, vocab_size
+        self.gather = gather
+
+    def call(self, features: dict[str, Any]) -> dict[str, Any]:
+        with products_in_float32(self.network):
+            logits_BTV = self.network(features, training=False)[..., : self.vocab_size]
+        logits_BTK, ids_BTK = ops.top_k(logits_BTV, self.count)
+        norms_BT1 = ops.logsumexp(logits_BTV, axis=-1, keepdims=True)
+        found = {"ids": ops.cast(ids_BTK, "int32"), "log_probs": logits_BTK - norms_BT1}
+        return {name: self.gather(value) for name, value in found.items()}
 
 
 class AttentionRecorder(keras.Model):

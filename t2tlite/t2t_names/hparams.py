@@ -133,3 +133,13 @@ T2T_ONLY: dict[str, T2TOnly] = {
     **ignored("splits the embedding table into several variables", symbol_modality_num_shards=16),
     **ignored("skips padding in feed-forward layers", use_pad_remover=True),
 }
+
+# What to do instead of hparams that T2T's Transformers don't have either.
+HINTS = dict.fromkeys(
+    (
+        *("distill_phase", "teacher_model", "teacher_hparams", "teacher_learning_rate"),
+        *("student_model", "student_hparams", "student_learning_rate"),
+    ),
+    "it belongs to T2T's model distillation, of two networks; t2t-distill writes the data of a "
+    "student, whose training has task_balance and distill_temperature",
+)

@@ -95,7 +95,7 @@ def _prediction(name: str, setup: TrainingSetup, model: Any, data: Shapes) -> St
 
 
 def _shapes(
-    signature: Mapping[str, tuple[tuple[int | None, int | None], str]],
+    signature: Mapping[str, tuple[tuple[int | None, ...], str]],
     batching: Batching,
     row_length: int,
 ) -> Shapes:
@@ -110,4 +110,7 @@ def _shapes(
     if batching.kind == "bucket":
         length = min(bound for bound in [*batching.bounds, length] if bound >= row_length)
     rows = batching.rows(length)
-    return {name: ((rows, shape[1] or length), dtype) for name, (shape, dtype) in signature.items()}
+    return {
+        name: ((rows, *(size or length for size in shape[1:])), dtype)
+        for name, (shape, dtype) in signature.items()
+    }

@@ -8,6 +8,7 @@ from typing import Any
 from keras import ops
 
 from t2tlite.config import WEIGHTS, HParams, ProblemHParams
+from t2tlite.data.teacher import COSTS_PER_NAT, TEACHER_COSTS, TEACHER_IDS
 from t2tlite.errors import HParamsError
 from t2tlite.model import protocol
 from t2tlite.model.dropout import tells_rows_apart
@@ -18,8 +19,12 @@ from t2tlite.model.losses import (
     squared_error,
     token_weights,
 )
+from t2tlite.model.soft_targets import SoftTargets, soft_cross_entropy
 
 log = logging.getLogger(__name__)
+
+# Features of a batch that only the loss reads.
+OF_LOSS = (WEIGHTS, TEACHER_IDS, TEACHER_COSTS)
 
 
 class BatchLoss:
@@ -46,15 +51,20 @@ class BatchLoss:
         self.row_shares = row_shares
         self.passes = 2 if hparams.rdrop_alpha else 1
         self.divergence_weight = hparams.rdrop_alpha / 2
+        self.task_balance = hparams.task_balance
+        self.temperature = hparams.distill_temperature
+        plain = {"rdrop_alpha": 0.0, "task_balance": 1.0}
+        changed = {name: getattr(hparams, name) for name in plain}
+        for name, value in changed.items():
+            if self.modality == "real_l2" and value != plain[name]:
+                raise HParamsError(
+                    f"{name}={value} compares probabilities, but the problem's targets are "
+                    f"numbers; set {name}={plain[name]:g}"
+                )
         if self.passes > 1:
             self._check_passes(hparams.rdrop_alpha)
 
     def _check_passes(self, alpha: float) -> None:
-        if self.modality == "real_l2":
-            raise HParamsError(
-                f"rdrop_alpha={alpha} compares probabilities, but the problem's targets are "
-                f"numbers; set rdrop_alpha=0"
-            )
         if not tells_rows_apart(self.network):
             log.warning(
                 "rdrop_alpha=%s only doubles the work of a step: the two passes are the same "
@@ -67,6 +77,7 @@ class BatchLoss:
 
         In training they are those of `passes` rows for each row of the features.
         """
+        features = {name: value for name, value in features.items() if name not in OF_LOSS}
         if training:
             features = {name: self._repeated(value) for name, value in features.items()}
         network = self.network.hidden if self.projects else self.network
@@ -89,6 +100,14 @@ class BatchLoss:
         """Returns the number of target tokens of a batch, float32."""
         return ops.sum(token_weights(features, self.modality, self.answers_only))
 
+    def _soft_targets(self, features: dict[str, Any]) -> SoftTargets | None:
+        """Returns a batch's distributions of the teacher; None if the loss has no share of them."""
+        if self.task_balance == 1:
+            return None
+        ids_BTK, costs_BTK = (self._repeated(features[n]) for n in (TEACHER_IDS, TEACHER_COSTS))
+        log_probs_BTK = ops.cast(costs_BTK, "float32") / -COSTS_PER_NAT
+        return SoftTargets.of(ids_BTK, log_probs_BTK, self.task_balance, self.temperature)
+
     def total(self, features: dict[str, Any], outputs: Any) -> Any:
         """Returns the weighted sum of the loss over the target tokens of a batch.
 
@@ -109,11 +128,15 @@ class BatchLoss:
                 softmax.vocab_size,
                 self.row_shares,
                 self.divergence_weight,
+                self._soft_targets(features),
             )
         elif self.modality == "real_l2":
             total = ops.sum(squared_error(outputs, targets_BT) * weights_BT)
         else:
             losses_BT = cross_entropy(outputs, targets_BT, self.label_smoothing, self.vocab_size)
+            if soft := self._soft_targets(features):
+                losses_BT = self.task_balance * losses_BT
+                losses_BT += soft_cross_entropy(outputs, soft, self.vocab_size)
             total = ops.sum(losses_BT * weights_BT)
             if self.divergence_weight:
                 divergences_BT = divergence(outputs, self.vocab_size)

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from t2tlite.config import WEIGHTS, HParams, ProblemHParams
+from t2tlite.config import HParams, ProblemHParams
 from t2tlite.devices.feeding import WAITED
 from t2tlite.model.losses import SMALLEST
 from t2tlite.training.batch_loss import BatchLoss
@@ -50,7 +50,7 @@ class Objective(keras.Model):
     Args:
       network: takes a dict of int32 [B, T] features and returns logits [B, T, V]; where
         `protocol.projects`, as for the Transformer, the logits of a whole batch never exist.
-      hparams: reads label_smoothing, rdrop_alpha and prepend_mode.
+      hparams: reads label_smoothing, rdrop_alpha, task_balance and prepend_mode.
       problem_hparams: reads modality and loss_multiplier.
       sum_over_replicas: sums a vector over the devices that share a batch.
       row_shares: devices over which one program divides the rows of a batch.
@@ -87,7 +87,7 @@ class Objective(keras.Model):
         return {"totals": self.totals.result()}
 
     def call(self, features: dict[str, Any], training: bool = False) -> Any:
-        features = {n: value for n, value in features.items() if n not in (WAITED, WEIGHTS)}
+        features = {n: value for n, value in features.items() if n != WAITED}
         return self.batch_loss.outputs(features, training)
 
     def train_step(self, *args: Any) -> Any:

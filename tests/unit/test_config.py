@@ -18,16 +18,19 @@ from t2tlite.t2t_names.hparams import T2T_ONLY
 # By name, as plugins are found; otherwise its sets would be a user's.
 recipes = importlib.import_module("t2tlite.hparams.recipes")
 
-# Fields and sets that T2T doesn't have; the sets as differences from T2T's transformer_tiny.
+# Fields and sets that T2T's Transformers don't have; the sets as differences from its
+# transformer_tiny.
 OUR_FIELDS = {
     "average_last_share",
     "batching",
+    "distill_temperature",
     "ema_decay",
     "learning_rate_cooldown_share",
     "learning_rate_warmup_share",
     "optimizer_muon_learning_rate_ratio",
     "optimizer_muon_momentum",
     "rdrop_alpha",
+    "task_balance",
     "weight_decay_cautious",
 }
 POETRY = {"learning_rate": 0.05, "attention_dropout": 0.6, "layer_prepostprocess_dropout": 0.6}
@@ -283,6 +286,7 @@ def test_a_field_that_may_be_none():
         ("batch_size=1,batch_size=2", "batch_size is assigned twice, 1 and 2; keep one"),
         ("batch_sise=3", "no hparam is named batch_sise: did you mean batch_size"),
         ("zzz=3", "no hparam is named zzz: none is close"),
+        ("teacher_model=resnet", "no hparam is named teacher_model: it belongs to T2T"),
         ("extra=3", "no hparam is named extra"),
         ("norm_type=noam", "hparam norm_type=noam is not supported: it selects other"),
     ],
@@ -425,13 +429,16 @@ class TestWithoutEffect:
             "hparam max_relative_position has no effect: self_attention_type=dot_product"
         ]
 
-    def test_hparams_of_another_optimizer(self, warned):
+    def test_hparams_without_their_reader(self, warned):
         HParams().override("optimizer_muon_momentum=0.9,weight_decay_cautious=true")
         HParams().override("optimizer=muon,optimizer_momentum_nesterov=true")
+        HParams().override("distill_temperature=2")
+        HParams().override("distill_temperature=2,task_balance=0.5")
         assert warned == [
             "hparam optimizer_muon_momentum has no effect: optimizer=adam doesn't read it",
             "hparam weight_decay_cautious has no effect: weight_decay=0.0",
             "hparam optimizer_momentum_nesterov has no effect: optimizer=muon doesn't read it",
+            "hparam distill_temperature has no effect: task_balance=1.0 leaves the teacher out",
         ]
 
     def test_layers_of_universal_transformers(self, warned):

@@ -5,6 +5,7 @@ import itertools
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from t2tlite import distillation, registry
@@ -12,10 +13,12 @@ from t2tlite.batches.examples import each_row
 from t2tlite.checkpoint import distilled_problem
 from t2tlite.checkpoint.run_record import RunRecord
 from t2tlite.config import HParams
+from t2tlite.data.teacher import TEACHER_COSTS, TEACHER_IDS
 from t2tlite.decode.decoder import Decoder
 from t2tlite.distillation import distill
-from t2tlite.errors import DataError, VocabularyError
+from t2tlite.errors import DataError, HParamsError, VocabularyError
 from t2tlite.mixtures.mixture import Mixture
+from tests.unit.conftest import Letters
 
 MODEL = Path(__file__).parents[1] / "golden" / "model"
 SAMPLES = 40
@@ -181,6 +184,68 @@ def test_a_classifiers_labels(classifier, tmp_path, own_names):
     assert [labels.decode(row["targets"]) for row in found] == classifier.decode(texts)
 
 
+@pytest.mark.parametrize("targets", ["data", "both"])
+def test_the_teachers_distributions(decoder, data, targets, monkeypatch):
+    monkeypatch.setattr(distillation, "BATCH_TOKENS", 80)
+    likeliest, calls = decoder.engine.likeliest, []
+
+    def until(last):
+        def count(features, **values):
+            calls.append(len(features["targets"]))
+            return likeliest(features, **values) if len(calls) <= last else 1 / 0
+
+        monkeypatch.setattr(decoder.engine, "likeliest", count)
+
+    until(2)
+    with pytest.raises(ZeroDivisionError):
+        distill(decoder, data, "taught", targets=targets, top_k=4)
+    calls.clear()
+    until(100)
+    counts = distill(decoder, data, "taught", targets=targets, top_k=4)
+    # What was done before the interruption isn't done again.
+    assert counts["train"] == SAMPLES * (1 + (targets == "both")) >= sum(calls) + 8
+    distilled_problem.register_folder(data)
+    problem = registry.problem("taught")
+    shards, hparams = problem.shards(str(data), "train"), HParams(task_balance=0.5)
+    examples = problem.read_examples(shards, "train", hparams)
+    numbers = np.arange(len(examples.lengths))
+    taught = dict(examples.taught(numbers))
+    network, first = decoder.network, 0
+    for row in each_row(examples):
+        features = {name: np.array([ids], np.int32) for name, ids in row.items()}
+        logits = np.array(network(features), "float64")[0, :, :12]
+        log_probs = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
+        last = first + len(row["targets"])
+        ids = taught[TEACHER_IDS][first:last]
+        np.testing.assert_array_equal(ids, np.argsort(-log_probs, -1)[:, :4])
+        costs = -1024 * np.take_along_axis(log_probs, ids, -1)
+        np.testing.assert_allclose(taught[TEACHER_COSTS][first:last], costs, atol=1.0)
+        first = last
+    # Evaluation reads the data alone.
+    evaluated = problem.read_examples(problem.shards(str(data), "eval"), "eval", hparams)
+    assert pairs_of(each_row(evaluated)) == pairs_of(rows(data, "reverse_digits", "eval"))
+    with pytest.raises(HParamsError, match="doesn't go with _rev"):
+        registry.problem("taught_rev").read_examples(shards, "train", hparams)
+    with pytest.raises(DataError, match="have no teacher's distributions"):
+        other = registry.problem("reverse_digits")
+        other.read_examples(other.shards(str(data), "train"), "train", hparams)
+
+
+def test_the_distributions_of_a_classifier(classifier, tmp_path, own_names):
+    source, data = tmp_path / "lines.txt", tmp_path / "new"
+    source.write_text("".join(f"line {i}\n" for i in range(12)))
+    # It has 3 labels.
+    distill(classifier, data, "moods", source, top_k=8, dev_share=0.3)
+    distilled = distilled_problem.read(data / "moods.distilled.json")
+    problem = distilled_problem.define(distilled, data)()
+    shards, hparams = problem.shards(str(data), "train"), HParams(task_balance=0.0)
+    examples = problem.read_examples(shards, "train", hparams)
+    taught = dict(examples.taught(np.arange(len(examples.lengths))))
+    assert np.sort(taught[TEACHER_IDS]).tolist() == [[0, 1, 2]] * len(examples.lengths)
+    sums = np.exp(taught[TEACHER_COSTS] / -1024).sum(-1)
+    np.testing.assert_allclose(sums, 1, rtol=1e-3)
+
+
 def test_a_vocabulary_of_the_same_name_is_kept(decoder, tmp_path, own_names):
     (tmp_path / "lines.txt").write_text("1 2\n3 4\n")
     vocabulary = tmp_path / "vocab.reverse_digits.tokens"
@@ -190,13 +255,32 @@ def test_a_vocabulary_of_the_same_name_is_kept(decoder, tmp_path, own_names):
     assert "other" in vocabulary.read_text()
 
 
-def test_a_language_model_answers_nothing(language_model, tmp_path):
+def test_a_language_model_has_distributions_alone(language_model, tmp_path, monkeypatch):
     with pytest.raises(DataError, match="without inputs to answer"):
         distill(language_model, tmp_path, "taught")
+    texts = [{"targets": f"line {i}"} for i in range(6)]
+    monkeypatch.setattr(Letters, "generate_samples", lambda self, *args: iter(texts), raising=False)
+    monkeypatch.setattr(
+        Letters, "dataset_splits", [{"split": "train", "shards": 1}, {"split": "eval", "shards": 1}]
+    )
+    data = tmp_path / "data"
+    data.mkdir()
+    Letters().generate_data(str(data), str(data))
+    assert distill(language_model, data, "taught", targets="data", top_k=2)["train"] == 6
+    distilled = distilled_problem.read(data / "taught.distilled.json")
+    problem = distilled_problem.define(distilled, data)()
+    assert not problem.has_inputs
+    shards = problem.shards(str(data), "train")
+    examples = problem.read_examples(shards, "train", HParams(task_balance=0.5))
+    assert dict(examples.taught(np.arange(6)))[TEACHER_IDS].shape == (6 * 7, 2)
 
 
 def test_what_can_not_teach(decoder, data, monkeypatch):
-    with pytest.raises(DataError, match="expected one of teacher, both"):
+    with pytest.raises(DataError, match="targets=data without top_k has nothing of the teacher"):
+        distill(decoder, data, "taught", targets="data")
+    with pytest.raises(DataError, match="top_k=-1; expected a number of tokens"):
+        distill(decoder, data, "taught", top_k=-1)
+    with pytest.raises(DataError, match="expected one of teacher, data, both"):
         distill(decoder, data, "taught", targets="mine")
     with pytest.raises(DataError, match="the lines of a file have no targets"):
         distill(decoder, data, "taught", data / "lines.txt", targets="both")

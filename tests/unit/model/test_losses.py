@@ -5,6 +5,7 @@ import pytest
 from keras import ops
 
 from t2tlite.model import losses
+from t2tlite.model.soft_targets import SoftTargets, soft_cross_entropy
 
 D = 16
 
@@ -192,3 +193,89 @@ def test_numbers():
     # A target of 0 counts, unlike padding.
     weights = losses.token_weights({"targets": targets}, "real_l2")
     assert np.array(weights).tolist() == [[1.0, 1.0], [1.0, 1.0]]
+
+
+def soft_reference(hidden, table, vocab_size, targets, weights, smoothing, soft):
+    """T2T's loss of a student and its gradients, in float64 with all logits."""
+    ids, log_probs, balance, temperature = soft
+    hidden, table = (np.asarray(each, "float64") for each in (hidden, table))
+    logits = hidden @ table[:vocab_size].T
+    teacher = np.exp(log_probs.astype("float64") / temperature)
+    teacher /= teacher.sum(-1, keepdims=True)
+    wanted = np.zeros(logits.shape)
+    np.put_along_axis(wanted, ids, teacher, -1)
+    cooled = np.exp(logits / temperature)
+    cooled /= cooled.sum(-1, keepdims=True)
+    student = -(wanted * np.log(cooled)).sum(-1) * temperature**2
+    plain = np.full(logits.shape, smoothing / (vocab_size - 1))
+    np.put_along_axis(plain, targets[..., None], 1 - smoothing, -1)
+    softmax = np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
+    value = balance * reference(logits, targets, smoothing) + (1 - balance) * student
+    slope = balance * (softmax - plain) + (1 - balance) * temperature * (cooled - wanted)
+    slope *= weights[..., None]
+    table_grad = np.zeros(table.shape)
+    table_grad[:vocab_size] = np.einsum("btv,btd->vd", slope, hidden)
+    return (value * weights).sum(), (slope @ table[:vocab_size], table_grad)
+
+
+@pytest.mark.parametrize("shares", [1, 2])
+@pytest.mark.parametrize("temperature", [1.0, 2.5])
+@pytest.mark.parametrize("tokens", [1, 5])
+def test_a_teachers_distributions(monkeypatch, gradients, temperature, tokens, shares):
+    """Value and gradients in chunks and dense are those of the formula in float64."""
+    monkeypatch.setattr(losses, "CHUNK_TOKENS", 50)
+    hidden, table = random(1, 4, 43, D), random(2, 56, D)
+    rng = np.random.default_rng(3)
+    targets = rng.integers(0, 50, (4, 43)).astype("int32")
+    weights = (rng.uniform(size=(4, 43)) * (targets > 9)).astype("float32")
+    ids = rng.permuted(np.tile(np.arange(50), (4, 43, 1)), axis=-1)[..., :tokens].astype("int32")
+    log_probs = -rng.exponential(2, (4, 43, tokens)).astype("float32")
+    soft = SoftTargets.of(ids, log_probs, 0.3, temperature)
+
+    def chunked(hidden, table):
+        weights_BT = ops.convert_to_tensor(weights)
+        about = targets, weights_BT, 0.1, 50, shares, 0.0, soft
+        return losses.projected_cross_entropy(hidden, table, *about)
+
+    def dense(hidden, table):
+        logits = ops.matmul(hidden, ops.transpose(table))
+        plain = losses.cross_entropy(logits, targets, 0.1, 50)
+        return ops.sum((0.3 * plain + soft_cross_entropy(logits, soft, 50)) * weights)
+
+    about = targets, weights, 0.1, (ids, log_probs, 0.3, temperature)
+    expected_value, expected = soft_reference(hidden, table, 50, *about)
+    for loss in (chunked, dense):
+        value, found = gradients(loss, hidden, table)
+        assert value == pytest.approx(expected_value, rel=1e-5)
+        for one, other in zip(found, expected, strict=True):
+            np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5 * np.abs(other).max())
+    # Padding, and rows beyond the vocabulary, pull at nothing.
+    value, found = gradients(chunked, hidden, table)
+    assert not found[0][weights == 0].any()
+    assert not found[1][50:].any()
+
+
+def test_a_teachers_distributions_beside_the_divergence(monkeypatch, gradients):
+    monkeypatch.setattr(losses, "CHUNK_TOKENS", 50)
+    hidden, table = random(1, 4, 43, D), random(2, 50, D)
+    rng = np.random.default_rng(3)
+    targets = rng.integers(0, 50, (2, 43)).astype("int32").repeat(2, 0)
+    ids = rng.integers(0, 50, (2, 43, 1)).astype("int32").repeat(2, 0)
+    soft = SoftTargets.of(ids, np.zeros((4, 43, 1), "float32"), 0.3, 2.0)
+    weights = np.ones((4, 43), "float32")
+
+    def chunked(hidden, table):
+        about = targets, ops.convert_to_tensor(weights), 0.1, 50, 1, 0.7, soft
+        return losses.projected_cross_entropy(hidden, table, *about)
+
+    def dense(hidden, table):
+        logits = ops.matmul(hidden, ops.transpose(table))
+        plain = 0.3 * losses.cross_entropy(logits, targets, 0.1, 50)
+        total = ops.sum(plain + soft_cross_entropy(logits, soft, 50))
+        return total + 0.7 * ops.sum(losses.divergence(logits, 50))
+
+    value, found = gradients(chunked, hidden, table)
+    expected_value, expected = gradients(dense, hidden, table)
+    assert value == pytest.approx(expected_value, rel=1e-5)
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5 * np.abs(other).max())

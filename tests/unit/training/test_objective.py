@@ -12,6 +12,7 @@ import pytest
 from t2tlite.checkpoint import checkpoints
 from t2tlite.checkpoint.averages import averaged
 from t2tlite.config import HParams, ProblemHParams
+from t2tlite.data.teacher import TEACHER_COSTS, TEACHER_IDS
 from t2tlite.devices.devices import Devices
 from t2tlite.devices.feeding import Feed
 from t2tlite.errors import HParamsError
@@ -19,6 +20,7 @@ from t2tlite.model.losses import cross_entropy
 from t2tlite.model.protocol import build
 from t2tlite.model.transformer import Transformer
 from t2tlite.optimizers.optimizers import make_optimizer
+from t2tlite.training.batch_loss import BatchLoss
 from t2tlite.training.objective import Objective, Totals
 from tests.unit.conftest import TINY
 
@@ -156,6 +158,53 @@ def test_rdrop_compares_two_passes(make_model, hides):
     assert (sums["tokens"], sums["slots"]) == (5, 8)
     # Evaluation is one pass.
     assert objective({"targets": TARGETS}).shape[0] == 2
+
+
+TEACHER = {
+    TEACHER_IDS: np.arange(2 * 4 * 3).reshape(2, 4, 3).astype(np.int32) % 11,
+    TEACHER_COSTS: (np.arange(2 * 4 * 3).reshape(2, 4, 3) * 97 % 3000).astype(np.int32),
+}
+
+
+@pytest.mark.parametrize("hides", [False, True])
+@pytest.mark.parametrize("rdrop_alpha", [0.0, 3.0])
+def test_a_teachers_share_of_the_loss(make_model, hides, rdrop_alpha):
+    drops = ["layer_prepostprocess_dropout", "attention_dropout", "relu_dropout"]
+    network, _ = make_model(**dict.fromkeys(drops, 0.0))
+    model = Plain(network) if hides else network
+    problem_hparams = ProblemHParams({"targets": 11}, {"targets": "symbol"})
+    values = {"task_balance": 0.25, "distill_temperature": 2.0, "rdrop_alpha": rdrop_alpha}
+    objective = Objective(model, HParams(**values), problem_hparams, lambda sums: sums)
+    objective.compile(optimizer=keras.optimizers.SGD(0.0), jit_compile=False)
+    batch = {"targets": TARGETS, "targets_weight": (TARGETS > 0) * np.float32(0.5), **TEACHER}
+    sums = Totals.read(objective.train_on_batch(batch, return_dict=True))
+    logits = np.array(network({"targets": TARGETS}), "float64")[..., :11] / 2
+    log_probs = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
+    teacher = np.exp(TEACHER[TEACHER_COSTS] / -2048)
+    teacher /= teacher.sum(-1, keepdims=True)
+    soft = -4 * (teacher * np.take_along_axis(log_probs, TEACHER[TEACHER_IDS], -1)).sum(-1)
+    plain = np.array(cross_entropy(network({"targets": TARGETS}), TARGETS, 0.1, 11))
+    expected = (0.25 * plain + 0.75 * soft)[TARGETS > 0].sum() / 2
+    # Without dropout the two passes of R-Drop are equal.
+    assert sums["loss"] == pytest.approx(expected, rel=1e-5)
+    assert (sums["weight"], sums["tokens"]) == (2.5, 5)
+
+
+def test_a_teacher_of_labels():
+    hparams = HParams(task_balance=0.0)
+    problem_hparams = ProblemHParams({"targets": 5}, {"targets": "class_label"})
+    logits = np.random.default_rng(0).normal(size=(2, 1, 5)).astype("float32")
+    loss = BatchLoss(None, hparams, problem_hparams, 1)
+    features = {name: value[:, :1] % 5 for name, value in TEACHER.items()}
+    found = loss.total({"targets": np.zeros((2, 1), np.int32), **features}, logits)
+    log_probs = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
+    teacher = np.exp(features[TEACHER_COSTS] / -1024)
+    teacher /= teacher.sum(-1, keepdims=True)
+    picked = np.take_along_axis(log_probs, features[TEACHER_IDS], -1)
+    assert float(found) == pytest.approx(-(teacher * picked).sum(), rel=1e-5)
+    numbers = ProblemHParams({"targets": 5}, {"targets": "real_l2"})
+    with pytest.raises(HParamsError, match=r"task_balance=0\.0 compares probabilities"):
+        BatchLoss(None, hparams, numbers, 1)
 
 
 def test_rdrop_where_it_has_no_sense(make_model, caplog):
