@@ -61,8 +61,12 @@ def _split(value: str) -> list[str]:
 
 
 def _local_file(name: str, url: str) -> str:
-    # An interrupted decode goes on with the file beside its output.
-    others = [f".{addresses.base_name(url)}.part"] if name == "decode_to_file" else []
+    base, others = addresses.base_name(url), list[str]()
+    if name == "decode_to_file":
+        # An interrupted decode goes on with the file beside its output.
+        others = [f".{base}.part"]
+    elif name == "answers":
+        others = [f"{base}.inputs", f"{base}.targets*"]
     return local_file(url, f"--{name}", *others)
 
 
@@ -109,7 +113,8 @@ def local_file(url: str, name: str = "", *others: str) -> str:
 
     Args:
       url, name: as for `local_folder`.
-      *others: names of files in the same folder that are fetched, too, if they exist.
+      *others: names, or shell patterns, of files in the same folder that are fetched, too, if they
+        exist.
 
     Raises:
       DataError: as `local_folder`.

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from t2tlite import buckets
 from t2tlite.errors import DataError
 from t2tlite.files import split_paths
 from t2tlite.sources.text_files import read_lines
@@ -75,7 +74,6 @@ def read_answers(
     """
     path = Path(path)
     answers = read_lines(path)
-    buckets.fetch(path.parent, f"{path.name}.inputs", f"{path.name}.targets*")
     references = [Path(one) for one in split_paths(reference)] or _beside(path)
     default = path.with_name(f"{path.name}.inputs")
     inputs = Path(source) if source else default if default.is_file() else None

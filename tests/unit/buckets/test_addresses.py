@@ -1,5 +1,7 @@
 """URLs: checked, shown without secrets, and in place of the values of flags."""
 
+from pathlib import Path
+
 import pytest
 
 from t2tlite import buckets
@@ -53,6 +55,14 @@ def test_several_urls_and_paths(remote):
     assert first.endswith("/files/a.txt") and second == "/b.txt"
     value = buckets.local("t2t_usr_dir", f"{remote.url}/plugin,{remote.url}/plugin.py,./mine")
     assert [one.rpartition("/")[2] for one in value.split(",")] == ["plugin", "plugin.py", "mine"]
+
+
+def test_answers_with_what_lies_beside_them(s3):
+    for name in ("ours", "ours.inputs", "ours.targets", "ours.targets1", "ours.png", "theirs"):
+        s3.write(name, b"x\n")
+    path = Path(buckets.local("answers", f"{s3.url}/ours"))
+    found = {one.name for one in path.parent.iterdir()}
+    assert found == {"ours", "ours.inputs", "ours.targets", "ours.targets1"}
 
 
 def test_a_checkpoint_and_its_folder(remote):
