@@ -65,7 +65,7 @@ def draw_on(make_figure: Callable[..., Any], output_dir: str | Path) -> Any:
         for name in names
         if name not in decoded and all(0 <= row.get(name, 0) <= 1 for row in evaluations)
     }
-    right = [(decoded, 100, "answers"), (shares, 1, "evaluation metric")]
+    right = [(decoded, 100, "decoded answers"), (shares, 1, "evaluation metric")]
     right = [one for one in right if one[0]]
     figure = make_figure(figsize=(7 + 5 * len(right), 4.5), layout="constrained")
     figure.suptitle(f"{run.problem} with {run.model}")

@@ -93,7 +93,7 @@ def test_metrics_of_decoding_have_axes_of_their_own(run_folder, drawn):
     curves.draw(run_folder)
     _, answers, others = drawn[0].axes
     assert list(lines(answers)) == ["bleu", "token_error_rate"]
-    assert (answers.get_ylim(), answers.get_ylabel()) == ((0, 100), "answers (0 to 100)")
+    assert (answers.get_ylim(), answers.get_ylabel()) == ((0, 100), "decoded answers (0 to 100)")
     assert list(lines(others)) == ["accuracy"]
 
 

@@ -1,5 +1,6 @@
 """Evaluation by decoding: a network with the weights of the moment, compiled once."""
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -22,9 +23,13 @@ HOW = {"beam_size": 1, "extra_length": 0}
 
 
 @pytest.fixture
-def digits_dir(tmp_path):
+def decoder():
+    return Decoder(MODEL, decode_hparams=HOW)
+
+
+@pytest.fixture
+def digits_dir(decoder, tmp_path):
     """Examples of which two have the same input, one of them with a wrong target."""
-    decoder = Decoder(MODEL)
     for name in decoder.run.vocabularies:
         (tmp_path / name).write_bytes((MODEL / name).read_bytes())
     records = (
@@ -40,10 +45,9 @@ def digits_dir(tmp_path):
     return str(tmp_path)
 
 
-def test_the_scores_are_those_of_the_decoder(digits_dir, monkeypatch, tmp_path):
+def test_the_scores_are_those_of_the_decoder(decoder, digits_dir, monkeypatch, tmp_path):
     from t2tlite.decode.keras_search import Search
 
-    decoder = Decoder(MODEL, decode_hparams=HOW)
     run = run_record.read(MODEL)
     run.decode_hparams = HOW
     device = Devices("tensorflow", "CPU", 1)
@@ -58,7 +62,7 @@ def test_the_scores_are_those_of_the_decoder(digits_dir, monkeypatch, tmp_path):
     assert metrics[""]["exact_match"] == pytest.approx(200 / 3)
     assert metrics[""]["token_error_rate"] == pytest.approx(100 / 7)
     answers, references = decode_dataset(decoder, digits_dir, "eval", tmp_path / "answers")
-    three = Decoder(MODEL, decode_hparams={**HOW, "num_samples": 3}).decode_hparams
+    three = dataclasses.replace(decoder.decode_hparams, num_samples=3)
     answers.write_text("".join(answers.read_text().splitlines(keepends=True)[:3]))
     assert file_bleu(answers, references, decode_hparams=three).metrics == metrics[""]
     # The weights of the moment count, and no search is compiled for them again.
