@@ -86,11 +86,13 @@ def on_eight(command, digits, tmp_path_factory):
     return folder
 
 
+@pytest.mark.long
 def test_eight_devices_equal_one(on_eight, on_one):
     assert_equal(on_eight, on_one)
 
 
 def test_sharded_weights(command, digits, on_one, tmp_path):
+    # Each of four parts of a batch on two devices.
     folder = tmp_path / "model"
     words = flags(digits, folder, 256, model_parallel=2)
     stderr = command("t2t-trainer", *words, **devices(8)).stderr
@@ -99,7 +101,8 @@ def test_sharded_weights(command, digits, on_one, tmp_path):
     assert_equal(folder, on_one)
 
 
-@pytest.mark.parametrize("backend", [pytest.param("jax", marks=pytest.mark.long), "tensorflow"])
+@pytest.mark.long
+@pytest.mark.parametrize("backend", ["jax", "tensorflow"])
 def test_one_device_resumes_from_a_checkpoint_of_eight(
     command, digits, on_eight, on_one, tmp_path, backend
 ):
