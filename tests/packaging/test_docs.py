@@ -6,6 +6,7 @@ tests/pipeline/test_examples.py runs docs/python.md. `make docs` finds broken li
 import ast
 import concurrent.futures
 import importlib
+import inspect
 import re
 import subprocess
 import sys
@@ -88,13 +89,30 @@ def test_commands_have_the_flags_of_the_pages(flags):
     assert checked > 200
 
 
+PROMPTS = (">>>", "...")
+
+
+def check_public(node):
+    """A name after `t2tlite.` is public, and a function that is called so has the keywords."""
+    called = node.func if isinstance(node, ast.Call) else node
+    if not (isinstance(called, ast.Attribute) and ast.unparse(called.value) == "t2tlite"):
+        return
+    assert hasattr(t2tlite, called.attr), ast.unparse(node)
+    if isinstance(node, ast.Call):
+        parameters = inspect.signature(getattr(t2tlite, called.attr)).parameters
+        given = {keyword.arg for keyword in node.keywords} - {None}
+        takes_any = any(one.kind is one.VAR_KEYWORD for one in parameters.values())
+        assert takes_any or given <= parameters.keys(), ast.unparse(node)
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_python_compiles_and_its_imports_are_there(page):
     for block in blocks(page, "python"):
         if block.startswith(">>>"):
             assert page.name == "python.md", "only the examples of docs/python.md are run"
-            continue
+            block = "\n".join(line[4:] for line in block.splitlines() if line[:3] in PROMPTS)
         for node in ast.walk(ast.parse(block)):
+            check_public(node)
             if isinstance(node, ast.ImportFrom) and node.module.startswith("t2tlite"):
                 module = importlib.import_module(node.module)
                 assert all(hasattr(module, alias.name) for alias in node.names), ast.unparse(node)

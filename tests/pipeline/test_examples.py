@@ -1,5 +1,8 @@
 """The examples in the docstrings of all public names, and docs/python.md, run as they are written.
 
+The page calls what the docstrings call, so `make long` runs it; tests/packaging/test_docs.py checks
+its names.
+
 All work in one folder: "data" and "model" are those of the example of `train`.
 """
 
@@ -70,6 +73,7 @@ def test_examples_of_public_names(name, globs):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_the_page(folder, globs, monkeypatch):
     """Each block of Python goes on where the one before it ended."""
     monkeypatch.chdir(folder / "data")

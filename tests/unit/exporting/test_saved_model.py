@@ -177,7 +177,7 @@ def check_t2ts_protocol(decoder, answer):
     ("problem", "name", "values"),
     [
         (EchoBytes, "transformer", MODERN),
-        (Talk, "transformer", {}),
+        pytest.param(Talk, "transformer", {}, marks=pytest.mark.long),
         (Mood, "transformer_encoder", {}),
     ],
 )
