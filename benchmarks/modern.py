@@ -55,7 +55,8 @@ PROBLEMS = {
         (TINY, f"filter_size=344,{RULES}"),
     ),
 }
-# By rung: whether it is T2T's block, what it changes, the schedule, the learning rate.
+# By rung: whether it is T2T's block, what it changes, the schedule, the learning rate. The factors
+# of the modern block's sums are learned in the last one only.
 RUNGS = {
     "t2t": (True, "optimizer=adam", COSINE, 0.004),
     "t2t-2x": (True, "optimizer=adam", COSINE, 0.008),
@@ -68,6 +69,7 @@ RUNGS = {
     "modern-muon-4x": (False, "optimizer=muon", COSINE, 0.016),
     "modern-muon-post": (False, "optimizer=muon,post_norm=true", COSINE, 0.004),
     "modern-muon-linear": (False, "optimizer=muon", LINEAR, 0.004),
+    "modern-muon-2x-factors": (False, "optimizer=muon", COSINE, 0.008),
 }
 
 
@@ -115,6 +117,10 @@ def train(rung: Rung, data_dir: str, folder: Path, precision: str) -> dict[str, 
         seed=rung.seed,
     )
     setup = prepare(run, data_dir, str(folder), args, device)
+    if not rung.rung.endswith("-factors"):
+        for weight in setup.network.weights:
+            if weight.name in ("kept", "added"):
+                weight.trainable = False
     objective, optimizer = setup.make_objective()
     objective.compile(optimizer=optimizer, jit_compile=False)
     objective.make_train_function()

@@ -1,8 +1,8 @@
 """A model as CTranslate2 describes one: which it can express, and where each weight goes.
 
-Two differences between the engines are folded into the weights: the embedding of the target space
-is added to the encoder's positions, and the vector that a decoder starts with becomes the embedding
-of PAD.
+Three differences between the engines are folded into the weights: the embedding of the target space
+is added to the encoder's positions, the vector that a decoder starts with becomes the embedding of
+PAD, and the factors of the modern block's sums go into what is added.
 """
 
 from __future__ import annotations
@@ -186,32 +186,51 @@ def _modern_spec(hparams: HParams, network: Any) -> Any:
     # Positions are rotary.
     del spec.encoder.position_encodings
     for part, stack in ((spec.encoder, network.encoder), (spec.decoder, network.decoder)):
+        scale = 1.0
         for layer, block in zip(part.layer, stack.blocks, strict=True):
-            _fill_modern_block(layer, block)
-        part.layer_norm.gamma = _array(stack.finish.gamma_D)
+            scale = _fill_modern_block(layer, block, scale)
+        part.layer_norm.gamma = _array(stack.finish.gamma_D) * np.sign(scale)
     return spec
 
 
-def _fill_modern_block(spec: Any, block: Any) -> None:
+def _fill_modern_block(spec: Any, block: Any, scale: float) -> float:
+    """Fills in a block.
+
+    CTranslate2 adds without factors. So its sums are ours divided by all factors of what is kept;
+    the norm before the next sublayer undoes the division.
+
+    Args:
+      scale: our input of the block divided by CTranslate2's.
+
+    Returns:
+      The same of its output.
+    """
     own, cross, feed = spec.self_attention, getattr(spec, "attention", None), block.feed_forward
     _fill_attention(own, cross, block)
     _fill_linear(spec.ffn.linear_0, feed.gate)
     _fill_linear(spec.ffn.linear_0_noact, feed.inner)
     _fill_linear(spec.ffn.linear_1, feed.outer)
+    cross_norms: tuple[Any, ...]
     if block.self_after.norm is None:
-        norms = [own.layer_norm, None, spec.ffn.layer_norm, None]
-        cross_norms = [cross and cross.layer_norm, None]
+        own_norms, feed_norms = (own.layer_norm, None), (spec.ffn.layer_norm, None)
+        cross_norms = (cross and cross.layer_norm, None)
     else:
-        norms = [spec.input_layer_norm, spec.post_attention_layer_norm]
-        norms += [spec.pre_feedforward_layer_norm, spec.post_feedforward_layer_norm]
-        cross_norms = [
+        own_norms = (spec.input_layer_norm, spec.post_attention_layer_norm)
+        feed_norms = (spec.pre_feedforward_layer_norm, spec.post_feedforward_layer_norm)
+        cross_norms = tuple(
             getattr(spec, f"external_{place}_encoder_attention_layer_norm", None)
             for place in ("pre", "post")
-        ]
-    ours = [block.self_before, block.self_after.norm, block.feed_before, block.feed_after.norm]
-    if block.cross_attention is not None:
-        norms += cross_norms
-        ours += [block.cross_before, block.cross_after.norm]
-    for norm, layer in zip(norms, ours, strict=True):
-        if layer is not None:
-            norm.gamma = _array(layer.gamma_D)
+        )
+    sublayers = [(own_norms, own.linear[1], block.self_before, block.self_after)]
+    if cross is not None:
+        sublayers.append((cross_norms, cross.linear[2], block.cross_before, block.cross_after))
+    sublayers.append((feed_norms, spec.ffn.linear_1, block.feed_before, block.feed_after))
+    for (before, after), output, norm, residual in sublayers:
+        before.gamma = _array(norm.gamma_D) * np.sign(scale)
+        scale *= float(_array(residual.kept))
+        factor = np.float32(_array(residual.added) / scale)
+        if after is None:
+            output.weight = output.weight * factor
+        else:
+            after.gamma = _array(residual.norm.gamma_D) * factor
+    return scale

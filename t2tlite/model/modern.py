@@ -1,9 +1,10 @@
 """The layers of `transformer_modern_*` sets; docs/modern.md has what each part is worth.
 
-Each sublayer is normalised before, with post_norm also after; queries and keys of self-attention
-are rotated by their positions; the feed-forward layer is gated; nothing has a bias. CTranslate2
-computes the same from the same weights, and with post_norm also Hugging Face's
-`T5GemmaForConditionalGeneration`.
+Each sublayer is normalised before, with post_norm also after; both parts of the sum that follows
+have a learned factor; queries and keys of self-attention are rotated by their positions; the
+feed-forward layer is gated; nothing has a bias. CTranslate2 computes the same from the same
+weights, and with post_norm also Hugging Face's `T5GemmaForConditionalGeneration`: the factors can
+be multiplied into the weights.
 
 Shapes: as in `t2tlite.model.layers`; also
   W width of a head, G heads of keys and values, S query heads that share one of these, H = G S,
@@ -94,7 +95,8 @@ class Residual(keras.layers.Layer):
     """What follows a sublayer: a norm, dropout, and the sum with the sublayer's input.
 
     A norm on both sides of a sublayer bounds what it adds, which keeps deep stacks stable (Kim et
-    al. 2025, "Peri-LN", 2502.02732).
+    al. 2025, "Peri-LN", 2502.02732). Both parts of the sum have a learned factor, 1 at first; that
+    of Bachlechner et al. 2020 ("ReZero", 2003.04887) is of what is added, 0 at first.
 
     Args:
       hparams: reads post_norm, layer_prepostprocess_dropout.
@@ -109,11 +111,13 @@ class Residual(keras.layers.Layer):
     def build(self, input_shape):
         if self.norm is not None:
             self.norm.build(input_shape)
+        self.kept = self.add_weight((), "ones", name="kept")
+        self.added = self.add_weight((), "ones", name="added")
 
     def call(self, y_BTD, x_BTD, training=False):
         if self.norm is not None:
             y_BTD = self.norm(y_BTD)
-        return x_BTD + self.dropout(y_BTD, training=training)
+        return x_BTD * self.kept + self.dropout(y_BTD, training=training) * self.added
 
 
 def rotation(positions, width, dtype):

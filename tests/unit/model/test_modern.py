@@ -105,7 +105,9 @@ class Plain:
 
             def add(x, kind, sublayer, path=path):
                 y = sublayer(self.norm(x, f"{path}/{kind}_preprocess"), f"{path}/{kind}")
-                return x + self.norm(y, f"{path}/{kind}_postprocess/norm")
+                after = f"{path}/{kind}_postprocess"
+                y = self.norm(y, f"{after}/norm") * self.weights[f"{after}/added"]
+                return x * self.weights[f"{after}/kept"] + y
 
             x = add(x, "self_attention", lambda y, at: self.attention(y, y, at, sees, True))
             if memory is not None:
