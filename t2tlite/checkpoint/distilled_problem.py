@@ -27,12 +27,15 @@ from t2tlite.data.manifest import from_json
 from t2tlite.data.streams import Stream
 from t2tlite.errors import DataError, Error, VocabularyError
 from t2tlite.files import atomic, locked, read_json
+from t2tlite.problem_vocabulary import VocabType
 from t2tlite.text.vocabulary import vocabulary_sha256
 
 log = logging.getLogger(__name__)
 
 ENDING = ".distilled.json"
 FORMAT = 1
+
+_VOCAB_TYPES = {"bytes": VocabType.CHARACTER, "tokens": VocabType.TOKEN}
 
 # Returns the samples of a split, as lists of ids.
 MakeSamples = Callable[[str], Iterator[dict[str, Any]]]
@@ -90,10 +93,39 @@ class DistilledProblem(DescribedProblem):
     def vocabulary_filenames(self) -> list[str]:
         return list(self.distilled.vocabularies)
 
+    # By these a mixture knows whether its other members have the same vocabulary.
+
+    @property
+    def vocab_type(self) -> str:
+        return _VOCAB_TYPES.get(self._text_encoder.get("kind", ""), VocabType.SUBWORD)
+
+    @property
+    def vocab_filename(self) -> str:
+        file = encoder_kinds.file_of(self._text_encoder)
+        if file is None:
+            return f"vocab.{self.distilled.problem.dataset}"
+        is_learned = self._text_encoder["kind"] == "sentencepiece"
+        return f"{file.removesuffix('.model')}.{VocabType.SUBWORD}" if is_learned else file
+
+    @property
+    def oov_token(self) -> str | None:
+        return self._text_encoder.get("replace_oov")
+
+    @property
+    def _text_encoder(self) -> dict[str, Any]:
+        """The encoder of all texts, as data; {} if inputs and targets have different ones."""
+        encoders = [one.encoder for one in self.distilled.problem.features.values()]
+        return encoders[0] if encoders.count(encoders[0]) == len(encoders) else {}
+
     def source_sha256(self) -> str:
         return self.distilled.made_by
 
     def check_data_folder(self, data_dir: str, overwrite: bool) -> None:
+        if self.dataset_filename() != self.distilled.problem.dataset:
+            raise DataError(
+                f"{self.name} has data in the vocabulary of its teacher, and the mixture has "
+                f"another; mix it, without tags, with problems that have the teacher's vocabulary"
+            )
         is_complete = manifest.path_of(data_dir, self.name).exists()
         if self.samples is None:
             if overwrite or not is_complete:

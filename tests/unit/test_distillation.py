@@ -14,6 +14,7 @@ from t2tlite.checkpoint import distilled_problem
 from t2tlite.checkpoint.run_record import RunRecord
 from t2tlite.config import HParams
 from t2tlite.data.teacher import TEACHER_COSTS, TEACHER_IDS
+from t2tlite.datagen.generate_data import generate_data
 from t2tlite.decode.decoder import Decoder
 from t2tlite.distillation import distill
 from t2tlite.errors import DataError, HParamsError, VocabularyError
@@ -101,6 +102,45 @@ def test_the_data_too_and_several_answers(decoder, data, monkeypatch):
     several = dataclasses.replace(decoder.decode_hparams, **beams)
     monkeypatch.setattr(decoder, "decode_hparams", several)
     assert distill(decoder, data, "beams")["train"] > 1.5 * SAMPLES
+
+
+def test_a_mixture_with_the_teachers_data(decoder, data, monkeypatch):
+    distill(decoder, data, "taught")
+    distilled_problem.register_folder(data)
+    mixed = registry.problem("taught:0.5+reverse_digits:0.5")
+    generate_data(mixed, str(data))
+    shards = mixed.shards(str(data), "train")
+    assert len(mixed.read_examples(shards, "train", HParams()).lengths) == 2 * SAMPLES
+    with pytest.raises(HParamsError, match="a mixture has no teacher's distributions"):
+        mixed.read_examples(shards, "train", HParams(task_balance=0.5))
+    # A tag would need a vocabulary of its own.
+    member = registry.problem("taught")
+    monkeypatch.setattr(member, "dataset_filename", lambda: "taught.mixture")
+    with pytest.raises(DataError, match="taught has data in the vocabulary of its teacher"):
+        member.check_data_folder(str(data), False)
+
+
+@pytest.mark.parametrize(
+    ("encoder", "kind", "filename"),
+    [
+        (
+            {"kind": "sentencepiece", "file": "vocab.p.512.model"},
+            "subwords",
+            "vocab.p.9.subwords",
+        ),
+        ({"kind": "subwords", "file": "vocab.p.9.subwords"}, "subwords", "vocab.p.9.subwords"),
+        ({"kind": "bytes"}, "character", "vocab.taught"),
+    ],
+)
+def test_what_a_mixture_knows_of_the_vocabulary(decoder, encoder, kind, filename):
+    described = distillation._describe(decoder, "taught", "", {"train": 1})
+    features = {
+        name: dataclasses.replace(one, encoder=encoder)
+        for name, one in described.problem.features.items()
+    }
+    changed = dataclasses.replace(described.problem, features=features)
+    problem = distilled_problem.define(dataclasses.replace(described, problem=changed), "data")()
+    assert (problem.vocab_type, problem.vocab_filename) == (kind, filename)
 
 
 def test_an_interrupted_run_goes_on_with_the_same_bytes(decoder, data, monkeypatch):
