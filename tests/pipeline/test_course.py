@@ -81,6 +81,9 @@ TUNE = """t2t-trainer \\
   --train_steps=2 --cloud_mlengine --worker_gpu=1"""
 
 
+IGNORED = "warning: --cloud_mlengine is ignored: it ran jobs in a Google Cloud service"
+
+
 class Course:
     """The folder in which the commands run."""
 
@@ -126,19 +129,25 @@ def course(tmp_path_factory):
 def trained(course):
     """The course after the training in the cloud, here on this machine."""
     done = course.run(TRAIN_IN_THE_CLOUD, stdin="'Y'\n")
-    assert (
-        "warning: --cloud_mlengine is ignored: it ran jobs in a Google Cloud service" in done.stderr
-    )
+    assert IGNORED in done.stderr
     leads = "where did the handsome beloved go\nhe spread his light among us like a candle\n"
     (course.folder / "data/poetry/rumi_leads.txt").write_text(leads)
     return course
 
 
-@pytest.mark.long
-def test_training_on_a_subset(course):
+@pytest.mark.slow
+def test_data_and_what_training_says(course):
     names = sorted(path.name for path in (course.folder / "t2t_data").glob("poetry_line_problem-*"))
     assert names[:1] == ["poetry_line_problem-dev-00000-of-00010"]
     assert (len(names), names[-1]) == (100, "poetry_line_problem-train-00089-of-00090")
+    # The data is read and the network built; `make long` trains.
+    done = course.run(TRAIN_IN_THE_CLOUD + " --train_steps=0", stdin="'Y'\n")
+    assert IGNORED in done.stderr
+    shutil.rmtree(course.folder / "bucket/poetry/model")
+
+
+@pytest.mark.long
+def test_training_on_a_subset(course):
     done = course.run(TRAIN_LOCALLY)
     assert "warning: --job-dir is ignored: it named a cloud job's output folder" in done.stderr
     assert "has 10 of 90 shards of poetry_line_problem-train: only these are read" in done.stderr
@@ -154,6 +163,7 @@ def decodes(course):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_decoding_and_serving(trained):
     trained.run(DECODE, OUTDIR="bucket/poetry/model")
     answers = decodes(trained)

@@ -69,6 +69,7 @@ def check(digits):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_the_smallest_model_compiles(check):
     status, lines = check("--model=transformer", "--nosearch_batch_size")
     text = "\n".join(lines)

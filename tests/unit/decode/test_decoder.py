@@ -190,8 +190,8 @@ def test_scores_that_are_not_finite_name_the_checkpoint(damage):
     damaged = damage(3e38, "decoder/layer_0/self_attention/query/kernel")
     calls = [
         *(lambda text=text: damaged.n_best(LINES, how(damaged, text)) for text in (
-            "beam_size=1", "beam_size=4", "sampling_method=random", "beam_size=2,alpha=0.0",
-            "beam_size=2,force_decode_length=true", "beam_size=2,no_repeat_ngram_size=1",
+            "beam_size=1", "beam_size=4", "sampling_method=random", "beam_size=4,alpha=0.0",
+            "beam_size=4,force_decode_length=true", "beam_size=4,no_repeat_ngram_size=1",
         )),
         lambda: list(damaged.stream(LINES[0], how(damaged, "beam_size=1"))),
         lambda: damaged.score([("1 2", "2 1")]),
