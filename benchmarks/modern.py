@@ -55,8 +55,8 @@ PROBLEMS = {
         (TINY, f"filter_size=344,{RULES}"),
     ),
 }
-# By rung: whether it is T2T's block, what it changes, the schedule, the learning rate. The factors
-# of the modern block's sums are learned in the last one only.
+# By rung: whether it is T2T's block, what it changes, the schedule, the learning rate. In the last
+# one the modern block has residual factors.
 RUNGS = {
     "t2t": (True, "optimizer=adam", COSINE, 0.004),
     "t2t-2x": (True, "optimizer=adam", COSINE, 0.008),
@@ -90,6 +90,8 @@ class Rung:
             f"learning_rate_schedule={schedule},learning_rate_constant={rate},"
             f"learning_rate_warmup_steps={warmup}"
         )
+        if not is_t2t:
+            same += f",residual_factors={self.rung.endswith('-factors')}"
         return hparams_set, ",".join(part for part in (same, learning, changes) if part), steps
 
 
@@ -117,10 +119,6 @@ def train(rung: Rung, data_dir: str, folder: Path, precision: str) -> dict[str, 
         seed=rung.seed,
     )
     setup = prepare(run, data_dir, str(folder), args, device)
-    if not rung.rung.endswith("-factors"):
-        for weight in setup.network.weights:
-            if weight.name in ("kept", "added"):
-                weight.trainable = False
     objective, optimizer = setup.make_objective()
     objective.compile(optimizer=optimizer, jit_compile=False)
     objective.make_train_function()

@@ -1,10 +1,10 @@
 """The layers of `transformer_modern_*` sets; docs/modern.md has what each part is worth.
 
-Each sublayer is normalised before, with post_norm also after; both parts of the sum that follows
-have a learned factor; queries and keys of self-attention are rotated by their positions; the
-feed-forward layer is gated; nothing has a bias. CTranslate2 computes the same from the same
-weights, and with post_norm also Hugging Face's `T5GemmaForConditionalGeneration`: the factors can
-be multiplied into the weights.
+Each sublayer is normalised before, with post_norm also after; with residual_factors both parts of
+the sum that follows have a learned factor; queries and keys of self-attention are rotated by their
+positions; the feed-forward layer is gated; nothing has a bias. CTranslate2 computes the same from
+the same weights, and with post_norm also Hugging Face's `T5GemmaForConditionalGeneration`: the
+factors can be multiplied into the weights.
 
 Shapes: as in `t2tlite.model.layers`; also
   W width of a head, G heads of keys and values, S query heads that share one of these, H = G S,
@@ -31,6 +31,7 @@ HINTS = {
     "transformer_block": Literal["modern"],
     "ffn_activation": Literal["swish", "gelu"],
     "post_norm": bool,
+    "residual_factors": bool,
     "num_kv_heads": SizeOrZero,
 }
 # Hparams of T2T's block, with the value that is the only one here.
@@ -99,7 +100,7 @@ class Residual(keras.layers.Layer):
     of Bachlechner et al. 2020 ("ReZero", 2003.04887) is of what is added, 0 at first.
 
     Args:
-      hparams: reads post_norm, layer_prepostprocess_dropout.
+      hparams: reads post_norm, residual_factors, layer_prepostprocess_dropout.
       seed_generator: the model's.
     """
 
@@ -107,17 +108,24 @@ class Residual(keras.layers.Layer):
         super().__init__(**kwargs)
         self.norm: Any = RMSNorm(hparams, name="norm") if hparams.post_norm else None
         self.dropout = Dropout("layer_prepostprocess_dropout", hparams, seed_generator)
+        self.has_factors = hparams.residual_factors
+        self.kept: Any = 1.0
+        self.added: Any = 1.0
 
     def build(self, input_shape):
         if self.norm is not None:
             self.norm.build(input_shape)
-        self.kept = self.add_weight((), "ones", name="kept")
-        self.added = self.add_weight((), "ones", name="added")
+        if self.has_factors:
+            self.kept = self.add_weight((), "ones", name="kept")
+            self.added = self.add_weight((), "ones", name="added")
 
     def call(self, y_BTD, x_BTD, training=False):
         if self.norm is not None:
             y_BTD = self.norm(y_BTD)
-        return x_BTD * self.kept + self.dropout(y_BTD, training=training) * self.added
+        y_BTD = self.dropout(y_BTD, training=training)
+        if not self.has_factors:
+            return x_BTD + y_BTD
+        return x_BTD * self.kept + y_BTD * self.added
 
 
 def rotation(positions, width, dtype):

@@ -45,6 +45,8 @@ class StackModel(TextModel):
     def make_layers(self, hparams, problem_hparams):
         hparams.check_attention()
         if "transformer_block" in hparams.extra:
+            # Sets that were made before the hparam do without.
+            hparams.extra.setdefault("residual_factors", False)
             self.check_extra(modern.HINTS, "transformer_modern_tiny, _small, _base or _big")
             modern.check(hparams)
         self.target_space = problem_hparams.target_space_id % TARGET_SPACES

@@ -38,6 +38,7 @@ MODERN = {
     "use_target_space_embedding": False,
 }
 PARTS = {"ffn_activation": "gelu", "post_norm": True}
+FEWER = {"num_kv_heads": 1, "residual_factors": False}
 
 
 class Bytes(text_problems.Text2TextProblem):
@@ -110,7 +111,7 @@ def check_same(pair, how):
         (WordsToBytes, {}),
         (Bytes, MODERN),
         (Bytes, {**MODERN, "multiply_embedding_mode": "", "extra": {**MODERN["extra"], **PARTS}}),
-        (WordsToBytes, {**MODERN, "extra": {**MODERN["extra"], "num_kv_heads": 1}}),
+        (WordsToBytes, {**MODERN, "extra": {**MODERN["extra"], **FEWER}}),
     ],
 )
 def test_probabilities_are_ours(model, tmp_path, problem, values):

@@ -23,6 +23,7 @@ QUIET = dict.fromkeys(["layer_prepostprocess_dropout", "attention_dropout", "rel
 PARTS = {
     "base": {},
     "with": {"ffn_activation": "gelu", "post_norm": True, "num_kv_heads": 2},
+    "without": {"residual_factors": False},
 }
 
 
@@ -106,8 +107,8 @@ class Plain:
             def add(x, kind, sublayer, path=path):
                 y = sublayer(self.norm(x, f"{path}/{kind}_preprocess"), f"{path}/{kind}")
                 after = f"{path}/{kind}_postprocess"
-                y = self.norm(y, f"{after}/norm") * self.weights[f"{after}/added"]
-                return x * self.weights[f"{after}/kept"] + y
+                y = self.norm(y, f"{after}/norm") * self.weights.get(f"{after}/added", 1)
+                return x * self.weights.get(f"{after}/kept", 1) + y
 
             x = add(x, "self_attention", lambda y, at: self.attention(y, y, at, sees, True))
             if memory is not None:
