@@ -241,7 +241,7 @@ class _Data:
 class _Lines:
     """The lines of a file, without targets; the attributes are those of `_Data`.
 
-    Equal lines are in the same split, and at least one line is for evaluation.
+    Equal lines are in the same split.
     """
 
     taught = (DatasetSplit.TRAIN, DatasetSplit.EVAL)
@@ -250,19 +250,17 @@ class _Lines:
         if not 0 < dev_share < 1:
             raise DataError(f"dev_share={dev_share}; expected a share of the lines, such as 0.01")
         self._decoder, self._path, self.files = decoder, path, [path]
-        limits = Shares.of(dev_share, 0.0)
-        lowest, self.counts = 2**64, dict.fromkeys(self.taught, 0)
+        lowest, highest = 2**64, -1
         for _, number in self._lines():
-            self.counts[limits.split_of(number)] += 1
-            lowest = min(lowest, number)
-        if not self.counts[DatasetSplit.EVAL]:
-            limits = Shares(dev=lowest + 1)
-            held_out = sum(number == lowest for _, number in self._lines())
-            self.counts[DatasetSplit.EVAL] = held_out
-            self.counts[DatasetSplit.TRAIN] -= held_out
-        if not all(self.counts.values()):
+            lowest, highest = min(lowest, number), max(highest, number)
+        if lowest >= highest:
             raise DataError(f"{path} has fewer than two different lines; give more")
-        self._limits = limits
+        # At least one line is for evaluation, and one for training.
+        limit = Shares.of(dev_share, 0.0).dev
+        self._limits = Shares(dev=min(max(limit, lowest + 1), highest))
+        self.counts = dict.fromkeys(self.taught, 0)
+        for _, number in self._lines():
+            self.counts[self._limits.split_of(number)] += 1
 
     def _lines(self) -> Iterator[tuple[str, int]]:
         """Yields the lines that aren't blank, with their hashes."""

@@ -205,6 +205,7 @@ def test_the_lines_of_a_file(decoder, tmp_path, own_names, monkeypatch):
     # Few lines: one of them is for evaluation.
     source.write_text("1 2\n3 4\n")
     assert distill(decoder, data, "two", source, dev_share=0.001) == {"train": 1, "eval": 1}
+    assert distill(decoder, data, "half", source, dev_share=0.999) == {"train": 1, "eval": 1}
     source.write_text("1 2\n1 2\n")
     with pytest.raises(DataError, match="fewer than two different lines"):
         distill(decoder, data, "one", source)
