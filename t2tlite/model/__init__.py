@@ -30,6 +30,9 @@ CLASSIFIERS = {
     "universal_transformer": "universal_transformer_encoder",
 }
 
+# Hparams that the sets with a transformer_block gained, with what a model computes without them.
+GAINED = {"residual_factors": False}
+
 
 def register_models() -> None:
     """Registers the built-in models; `plugins` calls it through an entry point."""

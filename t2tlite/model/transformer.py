@@ -10,7 +10,7 @@ from keras import ops
 
 from t2tlite.config import PAD_ID
 from t2tlite.errors import HParamsError
-from t2tlite.model import attention_weights, modern, prepend
+from t2tlite.model import GAINED, attention_weights, modern, prepend
 from t2tlite.model.dropout import Dropout, packed
 from t2tlite.model.kv_cache import KVCache, room
 from t2tlite.model.layers import (
@@ -45,8 +45,7 @@ class StackModel(TextModel):
     def make_layers(self, hparams, problem_hparams):
         hparams.check_attention()
         if "transformer_block" in hparams.extra:
-            # Sets that were made before the hparam do without.
-            hparams.extra.setdefault("residual_factors", False)
+            hparams.extra = {**GAINED, **hparams.extra}
             self.check_extra(modern.HINTS, "transformer_modern_tiny, _small, _base or _big")
             modern.check(hparams)
         self.target_space = problem_hparams.target_space_id % TARGET_SPACES

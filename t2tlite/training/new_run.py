@@ -12,7 +12,7 @@ from t2tlite.assignments import parse_assignments, shown
 from t2tlite.checkpoint import run_record
 from t2tlite.config import AUTO, HParams
 from t2tlite.errors import CheckpointError, HParamsError
-from t2tlite.model import CLASSIFIERS
+from t2tlite.model import CLASSIFIERS, GAINED
 from t2tlite.problem import Problem
 
 log = logging.getLogger(__name__)
@@ -84,6 +84,8 @@ def _keep_recorded(hparams: HParams, output_dir: str | os.PathLike[str]) -> dict
         # There is no model yet, or `describe_run` reports what is wrong with it.
         return {}
     values = hparams.values()
+    if "transformer_block" in recorded:
+        recorded = {**GAINED, **recorded}
     # Records of earlier versions, and of an earlier version of a plugin, have other names, too.
     other = {n: value for n, value in recorded.items() if n in values and value != values[n]}
     hparams.assign(other)

@@ -139,6 +139,23 @@ def test_is_what_numpy_computes(parts):
         assert np.ptp(expected) > 1
 
 
+def test_factors_of_sums_are_weights_only_where_the_set_has_them():
+    def names(extra):
+        network = Transformer(HParams(**SET, extra=extra), PROBLEM)
+        network.build()
+        return {one.path.split("/", 2)[-1] for one in network.weights}
+
+    factors = {
+        f"{sublayer}_postprocess/{factor}"
+        for sublayer in ("self_attention", "cross_attention", "feed_forward")
+        for factor in ("kept", "added")
+    }
+    without = {key: value for key, value in EXTRA.items() if key != "residual_factors"}
+    with_them = names({**without, "residual_factors": True})
+    assert {one.split("/", 1)[1] for one in with_them - names(without)} == factors
+    assert names(without) == names({**without, "residual_factors": False})
+
+
 def test_distances_alone_matter():
     turn = modern.rotation(np.arange(3, 9), 8, "float32")
     later = modern.rotation(np.arange(3, 9) + 40, 8, "float32")

@@ -74,6 +74,17 @@ def test_the_hparams_of_a_training_that_goes_on(make_run, data_dir, tmp_path, ca
     assert read_hparams("", whole, output_dir=tmp_path)[0] == whole
 
 
+def test_a_modern_model_from_before_the_factors_goes_on_without(make_run, data_dir, tmp_path):
+    run = make_run("echo")
+    run.hparams = registry.hparams("transformer_modern_tiny").values()
+    del run.hparams["residual_factors"]
+    run.take_vocabularies(tmp_path, data_dir)
+    run.write(tmp_path, data_dir)
+    hparams, _ = read_hparams("transformer_modern_tiny", output_dir=tmp_path)
+    assert hparams.residual_factors is False
+    assert registry.hparams("transformer_modern_tiny").residual_factors is True
+
+
 def test_how_a_problem_decodes_is_recorded(make_run, data_dir, tmp_path, monkeypatch):
     hparams, sampling = HParams(), {"sampling_method": "random", "sampling_temp": 0.7}
     monkeypatch.setattr(registry.problems.get("echo"), "decode_defaults", sampling)
