@@ -42,6 +42,10 @@ def flags(digits, folder, batch_size, **more):
     return [f"--{name}={value}" for name, value in values.items()]
 
 
+# Evaluations decode, too.
+DECODING = {"eval_decode": 4, "decode_hparams": "beam_size=2,extra_length=0"}
+
+
 def devices(count):
     """The environment for `count` JAX devices, and for fast compilation of tiny programs."""
     options = f"--xla_force_host_platform_device_count={count}"
@@ -54,6 +58,11 @@ def weights(folder, step=STEPS):
 
 def losses(folder):
     return [json.loads(line)["loss"] for line in (folder / "eval.jsonl").read_text().splitlines()]
+
+
+def was_decoded(folder):
+    rows = (folder / "eval.jsonl").read_text().splitlines()
+    return "token_error_rate" in json.loads(rows[-1])
 
 
 def assert_equal(folder, expected):
@@ -108,8 +117,11 @@ def test_one_device_resumes_from_a_checkpoint_of_eight(
 ):
     folder = tmp_path / "model"
     step_ten_of(on_eight, folder)
-    stderr = command("t2t-trainer", *flags(digits, folder, 1024, backend=backend)).stderr
+    stderr = command(
+        "t2t-trainer", *flags(digits, folder, 1024, backend=backend, **DECODING)
+    ).stderr
     assert "resumes at step 10" in stderr
+    assert was_decoded(folder)
     assert_equal(folder, on_one)
 
 
@@ -174,7 +186,7 @@ def pod(command, digits, tmp_path):
 
     def make(folder):
         logs = tmp_path / f"logs{len(made)}"
-        made.append(Pod(command, flags(digits, folder, 256), logs))
+        made.append(Pod(command, flags(digits, folder, 256, **DECODING), logs))
         return made[-1]
 
     yield make
@@ -214,3 +226,4 @@ def test_one_machine_of_a_pod_is_killed(pod, tmp_path):
     for process in [other.start(0), other.start(1)]:
         assert process.wait(timeout=400) == 0, other.log(0).read_text()
     assert_equal(folder, undisturbed)
+    assert was_decoded(folder)
