@@ -21,6 +21,9 @@ from t2tlite.t2t_names.metrics import NOT_COMPUTED
 
 log = logging.getLogger(__name__)
 
+# T2T's error rates of teacher-forced predictions.
+_RATES = {NOT_COMPUTED["WORD_ERROR_RATE"], NOT_COMPUTED["EDIT_DISTANCE"]}
+
 
 def evaluate(
     scorer: Scorer,
@@ -97,7 +100,8 @@ def _computed(metric_names: Sequence[str], modality: str) -> list[str]:
         if name in NOT_COMPUTED.values() or (name in KNOWN and (name in OF_NUMBERS) != numbers)
     ]
     if skipped:
-        log.warning("eval_metrics: T2T's %s not computed here", ", ".join(skipped))
+        hint = "; --eval_decode=N measures error rates of answers" if _RATES & {*skipped} else ""
+        log.warning("eval_metrics: T2T's %s not computed here%s", ", ".join(skipped), hint)
     names = [name for name in metric_names if name not in skipped]
     if unknown := [name for name in names if name not in KNOWN]:
         raise DataError(

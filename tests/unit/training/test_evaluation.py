@@ -10,12 +10,13 @@ from t2tlite.training.evaluation import evaluate
 
 
 # The second is only of numbers.
-@pytest.mark.parametrize("other", [next(iter(NOT_COMPUTED.values())), "rmse"])
+@pytest.mark.parametrize("other", [next(iter(NOT_COMPUTED.values())), "rmse", "word_error_rate"])
 def test_metrics_of_t2t_that_arent_computed_are_named(make_setup, monkeypatch, warned, other):
     setup = make_setup()
     monkeypatch.setattr(setup.problem, "eval_metrics", lambda: ["accuracy", other])
     assert set(setup.evaluate()) == {"loss", "accuracy"}
     assert [line for line in warned if other in line] == warned != []
+    assert ("--eval_decode=N" in warned[0]) == (other == "word_error_rate")
 
 
 def test_an_unknown_metric(make_setup, monkeypatch):
