@@ -2,11 +2,18 @@
 
 import gc
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from t2tlite import registry
+from t2tlite.api import problems
+from t2tlite.plugins import loading
+
+TABLES = [registry.problems, registry.models, registry.hparams_sets, registry.ranged_hparams_sets]
 
 # Tests leave the user's cache of compiled programs alone. JAX reads it when it is imported.
 os.environ["JAX_ENABLE_COMPILATION_CACHE"] = "false"
@@ -37,6 +44,25 @@ def state_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Keeps the plugin folders of tests out of those that the user trusts."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+        yield
+
+
+def keep_names(patch: pytest.MonkeyPatch) -> None:
+    """When `patch` is undone, what was registered and loaded since is forgotten."""
+    loading.load_entry_points()
+    patch.setattr(loading, "_loaded", list(loading._loaded))
+    patch.setattr(problems, "_remembered", set(problems._remembered))
+    patch.setattr(sys, "path", list(sys.path))
+    for table in TABLES:
+        for names in ("_users", "_found", "_built_in"):
+            patch.setattr(table, names, dict(getattr(table, names)))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def names_of_the_file() -> Iterator[None]:
+    """Forgets what a file's tests registered: the next file of the process mustn't see it."""
+    with pytest.MonkeyPatch.context() as patch:
+        keep_names(patch)
         yield
 
 

@@ -6,11 +6,10 @@ from collections.abc import Iterator
 import pytest
 
 from t2tlite import registry
-from t2tlite.api import problems
 from t2tlite.config import HParams, ProblemHParams
-from t2tlite.plugins import loading
 from t2tlite.registry import Registry
 from t2tlite.text_problems import Text2ClassProblem, Text2SelfProblem, VocabType
+from tests.conftest import TABLES, keep_names
 from tests.object_storage import (  # noqa: F401 - fixtures
     fresh,
     gcs_server,
@@ -22,20 +21,13 @@ from tests.object_storage import (  # noqa: F401 - fixtures
     web,
 )
 
-TABLES = [registry.problems, registry.models, registry.hparams_sets, registry.ranged_hparams_sets]
 TINY = {"hidden_size": 8, "num_heads": 2, "filter_size": 16, "num_hidden_layers": 1}
 
 
 @pytest.fixture
 def own_names(monkeypatch: pytest.MonkeyPatch) -> None:
     """Forgets, after the test, what it registered and which plugins it loaded."""
-    loading.load_entry_points()
-    monkeypatch.setattr(loading, "_loaded", list(loading._loaded))
-    for table in TABLES:
-        monkeypatch.setattr(table, "_users", dict(table._users))
-        monkeypatch.setattr(table, "_found", dict(table._found))
-        monkeypatch.setattr(table, "_built_in", dict(table._built_in))
-    monkeypatch.setattr(problems, "_remembered", set(problems._remembered))
+    keep_names(monkeypatch)
 
 
 @pytest.fixture

@@ -22,6 +22,8 @@ def own_flags(monkeypatch):
     flags.DEFINE_string("t2t_usr_dir", "", "Folders.", flag_values=values)
     monkeypatch.setattr(t2t_flags, "FLAGS", values)
     monkeypatch.setattr(app, "FLAGS", values)
+    for names in ("_ignored", "_refused"):
+        monkeypatch.setattr(t2t_flags, names, type(getattr(t2t_flags, names))())
     t2t_flags.define(t2t_flags.IGNORED, t2t_flags.REFUSED)
     yield values
     logger.handlers, logger.level, logger.propagate = before

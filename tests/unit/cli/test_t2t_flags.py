@@ -41,7 +41,7 @@ def test_a_flag_that_may_only_have_its_default(command):
     assert err.startswith("t2t-test: --decode_shards=2 isn't supported: split the file, and decode")
 
 
-def test_the_summary_names_all():
+def test_the_summary_names_all(own_flags):
     assert all(name in t2t_flags.summary() for name in t2t_flags.IGNORED)
 
 
