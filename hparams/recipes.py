@@ -118,6 +118,7 @@ def transformer_modern_poetry_clean():
     """The next line of verse: the modern block, as large as transformer_poetry_clean."""
     hparams = transformer_modern_tiny()
     hparams.filter_size = 344
+    hparams.residual_factors = False  # 4.764 nats a token after 1,820 steps, with them 4.782
     hparams.batch_size = 1024
     hparams.label_smoothing = 0.0
     hparams.learning_rate_schedule = "constant*linear_warmup*linear_decay_to_zero"
