@@ -59,14 +59,13 @@ class TrainingBatches:
     def signature(self) -> dict[str, tuple[tuple[int | None, ...], str]]:
         """Shape and dtype of each feature in all batches; None where the shapes differ."""
         plan, kind = self._first_plan, self._batching.kind
-        same_rows = self._planner.same_rows(plan)
         fixed = {n for n, w in zip(self._examples.names, self._examples.widths, strict=True) if w}
         batch = make_batch(self._examples, plan, 0, kind == "pack")
+        rows = len(batch["targets"]) if self._planner.same_rows(plan) else None
         signature = {}
         for name, array in batch.items():
             width = array.shape[1] if kind != "bucket" or name in fixed else None
-            shape = array.shape[0] if same_rows else None, width, *array.shape[2:]
-            signature[name] = shape, str(array.dtype)
+            signature[name] = (rows, width, *array.shape[2:]), str(array.dtype)
         return signature
 
 

@@ -10,7 +10,7 @@ from t2tlite.batches.inputs import TrainingBatches
 from t2tlite.batches.taught_examples import TaughtExamples
 from t2tlite.config import HParams
 from t2tlite.data.records import serialized, write_shard
-from t2tlite.data.teacher import TEACHER_COSTS, TEACHER_IDS, costs_of
+from t2tlite.data.teacher import TEACHER_COSTS, TEACHER_IDS
 from t2tlite.errors import DataError, HParamsError
 
 K = 3
@@ -98,11 +98,3 @@ def test_a_teacher_of_other_targets(tmp_path):
     joined = "prepend_inputs_full_attention"
     with pytest.raises(HParamsError, match=f"doesn't go with prepend_mode={joined}"):
         read(paths, prepend_mode=joined)
-
-
-def test_costs_keep_probabilities():
-    log_probs = np.log(np.array([1.0, 0.5, 1e-3, 1e-12], "float32"))
-    costs = costs_of(log_probs)
-    assert costs.dtype == np.int32 and costs[0] == 0
-    np.testing.assert_allclose(np.exp(-costs / 1024), np.exp(log_probs), rtol=5e-4)
-    assert costs_of(np.array([-1e9, 1e-7])).tolist() == [102_400, 0]
