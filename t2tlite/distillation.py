@@ -14,6 +14,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import itertools
+import logging
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -48,6 +49,8 @@ from t2tlite.problem import DatasetSplit
 from t2tlite.sources.text_files import each_line
 from t2tlite.table_problems import check_name
 from t2tlite.tables.splits import Shares, hash_of
+
+log = logging.getLogger(__name__)
 
 # Where the targets of the training examples come from.
 TARGETS = ("teacher", "data", "both")
@@ -314,15 +317,21 @@ class _Teacher:
         if split not in self._given.taught:
             yield from rows
             return
+        without = 0
         while block := list(itertools.islice(rows, BLOCK)):
             made = list(block) if self._keeps else []
-            made += self._answered(block, part, seeds) if self._answers_them else []
+            if self._answers_them:
+                answers = self._answers_to(block, part, seeds)
+                without += sum(not any(each) for each in answers)
+                made += self._answered(block, answers)
             yield from self._taught(made, part) if self._top_k and is_training else made
+        if without:
+            log.info("%s: %s inputs without an answer are left out", split, f"{without:,}")
 
-    def _answered(
+    def _answers_to(
         self, block: Sequence[_Example], part: PartFile, seeds: Iterator[int]
-    ) -> list[_Example]:
-        """Returns the examples with the teacher's answers as targets; none where it has none."""
+    ) -> list[list[list[int]]]:
+        """Returns the teacher's answers to each example, as ids without EOS."""
         decoder, decode_hparams = self.decoder, self.decoder.decode_hparams
         rows = {number: Row(example["inputs"]) for number, example in enumerate(block)}
         answers: dict[int, list[list[int]]] = {}
@@ -333,11 +342,17 @@ class _Teacher:
                 found = [[one.ids for one in row[: self._answers]] for row in results]
                 part.append(found)
             answers.update(zip(batch.indices, found, strict=True))
-        ending = [] if decoder.classifies else [EOS_ID]
+        return [answers[number] for number in range(len(block))]
+
+    def _answered(
+        self, block: Sequence[_Example], answers: Sequence[Sequence[list[int]]]
+    ) -> list[_Example]:
+        """Returns the examples with the answers that aren't empty as targets."""
+        ending = [] if self.decoder.classifies else [EOS_ID]
         return [
             {**example, "targets": [*ids, *ending]}
-            for number, example in enumerate(block)
-            for ids in answers[number]
+            for example, each in zip(block, answers, strict=True)
+            for ids in each
             if ids
         ]
 

@@ -104,6 +104,15 @@ def test_the_data_too_and_several_answers(decoder, data, monkeypatch):
     assert distill(decoder, data, "beams")["train"] > 1.5 * SAMPLES
 
 
+def test_inputs_without_an_answer(decoder, data, monkeypatch, said):
+    search = decoder.search
+    monkeypatch.setattr(decoder, "search", lambda *about: [[], *search(*about)[1:]])
+    counts = distill(decoder, data, "taught", top_k=2)
+    # One of each batch: of 16, 16 and 8 lines in batches of 8.
+    assert counts == {"train": SAMPLES - 5, "eval": SAMPLES}
+    assert "train: 5 inputs without an answer are left out" in said()
+
+
 def test_a_mixture_with_the_teachers_data(decoder, data, monkeypatch):
     distill(decoder, data, "taught")
     distilled_problem.register_folder(data)
@@ -124,7 +133,7 @@ def test_a_mixture_with_the_teachers_data(decoder, data, monkeypatch):
     ("encoder", "kind", "filename"),
     [
         (
-            {"kind": "sentencepiece", "file": "vocab.p.512.model"},
+            {"kind": "sentencepiece", "file": "vocab.p.9.model"},
             "subwords",
             "vocab.p.9.subwords",
         ),
