@@ -55,8 +55,9 @@ PROBLEMS = {
         (TINY, f"filter_size=344,{RULES}"),
     ),
 }
-# By rung: whether it is T2T's block, what it changes, the schedule, the learning rate. In the last
-# one the modern block has residual factors.
+UNTIED = "shared_embedding_and_softmax_weights=false"
+# By rung: whether it is T2T's block, what it changes, the schedule, the learning rate. Where its
+# name says so, the modern block has residual factors.
 RUNGS = {
     "t2t": (True, "optimizer=adam", COSINE, 0.004),
     "t2t-2x": (True, "optimizer=adam", COSINE, 0.008),
@@ -70,6 +71,9 @@ RUNGS = {
     "modern-muon-post": (False, "optimizer=muon,post_norm=true", COSINE, 0.004),
     "modern-muon-linear": (False, "optimizer=muon", LINEAR, 0.004),
     "modern-muon-2x-factors": (False, "optimizer=muon", COSINE, 0.008),
+    "modern-muon-2x-factors-untied": (False, f"optimizer=muon,{UNTIED}", COSINE, 0.008),
+    "modern-muon-2x-factors-gelu": (False, "optimizer=muon,ffn_activation=gelu", COSINE, 0.008),
+    "modern-muon-2x-factors-kv1": (False, "optimizer=muon,num_kv_heads=1", COSINE, 0.008),
 }
 
 
@@ -91,7 +95,7 @@ class Rung:
             f"learning_rate_warmup_steps={warmup}"
         )
         if not is_t2t:
-            same += f",residual_factors={self.rung.endswith('-factors')}"
+            same += f",residual_factors={'-factors' in self.rung}"
         return hparams_set, ",".join(part for part in (same, learning, changes) if part), steps
 
 

@@ -62,8 +62,15 @@ def keep_names(patch: pytest.MonkeyPatch) -> None:
 def names_of_the_file() -> Iterator[None]:
     """Forgets what a file's tests registered: the next file of the process mustn't see it."""
     with pytest.MonkeyPatch.context() as patch:
+        before = set(loading._loaded)
         keep_names(patch)
         yield
+        # Only a module that is imported anew registers again.
+        folders = [path for path in loading._loaded if path not in before]
+        for name, module in list(sys.modules.items()):
+            file = getattr(module, "__file__", None)
+            if file and any(Path(file).is_relative_to(folder) for folder in folders):
+                del sys.modules[name]
 
 
 @pytest.fixture(scope="session")

@@ -19,6 +19,7 @@ import t2tlite
 from t2tlite import __main__ as commands
 from t2tlite import registry
 from t2tlite.cli.t2t_flags import IGNORED
+from t2tlite.plugins import load_usr_dir
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -66,6 +67,7 @@ def flags():
 
 
 def test_commands_have_the_flags_of_the_pages(flags):
+    load_usr_dir(str(ROOT / "benchmarks/nanogpt"))
     wrong, checked = [], 0
     for page in PAGES:
         for name, given in command_lines(page):
