@@ -63,7 +63,7 @@ def ours(size: str, folder: Path, engine: str, repeats: int) -> dict[str, float]
     words = [[f"w{word}" for word in row] for row in draw]
     figures = {}
     if engine == "keras":
-        figures["matrix_gflops"] = matrix_rate()
+        figures["matrix_gflops"] = matrix_rate("float32")
         answer = ours_by_keras(folder, words)
     else:
         answer = ours_by_ctranslate2(folder / engine, words)

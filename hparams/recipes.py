@@ -89,6 +89,18 @@ def transformer_multi30k():
 
 
 @registry.register_hparams
+def transformer_modern_multi30k():
+    """29,000 captions to translate: the modern block, as large as transformer_multi30k."""
+    hparams = transformer_modern_tiny()
+    hparams.num_hidden_layers = 4
+    hparams.filter_size = 168
+    hparams.max_length = 64
+    hparams.layer_prepostprocess_dropout = 0.2
+    hparams.residual_factors = False  # they help in short trainings
+    return hparams
+
+
+@registry.register_hparams
 def transformer_scan():
     """Commands to actions (SCAN): 2 layers, 128 wide, relative positions beside the sinusoids."""
     hparams = transformer_relative_tiny()
