@@ -2,12 +2,16 @@
 
 import logging
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from t2tlite import registry
 from t2tlite.config import HParams, ProblemHParams
+from t2tlite.data.records import serialized, write_shard
 from t2tlite.registry import Registry
+from t2tlite.text import EOS_ID
 from t2tlite.text_problems import Text2ClassProblem, Text2SelfProblem, VocabType
 from tests.conftest import TABLES, keep_names
 from tests.object_storage import (  # noqa: F401 - fixtures
@@ -22,6 +26,22 @@ from tests.object_storage import (  # noqa: F401 - fixtures
 )
 
 TINY = {"hidden_size": 8, "num_heads": 2, "filter_size": 16, "num_hidden_layers": 1}
+
+
+def write_dev_shard(decoder: Any, folder: Path, pairs: list[tuple[str, str]]) -> None:
+    """Writes a data folder of inputs and targets to evaluate a model on, and its vocabularies."""
+    for name in decoder.run.vocabularies:
+        (folder / name).write_bytes(Path(decoder.output_dir, name).read_bytes())
+    records = (
+        serialized(
+            {
+                name: [*decoder.encoders[name].encode(text), EOS_ID]
+                for name, text in zip(("inputs", "targets"), pair, strict=True)
+            }
+        )
+        for pair in pairs
+    )
+    write_shard(folder / f"{decoder.problem.dataset_filename()}-dev-00000-of-00001", records)
 
 
 @pytest.fixture

@@ -6,10 +6,9 @@ import pytest
 
 from t2tlite.bulk.bleu import file_bleu
 from t2tlite.bulk.dataset import decode_dataset
-from t2tlite.data.records import serialized, write_shard
 from t2tlite.decode.decoder import Decoder
 from t2tlite.errors import DataError, VocabularyError
-from t2tlite.text import EOS_ID
+from tests.unit.conftest import write_dev_shard
 
 MODEL = Path(__file__).parents[2] / "golden" / "model"
 PAIRS = [("3 1 4", "4 1 3"), ("9", "0"), ("5 5", "5 5"), ("9", "9")]
@@ -23,18 +22,7 @@ def decoder():
 @pytest.fixture
 def data_dir(decoder, tmp_path):
     """Examples of which two have the same input, one of them with a wrong target."""
-    for name in decoder.run.vocabularies:
-        (tmp_path / name).write_bytes((MODEL / name).read_bytes())
-    records = (
-        serialized(
-            {
-                name: [*decoder.encoders[name].encode(text), EOS_ID]
-                for name, text in zip(("inputs", "targets"), pair, strict=True)
-            }
-        )
-        for pair in PAIRS
-    )
-    write_shard(tmp_path / f"{decoder.problem.dataset_filename()}-dev-00000-of-00001", records)
+    write_dev_shard(decoder, tmp_path, PAIRS)
     return tmp_path
 
 

@@ -9,12 +9,11 @@ import pytest
 from t2tlite.bulk.bleu import file_bleu
 from t2tlite.bulk.dataset import decode_dataset
 from t2tlite.checkpoint import run_record
-from t2tlite.data.records import serialized, write_shard
 from t2tlite.decode.decoder import Decoder
 from t2tlite.devices.devices import Devices
 from t2tlite.errors import DataError, HParamsError
-from t2tlite.text import EOS_ID
 from t2tlite.training.decoded_evaluation import DecodedEvaluation
+from tests.unit.conftest import write_dev_shard
 
 # It has learned to reverse digits.
 MODEL = Path(__file__).parents[2] / "golden" / "model"
@@ -30,18 +29,7 @@ def decoder():
 @pytest.fixture
 def digits_dir(decoder, tmp_path):
     """Examples of which two have the same input, one of them with a wrong target."""
-    for name in decoder.run.vocabularies:
-        (tmp_path / name).write_bytes((MODEL / name).read_bytes())
-    records = (
-        serialized(
-            {
-                name: [*decoder.encoders[name].encode(text), EOS_ID]
-                for name, text in zip(("inputs", "targets"), pair, strict=True)
-            }
-        )
-        for pair in PAIRS
-    )
-    write_shard(tmp_path / f"{decoder.problem.dataset_filename()}-dev-00000-of-00001", records)
+    write_dev_shard(decoder, tmp_path, PAIRS)
     return str(tmp_path)
 
 
