@@ -81,7 +81,8 @@ class KerasEngine(Engine):
         if len(self._networks) > 1:
             from t2tlite.model.ensemble import Ensemble
 
-            self.network = Ensemble(self._networks)
+            modality = folder.problem_hparams.modality["targets"]
+            self.network = Ensemble(self._networks, modality)
         if trained is None:
             self.load_checkpoint(self._members[0].checkpoint)
         else:

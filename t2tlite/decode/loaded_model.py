@@ -55,8 +55,9 @@ class LoadedModel:
         members = ensemble_members.find(
             self.folder, checkpoint, ensemble, ensemble_checkpoints, usr_dirs
         )
-        # Keras alone has ensembles.
-        if make_engine is None or len(members) > 1:
+        # Other engines have no ensembles, and don't read `ensemble_checkpoints`, of which there may
+        # be one.
+        if make_engine is None or ensemble or ensemble_checkpoints:
             self.engine: Engine = KerasEngine(self.folder, checkpoint, device, members)
         else:
             self.engine = make_engine(self.folder)

@@ -14,18 +14,20 @@ from t2tlite.model import protocol
 
 
 class Ensemble(keras.Model):
-    """Predicts with the mean of the members' probabilities of each next token.
+    """Predicts with the mean of the members' probabilities of each next token, or of their numbers.
 
     The methods are those of `t2tlite.model.protocol`. Logits are log-probabilities; each member has
     its own memory and cache, under its number. Attention weights are those of the first member.
 
     Args:
       members: built models, of any kind, of the same features and vocabularies.
+      modality: of their targets; where it is "real_l2" they predict numbers.
     """
 
-    def __init__(self, members: Sequence[Any]):
+    def __init__(self, members: Sequence[Any], modality: str):
         super().__init__(name="ensemble")
         self.members = list(members)
+        self._mean = mean_of_numbers if modality == "real_l2" else mean_of
         self.classifies = getattr(members[0], "classifies", False)
         if not all(map(protocol.has_cache, members)):
             # Decoding then calls all members on the whole prefix.
@@ -40,8 +42,8 @@ class Ensemble(keras.Model):
         return all(map(protocol.shares_memory, self.members))
 
     def call(self, features: dict[str, Any], training: bool = False) -> Any:
-        """Returns the logits [B, T, V] of all positions."""
-        return mean_of([member(features, training=training) for member in self.members])
+        """Returns the logits [B, T, V] of all positions, or the numbers [B, 1, N]."""
+        return self._mean([member(features, training=training) for member in self.members])
 
     def start(self, features: dict[str, Any], max_steps: Any) -> tuple[dict[str, Any], ...]:
         """Returns the memory and the first cache of all members."""
@@ -70,5 +72,12 @@ def mean_of(logits: Sequence[Any]) -> Any:
 
     Computed from logarithms, so that a probability too small for float32 doesn't become 0.
     """
-    log_probs = [ops.log_softmax(ops.cast(each, "float32")) for each in logits]
+    # Members with another vocab_divisor have other numbers of masked logits after the vocabulary's.
+    width = min(each.shape[-1] for each in logits)
+    log_probs = [ops.log_softmax(ops.cast(each[..., :width], "float32")) for each in logits]
     return functools.reduce(ops.logaddexp, log_probs) - math.log(len(log_probs))
+
+
+def mean_of_numbers(outputs: Sequence[Any]) -> Any:
+    """Returns the mean of predicted numbers [B, 1, N]."""
+    return sum(outputs) / len(outputs)

@@ -12,6 +12,7 @@ from t2tlite.checkpoint import checkpoints, run_record, tensor_files
 from t2tlite.decode.decoder import Decoder
 from t2tlite.decode.model_folder import ModelFolder
 from t2tlite.errors import CheckpointError, HParamsError
+from t2tlite.exporting.automatic_engine import engine_maker
 
 MODEL = Path(__file__).parents[2] / "golden" / "model"
 LINES = ["3 1 4", "2 7 1 8", "9"]
@@ -90,6 +91,14 @@ def test_checkpoints_of_one_folder(folders):
     same = Decoder(MODEL, decode_hparams=HOW, ensemble=[noisy])
     assert both.n_best(LINES)[1][0].score == pytest.approx(same.n_best(LINES)[1][0].score, abs=1e-5)
     assert both.checkpoint_name == "model.ckpt-250"
+
+
+def test_one_checkpoint_is_not_the_newest_of_another_engine(folders):
+    noisy, _ = folders
+    makes = {"make_engine": engine_maker("auto", "", None)}
+    alone = Decoder(noisy, ensemble_checkpoints=[250], **makes)
+    assert alone.checkpoint_name == "model.ckpt-250"
+    assert Decoder(noisy, **makes).checkpoint_name == "model.ckpt-300"
 
 
 def test_a_half_written_file_is_that_of_all_members(folders, ensemble):
