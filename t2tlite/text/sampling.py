@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
-from t2tlite.errors import DataError, VocabularyError
+from t2tlite.assignments import Bounds, check_value, convert, field_hints
+from t2tlite.errors import DataError, HParamsError, VocabularyError
 from t2tlite.text.sentencepiece_encoder import SentencePieceEncoder
 
 
@@ -29,23 +30,23 @@ class SampledSegmentations:
       features: the texts to sample; () all: "inputs", "targets".
 
     Raises:
-      DataError: a value is outside its bounds.
+      DataError: a value isn't of its type, or is outside its bounds.
     """
 
-    copies: int = 8
-    alpha: float = 0.1
-    nbest_size: int = -1
+    copies: Annotated[int, Bounds(1, 10_000)] = 8
+    alpha: Annotated[float, Bounds(0.0, 1.0)] = 0.1
+    nbest_size: Annotated[int, Bounds(2, 10_000, also=-1)] = -1
     features: Sequence[str] = ()
 
     def __post_init__(self) -> None:
-        if self.copies < 1:
-            raise DataError(f"sampled_segmentations: copies={self.copies}; expected 1 or more")
-        if not 0.0 <= self.alpha <= 1.0:
-            raise DataError(f"sampled_segmentations: alpha={self.alpha}; expected 0 to 1")
-        if self.nbest_size != -1 and self.nbest_size < 2:
-            raise DataError(
-                f"sampled_segmentations: nbest_size={self.nbest_size}; expected -1 or 2 or more"
-            )
+        try:
+            for name, hint in field_hints(type(self)).items():
+                if name != "features":
+                    value = convert(name, getattr(self, name), hint)
+                    check_value(name, value, hint)
+                    object.__setattr__(self, name, value)
+        except HParamsError as error:
+            raise DataError(f"sampled_segmentations: {error}") from None
         if isinstance(self.features, str):
             raise DataError(
                 f"sampled_segmentations: features={self.features!r}; expected a tuple, "

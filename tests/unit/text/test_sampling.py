@@ -121,9 +121,12 @@ def test_what_cant_be_sampled(tmp_path, sentencepiece_encoder, subword_encoder):
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"copies": 0}, "copies=0; expected 1 or more"),
-        ({"alpha": 1.5}, "alpha=1.5; expected 0 to 1"),
-        ({"nbest_size": 1}, "nbest_size=1; expected -1 or 2 or more"),
+        ({"copies": 0}, "copies=0 is outside 1 to 10000"),
+        ({"copies": 1.5}, "copies=1.5 is not an integer"),
+        ({"copies": "many"}, "copies='many' is not an integer"),
+        ({"alpha": 1.5}, "alpha=1.5 is outside 0.0 to 1.0"),
+        ({"alpha": math.nan}, "alpha=nan is not a finite number"),
+        ({"nbest_size": 1}, "nbest_size=1 is outside 2 to 10000, and not -1"),
         ({"features": "inputs"}, r"features='inputs'; expected a tuple, \('inputs',\)"),
     ],
 )
