@@ -133,7 +133,7 @@ def _check(hparams: HParams, name: str) -> None:
             f"ema_decay={hparams.ema_decay} and average_last_share={hparams.average_last_share}: "
             f"one average is kept; set one of them to 0"
         )
-    if hparams.optimizer in ("adam_w", "AdamW") and hparams.weight_decay:
+    if name == "adamw" and hparams.weight_decay:
         raise HParamsError(
             f"optimizer={hparams.optimizer} with weight_decay={hparams.weight_decay} takes that "
             f"part of the weights away at each step in T2T, which isn't supported; choose "

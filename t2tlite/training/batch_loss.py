@@ -53,13 +53,12 @@ class BatchLoss:
         self.divergence_weight = hparams.rdrop_alpha / 2
         self.task_balance = hparams.task_balance
         self.temperature = hparams.distill_temperature
-        plain = {"rdrop_alpha": 0.0, "task_balance": 1.0}
-        changed = {name: getattr(hparams, name) for name in plain}
-        for name, value in changed.items():
-            if self.modality == "real_l2" and value != plain[name]:
+        for name, plain in {"rdrop_alpha": 0.0, "task_balance": 1.0}.items():
+            value = getattr(hparams, name)
+            if self.modality == "real_l2" and value != plain:
                 raise HParamsError(
                     f"{name}={value} compares probabilities, but the problem's targets are "
-                    f"numbers; set {name}={plain[name]:g}"
+                    f"numbers; set {name}={plain:g}"
                 )
         if self.passes > 1:
             self._check_passes(hparams.rdrop_alpha)

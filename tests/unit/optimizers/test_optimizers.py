@@ -105,7 +105,7 @@ def test_optimizers(name, kind):
         assert optimizer.momentum == (0.9 if name == "momentum" else 0.0)
 
 
-@pytest.mark.parametrize("name", ["adam_w", "AdamW"])
+@pytest.mark.parametrize("name", ["adam_w", "AdamW", "adamw"])
 def test_t2ts_adam_w_is_adam_if_no_weight_decays(name):
     assert type(make_optimizer(HParams(optimizer=name), 100)).__name__ == "Adam"
     with pytest.raises(HParamsError, match=f"optimizer={name} with weight_decay=0.01 takes that"):
