@@ -140,6 +140,11 @@ class Diagnosis:
     symbols: Counter[str]
 
 
+def visible(symbol: str) -> str:
+    """Returns a symbol, with quotes where it couldn't be seen."""
+    return symbol if symbol.isprintable() and symbol.strip() == symbol != "" else repr(symbol)
+
+
 def diagnose(file: AnsweredFile, rarity: Rarity | None = None) -> Diagnosis:
     """Compares the answers of a file with their references.
 

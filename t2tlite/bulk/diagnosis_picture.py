@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from t2tlite import buckets
-from t2tlite.bulk.diagnosis import Diagnosis, Measures
+from t2tlite.bulk.diagnosis import Diagnosis, Measures, visible
 from t2tlite.files import atomic
 
 # Changes that are shown.
@@ -38,7 +38,8 @@ def draw(found: Diagnosis) -> Path:
     columns = 3 if count > 4 else 2
     rows = -(-count // columns)
     figure = Figure(figsize=(6 * columns, 4 * rows), layout="constrained")
-    figure.suptitle(f"{found.file.path.name}: {found.overall.lines:,} answers")
+    title = f"{found.file.path.name}: {found.overall.lines:,} answers"
+    figure.suptitle(title, parse_math=False)
     axes = list(figure.subplots(rows, columns, squeeze=False).flat)
     for (title, measures), one in zip(panels, axes, strict=False):
         _draw_measures(one, title, measures, found)
@@ -76,16 +77,11 @@ def _draw_measures(axes: Any, title: str, rows: Sequence[Measures], found: Diagn
 def _draw_changes(axes: Any, found: Diagnosis) -> None:
     changes = found.changes.most_common(_CHANGES)[::-1]
     names = [
-        f"{'nothing' if right is None else right} → {'nothing' if given is None else given}"
-        for (right, given), _ in changes
+        " → ".join("nothing" if symbol is None else visible(symbol) for symbol in change)
+        for change, _ in changes
     ]
     axes.barh(range(len(names)), [count for _, count in changes])
-    axes.set_yticks(range(len(names)), [_plain(name) for name in names], fontsize=8)
+    # A token such as $x$ is not a formula.
+    axes.set_yticks(range(len(names)), names, fontsize=8, parse_math=False)
     axes.set_xlabel(f"commonest changes of a {found.unit.name}: right → answered")
     axes.grid(axis="x", alpha=0.3)
-
-
-def _plain(text: str) -> str:
-    """Returns a text that matplotlib draws as it is: $ begins a formula."""
-    text = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
-    return text.replace("$", r"\$")

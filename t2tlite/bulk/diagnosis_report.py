@@ -9,7 +9,16 @@ from pathlib import Path
 
 from t2tlite import buckets, console
 from t2tlite.bulk.answers import read_answers
-from t2tlite.bulk.diagnosis import ANSWER, TOKEN, Change, Diagnosis, Judged, Measures, diagnose
+from t2tlite.bulk.diagnosis import (
+    ANSWER,
+    TOKEN,
+    Change,
+    Diagnosis,
+    Judged,
+    Measures,
+    diagnose,
+    visible,
+)
 from t2tlite.bulk.diagnosis_picture import draw
 from t2tlite.bulk.rarity import rarity_of, training_inputs
 from t2tlite.problem import Problem
@@ -186,7 +195,7 @@ def _changes(found: Diagnosis, shown: int) -> Iterator[str]:
         names |= {"example": "left"}
         rows = []
         for change, count in chosen:
-            row = [_symbol(symbol) for symbol in change if symbol is not None]
+            row = [visible(symbol) for symbol in change if symbol is not None]
             row.append(f"{count:,}")
             if change[0] is not None:
                 row.append(f"{found.symbols[change[0]]:,}")
@@ -198,11 +207,6 @@ def _changes(found: Diagnosis, shown: int) -> Iterator[str]:
 def _kind(change: Change) -> str:
     right, answered = change
     return "added" if right is None else "missing" if answered is None else "substituted"
-
-
-def _symbol(symbol: str) -> str:
-    """Returns a symbol, with quotes where it couldn't be seen."""
-    return symbol if symbol.isprintable() and symbol.strip() == symbol != "" else repr(symbol)
 
 
 def _example(found: Diagnosis, change: Change) -> str:
