@@ -1,10 +1,10 @@
 """The layers of `transformer_modern_*` sets; docs/modern.md has what each part is worth.
 
-Each sublayer is normalised before, with post_norm also after; with residual_factors both parts of
-the sum that follows have a learned factor; queries and keys of self-attention are rotated by their
-positions; the feed-forward layer is gated; nothing has a bias. CTranslate2 computes the same from
-the same weights, and with post_norm also Hugging Face's `T5GemmaForConditionalGeneration`: the
-factors can be multiplied into the weights.
+The input of each sublayer is normalised, with post_norm also its output; with residual_factors both
+parts of the residual sum have a learned factor; queries and keys of self-attention are rotated by
+their positions; the feed-forward layer is gated; nothing has a bias. CTranslate2 computes the same
+from the same weights, into which the factors are multiplied; with post_norm so does Hugging Face's
+`T5GemmaForConditionalGeneration`.
 
 Shapes: as in `t2tlite.model.layers`; also
   W width of a head, G heads of keys and values, S query heads that share one of these, H = G S,
@@ -34,7 +34,7 @@ HINTS = {
     "residual_factors": bool,
     "num_kv_heads": SizeOrZero,
 }
-# Hparams of T2T's block, with the value that is the only one here.
+# Hparams of T2T's block, each with the only value that is possible here.
 FIXED = {
     "pos": "none",
     "self_attention_type": "dot_product",
@@ -43,7 +43,7 @@ FIXED = {
     "attention_key_channels": 0,
     "attention_value_channels": 0,
 }
-# Rotary positions have the rates 1 to ROTARY_BASE^(-1 + 1/R), geometrically.
+# At position t, pair i of a head is turned by the angle t * ROTARY_BASE^(-i/R).
 ROTARY_BASE = 1e4
 
 
@@ -95,9 +95,10 @@ class RMSNorm(keras.layers.Layer):
 class Residual(keras.layers.Layer):
     """What follows a sublayer: a norm, dropout, and the sum with the sublayer's input.
 
-    A norm on both sides of a sublayer bounds what it adds, which keeps deep stacks stable (Kim et
-    al. 2025, "Peri-LN", 2502.02732). Both parts of the sum have a learned factor, 1 at first; that
-    of Bachlechner et al. 2020 ("ReZero", 2003.04887) is of what is added, 0 at first.
+    The norm, with post_norm, bounds what a sublayer adds, which keeps deep stacks stable (Kim et
+    al. 2025, "Peri-LN", 2502.02732). With residual_factors each part of the sum is multiplied by a
+    learned factor, 1 at first. ReZero (Bachlechner et al. 2020, 2003.04887) has one for what is
+    added alone, 0 at first.
 
     Args:
       hparams: reads post_norm, residual_factors, layer_prepostprocess_dropout.
@@ -328,14 +329,15 @@ class ModernBlock(keras.layers.Layer):
 class ModernStack(BlockStack):
     """A sequence of blocks and a last norm; arguments as `t2tlite.model.stacks.Stack`.
 
-    That named "decoder" reads num_kv_heads and starts with a learned vector: without biases, a
-    language model makes zeros of zeros, and couldn't learn what comes first.
+    The stack named "decoder" reads num_kv_heads, and a learned vector takes the place of the zeros
+    at its first position. A language model without biases would compute zeros from these zeros, and
+    couldn't learn which token comes first.
     """
 
     def __init__(self, layers, hparams, seed_generator, cross, name):
         super().__init__(name=name)
         decodes = name == "decoder"
-        key_heads = (decodes and hparams.num_kv_heads) or hparams.num_heads
+        key_heads = (hparams.num_kv_heads if decodes else 0) or hparams.num_heads
         self.blocks = [
             ModernBlock(hparams, seed_generator, cross, key_heads, name=f"layer_{i}")
             for i in range(layers)
@@ -355,7 +357,7 @@ class ModernStack(BlockStack):
     def call(self, x_BTD, self_bias, positions, memory=None, kv_cache=None, training=False):
         """Returns the stack's output, [B, T, D]; arguments as `t2tlite.model.stacks.Stack.call`."""
         if self.start_D is not None:
-            # Where the zero vector stands: at the start, and for padding.
+            # The zero vector stands at the start, and for padding.
             is_empty_BT1 = ops.all(ops.equal(x_BTD, 0), axis=-1, keepdims=True)
             start_D = ops.cast(self.start_D * x_BTD.shape[-1] ** 0.5, x_BTD.dtype)
             x_BTD = ops.where(is_empty_BT1, start_D, x_BTD)

@@ -22,8 +22,8 @@ from t2tlite.optimizers.accumulation import Accumulating
 
 log = logging.getLogger(__name__)
 
-# Of x -> A x + B x^3 + C x^5, which brings singular values near 1: done five times, those between
-# 0.002 and 1 come between 0.68 and 1.21.
+# Coefficients of x -> A x + B x^3 + C x^5, which brings singular values near 1: five such steps
+# take 0.002 to 1 into 0.68 to 1.21.
 A, B, C = 3.4445, -4.7750, 2.0315
 ITERATIONS = 5
 # The root mean square of an update, about that of Adam's (Liu et al. 2025, section 2.2).
