@@ -30,6 +30,21 @@ def of_weights(model: Any, optimizer: Any) -> dict[str, Any]:
     return dict(zip((weight.path for weight in model.trainable_variables), averages, strict=True))
 
 
+def fill(tensors: dict[str, Any], model: Any, optimizer: Any) -> None:
+    """Adds averages that the state of a training without them lacks: they begin with the weights.
+
+    Args:
+      tensors: the training state, from the optimizer's file.
+      model: has the weights of that checkpoint.
+      optimizer: of the training that goes on.
+    """
+    means = of_weights(model, optimizer)
+    for weight in model.weights:
+        if weight.path in means and means[weight.path].path not in tensors:
+            value = copied(weight)
+            tensors.update({means[weight.path].path: value, f"{TRAINED}{weight.path}": value})
+
+
 @contextlib.contextmanager
 def averaged(model: Any, optimizer: Any) -> Iterator[None]:
     """Context in which the model has the averages of its weights, if there are any."""

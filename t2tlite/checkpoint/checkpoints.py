@@ -333,6 +333,8 @@ def load_weights(model: Any, path: Path) -> None:
 def restore(folder: str | os.PathLike[str], model: Any, optimizer: Any) -> int:
     """Loads weights and training state of the newest undamaged checkpoint; warns about others.
 
+    Averages that the checkpoint doesn't have begin with its weights.
+
     Returns:
       Its step; 0 if the folder has no checkpoint.
 
@@ -355,7 +357,10 @@ def restore(folder: str | os.PathLike[str], model: Any, optimizer: Any) -> int:
                 # An older checkpoint doesn't count the tokens of accumulated gradients.
                 tokens = optimizer.accumulated_tokens.path
                 tensors.setdefault(tokens, np.array(-(step % batches), "float32"))
-            _assign(_state(model, optimizer), tensors, path)
+            averages.fill(tensors, model, optimizer)
+            trained = {f"{averages.TRAINED}{weight.path}": weight for weight in model.weights}
+            state = {**_state(model, optimizer), **{n: trained[n] for n in trained if n in tensors}}
+            _assign(state, tensors, path)
             return step
         except CheckpointError as error:
             errors.append(error)

@@ -20,7 +20,13 @@ from t2tlite.decode.model_folder import ModelFolder
 from t2tlite.decode.quality import compare
 from t2tlite.devices.devices import Devices
 from t2tlite.errors import DataError, HParamsError
-from t2tlite.metrics import is_decoded
+from t2tlite.metrics import (
+    OF_DECODING,
+    RAW_METRIC,
+    is_decoded,
+    split_member,
+    strip_problem,
+)
 from t2tlite.mixtures.mixture import Mixture
 from t2tlite.problem import Problem
 from t2tlite.training.train_args import TrainArgs
@@ -28,28 +34,39 @@ from t2tlite.training.train_args import TrainArgs
 log = logging.getLogger(__name__)
 
 
-def check(train_args: TrainArgs, problem: Problem, problem_hparams: ProblemHParams) -> None:
+def check(
+    train_args: TrainArgs, problem: Problem, problem_hparams: ProblemHParams, names: Sequence[str]
+) -> None:
     """Checks that evaluations measure stop_metric, and that what they are to decode can be decoded.
 
+    Args:
+      names: of the metrics that are measured without decoding.
+
     Raises:
-      HParamsError: stop_metric is measured by decoding, and eval_decode isn't given.
+      HParamsError: nothing measures stop_metric, or decoding does and eval_decode isn't given.
       DataError: eval_decode is given, and the model doesn't answer inputs by texts.
     """
-    if not train_args.eval_decode:
-        if is_decoded(train_args.stop_metric):
-            raise HParamsError(
-                f"--eval_early_stopping_metric={train_args.stop_metric} is measured by decoding; "
-                f"add --eval_decode=N, the number of inputs to decode, or choose one of: loss, "
-                f"{', '.join(problem.eval_metrics())}"
-            )
+    if train_args.eval_decode:
+        found = ""
+        if problem_hparams.modality["targets"] != "symbol":
+            found = "answers are no texts, so the metrics without decoding say how good they are"
+        elif "inputs" not in problem_hparams.vocab_size:
+            found = "model is a language model, which has no inputs to answer"
+        if found:
+            raise DataError(f"--eval_decode={train_args.eval_decode}: the {found}; leave it out")
+        names = [*names, *OF_DECODING]
+    member, name = split_member(strip_problem(train_args.stop_metric))
+    is_member = member in ("", *problem.members) if isinstance(problem, Mixture) else not member
+    if is_member and name.removeprefix(RAW_METRIC) in ("loss", *names):
         return
-    if problem_hparams.modality["targets"] != "symbol":
-        found = "answers are no texts, so the metrics without decoding say how good they are"
-    elif "inputs" not in problem_hparams.vocab_size:
-        found = "model is a language model, which has no inputs to answer"
-    else:
-        return
-    raise DataError(f"--eval_decode={train_args.eval_decode}: the {found}; leave it out")
+    found, advice = "is not one of the metrics; ", ""
+    if is_decoded(train_args.stop_metric) and not train_args.eval_decode:
+        found = "is measured by decoding; "
+        advice = "add --eval_decode=N, the number of inputs to decode, or "
+    raise HParamsError(
+        f"--eval_early_stopping_metric={train_args.stop_metric} {found}{advice}choose one of: "
+        f"loss, {', '.join(names)}"
+    )
 
 
 @dataclasses.dataclass(frozen=True)

@@ -38,14 +38,13 @@ def evaluate(
 
     Args:
       batches: int32 arrays [rows, length] by feature; rows of padding don't count.
-      metric_names: names in `metrics.KNOWN`; T2T's others are left out with a warning.
+      metric_names: from `computed_metrics`.
       feed: places a batch on the devices.
       encoder: of the targets; decodes them for metrics of the text.
 
     Raises:
-      DataError: there is no example, or a metric is unknown.
+      DataError: there is no example.
     """
-    metric_names = _computed(metric_names, scorer.modality)
     needs_pairs = bool(NEED_PAIRS.intersection(metric_names))
     needs_text = bool(NEED_TEXT.intersection(metric_names))
     total = Scores()
@@ -91,8 +90,14 @@ def mean_of_members(metrics: Mapping[str, Mapping[str, float]]) -> dict[str, flo
     return {**means, **each}
 
 
-def _computed(metric_names: Sequence[str], modality: str) -> list[str]:
-    """Returns the names without those of T2T's metrics that aren't computed for these targets."""
+def computed_metrics(metric_names: Sequence[str], modality: str) -> list[str]:
+    """Returns the names without those of T2T's metrics that aren't computed for these targets.
+
+    A warning says which. The others are in `metrics.KNOWN`.
+
+    Raises:
+      DataError: a metric is neither.
+    """
     numbers = modality == "real_l2"
     skipped = [
         name

@@ -74,7 +74,9 @@ class TrainingSetup:
             for split in (DatasetSplit.TRAIN, train_args.eval_split)
         }
         self.problem_hparams: ProblemHParams = self.problem.get_hparams(self.hparams, data_dir)
-        decoded_evaluation.check(train_args, self.problem, self.problem_hparams)
+        if train_args.evaluate:
+            about = self.problem, self.problem_hparams, self.metric_names
+            decoded_evaluation.check(train_args, *about)
         keras.utils.set_random_seed(train_args.seed)
         try:
             with device.scope():
@@ -83,6 +85,14 @@ class TrainingSetup:
             if free_memory.is_out_of_memory(error):
                 raise memory_estimate.weights_error(self.hparams) from error
             raise
+
+    @functools.cached_property
+    def metric_names(self) -> list[str]:
+        """The metrics that an evaluation computes, beside the loss and those of decoding."""
+        from t2tlite.training.evaluation import computed_metrics
+
+        modality = self.problem_hparams.modality["targets"]
+        return computed_metrics(self.problem.eval_metrics(), modality)
 
     @property
     def _has_labels(self) -> bool:
@@ -273,12 +283,12 @@ class TrainingSetup:
         """
         from t2tlite.training.evaluation import evaluate, mean_of_members
 
-        names = self.problem.eval_metrics()
         encoder = self.problem_hparams.vocabulary.get("targets")
         by_member, evaluated = {}, 0
         for member, (examples, part) in self.evaluation_parts.items():
             batches = inputs.evaluation_batches(examples, self.evaluation_batching, part)
-            metrics, count = evaluate(self._scorer, batches, names, self.device.feed, encoder)
+            about = self.metric_names, self.device.feed, encoder
+            metrics, count = evaluate(self._scorer, batches, *about)
             by_member[member] = metrics
             evaluated += count
         total = sum(len(part) for _, part in self.evaluation_parts.values())

@@ -161,6 +161,20 @@ def test_the_best_may_be_the_weights_rather_than_their_averages(tmp_path, make_m
     assert checkpoints.find(tmp_path, "best") == checkpoints.weights_path(tmp_path, 3)
 
 
+@pytest.mark.parametrize(("before", "after"), [(0.0, 0.5), (0.5, 0.0)])
+def test_averages_are_turned_on_and_off(tmp_path, make_model, before, after):
+    """Training goes on from the weights; new averages begin with them."""
+    model, optimizer = make_model(ema_decay=before)
+    scramble(model, optimizer, 1)
+    trained = {weight.path: weight.numpy().copy() for weight in model.weights}
+    save(tmp_path, 3, model, optimizer, keep=0)
+    other, other_optimizer = make_model(seed=5, ema_decay=after)
+    assert checkpoints.restore(tmp_path, other, other_optimizer) == 3
+    assert same({weight.path: weight.numpy() for weight in other.weights}, trained)
+    assert same(checkpoints.weights(other, other_optimizer), trained)
+    assert int(other_optimizer.iterations) == int(optimizer.iterations)
+
+
 def test_temporary_files_of_a_killed_save_are_removed(tmp_path, make_model):
     (tmp_path / ".model.ckpt-3.safetensors.4711.tmp").write_bytes(b"half")
     (tmp_path / "notes.tmp").write_text("mine")

@@ -71,6 +71,15 @@ def test_the_scores_are_those_of_the_decoder(decoder, digits_dir, monkeypatch, t
             "--eval_decode=N, the number of inputs to decode, or choose one of: loss, accuracy, ",
         ),
         (
+            *("echo", "transformer", {"stop_metric": "cer", "eval_decode": 2}, HParamsError),
+            "--eval_early_stopping_metric=cer is not one of the metrics; choose one of: loss, "
+            "accuracy, ",
+        ),
+        (
+            *("echo", "transformer", {"stop_metric": "echo:loss"}, HParamsError),
+            "--eval_early_stopping_metric=echo:loss is not one of the metrics; ",
+        ),
+        (
             *("lengths", "transformer_encoder", {"eval_decode": 2}, DataError),
             "--eval_decode=2: the answers are no texts, so the metrics without decoding say how "
             "good they are; leave it out",
@@ -89,4 +98,4 @@ def test_a_language_model_has_no_inputs(make_setup):
 
     del setup.problem_hparams.vocab_size["inputs"]
     with pytest.raises(DataError, match="the model is a language model, which has no inputs to"):
-        decoded_evaluation.check(setup.train_args, setup.problem, setup.problem_hparams)
+        decoded_evaluation.check(setup.train_args, setup.problem, setup.problem_hparams, [])
