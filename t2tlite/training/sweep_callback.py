@@ -28,12 +28,8 @@ class SweepCallback(keras.callbacks.Callback):
         batches: int,
     ):
         super().__init__()
-        self.objective, self.schedule, self.report, self.batches = (
-            objective,
-            schedule,
-            report,
-            batches,
-        )
+        self.objective, self.schedule = objective, schedule
+        self.report, self.batches = report, batches
         self._before = dict.fromkeys(Totals.NAMES, 0.0)
         self._stop_reason = ""
 
