@@ -3,6 +3,9 @@
 The expected utility of an answer is its mean likeness to all answers of the beam, each weighted by
 exp(score) (Kumar and Byrne 2004). So an answer that has much in common with other probable ones
 wins over the most probable one.
+
+The utilities are sacrebleu's, which compares two texts at a time. Here the n-grams of each text are
+counted once for all comparisons.
 """
 
 from __future__ import annotations
