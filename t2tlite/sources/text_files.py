@@ -39,6 +39,8 @@ def each_line(path: File, delimiter: str = "\n") -> Iterator[str]:
       DataError: the file is missing, unreadable, isn't UTF-8, or isn't a whole gzip file.
     """
     path = Path(path)
+    if os.path.isdir(path):
+        raise DataError(f"{path} is a folder; expected a file")
     if not os.path.isfile(path):
         raise DataError(f"{path} doesn't exist; put it there, or check the path")
     separator, byte_order_mark = delimiter.encode(), BYTE_ORDER_MARK.encode()

@@ -141,6 +141,8 @@ class TestSampleIterators:
     def test_what_is_missing_or_not_utf8(self, tmp_path):
         with pytest.raises(DataError, match="a.txt doesn't exist"):
             list(txt_line_iterator(tmp_path / "a.txt"))
+        with pytest.raises(DataError, match=f"{tmp_path.name} is a folder; expected a file"):
+            list(txt_line_iterator(tmp_path))
         (tmp_path / "a.txt").write_bytes(b"good\nb\xfcse\n")
         with pytest.raises(DataError, match=r"line 2: byte 0xfc is not UTF-8"):
             list(txt_line_iterator(tmp_path / "a.txt"))
