@@ -30,7 +30,7 @@ COLUMNS, ROWS = 80, 24
 DATAGEN = "t2t-datagen --problem=psalm_line_problem --data_dir=data"
 TRAINER = """t2t-trainer --problem=psalm_line_problem --data_dir=data \\
     --output_dir=model --model=transformer \\
-    --hparams_set=transformer_poetry_quick \\
+    --hparams_set=transformer_modern_tiny \\
     --train_steps=500 --local_eval_frequency=50"""
 DECODER = "t2t-decoder --output_dir=model --decode_interactive"
 # What is typed at the decoder's prompt. The last key is Ctrl-D.

@@ -33,7 +33,7 @@ class MyPoetryLines(text_problems.Text2TextProblem):
 
 @registry.register_hparams
 def my_poetry_tiny():
-    """transformer_poetry_quick with more dropout, for a small text."""
-    hparams = registry.hparams("transformer_poetry_quick")
+    """transformer_modern_tiny with more dropout, for a small text."""
+    hparams = registry.hparams("transformer_modern_tiny")
     hparams.layer_prepostprocess_dropout = 0.3
     return hparams

@@ -36,7 +36,7 @@ def fit(
     pairs: Any, output_dir: PathLike, *, inputs: Column | None = None,
     targets: Column | None = None, label: Column | None = None, eval_pairs: Any = None,
     eval_share: float = 0.05, data_dir: PathLike = "", problem: str = "pairs",
-    vocab_size: int = 8000, model: str = "", hparams_set: str = "transformer_small",
+    vocab_size: int = 8000, model: str = "", hparams_set: str = "transformer_modern_small",
     hparams: str | Mapping[str, Any] | HParams = "", train_steps: int = 2000,
     random_seed: int = 0, num_workers: int = 0, **training: Any,
 ) -> Decoder:  # fmt: skip
