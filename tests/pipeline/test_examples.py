@@ -27,7 +27,7 @@ QUICK = {
         "train_steps=2, hparams_set='transformer_tiny', "
         "hparams='hidden_size=32,num_hidden_layers=1,batch_size=256'"
     ),
-    'hparams_set="transformer_small", ': "",
+    'hparams_set="transformer_modern_small", ': "",
 }
 
 
