@@ -33,6 +33,8 @@ def of_weights(model: Any, optimizer: Any) -> dict[str, Any]:
 def fill(tensors: dict[str, Any], model: Any, optimizer: Any) -> None:
     """Adds averages that the state of a training without them lacks: they begin with the weights.
 
+    A mean over updates that the state didn't count begins anew.
+
     Args:
       tensors: the training state, from the optimizer's file.
       model: has the weights of that checkpoint.
@@ -43,6 +45,8 @@ def fill(tensors: dict[str, Any], model: Any, optimizer: Any) -> None:
         if weight.path in means and means[weight.path].path not in tensors:
             value = copied(weight)
             tensors.update({means[weight.path].path: value, f"{TRAINED}{weight.path}": value})
+    if (count := optimizer.averaged_updates) is not None:
+        tensors.setdefault(count.path, np.zeros((), "float32"))
 
 
 @contextlib.contextmanager

@@ -27,7 +27,10 @@ class Accumulating(keras.optimizers.Optimizer):
     Attributes:
       accumulated_tokens: variable, target tokens since the last update. Negative, -N: the sums are
         of N batches whose tokens weren't counted; each counts like the next batch.
+      averaged_updates: variable, updates whose weights are in the equal average; None without one.
     """
+
+    averaged_updates: Any = None
 
     def __init__(self, run_if=None, cautious=False, average_from=None, **shared):
         super().__init__(**shared)
@@ -38,12 +41,14 @@ class Accumulating(keras.optimizers.Optimizer):
         self._batch = threading.local()
 
     def build(self, variables):
-        """Creates the slots, and the token count if gradients are accumulated."""
+        """Creates the slots, and the counts of tokens and averaged updates where needed."""
         if self.built:
             return
         super().build(variables)
         if self.gradient_accumulation_steps:
             self.accumulated_tokens = self.add_variable((), "zeros", name="accumulated_tokens")
+        if self._average_from is not None:
+            self.averaged_updates = self.add_variable((), "zeros", name="averaged_updates")
 
     def update_step(self, gradient, variable, learning_rate):
         """Updates one weight from its gradient."""
@@ -65,17 +70,20 @@ class Accumulating(keras.optimizers.Optimizer):
     @property
     def averages_differ(self) -> bool:
         """Whether there are averages of the weights that aren't the weights of the last update."""
-        if not self.use_ema or self._average_from is None:
+        if self._average_from is None:
             return self.use_ema
-        return int(self.iterations) > self._average_from + 1
+        return float(self.averaged_updates) > 1
 
     def _update_model_variables_moving_average(self, trainable_variables):
         if self._average_from is None:
             super()._update_model_variables_moving_average(trainable_variables)
             return
-        # This update is counted only after it.
-        counted = ops.cast(self.iterations + 1, "float32") - self._average_from
-        share = 1.0 / ops.maximum(counted, 1.0)
+        # This update is counted only after it. The number of those in the average can't be computed
+        # from it: a training that resumes may have got another length, or its average only then.
+        is_averaged = self.iterations + 1 > self._average_from
+        count = ops.where(is_averaged, self.averaged_updates + 1.0, 0.0)
+        self.averaged_updates.assign(count)
+        share = 1.0 / ops.maximum(count, 1.0)
         averages = self._model_variables_moving_average
         for variable, average in zip(trainable_variables, averages, strict=True):
             average.assign(average + share * (variable - average))

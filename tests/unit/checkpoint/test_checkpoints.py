@@ -175,6 +175,29 @@ def test_averages_are_turned_on_and_off(tmp_path, make_model, before, after):
     assert int(other_optimizer.iterations) == int(optimizer.iterations)
 
 
+def test_a_mean_that_begins_late_counts_its_own_updates(tmp_path, make_model):
+    """The last half of 10 updates, turned on after 7; and the same after a further resume."""
+    how = {"learning_rate_schedule": "constant", "learning_rate_constant": 0.1}
+    model, optimizer = make_model(**how)
+    optimizer.iterations.assign(7)
+    save(tmp_path, 7, model, optimizer, keep=0)
+    weights = []
+    for step in (7, 8):
+        model, optimizer = make_model(seed=5, average_last_share=0.5, **how)
+        assert checkpoints.restore(tmp_path, model, optimizer) == step
+        for _ in range(step - 6):
+            optimizer.apply([np.ones(w.shape, "float32") for w in model.trainable_weights])
+            weights.append(model.trainable_weights[0].numpy().copy())
+        if step == 7:
+            assert not optimizer.averages_differ
+            save(tmp_path, 8, model, optimizer, keep=0)
+    path = model.trainable_weights[0].path
+    found = checkpoints.weights(model, optimizer)[path]
+    np.testing.assert_allclose(found, np.mean(weights, axis=0), atol=1e-6)
+    assert optimizer.averages_differ and len(weights) == 3
+    assert np.abs(found - weights[-1]).max() > 0.05
+
+
 def test_temporary_files_of_a_killed_save_are_removed(tmp_path, make_model):
     (tmp_path / ".model.ckpt-3.safetensors.4711.tmp").write_bytes(b"half")
     (tmp_path / "notes.tmp").write_text("mine")

@@ -280,7 +280,7 @@ def test_the_mean_of_the_last_updates(make_model, accumulate):
 OPTIMIZERS = [
     {"optimizer": "sgd"},
     {"optimizer": "adam", "weight_decay": 0.1, "clip_grad_norm": 0.01},
-    {"optimizer": "adafactor"},
+    {"optimizer": "adafactor", "ema_decay": 0.0, "average_last_share": 1.0},
     {"optimizer": "muon", "weight_decay": 0.1, "weight_decay_cautious": True},
 ]
 
