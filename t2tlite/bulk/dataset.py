@@ -60,7 +60,7 @@ def decode_dataset(
     source = _write(target, "inputs", references, delimiter)
     paths = [
         _write(target, f"targets{number or ''}", lines, delimiter)
-        for number, lines in enumerate(columns_of(references))
+        for number, lines in enumerate(columns_of(references.values()))
     ]
     log.info("%s: %d distinct inputs", source, len(references))
     return decode_file(decoder, source, target), paths

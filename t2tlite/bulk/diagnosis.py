@@ -15,6 +15,7 @@ from typing import NamedTuple
 from t2tlite import console
 from t2tlite.bulk.answers import AnsweredFile, AnsweredLine
 from t2tlite.bulk.rarity import Rarity
+from t2tlite.decode.references import columns_of
 from t2tlite.metrics import edit_distance, edits
 
 # Below this share of right answers a text is free: it has many right forms, so chrF is shown, too.
@@ -232,10 +233,7 @@ def _measures(
 def _chrf(answers: Sequence[str], lines: Sequence[AnsweredLine]) -> float:
     from sacrebleu.metrics.chrf import CHRF
 
-    most = max(len(line.references) for line in lines)
-    columns = [
-        [line.references[min(n, len(line.references) - 1)] for line in lines] for n in range(most)
-    ]
+    columns = columns_of(line.references for line in lines)
     return float(CHRF().corpus_score(answers, columns).score)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from t2tlite.batches.examples import each_row
@@ -58,11 +58,14 @@ def by_input(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
     return {inputs: list(targets) for inputs, targets in found.items()}
 
 
-def columns_of(references: Mapping[str, list[str]]) -> list[list[str]]:
+def columns_of(references: Iterable[Sequence[str]]) -> list[list[str]]:
     """Returns the first reference of each input, the second ones, and so on.
 
     An input with fewer references than others repeats its first.
+
+    Args:
+      references: of each input, at least one.
     """
-    rows = list(references.values())
+    rows = [*references]
     count = max(map(len, rows), default=0)
     return [[row[n] if n < len(row) else row[0] for row in rows] for n in range(count)]

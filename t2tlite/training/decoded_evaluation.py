@@ -119,7 +119,7 @@ class DecodedEvaluation:
                 decode_hparams = dataclasses.replace(decode_hparams, decode_tag=member)
             self._parts[member] = _Part(
                 len(found),
-                references.columns_of(found),
+                references.columns_of(found.values()),
                 self._decoder.make_batches(list(found), decode_hparams),
                 decode_hparams,
             )
