@@ -23,7 +23,7 @@ from t2tlite.model.dropout import Dropout
 from t2tlite.model.few_numbers import softmax
 from t2tlite.model.fused_attention import attend
 from t2tlite.model.kv_cache import part_names
-from t2tlite.model.layers import initializer
+from t2tlite.model.layers import MASKED, initializer
 from t2tlite.model.stacks import BlockStack
 
 # Types of the hparams that the sets add.
@@ -206,7 +206,7 @@ class GroupedAttention(keras.layers.Layer):
         Args:
           x_BQD: the tensor that attends.
           keys_values: from the method of that name.
-          bias: added to the logits, broadcast to [B, H, Q, K].
+          bias: added to the logits, broadcast to [B, H, Q, K]: 0 or MASKED.
           turn: `rotation` of the positions of x_BQD, or None.
           training: whether to apply dropout.
         """
@@ -232,8 +232,14 @@ class GroupedAttention(keras.layers.Layer):
         queries_BGMW = ops.reshape(queries_BHQW, grouped)
         logits_BGMK = ops.matmul(queries_BGMW, ops.transpose(keys_BGKW, (0, 1, 3, 2)))
         logits_BHQK = ops.reshape(logits_BGMK, (batch, self.heads, length, -1))
-        logits_BHQK = ops.cast(logits_BHQK + ops.cast(bias, logits_BHQK.dtype), "float32")
-        weights_BHQK = softmax(logits_BHQK, is_step=queries_BHQW.shape[2] == 1)
+        is_step = queries_BHQW.shape[2] == 1
+        if is_step:
+            # Not as a sum: with a bias that a loop's steps read, TensorFlow's remapper may fuse it
+            # with the product so that it reads the other branch of a switch, which is never there.
+            logits_BHQK = ops.where(bias < 0, ops.cast(MASKED, logits_BHQK.dtype), logits_BHQK)
+        else:
+            logits_BHQK += ops.cast(bias, logits_BHQK.dtype)
+        weights_BHQK = softmax(ops.cast(logits_BHQK, "float32"), is_step)
         record(self, weights_BHQK)
         weights_BHQK = ops.cast(weights_BHQK, self.compute_dtype)
         weights_BHQK = self.dropout(weights_BHQK, training=training)

@@ -7,6 +7,8 @@ from keras import ops
 
 from t2tlite import registry
 from t2tlite.config import HParams, ProblemHParams
+from t2tlite.decode.decode_hparams import DecodeHParams
+from t2tlite.decode.keras_search import make_search
 from t2tlite.errors import HParamsError
 from t2tlite.model import modern
 from t2tlite.model.fused_attention import dot_product_attention
@@ -209,6 +211,18 @@ def test_prepended_inputs_decode_as_a_whole():
         logits, cache = network.step(ops.convert_to_tensor(last), position, memory, cache)
         np.testing.assert_allclose(logits, whole[:, t], **CLOSE)
         last = targets[:, t]
+
+
+def test_a_decoder_of_one_layer_answers_one_line():
+    """One row with static shapes: TensorFlow fused its product and mask to nothing."""
+    network = make(values={"num_decoder_layers": 1})
+    how = DecodeHParams(beam_size=1, extra_length=2)
+    search = make_search(network, PROBLEM, network.hparams, how)
+    features = {"ids": ids(1, 1, 8), "lengths": np.array([8], np.int32)}
+    found = search.predict_on_batch(features)
+    expected = search(features)
+    np.testing.assert_array_equal(found["ids"], expected["ids"])
+    np.testing.assert_allclose(found["scores"], expected["scores"], **CLOSE)
 
 
 def test_classifies():
