@@ -14,7 +14,8 @@ t2t-datagen --problem=psalm_line_problem --data_dir=demo/data --tmp_dir=demo/tmp
 
 echo "== 2. Training: $TRAIN_STEPS steps of a small Transformer"
 t2t-trainer --problem=psalm_line_problem --data_dir=demo/data --output_dir=demo/model \
-  --model=transformer --hparams_set=transformer_modern_tiny --train_steps="$TRAIN_STEPS" \
+  --model=transformer --hparams_set=transformer_modern_tiny \
+  --hparams=layer_prepostprocess_dropout=0.3 --train_steps="$TRAIN_STEPS" \
   --local_eval_frequency=100 --keep_checkpoint_max=3
 
 echo "== 3. Decoding: the model's next line for five lines"

@@ -31,7 +31,8 @@ DATAGEN = "t2t-datagen --problem=psalm_line_problem --data_dir=data"
 TRAINER = """t2t-trainer --problem=psalm_line_problem --data_dir=data \\
     --output_dir=model --model=transformer \\
     --hparams_set=transformer_modern_tiny \\
-    --train_steps=500 --local_eval_frequency=50"""
+    --hparams=layer_prepostprocess_dropout=0.3 \\
+    --train_steps=400 --local_eval_frequency=50"""
 DECODER = "t2t-decoder --output_dir=model --decode_interactive"
 # What is typed at the decoder's prompt. The last key is Ctrl-D.
 TYPED = [
