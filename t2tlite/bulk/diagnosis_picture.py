@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from t2tlite import buckets
+from t2tlite import buckets, fonts
 from t2tlite.bulk.diagnosis import Diagnosis, Measures, visible
 from t2tlite.files import atomic
 
@@ -39,7 +39,7 @@ def draw(found: Diagnosis) -> Path:
     rows = -(-count // columns)
     figure = Figure(figsize=(6 * columns, 4 * rows), layout="constrained")
     title = f"{found.file.path.name}: {found.overall.lines:,} answers"
-    figure.suptitle(title, parse_math=False)
+    figure.suptitle(title, fontfamily=fonts.families([title]), parse_math=False)
     axes = list(figure.subplots(rows, columns, squeeze=False).flat)
     for (title, measures), one in zip(panels, axes, strict=False):
         _draw_measures(one, title, measures, found)
@@ -82,6 +82,7 @@ def _draw_changes(axes: Any, found: Diagnosis) -> None:
     ]
     axes.barh(range(len(names)), [count for _, count in changes])
     # A token such as $x$ is not a formula.
-    axes.set_yticks(range(len(names)), names, fontsize=8, parse_math=False)
+    family = fonts.families(names)
+    axes.set_yticks(range(len(names)), names, fontfamily=family, fontsize=8, parse_math=False)
     axes.set_xlabel(f"commonest changes of a {found.unit.name}: right → answered")
     axes.grid(axis="x", alpha=0.3)

@@ -92,7 +92,8 @@ def report(found: Diagnosis, shown: int = 5) -> str:
 def _head(found: Diagnosis) -> str:
     file, overall = found.file, found.overall
     names = ", ".join(path.name for path in file.references)
-    lines = [f"{file.path}: {overall.lines:,} answers, compared with {names}"]
+    answers = "answer" if overall.lines == 1 else "answers"
+    lines = [f"{file.path}: {overall.lines:,} {answers}, compared with {names}"]
     if file.left_out:
         lines.append(f"the last {file.left_out:,} lines of the references have no answer")
     exact = overall.lines - overall.wrong

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
+from t2tlite import fonts
+
 # Shades of a cell on a terminal: the lowest weight of each.
 SHADES = [(0.0, " "), (0.05, "░"), (0.15, "▒"), (0.35, "▓"), (0.6, "█")]
 # Terminal columns of a cell: room for one full-width letter.
@@ -107,6 +109,7 @@ def draw(maps: Sequence[AttentionMap], columns: int) -> Any:
     # The import takes a second. pyplot would have global state.
     from matplotlib.figure import Figure
 
+    words = {"fontfamily": fonts.families([*maps[0].columns, *maps[0].rows]), "fontsize": 7}
     rows = -(-len(maps) // columns)
     queries, keys = maps[0].weights.shape
     size = (columns * (1.5 + 0.22 * keys), rows * (1.5 + 0.22 * queries))
@@ -116,8 +119,8 @@ def draw(maps: Sequence[AttentionMap], columns: int) -> Any:
         axes.imshow(one.weights, vmin=0, vmax=1, cmap="Blues", aspect="auto")
         axes.set_title(one.title, fontsize=8)
         # A token such as $x$ is not a formula.
-        axes.set_xticks(range(keys), one.columns, rotation=90, fontsize=7, parse_math=False)
-        axes.set_yticks(range(queries), one.rows, fontsize=7, parse_math=False)
+        axes.set_xticks(range(keys), one.columns, rotation=90, parse_math=False, **words)
+        axes.set_yticks(range(queries), one.rows, parse_math=False, **words)
     return figure
 
 
