@@ -57,8 +57,8 @@ class TrainResult:
             raise DataError(f"{path} doesn't exist; give the model folder of a training")
         rows = eval_log.read_evaluations(path)
         lowest = minimizes(strip_problem(metric), minimize)
-        best = eval_log.best_first(rows, metric, lowest)
-        return cls(path, rows, rows[best[0]]["step"] if best else None)
+        best = eval_log.best_weights(rows, metric, lowest)
+        return cls(path, rows, best[0] if best else None)
 
     @property
     def last(self) -> dict[str, Any]:

@@ -70,6 +70,8 @@ def write_evaluations(output_dir: str | Path, rows: list[dict[str, Any]]) -> Non
 def best_first(rows: Sequence[Mapping[str, Any]], metric: str, minimize: bool) -> list[int]:
     """Returns the indices of the rows with a finite value, the best first.
 
+    Of equal values, as error rates of 0, that with the lower loss is the better.
+
     Args:
       rows: from `read_evaluations`.
       metric: a key of the rows, or T2T's metrics-PROBLEM/NAME.
@@ -77,7 +79,9 @@ def best_first(rows: Sequence[Mapping[str, Any]], metric: str, minimize: bool) -
     """
     name = strip_problem(metric)
     values = {i: row[name] for i, row in enumerate(rows) if math.isfinite(row.get(name, math.nan))}
-    return sorted(values, key=lambda i: values[i] if minimize else -values[i])
+    losses = [row.get("loss", math.inf) for row in rows]
+    losses = [loss if math.isfinite(loss) else math.inf for loss in losses]
+    return sorted(values, key=lambda i: (values[i] if minimize else -values[i], losses[i]))
 
 
 def best_weights(
@@ -91,7 +95,7 @@ def best_weights(
       rows, metric, minimize: as for `best_first`.
     """
     name = strip_problem(metric)
-    raw = [{**row, name: row.get(f"{RAW_METRIC}{name}", math.nan)} for row in rows]
+    raw = [{n: row.get(f"{RAW_METRIC}{n}", math.nan) for n in ("loss", name)} for row in rows]
     order = best_first([*rows, *raw], metric, minimize)
     if not order:
         return None

@@ -17,7 +17,7 @@ from t2tlite import buckets, console
 from t2tlite.batches.mixed_examples import MixedExamples
 from t2tlite.checkpoint import checkpoints, model_card
 from t2tlite.checkpoint.description import DECODING
-from t2tlite.checkpoint.eval_log import EVALUATIONS, best_first
+from t2tlite.checkpoint.eval_log import EVALUATIONS, best_weights
 from t2tlite.checkpoint.events import EventWriter
 from t2tlite.devices import free_memory
 from t2tlite.metrics import Metrics, split_member, strip_problem
@@ -210,12 +210,15 @@ def evaluation_table(
 ) -> None:
     """Shows a table of a run's evaluations with the best one marked; nothing if there are none.
 
-    The arguments are those of `eval_log.best_first`.
+    The arguments are those of `eval_log.best_weights`.
     """
     if not rows:
         return
     metric = strip_problem(metric)
-    best = next(iter(best_first(rows, metric, minimize)), None)
+    found, best = best_weights(rows, metric, minimize), None
+    if found:
+        # The last row of a step counts.
+        best = max(i for i, row in enumerate(rows) if row["step"] == found[0])
     shown = _thin_out(len(rows), best)
     names = list(dict.fromkeys(name for row in rows for name in row if name != "step"))
     names = _shown_names(names)

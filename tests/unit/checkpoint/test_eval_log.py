@@ -13,6 +13,9 @@ from t2tlite.errors import DataError
 ROWS = [{"step": 10, "loss": 2.5, "accuracy": 0.5}, {"step": 20, "loss": 2.0, "accuracy": 0.75}]
 
 
+NAN = float("nan")
+
+
 def test_round_trip(tmp_path):
     assert eval_log.read_evaluations(tmp_path) == []
     eval_log.write_evaluations(tmp_path, ROWS)
@@ -31,6 +34,20 @@ def test_the_best_weights_may_be_raw(metric, minimize, best):
     assert eval_log.best_weights([], metric, minimize) is None
 
 
+def test_of_equal_values_the_lower_loss_is_the_better():
+    losses = [0.9, 0.3, NAN, 0.1]
+    rows = [{"step": n, "loss": losses[n], "exact_match": 100.0} for n in range(4)]
+    assert eval_log.best_first([*rows, {"exact_match": 100.0}], "exact_match", False) == [
+        3,
+        1,
+        0,
+        2,
+        4,
+    ]
+    raw = [{**row, "raw_exact_match": 100.0, "raw_loss": 0.2 * row["step"]} for row in rows]
+    assert eval_log.best_weights(raw, "exact_match", False) == (0, True)
+
+
 def test_a_line_that_a_kill_cut_off(tmp_path):
     eval_log.write_evaluations(tmp_path, ROWS)
     path = tmp_path / "eval.jsonl"
@@ -39,9 +56,6 @@ def test_a_line_that_a_kill_cut_off(tmp_path):
     path.write_text("{broken\n" + json.dumps(ROWS[0]) + "\n")
     with pytest.raises(DataError, match="eval.jsonl, line 1 isn't an evaluation"):
         eval_log.read_evaluations(tmp_path)
-
-
-NAN = float("nan")
 
 
 @pytest.mark.parametrize(

@@ -87,6 +87,12 @@ def test_the_best_evaluation(said, metric, minimize, best):
 
 
 @pytest.mark.parametrize("count", [0, 1, 12, 13, 500])
+def test_the_best_may_be_the_weights_rather_than_their_averages(said):
+    rows = [{"step": 1, "loss": 2.0, "raw_loss": 1.0}, {"step": 2, "loss": 1.5, "raw_loss": 1.6}]
+    reports.evaluation_table(rows)
+    assert [line.split()[0] for line in said() if line.endswith("best")] == ["1"]
+
+
 @pytest.mark.parametrize("best", [1, 7, 440, 500])
 def test_at_most_twelve_evaluations(said, count, best):
     reports.evaluation_table(
