@@ -1,6 +1,6 @@
 """t2t-backtranslate: makes training pairs of text in the target language, by a reverse model.
 
-t2t-backtranslate --output_dir=model_deen --decode_from_file=news.de --data_dir=data \
+t2t-backtranslate --output_dir=model_deen --decode_from_file=news.de --data_dir=data \\
                   --problem_name=news_bt
 t2t-trainer --problem='translate_ende+news_bt<BT>:1*0.5' --data_dir=data --generate_data ...
 

@@ -3,7 +3,7 @@
 t2t-datagen                                                      # lists all problems
 t2t-datagen --problem=psalm_line_problem --data_dir=data
 t2t-datagen --problem=text2text_tmpdir --data_dir=data --tmp_dir=dates --vocab_size=300
-t2t-datagen --problem=text2text_table --problem_name=faq --data_dir=data \
+t2t-datagen --problem=text2text_table --problem_name=faq --data_dir=data \\
             --data_files='pairs/*.csv' --inputs=question --targets=answer      # docs/data.md
 t2t-datagen --t2t_usr_dir=./poetry --problem=my_poetry_lines --data_dir=data --tmp_dir=texts
 t2t-datagen --problem=psalm_line_problem --data_dir=data --runner=beam \\
