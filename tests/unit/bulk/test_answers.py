@@ -61,8 +61,8 @@ def test_a_part_was_decoded(write):
 
 
 def test_files_that_do_not_belong_together(write, tmp_path):
-    for name in ("nothing", "."):
-        with pytest.raises(DataError, match="doesn't exist"):
+    for name, what in (("nothing", "doesn't exist"), (".", "is a folder; expected a file")):
+        with pytest.raises(DataError, match=what):
             read_answers(tmp_path / name)
     with pytest.raises(DataError, match="has 2 lines and .*ours.targets only 1; give the file"):
         read_answers(write(["a", "b"], ["a"]))
