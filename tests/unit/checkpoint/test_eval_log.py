@@ -37,13 +37,8 @@ def test_the_best_weights_may_be_raw(metric, minimize, best):
 def test_of_equal_values_the_lower_loss_is_the_better():
     losses = [0.9, 0.3, NAN, 0.1]
     rows = [{"step": n, "loss": losses[n], "exact_match": 100.0} for n in range(4)]
-    assert eval_log.best_first([*rows, {"exact_match": 100.0}], "exact_match", False) == [
-        3,
-        1,
-        0,
-        2,
-        4,
-    ]
+    order = eval_log.best_first([*rows, {"exact_match": 100.0}], "exact_match", False)
+    assert order == [3, 1, 0, 2, 4]
     raw = [{**row, "raw_exact_match": 100.0, "raw_loss": 0.2 * row["step"]} for row in rows]
     assert eval_log.best_weights(raw, "exact_match", False) == (0, True)
 

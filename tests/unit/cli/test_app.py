@@ -190,6 +190,8 @@ def test_help_names_the_command_and_shows_what_most_commands_share_first():
     titles = [line for line in text.splitlines() if line.startswith("Flags ")]
     assert titles[:2] == ["Flags of several commands:", "Flags of t2t-datagen:"]
     assert text.index("--data_dir:") < text.index("Flags of t2t-datagen:") < text.index("--runner:")
+    # A line that goes on in the next keeps its backslash.
+    assert re.search(r"--runner=beam \\\n +--beam_options", text)
 
 
 def test_registry_help(command, own_flags):
