@@ -91,7 +91,10 @@ def locked(
                         log.info("%s", waiting)
                     fcntl.flock(file, fcntl.LOCK_EX)
                 # The process that held the lock may have removed or renamed the file.
-                current = path.exists() and os.path.samestat(os.fstat(file.fileno()), path.stat())
+                try:
+                    current = os.path.samestat(os.fstat(file.fileno()), path.stat())
+                except FileNotFoundError:
+                    current = False
             except OSError as os_error:
                 raise cannot_write(path, os_error) from os_error
             if current:

@@ -113,6 +113,19 @@ def test_waiting_for_a_lock_ends_with_the_file_that_has_the_name(tmp_path, caplo
     assert (tmp_path / "finished").read_bytes() == b"old"
 
 
+def test_a_file_that_is_removed_while_it_is_being_locked_is_made_again(tmp_path, monkeypatch):
+    path = tmp_path / "file"
+
+    def fstat(number):  # the process that held the lock removes the file in this moment
+        monkeypatch.undo()
+        path.unlink()
+        return os.fstat(number)
+
+    monkeypatch.setattr("os.fstat", fstat)
+    with locked(path) as file:
+        assert os.path.samestat(os.fstat(file.fileno()), path.stat())
+
+
 def test_a_lock_on_a_path_below_a_file(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match="can't write"), locked(tmp_path / "file" / "below"):
