@@ -33,7 +33,7 @@ from t2tlite.checkpoint.distilled_problem import (
     define,
     vocabularies_of,
 )
-from t2tlite.config import EOS_ID
+from t2tlite.config import EOS_ID, PAD_ID
 from t2tlite.data import manifest
 from t2tlite.data.teacher import TEACHER_COSTS, TEACHER_IDS, costs_of
 from t2tlite.data.weights import WEIGHT
@@ -43,7 +43,7 @@ from t2tlite.decode.decoder import Decoder
 from t2tlite.decode.engine import Row, not_finite_error
 from t2tlite.decode.scoring import BATCH_TOKENS, in_parts
 from t2tlite.errors import DataError
-from t2tlite.files import locked, make_folder
+from t2tlite.files import kept_if_filled, locked, make_folder
 from t2tlite.mixtures.mixture import Mixture
 from t2tlite.problem import DatasetSplit
 from t2tlite.sources.text_files import each_line
@@ -111,17 +111,18 @@ def distill(
     """
     _check(decoder, targets, top_k, bool(source))
     check_name(problem_name, DistilledProblem)
-    folder = make_folder(data_dir)
-    data_dir = os.fspath(folder)
-    given: _Data | _Lines
-    if source:
-        given = _Lines(decoder, buckets.local("decode_from_file", source), dev_share)
-    else:
-        given = _Data(decoder, data_dir)
-    digest = digest_of(decoder, given.files, targets, top_k, dev_share if source else 0, BLOCK)
-    teacher = _Teacher(decoder, given, targets, top_k)
-    problem = _make_problem(problem_name, folder, teacher, digest)
-    generate_data(problem, data_dir, overwrite=overwrite, num_workers=num_workers)
+    with kept_if_filled(data_dir):
+        folder = make_folder(data_dir)
+        data_dir = os.fspath(folder)
+        given: _Data | _Lines
+        if source:
+            given = _Lines(decoder, buckets.local("decode_from_file", source), dev_share)
+        else:
+            given = _Data(decoder, data_dir)
+        digest = digest_of(decoder, given.files, targets, top_k, dev_share if source else 0, BLOCK)
+        teacher = _Teacher(decoder, given, targets, top_k)
+        problem = _make_problem(problem_name, folder, teacher, digest)
+        generate_data(problem, data_dir, overwrite=overwrite, num_workers=num_workers)
     written = manifest.read(data_dir, problem_name)
     return {split: one.examples for split, one in written.splits.items()} if written else {}
 
@@ -149,6 +150,9 @@ def _check(decoder: Decoder, targets: str, top_k: int, has_source: bool) -> None
         raise DataError("targets=data without top_k has nothing of the teacher; give top_k=8")
     if has_source and targets != "teacher":
         raise DataError(f"targets={targets}, but the lines of a file have no targets; leave it out")
+    for name in () if has_source else ("num_samples", "max_input_size"):
+        if getattr(decoder.decode_hparams, name) != -1:
+            raise DataError(f"decode hparam {name} is about the lines of a file; leave it out")
 
 
 def _make_problem(name: str, folder: Path, teacher: _Teacher, digest: str) -> DistilledProblem:
@@ -267,7 +271,10 @@ class _Lines:
 
     def _lines(self) -> Iterator[tuple[str, int]]:
         """Yields the lines that aren't blank, with their hashes."""
-        for line in each_line(self._path, self._decoder.decode_hparams.delimiter):
+        decode_hparams = self._decoder.decode_hparams
+        lines = each_line(self._path, decode_hparams.delimiter)
+        most = decode_hparams.num_samples
+        for line in itertools.islice(lines, most if most >= 0 else None):
             if line.strip():
                 yield line, hash_of({"inputs": line})
 
@@ -317,23 +324,30 @@ class _Teacher:
         if split not in self._given.taught:
             yield from rows
             return
-        without = 0
+        left_out = 0
         while block := list(itertools.islice(rows, BLOCK)):
             made = list(block) if self._keeps else []
             if self._answers_them:
                 answers = self._answers_to(block, part, seeds)
-                without += sum(not any(each) for each in answers)
+                left_out += sum(not any(each) for each in answers)
                 made += self._answered(block, answers)
-            yield from self._taught(made, part) if self._top_k and is_training else made
-        if without:
-            log.info("%s: %s inputs without an answer are left out", split, f"{without:,}")
+            if self._top_k and is_training:
+                taught = list(self._taught(made, part))
+                left_out, made = left_out + len(made) - len(taught), taught
+            yield from made
+        if left_out:
+            log.info(
+                "%s: %s examples are left out: without an answer, or too long for the memory",
+                *(split, f"{left_out:,}"),
+            )
 
     def _answers_to(
         self, block: Sequence[_Example], part: PartFile, seeds: Iterator[int]
     ) -> list[list[list[int]]]:
         """Returns the teacher's answers to each example, as ids without EOS."""
         decoder, decode_hparams = self.decoder, self.decoder.decode_hparams
-        rows = {number: Row(example["inputs"]) for number, example in enumerate(block)}
+        # An empty input is what an empty line is.
+        rows = {number: Row(one["inputs"] or [PAD_ID]) for number, one in enumerate(block)}
         answers: dict[int, list[list[int]]] = {}
         for batch in make_batches(rows, decode_hparams, decoder.engine.row_shares):
             found, seed = part.read(), next(seeds)
@@ -360,8 +374,13 @@ class _Teacher:
         """Yields the examples with the teacher's likeliest tokens; not those that are too long."""
         engine = self.decoder.engine
         names = ["inputs", "targets"] if self.decoder.problem.has_inputs else ["targets"]
-        sizes = {i: max(len(one[name]) for name in names) for i, one in enumerate(examples)}
-        taught: dict[int, list[list[int]] | None] = {}
+        sizes = {
+            i: max(len(one[name]) for name in names)
+            for i, one in enumerate(examples)
+            if one["targets"]
+        }
+        # An example without targets has no tokens to say anything of.
+        taught: dict[int, Any] = dict.fromkeys(range(len(examples)), [[], []])
         for group in group_by_size(sizes, lambda size: max(1, BATCH_TOKENS // size)):
             found = part.read()
             if found is None:

@@ -157,6 +157,20 @@ def make_folder(path: str | os.PathLike[str]) -> Path:
     return folder
 
 
+@contextlib.contextmanager
+def kept_if_filled(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Context that leaves no empty folder behind: one that is absent before it, or its parents."""
+    folder = Path(path).expanduser()
+    absent = [one for one in (folder, *folder.parents) if not os.path.exists(one)]
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            for one in absent:
+                # Fails if the folder has something in it.
+                one.rmdir()
+
+
 def split_paths(paths: str) -> list[str]:
     """Splits paths or URLs joined by commas; a path that exists may have commas in its name."""
     parts, result = paths.split(","), []

@@ -55,7 +55,9 @@ class TaughtExamples:
             )
         names = ("targets", TEACHER_COSTS, TEACHER_IDS)
         whole = MappedExamples(shards, {name: RecordFeature(name) for name in names}).lengths
-        self._tokens = max(1, int(whole[0, 2] // max(1, whole[0, 0])))
+        # Of all examples: some may have no targets.
+        targets, _, ids = whole.sum(axis=0, dtype=np.int64).tolist()
+        self._tokens = max(1, ids // max(1, targets))
         if not np.array_equal(whole[:, :1] * [1, self._tokens, self._tokens], whole):
             raise DataError(
                 f"the examples in {os.path.dirname(shards[0])} have other numbers of the teacher's "

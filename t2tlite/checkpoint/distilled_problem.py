@@ -126,15 +126,16 @@ class DistilledProblem(DescribedProblem):
                 f"{self.name} has data in the vocabulary of its teacher, and the mixture has "
                 f"another; mix it, without tags, with problems that have the teacher's vocabulary"
             )
-        is_complete = manifest.path_of(data_dir, self.name).exists()
+        made = None if overwrite else manifest.read(data_dir, self.name)
         if self.samples is None:
-            if overwrite or not is_complete:
+            if made is None:
                 raise DataError(f"the data of {self.name} are made by t2t-distill; run that again")
             return
-        path = Path(data_dir, f"{self.name}{ENDING}")
-        if overwrite or not is_complete:
+        if made is None:
             return
-        if not path.exists() or read(path).made_by != self.distilled.made_by:
+        # The description may be of data that --overwrite was to make when it was interrupted.
+        is_described = Path(data_dir, f"{self.name}{ENDING}").exists()
+        if not is_described or made.source != self.distilled.made_by:
             raise DataError(
                 f"{data_dir} has data of {self.name} that were made otherwise, by another teacher, "
                 f"other inputs or other arguments; choose another --problem_name, or make them "
@@ -215,7 +216,9 @@ def read(path: Path) -> Distilled:
     except DataError:
         raise
     except (OSError, ValueError, KeyError, TypeError, Error) as error:
-        raise DataError(f"{path} is damaged ({error}); run t2t-distill --overwrite") from None
+        raise DataError(
+            f"{path} is damaged ({error}); delete it, and run t2t-distill --overwrite"
+        ) from None
     return made
 
 

@@ -292,9 +292,8 @@ class RunRecord:
             if is_data and name in self.elsewhere:
                 continue
             if not path.is_file():
-                raise VocabularyError(
-                    f"{path} is missing and the model needs it; copy it from the data_dir"
-                )
+                advice = "give the training's data_dir" if is_data else "copy it from the data_dir"
+                raise VocabularyError(f"{path} is missing and the model needs it; {advice}")
             if vocabulary_sha256(path) != expected:
                 raise VocabularyError(
                     f"{path} isn't the vocabulary that the model was trained with (its sha256 "

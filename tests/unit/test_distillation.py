@@ -13,6 +13,7 @@ from t2tlite.batches.examples import each_row
 from t2tlite.checkpoint import distilled_problem
 from t2tlite.checkpoint.run_record import RunRecord
 from t2tlite.config import HParams
+from t2tlite.data.records import serialized, write_shard
 from t2tlite.data.teacher import TEACHER_COSTS, TEACHER_IDS
 from t2tlite.datagen.generate_data import generate_data
 from t2tlite.decode.decoder import Decoder
@@ -104,13 +105,35 @@ def test_the_data_too_and_several_answers(decoder, data, monkeypatch):
     assert distill(decoder, data, "beams")["train"] > 1.5 * SAMPLES
 
 
-def test_inputs_without_an_answer(decoder, data, monkeypatch, said):
-    search = decoder.search
+def test_what_is_left_out(decoder, data, monkeypatch, said):
+    search, in_parts = decoder.search, distillation.in_parts
     monkeypatch.setattr(decoder, "search", lambda *about: [[], *search(*about)[1:]])
+    monkeypatch.setattr(distillation, "in_parts", lambda *about: [None, *in_parts(*about)[1:]])
     counts = distill(decoder, data, "taught", top_k=2)
-    # One of each batch: of 16, 16 and 8 lines in batches of 8.
-    assert counts == {"train": SAMPLES - 5, "eval": SAMPLES}
-    assert "train: 5 inputs without an answer are left out" in said()
+    # Of 16, 16 and 8 lines one of each batch of 8 has no answer, and one answer is too long.
+    assert counts == {"train": SAMPLES - 5 - 3, "eval": SAMPLES}
+    left_out = "train: 8 examples are left out: without an answer, or too long for the memory"
+    assert left_out in said()
+
+
+def test_examples_without_tokens(decoder, tmp_path, own_names):
+    data, pairs = tmp_path / "data", [([], []), ([], [1]), ([5, 1], []), ([5, 6, 1], [6, 5, 1])]
+    data.mkdir()
+    for name in decoder.run.vocabularies:
+        (data / name).write_bytes((MODEL / name).read_bytes())
+    records = [serialized({"inputs": one, "targets": other}) for one, other in pairs]
+    for paths in registry.problem("reverse_digits").filepaths_by_split(str(data)).values():
+        for number, path in enumerate(paths):
+            write_shard(path, [] if number else records)
+    counts = distill(decoder, data, "taught", targets="both", top_k=2)
+    found = rows(data, "taught", "train")
+    assert 4 <= counts["train"] == len(found) <= 8
+    assert all(pair in pairs_of(found) for pair in pairs)
+    problem = registry.problem("taught")
+    hparams = HParams(task_balance=0.5)
+    examples = problem.read_examples(problem.shards(str(data), "train"), "train", hparams)
+    taught = dict(examples.taught(np.arange(len(found))))
+    assert taught[TEACHER_IDS].shape == (sum(len(row["targets"]) for row in found), 2)
 
 
 def test_a_mixture_with_the_teachers_data(decoder, data, monkeypatch):
@@ -184,8 +207,14 @@ def test_an_interrupted_run_goes_on_with_the_same_bytes(decoder, data, monkeypat
     assert distill(decoder, data, "taught") == {"train": SAMPLES, "eval": SAMPLES}
 
 
-def test_other_arguments_are_refused_or_make_the_data_again(decoder, data):
+def test_other_arguments_are_refused_or_make_the_data_again(decoder, data, monkeypatch):
     distill(decoder, data, "taught")
+    with pytest.raises(DataError, match=r"made otherwise.*--overwrite"):
+        distill(decoder, data, "taught", targets="both")
+    with monkeypatch.context() as patch, pytest.raises(ZeroDivisionError):
+        patch.setattr(decoder.engine, "search", lambda *about: 1 / 0)
+        distill(decoder, data, "taught", targets="both", overwrite=True)
+    # The interrupted work doesn't make them the data that were asked for.
     with pytest.raises(DataError, match=r"made otherwise.*--overwrite"):
         distill(decoder, data, "taught", targets="both")
     assert distill(decoder, data, "taught", targets="both", overwrite=True)["train"] == 2 * SAMPLES
@@ -215,6 +244,11 @@ def test_the_lines_of_a_file(decoder, tmp_path, own_names, monkeypatch):
     source.write_text("1 2\n3 4\n")
     assert distill(decoder, data, "two", source, dev_share=0.001) == {"train": 1, "eval": 1}
     assert distill(decoder, data, "half", source, dev_share=0.999) == {"train": 1, "eval": 1}
+    first = dataclasses.replace(decoder.decode_hparams, num_samples=3)
+    source.write_text("1 2\n3 4\n5 6\n7 8\n")
+    with monkeypatch.context() as patch:
+        patch.setattr(decoder, "decode_hparams", first)
+        assert sum(distill(decoder, data, "first", source, dev_share=0.4).values()) == 3
     source.write_text("1 2\n1 2\n")
     with pytest.raises(DataError, match="fewer than two different lines"):
         distill(decoder, data, "one", source)
@@ -340,6 +374,14 @@ def test_what_can_not_teach(decoder, data, monkeypatch):
         distill(decoder, data, "reverse_digits")
     with pytest.raises(DataError, match=r"dev_share=0\.0; expected a share"):
         distill(decoder, data, "taught", data / "lines.txt", dev_share=0.0)
+    missing = data.parent / "new" / "data"
+    with pytest.raises(VocabularyError, match=r"is missing .*; give the training's data_dir"):
+        distill(decoder, missing, "taught")
+    assert not missing.parent.exists()
+    with monkeypatch.context() as patch, pytest.raises(DataError, match="num_samples is about"):
+        hparams = dataclasses.replace(decoder.decode_hparams, num_samples=3)
+        patch.setattr(decoder, "decode_hparams", hparams)
+        distill(decoder, data, "taught")
     monkeypatch.setattr(decoder.folder, "generates", False)
     with pytest.raises(DataError, match="has numbers as targets"):
         distill(decoder, data, "taught")

@@ -13,6 +13,7 @@ from t2tlite.files import (
     atomic,
     cannot_write,
     folder_path,
+    kept_if_filled,
     locked,
     make_folder,
     opened_below,
@@ -75,6 +76,21 @@ def test_a_folder_is_created_empty(tmp_path):
     folder = make_folder(tmp_path / "a" / "b")
     assert folder.is_dir()
     assert not os.listdir(folder)
+
+
+def test_new_folders_are_kept_if_filled(tmp_path):
+    (tmp_path / "empty").mkdir()
+    for name in ("empty", "missing"):
+        with kept_if_filled(tmp_path / name):
+            pass
+    with pytest.raises(ValueError), kept_if_filled(tmp_path / "new" / "a"):
+        make_folder(tmp_path / "new" / "a")
+        raise ValueError
+    with kept_if_filled(tmp_path / "filled" / "a"):
+        make_folder(tmp_path / "filled" / "a")
+        (tmp_path / "filled" / "file").touch()
+    found = sorted(path.name for path in tmp_path.rglob("*"))
+    assert found == ["empty", "file", "filled"]
 
 
 def test_a_locked_file_is_for_one_process_at_a_time(tmp_path):
