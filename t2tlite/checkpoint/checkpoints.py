@@ -28,7 +28,7 @@ from t2tlite import buckets
 from t2tlite.checkpoint import averages
 from t2tlite.checkpoint.tensor_files import read_tensors, write_tensors
 from t2tlite.errors import CheckpointError, OutputError
-from t2tlite.files import atomic, locked, read_json
+from t2tlite.files import atomic, kept_if_filled, locked, read_json
 
 log = logging.getLogger(__name__)
 
@@ -120,6 +120,8 @@ def best_is_raw(folder: str | os.PathLike[str]) -> bool:
 def locked_folder(folder: str | os.PathLike[str]) -> Iterator[None]:
     """Context in which no other process of t2tlite writes checkpoints to `folder`.
 
+    A folder that it creates is removed if nothing is in it at the end.
+
     Raises:
       OutputError: another process does already, or the folder can't be written.
     """
@@ -128,7 +130,7 @@ def locked_folder(folder: str | os.PathLike[str]) -> Iterator[None]:
         f"another process is training or writing checkpoints in {folder}; wait for it or stop it, "
         f"or choose another --output_dir"
     )
-    with contextlib.ExitStack() as stack:
+    with kept_if_filled(folder), contextlib.ExitStack() as stack:
         try:
             stack.enter_context(locked(path, busy))
         except OutputError as error:

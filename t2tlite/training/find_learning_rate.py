@@ -20,7 +20,7 @@ from t2tlite.checkpoint.run_record import RunRecord
 from t2tlite.config import HParams
 from t2tlite.devices.devices import Devices
 from t2tlite.errors import HParamsError
-from t2tlite.files import atomic
+from t2tlite.files import atomic, kept_if_filled
 from t2tlite.training import precision
 from t2tlite.training.setup import TrainingSetup
 from t2tlite.training.signals import stop_on_signals
@@ -176,14 +176,15 @@ def find_learning_rate(
     sweep = copy.copy(run)
     sweep.hparams = swept.values()
     args = dataclasses.replace(planned, train_steps=updates * batches, evaluate=False)
-    precision.settle(sweep, device, output_dir)
-    setup = prepare(sweep, data_dir, output_dir, args, device)
-    found = LearningRateTest()
-    _train(setup, found, batches)
-    found.suggest(hparams, planned.train_steps)
-    if found.losses:
-        found.path = _draw(found, output_dir)
-        _show(found)
+    with kept_if_filled(output_dir):
+        precision.settle(sweep, device, output_dir)
+        setup = prepare(sweep, data_dir, output_dir, args, device)
+        found = LearningRateTest()
+        _train(setup, found, batches)
+        found.suggest(hparams, planned.train_steps)
+        if found.losses:
+            found.path = _draw(found, output_dir)
+            _show(found)
     return found
 
 

@@ -12,6 +12,7 @@ from t2tlite.devices.devices import Devices
 from t2tlite.errors import DataError, OutputError
 from t2tlite.metrics import OF_DECODING
 from t2tlite.training.evaluate import evaluate
+from t2tlite.training.find_learning_rate import find_learning_rate
 from t2tlite.training.setup import TrainingSetup
 from t2tlite.training.train import _steps_per_call, train
 from t2tlite.training.train_args import TrainArgs
@@ -93,6 +94,14 @@ def test_early_stopping_ends_this_run_and_the_next(make_run, data_dir, tmp_path,
     lines = said()
     assert sum(line.startswith("stopping early: loss hasn't improved") for line in lines) == 1
     assert sum(line.startswith("stopped early at step 3;") for line in lines) == 1
+
+
+@pytest.mark.parametrize("start", [train, find_learning_rate])
+def test_what_fails_at_once_leaves_no_folder(start, make_run, data_dir, tmp_path):
+    folder = tmp_path / "new" / "model"
+    with pytest.raises(DataError, match="missing"):
+        start(make_run(), f"{data_dir}/missing", str(folder), device=CPU)
+    assert [*tmp_path.iterdir()] == []
 
 
 def test_a_loss_that_is_not_finite(make_run, data_dir, tmp_path):
