@@ -134,7 +134,7 @@ T2T_ONLY: dict[str, T2TOnly] = {
     **ignored("skips padding in feed-forward layers", use_pad_remover=True),
 }
 
-# What to do instead of hparams that T2T's Transformers don't have either.
+# What to do instead of names that aren't hparams of T2T's Transformers either.
 HINTS = dict.fromkeys(
     (
         *("distill_phase", "teacher_model", "teacher_hparams", "teacher_learning_rate"),
@@ -143,3 +143,11 @@ HINTS = dict.fromkeys(
     "it belongs to T2T's model distillation, of two networks; t2t-distill writes the data of a "
     "student, whose training has task_balance and distill_temperature",
 )
+HINTS |= {
+    name: f"it is a flag, --{name}, and in Python an argument of train"
+    for name in (
+        *("random_seed", "train_steps", "eval_steps", "eval_decode", "local_eval_frequency"),
+        *("precision", "warm_start_from", "keep_checkpoint_max", "worker_gpu", "model_parallel"),
+        *("save_checkpoints_secs", "eval_early_stopping_steps", "eval_early_stopping_metric"),
+    )
+}

@@ -287,6 +287,7 @@ def test_a_field_that_may_be_none():
         ("batch_sise=3", "no hparam is named batch_sise: did you mean batch_size"),
         ("zzz=3", "no hparam is named zzz: none is close"),
         ("teacher_model=resnet", "no hparam is named teacher_model: it belongs to T2T"),
+        ("random_seed=3", "no hparam is named random_seed: it is a flag, --random_seed"),
         ("extra=3", "no hparam is named extra"),
         ("norm_type=noam", "hparam norm_type=noam is not supported: it selects other"),
     ],

@@ -10,6 +10,8 @@ import pytest
 import t2tlite
 from t2tlite.api import training
 from t2tlite.assignments import field_hints
+from t2tlite.config import HParams
+from t2tlite.t2t_names.hparams import HINTS
 from t2tlite.training.train_args import TrainArgs
 
 # A command's flags are global, so each command gets a process.
@@ -101,6 +103,12 @@ def test_every_field_of_train_args_is_a_keyword():
         if name in training.TRAIN_ARGS:
             field = getattr(defaults, training.TRAIN_ARGS[name])
             assert (parameter.default or None) == (field or None), name
+
+
+def test_hparams_that_are_flags_instead():
+    flags = {name for name, hint in HINTS.items() if hint.startswith("it is a flag")}
+    assert flags - inspect.signature(t2tlite.train).parameters.keys() == set()
+    assert flags & HParams().values().keys() == set()
 
 
 def test_the_keywords_of_fit_are_those_of_train():
