@@ -29,7 +29,11 @@ def families(texts: Iterable[str]) -> list[str]:
             break
         if entry.name in found or entry.name.startswith(_BOXES):
             continue
-        has = set(map(chr, font_manager.get_font(entry.fname).get_charmap()))
+        try:
+            has = set(map(chr, font_manager.get_font(entry.fname).get_charmap()))
+        except (OSError, RuntimeError):
+            # matplotlib's list may have fonts that were removed, or are damaged.
+            continue
         if missing & has:
             found.append(entry.name)
             missing -= has

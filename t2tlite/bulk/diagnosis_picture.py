@@ -66,7 +66,10 @@ def _draw_measures(axes: Any, title: str, rows: Sequence[Measures], found: Diagn
         # A long name takes two lines.
         name = row.name if len(row.name) <= _LONG_NAME else row.name.replace(" to ", "\nto ")
         names.append(f"{name}\n{row.lines:,} lines")
-    axes.bar_label(axes.bar(names, values, width=0.7), fmt="%.1f", fontsize=8)
+    # Placed by number: bars of the same name would cover each other.
+    bars = axes.bar(range(len(names)), values, width=0.7)
+    axes.bar_label(bars, fmt="%.1f", fontsize=8)
+    axes.set_xticks(range(len(names)), names)
     axes.margins(y=0.1)
     axes.set_xlabel(title)
     axes.set_ylabel(label)

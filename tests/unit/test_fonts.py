@@ -25,7 +25,9 @@ def test_a_character_that_another_font_has(tmp_path, monkeypatch, caplog):
     others = {entry.name: entry for entry in font_manager.fontManager.ttflist}
     other = others["STIXGeneral"]
     character = chr(min(set(font_manager.get_font(other.fname).get_charmap()) - set(own)))
-    monkeypatch.setattr(font_manager.fontManager, "ttflist", [others["DejaVu Sans"], other])
+    removed = font_manager.FontEntry(fname=str(tmp_path / "removed.ttf"), name="Removed")
+    fonts_here = [others["DejaVu Sans"], removed, other]
+    monkeypatch.setattr(font_manager.fontManager, "ttflist", fonts_here)
     assert fonts.families([f"a{character}"]) == ["sans-serif", "STIXGeneral"]
     draw(tmp_path / "a.png", character)
     assert not caplog.records

@@ -15,7 +15,7 @@ def test_every_panel(tmp_path, monkeypatch, is_free):
 
     right = ["neither this nor that", "a b"] if is_free else ["c d", "$x$ b"]
     lines = [
-        AnsweredLine(i, "an input", ["$x$ b", "c d"], [-0.5, -1.5], [one])
+        AnsweredLine(i, "an input", ["$x$ b", "c d"], [-0.5 - i / 10_000, -1.5], [one])
         for i, one in enumerate(right)
     ]
     found = diagnose(AnsweredFile(Path(tmp_path, r"$\frac$"), [], tmp_path, lines, 0))
@@ -37,6 +37,9 @@ def test_every_panel(tmp_path, monkeypatch, is_free):
     assert [one.get_ylabel() for one in axes] == [y, y, y, ""]
     heights = [bar.get_height() for bar in axes[2].patches]
     assert heights == ([row.chrf for row in found.n_best] if is_free else [50, 0])
+    # Groups of the same name have bars beside each other.
+    places = [bar.get_x() for bar in axes[1].patches]
+    assert len({*places}) == len(places) == 2
     # None of them is a formula, or the picture couldn't be drawn.
     assert figures[0].get_suptitle() == r"$\frac$: 2 answers"
     assert "$x$" in " ".join(label.get_text() for label in axes[3].get_yticklabels())
