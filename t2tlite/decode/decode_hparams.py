@@ -128,7 +128,8 @@ class DecodeHParams(CheckedFields):
             searches = "beam_size" in assignments or assignments.get("mbr")
             if searches and "sampling_method" not in assignments and self.sampling_method:
                 self.sampling_method = "argmax"
-            if "mbr" not in assignments and not self._has_choice:
+            ends = {"beam_size", "sampling_method"} & assignments.keys()
+            if ends and "mbr" not in assignments and not self._has_choice:
                 self.mbr = ""
             return self
         if not isinstance(assignments, str):

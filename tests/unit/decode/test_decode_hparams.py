@@ -129,6 +129,8 @@ def test_a_choice_among_beams():
     assert chooses.for_call(None, {"beam_size": 2}).mbr == "chrf"
     assert chooses.for_call("beam_size=1", {}).mbr == ""
     assert chooses.for_call({"sampling_method": "random"}, {}).mbr == ""
+    with pytest.raises(HParamsError, match="beam_size is 1"):
+        chooses.for_call(DecodeHParams(beam_size=1, mbr="chrf"), {})
     # The compiled search is the same.
     assert chooses.of_search() == DecodeHParams().of_search()
 
