@@ -123,7 +123,7 @@ class HParams:
     attention_dropout: Rate = 0.1  # of attention weights
     relu_dropout: Rate = 0.1  # inside the feed-forward layers
     dropout: Rate = 0.2  # of the input of each LSTM layer; Transformers don't read it
-    symbol_dropout: Rate = 0.0  # of whole input and target tokens
+    symbol_dropout: Rate = 0.0  # of whole input and target tokens, which become padding
     # Axes along which a dropout mask is shared: fewer random numbers.
     layer_prepostprocess_dropout_broadcast_dims: Axes3 = ""  # of [batch, length, width], as "1"
     attention_dropout_broadcast_dims: Axes4 = ""  # of [batch, head, query, key], as "0,1"

@@ -103,7 +103,11 @@ class TextModel(keras.Model):
         self.built = True
 
     def drop_symbols(self, ids, training):
-        """Replaces a random share of the tokens, hparam symbol_dropout, by padding."""
+        """Replaces a random share of the tokens, hparam symbol_dropout, by padding, as T2T does.
+
+        Padding becomes a zero vector; a decoder of modern blocks puts its learned start vector in
+        place of it.
+        """
         rate = self.hparams.symbol_dropout
         if not training or not rate:
             return ids
