@@ -248,8 +248,11 @@ def _by_length(
 
 
 def _by_score(judged: Sequence[Judged]) -> list[tuple[str, list[Judged]]]:
-    groups = _groups(judged, [one.line.scores[0] for one in judged])
-    return [(f"{low:.3f} to {high:.3f}", one) for low, high, one in groups]
+    groups = [*_groups(judged, [one.line.scores[0] for one in judged])]
+    lows = [low for low, _, _ in groups]
+    # As many decimals as tell the groups apart, at most those that the file has.
+    digits = next((n for n in range(3, 6) if len({f"{low:.{n}f}" for low in lows}) == len(lows)), 6)
+    return [(f"{low:.{digits}f} to {high:.{digits}f}", one) for low, high, one in groups]
 
 
 def _groups(

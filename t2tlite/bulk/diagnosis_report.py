@@ -13,9 +13,10 @@ from t2tlite.bulk.diagnosis import (
     ANSWER,
     TOKEN,
     Change,
+    Comparison,
     Diagnosis,
-    Judged,
     Measures,
+    Unit,
     diagnose,
     visible,
 )
@@ -127,7 +128,7 @@ def _wrong(found: Diagnosis) -> str:
         name = found.unit.name
         for number, text in {1: f"1 {name}", 2: f"2 {name}s", 3: f"3 {name}s or more"}.items():
             counts[f"by {text}"] = edits[number]
-        lengths = Counter(map(_excess, wrong))
+        lengths = Counter(_excess(one.best, found.unit) for one in wrong)
         for side, text in {-1: "too short", 0: "as long as the reference", 1: "too long"}.items():
             counts[text] = lengths[side]
         counts["by white space alone"] = edits[0]
@@ -152,11 +153,10 @@ def _wrong(found: Diagnosis) -> str:
     return "\n".join(lines)
 
 
-def _excess(one: Judged) -> int:
+def _excess(one: Comparison, unit: Unit) -> int:
     """Returns 1 for an answer that is too long, -1 for one that is too short, 0 for others."""
-    added = sum(right is None for right, _ in one.changes)
-    missing = sum(answered is None for _, answered in one.changes)
-    return (added > missing) - (added < missing)
+    symbols = len(unit.split(one.answer))
+    return (symbols > one.symbols) - (symbols < one.symbols)
 
 
 def _rarity_title(found: Diagnosis) -> str:

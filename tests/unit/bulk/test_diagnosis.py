@@ -91,6 +91,10 @@ def test_what_several_answers_hold():
     scores = [(row.name, row.wrong) for row in found.by_score]
     assert scores[0] == ("-1.900 to -1.900", 1)
     assert scores[-1] == ("-0.100 to -0.100", 0)
+    # Scores of a sure model need more decimals.
+    sure = [(f"{i}", ["a b"], ["a b"], [-0.00021 * i]) for i in range(1, 4)]
+    names = [row.name for row in diagnose(file_of(*sure)).by_score]
+    assert names == ["-0.0006 to -0.0006", "-0.0004 to -0.0004", "-0.0002 to -0.0002"]
 
 
 def test_free_text_is_judged_by_chrf():

@@ -1,5 +1,6 @@
 """The picture of t2t-inspect --answers."""
 
+import math
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ def test_every_panel(tmp_path, monkeypatch, is_free):
 
     right = ["neither this nor that", "a b"] if is_free else ["c d", "$x$ b"]
     lines = [
-        AnsweredLine(i, "an input", ["$x$ b", "c d"], [-0.5 - i / 10_000, -1.5], [one])
+        AnsweredLine(i, "an input", ["$x$ b", "c d"], [math.nan, -1.5], [one])
         for i, one in enumerate(right)
     ]
     found = diagnose(AnsweredFile(Path(tmp_path, r"$\frac$"), [], tmp_path, lines, 0))

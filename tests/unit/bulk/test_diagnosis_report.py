@@ -92,6 +92,13 @@ def test_free_text(write):
     assert "line 4: (blank)  for  is right" in out
 
 
+def test_very_long_answers(write):
+    # Only the first 2,000 symbols are aligned.
+    out = report_on(write(answers=["a " * 2500, "b c"], targets=["b " * 3000, "b d"]))
+    assert "too short                 1  50.00 %" in out
+    assert "as long as the reference  1  50.00 %" in out
+
+
 def test_nothing_is_wrong(write):
     path = write(answers=["a b", "b a"], targets=["a b", "b a"], inputs=["b a", "a b"])
     out = report_on(path)
