@@ -149,7 +149,7 @@ def evaluate(
     usr_dirs = load_usr_dirs(t2t_usr_dir)
     data_dir, output_dir = folder_path(data_dir, "data_dir"), folder_path(output_dir, "output_dir")
     if isinstance(problem, RunRecord):
-        run = problem
+        run = dataclasses.replace(problem)
     else:
         run = _recorded(problem, model, hparams, data_dir, output_dir, usr_dirs)
     _set_decode_hparams(run, decode_hparams)

@@ -8,6 +8,8 @@ import pytest
 import t2tlite
 from t2tlite import HParams, RunRecord, TrainArgs
 from t2tlite.api.training import args_of_flags
+from t2tlite.checkpoint import run_record
+from t2tlite.devices.devices import Devices
 from t2tlite.errors import (
     CheckpointError,
     DataError,
@@ -25,7 +27,7 @@ FLAGS = {
 }
 
 
-def x():
+def test_the_keywords_make_train_args():
     assert args_of_flags(FLAGS) == TrainArgs(warm_start_from="")
     given = {"train_steps": 5, "random_seed": 7, "eval_use_test_set": True, "schedule": "train"}
     expected = TrainArgs(5, seed=7, eval_split="test", evaluate=False, warm_start_from="")
@@ -34,6 +36,17 @@ def x():
     assert args_of_flags({**FLAGS, "train_args": own}) == own
     with pytest.raises(HParamsError, match="train_steps, seed: given beside train_args"):
         args_of_flags({**FLAGS, "train_args": own, "train_steps": 5, "random_seed": 7})
+
+
+def test_evaluate_leaves_a_record_as_it_is(tmp_path, monkeypatch):
+    seen = []
+    monkeypatch.setattr(
+        "t2tlite.api.training.evaluation.evaluate", lambda run, *_: seen.append(run.decode_hparams)
+    )
+    run = run_record.read(MODEL)
+    device = Devices("tensorflow", "CPU", 1)
+    t2tlite.evaluate(run, tmp_path, tmp_path, device=device, decode_hparams="beam_size=1")
+    assert (seen, run.decode_hparams) == ([{"beam_size": 1}], {})
 
 
 def test_hparams_in_three_forms(tmp_path):
