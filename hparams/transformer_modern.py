@@ -16,7 +16,7 @@ def transformer_modern_base():
         "transformer_block": "modern",
         "ffn_activation": "swish",  # of the gate: swish or gelu
         "post_norm": False,  # a norm after each sublayer too, as in T5Gemma
-        "residual_factors": True,  # learned ones, of both parts of each residual sum
+        "residual_factors": True,  # a learned factor of each part of a residual sum
         "num_kv_heads": 0,  # heads of keys and values in the decoder; 0: num_heads
     }.items():
         hparams.add_hparam(name, value)

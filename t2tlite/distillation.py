@@ -86,8 +86,7 @@ def distill(
     as they are. Or it answers the lines of a file. With `top_k`, each target token has the
     teacher's likeliest tokens beside it, which a training with task_balance below 1 reads. Called
     again after an interruption, it goes on where it was, and the bytes are the same; complete, it
-    does nothing. Inputs without an answer, and those that are too long for the memory, are left
-    out.
+    does nothing. Inputs without an answer, or too long for the memory, are left out.
 
     Args:
       decoder: the teacher; its decode hparams say how it answers, and with return_beams each of its

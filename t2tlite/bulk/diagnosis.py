@@ -18,7 +18,7 @@ from t2tlite.bulk.rarity import Rarity
 from t2tlite.decode.references import columns_of
 from t2tlite.metrics import edit_distance, edits
 
-# Below this share of right answers a text is free: it has many right forms, so chrF is shown, too.
+# Where fewer answers than this are right, there are many right ways to say it: chrF is shown, too.
 FREE_TEXT = 0.1
 # Symbols of a text whose edits are listed; the time grows with the square.
 MOST_SYMBOLS = 2000

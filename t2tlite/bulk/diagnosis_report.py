@@ -252,7 +252,7 @@ def _surest(found: Diagnosis, shown: int) -> str:
         return ""
     names = ["score", "line", "input", "answered", "right"]
     sides = dict(zip(names, ["right", "right", "left", "left", "left"], strict=True))
-    title = "wrong answers with the highest scores; look whether the references are right:"
+    title = "wrong answers with the highest scores; check whether the references are right:"
     return "\n".join([title, *console.aligned(sides, rows)])
 
 

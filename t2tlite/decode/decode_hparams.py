@@ -56,7 +56,7 @@ class DecodeHParams(CheckedFields):
     force_decode_length: bool = False  # every answer is as long as it may be
     min_length: _Tokens = 0  # fewest tokens of an answer; for a language model the line counts
     no_repeat_ngram_size: _Tokens = 0  # no n-gram of this size occurs twice in an answer; 0: any
-    # Of the beams, the one most like the others, by what; "": the one with the best score.
+    # Choose the beam most like the others, by this measure; "": the one with the best score.
     mbr: Literal["", "chrf", "bleu", "exact"] = ""
     # Lines per batch; 0: as many as fit the memory that a batch may use.
     batch_size: Annotated[int, Bounds(0, 100_000)] = 0

@@ -66,7 +66,7 @@ commonest tokens that are substituted:
 right  answered  times  of  example
 AA     AO            1   1  line 2: D AO G  for  D AA G
 
-wrong answers with the highest scores; look whether the references are right:
+wrong answers with the highest scores; check whether the references are right:
  score  line  input  answered  right
 -0.200     2  d o g  D AO G    D AA G
 
