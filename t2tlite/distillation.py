@@ -31,6 +31,7 @@ from t2tlite.checkpoint.distilled_problem import (
     Distilled,
     DistilledProblem,
     define,
+    register_folder,
     vocabularies_of,
 )
 from t2tlite.config import EOS_ID, PAD_ID
@@ -109,10 +110,10 @@ def distill(
       OutputError: the folder can't be written.
     """
     _check(decoder, targets, top_k, bool(source))
+    register_folder(data_dir)
     check_name(problem_name, DistilledProblem)
     with kept_if_filled(data_dir):
-        folder = make_folder(data_dir)
-        data_dir = os.fspath(folder)
+        data_dir = os.fspath(make_folder(data_dir))
         given: _Data | _Lines
         if source:
             given = _Lines(decoder, buckets.local("decode_from_file", source), dev_share)
@@ -120,7 +121,7 @@ def distill(
             given = _Data(decoder, data_dir)
         digest = digest_of(decoder, given.files, targets, top_k, dev_share if source else 0, BLOCK)
         teacher = _Teacher(decoder, given, targets, top_k)
-        problem = _make_problem(problem_name, folder, teacher, digest)
+        problem = _make_problem(problem_name, Path(data_dir), teacher, digest)
         generate_data(problem, data_dir, overwrite=overwrite, num_workers=num_workers)
     written = manifest.read(data_dir, problem_name)
     return {split: one.examples for split, one in written.splits.items()} if written else {}

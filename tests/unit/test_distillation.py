@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from t2tlite import distillation, registry
+from t2tlite import distillation, registry, table_problems
 from t2tlite.batches.examples import each_row
 from t2tlite.checkpoint import distilled_problem
 from t2tlite.checkpoint.run_record import RunRecord
@@ -20,6 +20,7 @@ from t2tlite.decode.decoder import Decoder
 from t2tlite.distillation import distill
 from t2tlite.errors import DataError, HParamsError, VocabularyError
 from t2tlite.mixtures.mixture import Mixture
+from t2tlite.tables.table import Table
 from tests.unit.conftest import Letters
 
 MODEL = Path(__file__).parents[1] / "golden" / "model"
@@ -357,6 +358,16 @@ def test_a_language_model_has_distributions_alone(language_model, tmp_path, monk
     shards = problem.shards(str(data), "train")
     examples = problem.read_examples(shards, "train", HParams(task_balance=0.5))
     assert dict(examples.taught(np.arange(6)))[TEACHER_IDS].shape == (6 * 7, 2)
+
+
+def test_the_problem_of_a_table_in_the_folder_is_kept(decoder, data):
+    pairs = data.parent / "pairs.tsv"
+    pairs.write_text("question\tanswer\n" + "".join(f"q{i}\ta{i}\n" for i in range(40)))
+    columns = {"inputs": "question", "targets": "answer", "vocab_size": 0}
+    table = Table("text2text_table", data_files=[str(pairs)], **columns)
+    generate_data(table_problems.make(table, "faq"), str(data))
+    with pytest.raises(DataError, match="faq.problem.json is a problem of this name"):
+        distill(decoder, data, "faq", overwrite=True)
 
 
 def test_what_can_not_teach(decoder, data, monkeypatch):
