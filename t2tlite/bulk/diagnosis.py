@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from t2tlite import console
 from t2tlite.bulk.answers import AnsweredFile, AnsweredLine
-from t2tlite.bulk.rarity import Rarity
+from t2tlite.bulk.rarity import Rarity, are_single
 from t2tlite.decode.references import columns_of
 from t2tlite.metrics import edit_distance, edits
 
@@ -193,8 +193,7 @@ def _unit(references: Sequence[str]) -> Unit:
 
 
 def _text_unit(texts: Sequence[str]) -> Unit:
-    several = sum(len(text.split()) > 1 for text in texts)
-    return TOKEN if 2 * several >= len(texts) else CHARACTER
+    return CHARACTER if are_single(texts) else TOKEN
 
 
 def _compare(answer: str, line: AnsweredLine, unit: Unit) -> Comparison:

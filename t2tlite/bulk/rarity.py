@@ -55,14 +55,18 @@ def rarity_of(texts: Iterable[str], where: str) -> Rarity:
       where: what they are, for a report.
     """
     texts = list(texts)
-    spaces = sum(len(text.split()) > 1 for text in texts)
-    by_character = 2 * spaces < len(texts)
+    by_character = are_single(texts)
     singles = Counter(part for text in texts for part in _parts(text, 1, by_character))
     symbol = "character" if by_character else "token"
     if by_character or len(singles) < _FEW_TOKENS:
         counts = Counter(part for text in texts for part in _parts(text, _RUN, by_character))
         return Rarity(counts, f"{_RUN} {symbol}s in a row", _RUN, by_character, where)
     return Rarity(singles, symbol, 1, by_character, where)
+
+
+def are_single(texts: Sequence[str]) -> bool:
+    """Whether most texts have no white space inside, so that their symbols are characters."""
+    return 2 * sum(len(text.split()) > 1 for text in texts) < len(texts)
 
 
 def _parts(text: str, run: int, by_character: bool) -> Iterator[str]:
