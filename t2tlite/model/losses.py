@@ -13,7 +13,12 @@ from keras import ops
 from t2tlite.config import PAD_ID
 from t2tlite.model import prepend
 from t2tlite.model.layers import MASKED
-from t2tlite.model.soft_targets import expected_rows, scattered_rows
+from t2tlite.model.soft_targets import (
+    expected_rows,
+    picked_logits,
+    replaced,
+    scattered_rows,
+)
 
 # Maximum number of tokens whose logits exist at a time; benchmarks/loss.py measures the choice.
 CHUNK_TOKENS = 1024
@@ -133,25 +138,23 @@ def projected_cross_entropy(
     vocab_size = vocab_size or table_VD.shape[0]
     tensors, pairs = (hidden_BTD, targets_BT, weights_BT), bool(divergence_weight)
     hidden_SMD, targets_SM, weights_SM = (_divided(each, shares, pairs) for each in tensors)
-    known = _Known.of(label_smoothing, vocab_size, soft, shares, pairs)
+    soft = soft and soft.map(lambda each: _divided(each, shares, pairs))
+    known = _Known.of(label_smoothing, vocab_size, soft)
 
     @ops.custom_gradient
     def total(hidden_SMD, table_VD):
-        norms_SM, softmax_SMD, grad_VD = _chunks(
-            hidden_SMD, table_VD, targets_SM, weights_SM, vocab_size, divergence_weight, soft
-        )
+        about = table_VD, targets_SM, weights_SM, vocab_size, divergence_weight, soft
+        norms_SM, softmax_SMD, grad_VD = _chunks(hidden_SMD, *about)
         hidden32_SMD = ops.cast(hidden_SMD, "float32")
-        wanted_SMD = known.rows(table_VD, targets_SM, vocab_size)
-        expected_SM = ops.sum(hidden32_SMD * wanted_SMD, axis=-1)
-        value = ops.sum(weights_SM * (norms_SM - expected_SM - known.entropy))
+        costs_SM, wanted_SMD, slopes_SMK = known.costs(hidden32_SMD, table_VD, targets_SM)
+        value = ops.sum(weights_SM * (norms_SM + costs_SM))
 
         def grad(*args, upstream=None):
             scalar = upstream if upstream is not None else args[-1]
-            w_SM1 = weights_SM[..., None]
-            hidden_grad = softmax_SMD - w_SM1 * wanted_SMD
-            weighted_SMD = w_SM1 * hidden32_SMD
-            size = table_VD.shape[0], vocab_size
-            table_grad = grad_VD - known.terms(weighted_SMD, targets_SM, *size)
+            hidden_grad = softmax_SMD - weights_SM[..., None] * wanted_SMD
+            weighted_SMD = weights_SM[..., None] * hidden32_SMD
+            terms_VD = known.terms(weighted_SMD, targets_SM, slopes_SMK, table_VD.shape[0])
+            table_grad = grad_VD - terms_VD
             return ops.cast(scalar * hidden_grad, hidden_SMD.dtype), scalar * table_grad
 
         return value, grad
@@ -172,47 +175,55 @@ def _divided(values, shares, pairs):
 
 
 class _Known(NamedTuple):
-    """The wanted distribution of each token, whose terms need no tensors of the logits' size.
+    """What is wanted of each token; its terms of the loss need no tensors of the logits' size.
 
     Attributes:
       peak, floor, entropy: of the smoothed targets, times their share of the loss.
-      soft_SMK: ids and factors of a teacher's tokens; None: there are none.
+      vocab_size: number of tokens.
+      soft: the `SoftTargets`, divided among the shares; None: there are none.
     """
 
     peak: float
     floor: float
     entropy: float
-    soft_SMK: Any = None
+    vocab_size: int
+    soft: Any
 
     @classmethod
-    def of(cls, label_smoothing, vocab_size, soft, shares, pairs):
-        """Returns it for arguments of `projected_cross_entropy` and `_divided`."""
+    def of(cls, label_smoothing, vocab_size, soft):
+        """Returns it for arguments of `projected_cross_entropy`."""
+        share = 1.0 if soft is None else soft.task_balance
         smoothed = _smoothed_distribution(label_smoothing, vocab_size)
-        if soft is None:
-            return cls(*smoothed)
-        # The temperature divides the logits once.
-        factors_BTK = soft.scale / soft.temperature * soft.probabilities
-        tensors = (_divided(each, shares, pairs) for each in (soft.ids, factors_BTK))
-        peak, floor, entropy = (soft.task_balance * each for each in smoothed)
-        return cls(peak, floor, entropy, tuple(tensors))
+        peak, floor, entropy = (share * each for each in smoothed)
+        return cls(peak, floor, entropy, vocab_size, soft)
 
-    def rows(self, table_VD, targets_SM, vocab_size):
-        """Returns the wanted sum of rows of the table for each token: [S, M, D]."""
+    def costs(self, hidden_SMD, table_VD, targets_SM):
+        """Returns its terms of the loss, and what they pull at.
+
+        Returns:
+          The costs, [S, M]; the wanted sum of rows of the table, [S, M, D]; the part of the
+          teacher's K tokens in it, [S, M, K], or None.
+        """
         # hidden . row_sum is the sum of a token's logits.
-        row_sum_D = ops.sum(table_VD[:vocab_size], axis=0)
-        sum_SMD = self.peak * ops.take(table_VD, targets_SM, axis=0) + self.floor * row_sum_D
-        return sum_SMD + expected_rows(table_VD, *self.soft_SMK) if self.soft_SMK else sum_SMD
+        row_sum_D = ops.sum(table_VD[: self.vocab_size], axis=0)
+        wanted_SMD = self.peak * ops.take(table_VD, targets_SM, axis=0) + self.floor * row_sum_D
+        costs_SM = -ops.sum(hidden_SMD * wanted_SMD, axis=-1) - self.entropy
+        if self.soft is None:
+            return costs_SM, wanted_SMD, None
+        ids_SMK = self.soft.ids
+        soft_SM, slopes_SMK = self.soft.costs(picked_logits(hidden_SMD, table_VD, ids_SMK))
+        wanted_SMD += expected_rows(table_VD, ids_SMK, slopes_SMK)
+        return costs_SM + soft_SM, wanted_SMD, slopes_SMK
 
-    def terms(self, weighted_SMD, targets_SM, rows, vocab_size):
+    def terms(self, weighted_SMD, targets_SM, slopes_SMK, rows):
         """Returns the terms of the table's gradient, [rows, D]."""
         flat_ND = ops.reshape(weighted_SMD, (-1, weighted_SMD.shape[-1]))
         terms_VD = self.peak * ops.segment_sum(flat_ND, ops.reshape(targets_SM, (-1,)), rows)
-        if self.soft_SMK:
-            ids_SMK, factors_SMK = self.soft_SMK
-            terms_VD += scattered_rows(weighted_SMD, ids_SMK, factors_SMK, rows)
+        if self.soft is not None:
+            terms_VD += scattered_rows(weighted_SMD, self.soft.ids, slopes_SMK, rows)
         if not self.floor:
             return terms_VD
-        real_V1 = ops.cast(ops.arange(rows) < vocab_size, "float32")[:, None]
+        real_V1 = ops.cast(ops.arange(rows) < self.vocab_size, "float32")[:, None]
         return terms_VD + self.floor * real_V1 * ops.sum(flat_ND, axis=0)
 
 
@@ -232,21 +243,24 @@ def _chunks(hidden_SMD, table_VD, targets_SM, weights_SM, vocab_size, divergence
     if divergence_weight:
         size += size % 2
     missing = chunks * size - tokens
-    hidden_SMD = ops.pad(hidden_SMD, [[0, 0], [0, missing], [0, 0]])
-    targets_SM1 = ops.pad(targets_SM, [[0, 0], [0, missing]])[..., None]
-    weights_SM1 = ops.pad(weights_SM, [[0, 0], [0, missing]])[..., None]
+    tensors = [hidden_SMD, targets_SM[..., None], weights_SM[..., None]]
+    if soft is not None:
+        tensors += [soft.ids, (soft.share * (1.0 - soft.kept))[..., None]]
+    tensors = [ops.pad(each, [[0, 0], [0, missing], [0, 0]]) for each in tensors]
+    hidden_SMD, _, weights_SM1, *_ = tensors
     table = ops.cast(table_VD, dtype)
     mask_V = MASKED * ops.cast(ops.arange(rows) >= vocab_size, "float32")
 
     def run_chunk(chunk, norms_SM1, softmax_SMD, grad_SVD):
         start = (0, chunk * size, 0)
-        hidden_SCD = ops.slice(hidden_SMD, start, (shares, size, width))
-        weights_SC1 = ops.slice(weights_SM1, start, (shares, size, 1))
-        targets_SC1 = ops.slice(targets_SM1, start, (shares, size, 1))
+        hidden_SCD, targets_SC1, weights_SC1, *others = (
+            ops.slice(each, start, (shares, size, each.shape[-1])) for each in tensors
+        )
         logits_SCV = ops.cast(_product(hidden_SCD, ops.transpose(table)), "float32")
         if vocab_size < rows:
             logits_SCV = logits_SCV + mask_V
-        norms_SC1, softmax_SCV = _softmax_terms(logits_SCV, targets_SC1, divergence_weight, soft)
+        about = targets_SC1, divergence_weight, others
+        norms_SC1, softmax_SCV = _softmax_terms(logits_SCV, *about)
         softmax_SCV = ops.cast(softmax_SCV, dtype)
         softmax_SCD = ops.cast(_product(softmax_SCV, table), "float32") * weights_SC1
         scaled_SCD = ops.cast(ops.cast(hidden_SCD, "float32") * weights_SC1, dtype)
@@ -272,23 +286,27 @@ def _chunks(hidden_SMD, table_VD, targets_SM, weights_SM, vocab_size, divergence
     return norms_SM1[:, :tokens, 0], softmax_SMD[:, :tokens], ops.sum(grad_SVD, axis=0)
 
 
-def _softmax_terms(logits_SCV, targets_SC1, divergence_weight, soft):
+def _softmax_terms(logits_SCV, targets_SC1, divergence_weight, others):
     """Computes what a token costs beside the known terms, and its gradient by the logits.
 
+    Args:
+      logits_SCV, targets_SC1, divergence_weight: of a chunk.
+      others: the teacher's ids, [S, C, K], and the share of the loss that asks for other tokens,
+        [S, C, 1]; empty: there is no teacher.
+
     Returns:
-      The log-normaliser with the divergence, [S, C, 1], and the softmax with its gradient,
-      [S, C, V]. With a teacher at a temperature they are shared with those at that temperature; at
-      a temperature of 1 the two are equal, and their shares have the sum 1.
+      The log-normaliser with the divergence and less that of the other tokens times its share,
+      [S, C, 1], and the softmax with their gradient, [S, C, V].
     """
     # One operation, and on CPUs one pass over the logits; exp, sum and quotient take six.
     softmax_SCV = ops.softmax(logits_SCV)
     norms_SC1, slopes_SCV = _log_normaliser(logits_SCV, softmax_SCV, targets_SC1), softmax_SCV
-    if soft is not None and soft.temperature != 1:
-        cooled_SCV = logits_SCV / soft.temperature
-        soft_SCV = ops.softmax(cooled_SCV)
-        soft_norms_SC1 = _log_normaliser(cooled_SCV, soft_SCV, targets_SC1)
-        norms_SC1 = soft.task_balance * norms_SC1 + soft.scale * soft_norms_SC1
-        slopes_SCV = soft.task_balance * softmax_SCV + soft.scale / soft.temperature * soft_SCV
+    if others:
+        ids_SCK, share_SC1 = others
+        others_SCV = replaced(softmax_SCV, ids_SCK, 0.0)
+        sum_SC1 = ops.maximum(ops.sum(others_SCV, axis=-1, keepdims=True), SMALLEST)
+        norms_SC1 -= share_SC1 * (norms_SC1 + ops.log(sum_SC1))
+        slopes_SCV -= share_SC1 / sum_SC1 * others_SCV
     if divergence_weight:
         value_SC1, slope_SCV = _divergence_of_neighbours(logits_SCV, softmax_SCV)
         norms_SC1 += divergence_weight * value_SC1

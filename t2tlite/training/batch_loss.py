@@ -105,7 +105,8 @@ class BatchLoss:
             return None
         ids_BTK, costs_BTK = (self._repeated(features[n]) for n in (TEACHER_IDS, TEACHER_COSTS))
         log_probs_BTK = ops.cast(costs_BTK, "float32") / -COSTS_PER_NAT
-        return SoftTargets.of(ids_BTK, log_probs_BTK, self.task_balance, self.temperature)
+        about = self.task_balance, self.temperature, self.vocab_size
+        return SoftTargets.of(ids_BTK, log_probs_BTK, *about)
 
     def total(self, features: dict[str, Any], outputs: Any) -> Any:
         """Returns the weighted sum of the loss over the target tokens of a batch.

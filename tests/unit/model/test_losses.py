@@ -195,32 +195,43 @@ def test_numbers():
     assert np.array(weights).tolist() == [[1.0, 1.0], [1.0, 1.0]]
 
 
-def soft_reference(hidden, table, vocab_size, targets, weights, smoothing, soft):
-    """T2T's loss of a student and its gradients, in float64 with all logits."""
+def soft_reference(logits, targets, smoothing, soft):
+    """A student's loss of each position and its gradient by the logits, in float64."""
     ids, log_probs, balance, temperature = soft
-    hidden, table = (np.asarray(each, "float64") for each in (hidden, table))
-    logits = hidden @ table[:vocab_size].T
-    teacher = np.exp(log_probs.astype("float64") / temperature)
-    teacher /= teacher.sum(-1, keepdims=True)
-    wanted = np.zeros(logits.shape)
-    np.put_along_axis(wanted, ids, teacher, -1)
-    cooled = np.exp(logits / temperature)
-    cooled /= cooled.sum(-1, keepdims=True)
-    student = -(wanted * np.log(cooled)).sum(-1) * temperature**2
+    logits, log_probs = (np.asarray(each, "float64") for each in (logits, log_probs))
+    vocab_size = logits.shape[-1]
+    softmax = np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
+    # Whether a token is one of the teacher's.
+    picked = np.take_along_axis(softmax, ids, -1)
+    kept = np.exp(log_probs).sum(-1)
+    rest = np.maximum(1 - picked.sum(-1), 1e-300)
+    others = (1 - kept) * np.log(rest) if ids.shape[-1] < vocab_size else 0
+    student = -kept * np.log(picked.sum(-1)) - others
+    slope = softmax * (1 - (1 - kept) / rest)[..., None]
+    np.put_along_axis(slope, ids, picked * (1 - kept / picked.sum(-1))[..., None], -1)
+    # Which one of them.
+    teacher, mine = np.exp(log_probs / temperature), picked ** (1 / temperature)
+    teacher, mine = (each / each.sum(-1, keepdims=True) for each in (teacher, mine))
+    student -= kept * temperature**2 * (teacher * np.log(mine)).sum(-1)
+    among = np.zeros(logits.shape)
+    np.put_along_axis(among, ids, kept[..., None] * temperature * (mine - teacher), -1)
     plain = np.full(logits.shape, smoothing / (vocab_size - 1))
     np.put_along_axis(plain, targets[..., None], 1 - smoothing, -1)
-    softmax = np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
     value = balance * reference(logits, targets, smoothing) + (1 - balance) * student
-    slope = balance * (softmax - plain) + (1 - balance) * temperature * (cooled - wanted)
-    slope *= weights[..., None]
-    table_grad = np.zeros(table.shape)
-    table_grad[:vocab_size] = np.einsum("btv,btd->vd", slope, hidden)
-    return (value * weights).sum(), (slope @ table[:vocab_size], table_grad)
+    return value, balance * (softmax - plain) + (1 - balance) * (slope + among)
+
+
+def draw_teacher(seed, tokens, size=50, shape=(4, 43)):
+    """The likeliest tokens of random distributions, and their log-probabilities."""
+    logits = random(seed, *shape, size, scale=2)
+    ids = np.argsort(-logits, axis=-1)[..., :tokens].astype("int32")
+    log_probs = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
+    return ids, np.take_along_axis(log_probs, ids, -1).astype("float32")
 
 
 @pytest.mark.parametrize("shares", [1, 2])
 @pytest.mark.parametrize("temperature", [1.0, 2.5])
-@pytest.mark.parametrize("tokens", [1, 5])
+@pytest.mark.parametrize("tokens", [1, 5, 50])
 def test_a_teachers_distributions(monkeypatch, gradients, temperature, tokens, shares):
     """Value and gradients in chunks and dense are those of the formula in float64."""
     monkeypatch.setattr(losses, "CHUNK_TOKENS", 50)
@@ -228,9 +239,8 @@ def test_a_teachers_distributions(monkeypatch, gradients, temperature, tokens, s
     rng = np.random.default_rng(3)
     targets = rng.integers(0, 50, (4, 43)).astype("int32")
     weights = (rng.uniform(size=(4, 43)) * (targets > 9)).astype("float32")
-    ids = rng.permuted(np.tile(np.arange(50), (4, 43, 1)), axis=-1)[..., :tokens].astype("int32")
-    log_probs = -rng.exponential(2, (4, 43, tokens)).astype("float32")
-    soft = SoftTargets.of(ids, log_probs, 0.3, temperature)
+    ids, log_probs = draw_teacher(4, tokens)
+    soft = SoftTargets.of(ids, log_probs, 0.3, temperature, 50)
 
     def chunked(hidden, table):
         weights_BT = ops.convert_to_tensor(weights)
@@ -242,11 +252,15 @@ def test_a_teachers_distributions(monkeypatch, gradients, temperature, tokens, s
         plain = losses.cross_entropy(logits, targets, 0.1, 50)
         return ops.sum((0.3 * plain + soft_cross_entropy(logits, soft, 50)) * weights)
 
-    about = targets, weights, 0.1, (ids, log_probs, 0.3, temperature)
-    expected_value, expected = soft_reference(hidden, table, 50, *about)
+    hidden64, table64 = hidden.astype("float64"), table.astype("float64")
+    about = targets, 0.1, (ids, log_probs, 0.3, temperature)
+    costs, slopes = soft_reference(hidden64 @ table64[:50].T, *about)
+    slopes *= weights[..., None]
+    expected = [slopes @ table64[:50], np.zeros(table.shape)]
+    expected[1][:50] = np.einsum("btv,btd->vd", slopes, hidden64)
     for loss in (chunked, dense):
         value, found = gradients(loss, hidden, table)
-        assert value == pytest.approx(expected_value, rel=1e-5)
+        assert value == pytest.approx((costs * weights).sum(), rel=1e-5)
         for one, other in zip(found, expected, strict=True):
             np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5 * np.abs(other).max())
     # Padding, and rows beyond the vocabulary, pull at nothing.
@@ -255,13 +269,43 @@ def test_a_teachers_distributions(monkeypatch, gradients, temperature, tokens, s
     assert not found[1][50:].any()
 
 
+@pytest.mark.parametrize("temperature", [1.0, 2.5])
+def test_a_teacher_of_the_whole_vocabulary_is_t2ts(temperature):
+    ids, log_probs = draw_teacher(4, 7, size=7, shape=(2, 5))
+    logits = random(5, 2, 5, 7, scale=3)
+    soft = SoftTargets.of(ids, log_probs, 0.3, temperature, 7)
+    found = soft_cross_entropy(ops.convert_to_tensor(logits), soft)
+    teacher, mine = (
+        np.exp(np.asarray(each, "float64") / temperature) for each in (log_probs, logits)
+    )
+    teacher, mine = (each / each.sum(-1, keepdims=True) for each in (teacher, mine))
+    cross_entropies = -(teacher * np.log(np.take_along_axis(mine, ids, -1))).sum(-1)
+    np.testing.assert_allclose(found, 0.7 * temperature**2 * cross_entropies, rtol=1e-5)
+
+
+@pytest.mark.parametrize("temperature", [1.0, 2.5])
+@pytest.mark.parametrize("tokens", [1, 3, 7])
+def test_the_best_student_is_the_teacher(gradients, tokens, temperature):
+    """Also where the teacher leaves much to tokens that it doesn't name."""
+    ids, log_probs = draw_teacher(4, 7, size=7, shape=(2, 5))
+    soft = SoftTargets.of(ids[..., :tokens], log_probs[..., :tokens], 0.0, temperature, 7)
+    logits = np.zeros((2, 5, 7), "float32")
+    np.put_along_axis(logits, ids, log_probs, -1)
+
+    def loss(hidden, table):
+        return ops.sum(soft_cross_entropy(ops.matmul(hidden, table), soft))
+
+    _, found = gradients(loss, logits, np.eye(7, dtype="float32"))
+    np.testing.assert_allclose(found[0], 0, atol=1e-6)
+
+
 def test_a_teachers_distributions_beside_the_divergence(monkeypatch, gradients):
     monkeypatch.setattr(losses, "CHUNK_TOKENS", 50)
     hidden, table = random(1, 4, 43, D), random(2, 50, D)
     rng = np.random.default_rng(3)
     targets = rng.integers(0, 50, (2, 43)).astype("int32").repeat(2, 0)
     ids = rng.integers(0, 50, (2, 43, 1)).astype("int32").repeat(2, 0)
-    soft = SoftTargets.of(ids, np.zeros((4, 43, 1), "float32"), 0.3, 2.0)
+    soft = SoftTargets.of(ids, np.full((4, 43, 1), -0.5, "float32"), 0.3, 2.0, 50)
     weights = np.ones((4, 43), "float32")
 
     def chunked(hidden, table):

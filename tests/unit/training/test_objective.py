@@ -162,8 +162,22 @@ def test_rdrop_compares_two_passes(make_model, hides):
 
 TEACHER = {
     TEACHER_IDS: np.arange(2 * 4 * 3).reshape(2, 4, 3).astype(np.int32) % 11,
-    TEACHER_COSTS: (np.arange(2 * 4 * 3).reshape(2, 4, 3) * 97 % 3000).astype(np.int32),
+    TEACHER_COSTS: (np.arange(2 * 4 * 3).reshape(2, 4, 3) * 97 % 3000 + 1200).astype(np.int32),
 }
+
+
+def teacher_costs(logits, features, temperature):
+    """What a teacher adds to the loss, in float64; `SoftTargets` has the formula."""
+    softmax = np.exp(np.array(logits, "float64"))
+    softmax /= softmax.sum(-1, keepdims=True)
+    picked = np.take_along_axis(softmax, features[TEACHER_IDS], -1)
+    teacher = np.exp(features[TEACHER_COSTS] / -1024)
+    kept, found = teacher.sum(-1), picked.sum(-1)
+    teacher, mine = (each ** (1 / temperature) for each in (teacher, picked))
+    teacher, mine = (each / each.sum(-1, keepdims=True) for each in (teacher, mine))
+    among = -(teacher * np.log(mine)).sum(-1)
+    events = kept * np.log(found) + (1 - kept) * np.log(1 - found)
+    return temperature**2 * kept * among - events
 
 
 @pytest.mark.parametrize("hides", [False, True])
@@ -178,11 +192,7 @@ def test_a_teachers_share_of_the_loss(make_model, hides, rdrop_alpha):
     objective.compile(optimizer=keras.optimizers.SGD(0.0), jit_compile=False)
     batch = {"targets": TARGETS, "targets_weight": (TARGETS > 0) * np.float32(0.5), **TEACHER}
     sums = Totals.read(objective.train_on_batch(batch, return_dict=True))
-    logits = np.array(network({"targets": TARGETS}), "float64")[..., :11] / 2
-    log_probs = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
-    teacher = np.exp(TEACHER[TEACHER_COSTS] / -2048)
-    teacher /= teacher.sum(-1, keepdims=True)
-    soft = -4 * (teacher * np.take_along_axis(log_probs, TEACHER[TEACHER_IDS], -1)).sum(-1)
+    soft = teacher_costs(network({"targets": TARGETS})[..., :11], TEACHER, 2)
     plain = np.array(cross_entropy(network({"targets": TARGETS}), TARGETS, 0.1, 11))
     expected = (0.25 * plain + 0.75 * soft)[TARGETS > 0].sum() / 2
     # Without dropout the two passes of R-Drop are equal.
@@ -195,13 +205,11 @@ def test_a_teacher_of_labels():
     problem_hparams = ProblemHParams({"targets": 5}, {"targets": "class_label"})
     logits = np.random.default_rng(0).normal(size=(2, 1, 5)).astype("float32")
     loss = BatchLoss(None, hparams, problem_hparams, 1)
-    features = {name: value[:, :1] % 5 for name, value in TEACHER.items()}
+    features = {name: value[:, :1] for name, value in TEACHER.items()}
+    features[TEACHER_IDS] = features[TEACHER_IDS] % 5
     found = loss.total({"targets": np.zeros((2, 1), np.int32), **features}, logits)
-    log_probs = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
-    teacher = np.exp(features[TEACHER_COSTS] / -1024)
-    teacher /= teacher.sum(-1, keepdims=True)
-    picked = np.take_along_axis(log_probs, features[TEACHER_IDS], -1)
-    assert float(found) == pytest.approx(-(teacher * picked).sum(), rel=1e-5)
+    expected = teacher_costs(logits, features, 1).sum()
+    assert float(found) == pytest.approx(expected, rel=1e-5)
     numbers = ProblemHParams({"targets": 5}, {"targets": "real_l2"})
     with pytest.raises(HParamsError, match=r"task_balance=0\.0 compares probabilities"):
         BatchLoss(None, hparams, numbers, 1)
