@@ -336,10 +336,8 @@ class _Teacher:
                 left_out, made = left_out + len(made) - len(taught), taught
             yield from made
         if left_out:
-            log.info(
-                "%s: %s examples are left out: without an answer, or too long for the memory",
-                *(split, f"{left_out:,}"),
-            )
+            about = "%s: %s examples without an answer, or too long for the memory, are left out"
+            log.info(about, split, f"{left_out:,}")
 
     def _answers_to(
         self, block: Sequence[_Example], part: PartFile, seeds: Iterator[int]

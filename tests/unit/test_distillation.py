@@ -113,7 +113,7 @@ def test_what_is_left_out(decoder, data, monkeypatch, said):
     counts = distill(decoder, data, "taught", top_k=2)
     # Of 16, 16 and 8 lines one of each batch of 8 has no answer, and one answer is too long.
     assert counts == {"train": SAMPLES - 5 - 3, "eval": SAMPLES}
-    left_out = "train: 8 examples are left out: without an answer, or too long for the memory"
+    left_out = "train: 8 examples without an answer, or too long for the memory, are left out"
     assert left_out in said()
 
 
