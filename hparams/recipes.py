@@ -4,7 +4,7 @@ from t2tlite import HParams, registry
 
 from .lstm import lstm_luong_attention
 from .transformer import transformer_base, transformer_poetry, transformer_tiny
-from .transformer_modern import transformer_modern_tiny
+from .transformer_modern import transformer_modern_small, transformer_modern_tiny
 from .transformer_relative import transformer_relative_tiny
 
 
@@ -34,6 +34,18 @@ def transformer_g2p():
     hparams.attention_dropout = 0.0
     hparams.relu_dropout = 0.0
     return _cosine(hparams, 0.002, 800)
+
+
+@registry.register_hparams
+def transformer_modern_g2p():
+    """Letters to phonemes: the modern block, as large as transformer_g2p."""
+    hparams = transformer_modern_small()
+    hparams.hidden_size = 128
+    hparams.filter_size = 352
+    hparams.layer_prepostprocess_dropout = 0.15
+    hparams.residual_factors = False  # they help in short trainings
+    hparams.learning_rate_constant = 0.005
+    return hparams
 
 
 @registry.register_hparams
