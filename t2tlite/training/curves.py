@@ -9,7 +9,7 @@ from typing import Any
 
 from t2tlite.checkpoint import eval_log, run_record
 from t2tlite.files import atomic
-from t2tlite.metrics import is_decoded, split_member
+from t2tlite.metrics import RAW_METRIC, is_decoded, split_member
 
 NAME = "curves.png"
 
@@ -58,7 +58,8 @@ def draw_on(make_figure: Callable[..., Any], output_dir: str | Path) -> Any:
         return None
     run = run_record.read(output_dir)
     every = dict.fromkeys(name for row in evaluations for name in row)
-    names = [n for n in every if n not in ("step", "loss") and not split_member(n)[0]]
+    losses = {"loss": "evaluation", f"{RAW_METRIC}loss": "evaluation, weights not averaged"}
+    names = [n for n in every if n not in ("step", *losses) and not split_member(n)[0]]
     decoded = {name: name for name in names if is_decoded(name)}
     shares = {
         name: name
@@ -75,7 +76,7 @@ def draw_on(make_figure: Callable[..., Any], output_dir: str | Path) -> Any:
         smoothing = run.hparams.get("label_smoothing", 0.0)
         name = f"training, label smoothing {smoothing:g}" if smoothing else "training"
         left.plot(list(training), list(training.values()), label=name, linewidth=0.8)
-    labels = {"loss": "evaluation"} if evaluations else {}
+    labels = {name: label for name, label in losses.items() if name in every}
     labels.update({n: split_member(n)[0] for n in every if n.endswith(":loss")})
     _plot_evaluations(left, evaluations, labels, "loss (nats a token)")
     for axes, (plotted, highest, what) in zip(others, right, strict=True):

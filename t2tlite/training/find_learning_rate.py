@@ -39,7 +39,7 @@ DIVERGED = 2.0
 MARGIN = 10.0
 # The fewest updates that tell something.
 FEWEST = 10
-# Rows of the table.
+# The most rows of the table.
 ROWS = 12
 
 
@@ -81,9 +81,9 @@ class LearningRateTest:
         count = len(self.losses) + 1
         self.rates.append(rate)
         self.losses.append(loss)
-        weights = [SMOOTHING ** (count - 1 - i) for i in range(count)]
-        total = sum(w * one for w, one in zip(weights, self.losses, strict=True))
-        self.smoothed.append(total / sum(weights))
+        before = self.smoothed[-1] if self.smoothed else 0.0
+        share = (1 - SMOOTHING) / (1 - SMOOTHING**count)
+        self.smoothed.append(before + share * (loss - before))
         self.diverged = count > FEWEST and self.smoothed[-1] > DIVERGED * min(self.smoothed)
         return not self.diverged
 
@@ -102,6 +102,8 @@ class LearningRateTest:
 
     def __str__(self) -> str:
         if self.suggestion is None:
+            if not self.losses and self.diverged:
+                return "no suggestion: the loss wasn't finite in the first update"
             return "no suggestion: the loss didn't fall, or there were too few updates"
         rate = f"highest learning rate {self.suggestion:.1e}"
         if self.value is None:
@@ -170,9 +172,9 @@ def find_learning_rate(
     swept.learning_rate_schedule = "constant*exp_decay"
     swept.learning_rate_constant, swept.learning_rate_minimum = lowest, None
     swept.learning_rate_warmup_steps, swept.learning_rate_decay_staircase = 0, False
-    # Ten times as much after each learning_rate_decay_steps.
-    swept.learning_rate_decay_rate = 10.0
-    swept.learning_rate_decay_steps = max(round(updates / math.log10(highest / lowest)), 1)
+    # All updates but the first multiply it.
+    swept.learning_rate_decay_rate = (highest / lowest) ** (1 / (updates - 1))
+    swept.learning_rate_decay_steps = 1
     sweep = copy.copy(run)
     sweep.hparams = swept.values()
     args = dataclasses.replace(planned, train_steps=updates * batches, evaluate=False)
@@ -185,6 +187,7 @@ def find_learning_rate(
         if found.losses:
             found.path = _draw(found, output_dir)
             _show(found)
+        log.info("%s", found)
     return found
 
 
@@ -230,7 +233,6 @@ def _show(found: LearningRateTest) -> None:
         "the loss rose: the sweep ended" if found.diverged else "",
     )
     log.info("picture: %s", found.path)
-    log.info("%s", found)
 
 
 def _draw(found: LearningRateTest, output_dir: str) -> Path:

@@ -45,6 +45,16 @@ def lines(axes):
     return {line.get_label(): line.get_xydata().tolist() for line in axes.lines}
 
 
+def test_the_loss_of_weights_without_average_is_a_loss(run_folder, drawn):
+    eval_log.write_evaluations(run_folder, [{"step": 1, "loss": 0.9, "raw_loss": 0.8}])
+    curves.draw(run_folder)
+    [left] = drawn[0].axes
+    assert lines(left) == {
+        "evaluation": [[1, 0.9]],
+        "evaluation, weights not averaged": [[1, 0.8]],
+    }
+
+
 def test_losses_and_metrics(run_folder, drawn):
     write_events(run_folder, (100, 1.0), (200, 0.5))
     eval_log.write_evaluations(run_folder, ROWS)
