@@ -52,10 +52,16 @@ def orthogonalize(matrix: Any, dtype: str = "float32") -> Any:
 def is_hidden_matrix(variable: Any, hparams: HParams, output_width: int | None = None) -> bool:
     """Whether Muon updates a weight; arguments as `Muon`'s."""
     shape = tuple(variable.shape)
-    if output_width in (hparams.hidden_size, hparams.filter_size):
-        output_width = None
     is_matrix = len(shape) == 2 and min(shape) > 1 and variable.path.endswith("kernel")
-    return is_matrix and output_width not in shape
+    return is_matrix and (output_width not in shape or output_width in _hidden_widths(hparams))
+
+
+def _hidden_widths(hparams: HParams) -> set[int]:
+    """Returns the numbers of columns of the kernels of hidden layers."""
+    shared = int(hparams.extra.get("num_kv_heads", 0)) * (hparams.hidden_size // hparams.num_heads)
+    gates = 4 * hparams.hidden_size  # of an LSTM
+    keys_values = hparams.attention_key_channels, hparams.attention_value_channels
+    return {hparams.hidden_size, hparams.filter_size, gates, shared, *keys_values}
 
 
 class Muon(Accumulating):

@@ -22,7 +22,6 @@ from t2tlite.devices.devices import Devices
 from t2tlite.errors import DataError, HParamsError
 from t2tlite.metrics import (
     OF_DECODING,
-    RAW_METRIC,
     is_decoded,
     split_member,
     strip_problem,
@@ -57,7 +56,7 @@ def check(
         names = [*names, *OF_DECODING]
     member, name = split_member(strip_problem(train_args.stop_metric))
     is_member = member in ("", *problem.members) if isinstance(problem, Mixture) else not member
-    if is_member and name.removeprefix(RAW_METRIC) in ("loss", *names):
+    if is_member and name in ("loss", *names):
         return
     found, advice = "is not one of the metrics; ", ""
     if is_decoded(train_args.stop_metric) and not train_args.eval_decode:

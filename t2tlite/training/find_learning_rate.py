@@ -172,7 +172,6 @@ def find_learning_rate(
     swept.learning_rate_schedule = "constant*exp_decay"
     swept.learning_rate_constant, swept.learning_rate_minimum = lowest, None
     swept.learning_rate_warmup_steps, swept.learning_rate_decay_staircase = 0, False
-    # All updates but the first multiply it.
     swept.learning_rate_decay_rate = (highest / lowest) ** (1 / (updates - 1))
     swept.learning_rate_decay_steps = 1
     sweep = copy.copy(run)

@@ -168,6 +168,21 @@ def test_an_output_layer_of_a_plugin():
     assert taken(network, 13, filter_size=13) == set(kernels)
 
 
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"hidden_size": 24, "num_heads": 4, "extra": {"num_kv_heads": 2}},
+        {"attention_key_channels": 12},
+        {"attention_value_channels": 12},
+        {"hidden_size": 3},  # an LSTM's gates
+    ],
+)
+def test_a_vocabulary_may_be_as_large_as_a_hidden_layer_is_wide(values):
+    layer = keras.layers.Dense(12)
+    layer.build((1, 5))
+    assert taken(layer, 12, **values) == {layer.kernel.path}
+
+
 def test_tensors_of_more_axes_are_adams():
     attention = keras.layers.MultiHeadAttention(2, 4)
     attention.build((1, 3, 8), (1, 3, 8))

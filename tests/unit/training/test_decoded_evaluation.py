@@ -76,6 +76,11 @@ def test_the_scores_are_those_of_the_decoder(decoder, digits_dir, monkeypatch, t
             "accuracy, ",
         ),
         (
+            # An evaluation before the averages differ from the weights doesn't have it.
+            *("echo", "transformer", {"stop_metric": "raw_loss"}, HParamsError),
+            "--eval_early_stopping_metric=raw_loss is not one of the metrics; choose one of: ",
+        ),
+        (
             *("echo", "transformer", {"stop_metric": "echo:loss"}, HParamsError),
             "--eval_early_stopping_metric=echo:loss is not one of the metrics; ",
         ),
