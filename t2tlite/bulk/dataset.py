@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from t2tlite import buckets
 from t2tlite.bulk.files import decode_file, default_target
 from t2tlite.checkpoint.run_record import RunRecord
 from t2tlite.decode.decode_hparams import DecodeHParams
@@ -62,6 +64,10 @@ def decode_dataset(
         _write(target, f"targets{number or ''}", lines, delimiter)
         for number, lines in enumerate(columns_of(references.values()))
     ]
+    # Readers take all that are there, also those of an earlier decode with more references.
+    others = (target.with_name(f"{target.name}.targets{n}") for n in itertools.count(len(paths)))
+    for path in itertools.takewhile(lambda one: buckets.size_of(one) is not None, others):
+        buckets.remove(path)
     log.info("%s: %d distinct inputs", source, len(references))
     return decode_file(decoder, source, target), paths
 

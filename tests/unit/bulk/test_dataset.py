@@ -27,7 +27,12 @@ def data_dir(decoder, tmp_path):
 
 
 def test_each_input_is_answered_once_and_has_all_its_targets(decoder, data_dir):
+    (data_dir / "out").mkdir()
+    for number in (2, 3):
+        # Of an earlier decode, with more references.
+        (data_dir / "out" / f"a.targets{number}").write_text("0\n" * 3)
     answers, references = decode_dataset(decoder, str(data_dir), "eval", data_dir / "out" / "a")
+    assert not [*answers.parent.glob("a.targets[23]")]
     assert Path(f"{answers}.inputs").read_text() == "3 1 4\n9\n5 5\n"
     assert [path.name for path in references] == ["a.targets", "a.targets1"]
     assert [path.read_text() for path in references] == ["4 1 3\n0\n5 5\n", "4 1 3\n9\n5 5\n"]
