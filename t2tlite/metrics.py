@@ -131,6 +131,13 @@ def split_member(name: str) -> tuple[str, str]:
     return member, plain
 
 
+def raw_metric(name: str) -> str:
+    """Returns the name of a metric of the weights themselves, in a training that averages them."""
+    member, plain = split_member(name)
+    raw = f"{RAW_METRIC}{plain}"
+    return member_metric(member, raw) if member else raw
+
+
 def lower_is_better(name: str) -> bool:
     """Whether a metric, or the loss, is better when lower."""
     name = split_member(name)[1].removeprefix(RAW_METRIC)

@@ -10,7 +10,7 @@ from typing import Any
 
 from t2tlite.errors import DataError
 from t2tlite.files import atomic
-from t2tlite.metrics import RAW_METRIC, lower_is_better, strip_problem
+from t2tlite.metrics import lower_is_better, raw_metric, strip_problem
 
 EVALUATIONS = "eval.jsonl"
 
@@ -89,13 +89,13 @@ def best_weights(
 ) -> tuple[int, bool] | None:
     """Returns the step of the best weights, and whether they are the raw ones; None: no value.
 
-    Where a training averages weights, the row of a step has metrics of both (`RAW_METRIC`).
+    Where a training averages weights, the row of a step has metrics of both (`raw_metric`).
 
     Args:
       rows, metric, minimize: as for `best_first`.
     """
     name = strip_problem(metric)
-    raw = [{n: row.get(f"{RAW_METRIC}{n}", math.nan) for n in ("loss", name)} for row in rows]
+    raw = [{n: row.get(raw_metric(n), math.nan) for n in ("loss", name)} for row in rows]
     order = best_first([*rows, *raw], metric, minimize)
     if not order:
         return None

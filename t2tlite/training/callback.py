@@ -13,7 +13,7 @@ import keras
 
 from t2tlite.checkpoint import averages, checkpoints, eval_log, model_card
 from t2tlite.errors import DataError, Error
-from t2tlite.metrics import RAW_METRIC, is_decoded, strip_problem
+from t2tlite.metrics import is_decoded, raw_metric, strip_problem
 from t2tlite.training import reports
 from t2tlite.training.agreement import make_agreement
 from t2tlite.training.objective import Objective, Totals
@@ -222,7 +222,7 @@ class TrainingCallback(keras.callbacks.Callback):
         """Returns loss and stop metric of the weights that aren't averaged."""
         raw = self.setup.evaluate(decodes=is_decoded(self.train_args.stop_metric))
         names = {"loss", strip_problem(self.train_args.stop_metric)} & raw.keys() & metrics.keys()
-        return {f"{RAW_METRIC}{name}": raw[name] for name in sorted(names)}
+        return {raw_metric(name): raw[name] for name in sorted(names)}
 
     def _mark_best(self) -> None:
         """Protects the best checkpoint of those that were evaluated and still exist."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from t2tlite.checkpoint import eval_log, run_record
 from t2tlite.files import atomic
-from t2tlite.metrics import RAW_METRIC, is_decoded, split_member
+from t2tlite.metrics import is_decoded, raw_metric, split_member
 
 NAME = "curves.png"
 
@@ -58,7 +58,7 @@ def draw_on(make_figure: Callable[..., Any], output_dir: str | Path) -> Any:
         return None
     run = run_record.read(output_dir)
     every = dict.fromkeys(name for row in evaluations for name in row)
-    losses = {"loss": "evaluation", f"{RAW_METRIC}loss": "evaluation, weights not averaged"}
+    losses = {"loss": "evaluation", raw_metric("loss"): "evaluation, weights not averaged"}
     names = [n for n in every if n not in ("step", *losses) and not split_member(n)[0]]
     decoded = {name: name for name in names if is_decoded(name)}
     shares = {

@@ -17,6 +17,7 @@ from t2tlite.metrics import (
     is_decoded,
     lower_is_better,
     pearson,
+    raw_metric,
     rouge_l_f,
     rouge_n_f,
     text_units,
@@ -187,7 +188,16 @@ def test_the_edit_distance_is_the_number_of_edits():
     assert edit_distance("x" * 150, "y" * 130) == 150
 
 
-@pytest.mark.parametrize("name", ["character_error_rate", "raw_token_error_rate", "a:loss", "bleu"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "character_error_rate",
+        raw_metric("token_error_rate"),
+        raw_metric("a:token_error_rate"),
+        "a:loss",
+        "bleu",
+    ],
+)
 def test_the_direction_of_decoded_metrics(name):
     assert has_direction(name)
     assert is_decoded(name) == ("loss" not in name)

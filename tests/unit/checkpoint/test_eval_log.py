@@ -34,6 +34,11 @@ def test_the_best_weights_may_be_raw(metric, minimize, best):
     assert eval_log.best_weights([], metric, minimize) is None
 
 
+def test_the_best_weights_of_a_member_of_a_mixture_may_be_raw():
+    rows = [{"step": 10, "loss": 2.0, "de:loss": 1.5, "raw_loss": 3.0, "de:raw_loss": 1.4}]
+    assert eval_log.best_weights(rows, "de:loss", True) == (10, True)
+
+
 def test_of_equal_values_the_lower_loss_is_the_better():
     losses = [0.9, 0.3, NAN, 0.1]
     rows = [{"step": n, "loss": losses[n], "exact_match": 100.0} for n in range(4)]
