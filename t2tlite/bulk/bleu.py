@@ -76,11 +76,16 @@ def translations_bleu(
       tag_suffix: what is added to the names of the scores in events.
 
     Raises:
-      DataError: there is no file of at least `min_steps`.
+      DataError: there is no file of at least `min_steps`, or the last step there is unreadable.
     """
     last = Path(event_dir, LAST_STEP)
     if event_dir and last.exists():
-        min_steps = max(min_steps, int(last.read_text()) + 1)
+        try:
+            min_steps = max(min_steps, int(last.read_text()) + 1)
+        except ValueError:
+            raise DataError(
+                f"{last} has no number of a step; remove it to begin with the first file"
+            ) from None
     missing = DataError(
         f"{folder} has no file NAME-STEP of {min_steps} steps or more; t2t-translate-all writes "
         f"them"

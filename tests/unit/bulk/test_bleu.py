@@ -3,7 +3,7 @@
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from t2tlite.bulk.bleu import file_bleu, translations_bleu
+from t2tlite.bulk.bleu import LAST_STEP, file_bleu, translations_bleu
 from t2tlite.decode.decode_hparams import DecodeHParams
 from t2tlite.errors import DataError
 
@@ -93,6 +93,9 @@ def test_all_translations_of_a_folder(write, tmp_path):
     # Those whose events are written aren't written again.
     assert run() == [("p-300", 50)]
     with pytest.raises(DataError, match="out has no file NAME-STEP of 301 steps or more"):
+        run()
+    (tmp_path / "events" / LAST_STEP).write_text("3OO\n")
+    with pytest.raises(DataError, match=f"{LAST_STEP} has no number of a step; remove it"):
         run()
     events = EventAccumulator(str(tmp_path / "events")).Reload()
     exact = events.Scalars("exact_match_x")
