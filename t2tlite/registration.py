@@ -122,6 +122,8 @@ class Registry:
 
     def __init__(self, kind: str, takes: str = ""):
         self.kind = kind
+        # What else was searched for entries, for the error of a name that isn't there.
+        self.also_searched = ""
         self._takes = takes
         self._users: dict[str, _Registration] = {}
         self._found: dict[str, _Registration] = {}
@@ -195,8 +197,8 @@ class Registry:
         if name not in self:
             raise UnknownNameError(
                 f"{self.kind} {name!r} was never registered; {self._closest(name)}. Looked in "
-                f"{Registry.searched()}; --registry_help lists all names, --t2t_usr_dir adds a "
-                f"folder"
+                f"{Registry.searched()}{self.also_searched}; --registry_help lists all names, "
+                f"--t2t_usr_dir adds a folder"
             )
         found = self._first(name)
         if _runs(found.entry):

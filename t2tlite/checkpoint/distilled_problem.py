@@ -228,6 +228,8 @@ def register_folder(data_dir: str | os.PathLike[str]) -> None:
     They are those of tables, and distilled ones. A problem whose description is damaged raises a
     DataError when it is looked up.
     """
+    absent = "" if os.path.isdir(data_dir) else ", which doesn't exist"
+    registry.problems.also_searched = f", data_dir={os.fspath(data_dir)}{absent}"
     table_problems.register_folder(data_dir)
     buckets.fetch(data_dir, f"*{ENDING}")
     for path in sorted(Path(data_dir).glob(f"*{ENDING}")):

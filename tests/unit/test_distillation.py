@@ -18,7 +18,7 @@ from t2tlite.data.teacher import TEACHER_COSTS, TEACHER_IDS
 from t2tlite.datagen.generate_data import generate_data
 from t2tlite.decode.decoder import Decoder
 from t2tlite.distillation import distill
-from t2tlite.errors import DataError, HParamsError, VocabularyError
+from t2tlite.errors import DataError, HParamsError, UnknownNameError, VocabularyError
 from t2tlite.mixtures.mixture import Mixture
 from t2tlite.tables.table import Table
 from tests.unit.conftest import Letters
@@ -417,4 +417,12 @@ def test_a_damaged_description(decoder, tmp_path, own_names, change, message):
     path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
     distilled_problem.register_folder(tmp_path)
     with pytest.raises(DataError, match=message):
+        registry.problem("taught")
+
+
+@pytest.mark.parametrize(("folder", "absent"), [("there", ""), ("typo", ", which doesn't exist")])
+def test_a_problem_that_the_folder_does_not_describe(tmp_path, own_names, folder, absent):
+    (tmp_path / "there").mkdir()
+    distilled_problem.register_folder(tmp_path / folder)
+    with pytest.raises(UnknownNameError, match=f", data_dir={tmp_path / folder}{absent}; --reg"):
         registry.problem("taught")
