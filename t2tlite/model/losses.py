@@ -143,8 +143,9 @@ def projected_cross_entropy(
 
     @ops.custom_gradient
     def total(hidden_SMD, table_VD):
-        about = table_VD, targets_SM, weights_SM, vocab_size, divergence_weight, soft
-        norms_SM, softmax_SMD, grad_VD = _chunks(hidden_SMD, *about)
+        norms_SM, softmax_SMD, grad_VD = _chunks(
+            hidden_SMD, table_VD, targets_SM, weights_SM, vocab_size, divergence_weight, soft
+        )
         hidden32_SMD = ops.cast(hidden_SMD, "float32")
         costs_SM, wanted_SMD, slopes_SMK = known.costs(hidden32_SMD, table_VD, targets_SM)
         value = ops.sum(weights_SM * (norms_SM + costs_SM))
@@ -198,11 +199,11 @@ class _Known(NamedTuple):
         return cls(peak, floor, entropy, vocab_size, soft)
 
     def costs(self, hidden_SMD, table_VD, targets_SM):
-        """Returns its terms of the loss, and what they pull at.
+        """Returns its terms of the loss and minus their gradients.
 
         Returns:
-          The costs, [S, M]; the wanted sum of rows of the table, [S, M, D]; the part of the
-          teacher's K tokens in it, [S, M, K], or None.
+          The costs, [S, M]; minus their gradient by the hidden states, [S, M, D], and by the logits
+          of the teacher's K tokens, [S, M, K], or None.
         """
         # hidden . row_sum is the sum of a token's logits.
         row_sum_D = ops.sum(table_VD[: self.vocab_size], axis=0)
@@ -259,8 +260,7 @@ def _chunks(hidden_SMD, table_VD, targets_SM, weights_SM, vocab_size, divergence
         logits_SCV = ops.cast(_product(hidden_SCD, ops.transpose(table)), "float32")
         if vocab_size < rows:
             logits_SCV = logits_SCV + mask_V
-        about = targets_SC1, divergence_weight, others
-        norms_SC1, softmax_SCV = _softmax_terms(logits_SCV, *about)
+        norms_SC1, softmax_SCV = _softmax_terms(logits_SCV, targets_SC1, divergence_weight, others)
         softmax_SCV = ops.cast(softmax_SCV, dtype)
         softmax_SCD = ops.cast(_product(softmax_SCV, table), "float32") * weights_SC1
         scaled_SCD = ops.cast(ops.cast(hidden_SCD, "float32") * weights_SC1, dtype)

@@ -58,16 +58,16 @@ class SoftTargets(NamedTuple):
         return 1.0 - self.task_balance
 
     def costs(self, picked_BTK):
-        """Returns the terms of the teacher's part that the K logits of each token decide.
+        """Returns what the logits of the teacher's K tokens add to the loss.
 
-        Missing are the normaliser of all logits, and less the teacher's rest, 1 - kept, times that
-        of the logits of all other tokens.
+        The rest of the teacher's part is logsumexp(all logits) - (1 - kept) * logsumexp(logits of
+        all other tokens), times `share`.
 
         Args:
           picked_BTK: the student's logits of the K.
 
         Returns:
-          The terms, float32 [B, T], and minus their gradient by the logits, float32 [B, T, K].
+          The costs, float32 [B, T], and minus their gradient by the logits, float32 [B, T, K].
         """
         cooled_BTK = picked_BTK / self.temperature
         expected_BT = ops.sum(self.probabilities * cooled_BTK, axis=-1)
